@@ -1,0 +1,3 @@
+"""actlab: the laboratory for activation functions."""
+
+__version__ = "0.1.0"
