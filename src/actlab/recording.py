@@ -1,0 +1,354 @@
+"""What a run leaves behind, and the only thing that everything after training reads.
+
+A run directory holds `study.toml`, `study.db` (SQLite: members, metrics, functions, segments, facts about the run)
+and `segments/*.safetensors` with the dense arrays. A segment is written to a temporary name, synced, renamed and
+only then entered in `study.db`, together with the metrics of its epochs, in one transaction: whatever moment a run
+is stopped at, what the database names exists and is whole. NumPy only: no JAX here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from actlab.errors import InvalidRecording, RecordingFailed
+from actlab.network import Network, Params
+from actlab.study import Study, from_toml
+
+SCHEMA = 1
+METRICS = tuple(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))
+TABLES = f"""
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE members (id INTEGER PRIMARY KEY, activation TEXT NOT NULL, learning_rate REAL NOT NULL,
+    seed INTEGER NOT NULL, tuning INTEGER NOT NULL, diverged_epoch INTEGER, diverged_reason TEXT);
+CREATE TABLE metrics (member INTEGER NOT NULL REFERENCES members, epoch INTEGER NOT NULL,
+    {", ".join(f"{name} REAL" for name in METRICS)}, PRIMARY KEY (member, epoch)) WITHOUT ROWID;
+CREATE TABLE functions (name TEXT PRIMARY KEY, card TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE segments (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
+    first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, sha256 TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a study; `tuning` members serve the choice of the learning rate and nothing else."""
+
+    id: int
+    activation: str
+    learning_rate: float
+    seed: int
+    tuning: bool = False
+    diverged_epoch: int | None = None
+    diverged_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A file of dense arrays for the epochs `first_epoch` to `last_epoch`, both included."""
+
+    kind: str
+    file: str
+    first_epoch: int
+    last_epoch: int
+    sha256: str
+
+
+class Writer:
+    """Writes a recording, epoch range by epoch range; what has been committed stays whatever happens next."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._database = sqlite3.connect(directory / "study.db", check_same_thread=False, isolation_level=None)
+
+    @classmethod
+    def create(
+        cls, directory: str | Path, study: Study, members: Iterable[Member], functions: Mapping[str, Any], **facts: Any
+    ) -> Writer:
+        """Start a recording in a directory that is new, empty, or holds an earlier recording of the same study.
+
+        Args:
+            directory: where; made if it does not exist.
+            study: the complete study.
+            members: all members, in the order of the arrays' member axis.
+            functions: what the views show about each activation, JSON-safe, by name.
+            facts: JSON-safe facts about the run (layers, histogram edges, versions …).
+
+        Raises:
+            InvalidRecording: the directory holds something else; it is left untouched.
+            RecordingFailed: it cannot be written.
+        """
+        directory = Path(directory)
+        vacate(directory, study)
+        try:
+            (directory / "segments").mkdir(parents=True, exist_ok=True)
+            _write_synced(directory / "study.toml", study.to_toml().encode())
+            writer = cls(directory)
+            writer._database.executescript("BEGIN;" + TABLES)
+            for name, value in {"schema": SCHEMA, "epochs": study.epochs, "complete": False, **facts}.items():
+                writer._set(name, value)
+            cards = [(name, json.dumps(card)) for name, card in functions.items()]
+            writer._database.executemany("INSERT INTO functions VALUES (?, ?)", cards)
+            rows = [tuple(asdict(member).values()) for member in members]
+            writer._database.executemany("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            writer._database.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            raise RecordingFailed(f"{directory}: the recording cannot be started ({_reason(error)}).") from None
+        return writer
+
+    def commit(
+        self,
+        first_epoch: int,
+        metrics: Mapping[str, np.ndarray],
+        arrays: Mapping[str, np.ndarray],
+        diverged: Mapping[int, tuple[int, str]],
+        kind: str = "probes",
+    ) -> None:
+        """Add a range of epochs: the segment file first, then one transaction with its row and the metrics.
+
+        Args:
+            first_epoch: epoch of row 0 of every array.
+            metrics: by name of METRICS, (epochs, members).
+            arrays: the dense arrays of the segment, (epochs, members, ...).
+            diverged: member id → (epoch, reason), for members that diverged in this range.
+            kind: what the arrays are.
+        """
+        epochs = len(next(iter({**metrics, **arrays}.values())))
+        last = first_epoch + epochs - 1
+        file = f"segments/{kind}-{first_epoch:06d}.safetensors"
+        try:
+            digest = _write_segment(self.directory / file, arrays)
+            self._database.execute("BEGIN IMMEDIATE")
+            segment = (kind, file, first_epoch, last, digest)
+            self._database.execute(
+                "INSERT INTO segments (kind, file, first_epoch, last_epoch, sha256) VALUES (?, ?, ?, ?, ?)", segment
+            )
+            if metrics:
+                self._insert_metrics(first_epoch, np.stack([metrics[name] for name in METRICS], axis=-1))
+            for member, (epoch, reason) in diverged.items():
+                update = "UPDATE members SET diverged_epoch = ?, diverged_reason = ? WHERE id = ?"
+                self._database.execute(update, (epoch, reason, member))
+            self._database.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise RecordingFailed(
+                f"{self.directory}: epochs {first_epoch} to {last} cannot be written ({_reason(error)}); "
+                f"everything up to epoch {first_epoch - 1} is kept and loads."
+            ) from None
+
+    def finish(self, **facts: Any) -> None:
+        """Mark the recording as complete and add facts known only now (throughput)."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for name, value in {**facts, "complete": True}.items():
+                self._set(name, value)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise RecordingFailed(f"{self.directory}: the end cannot be recorded ({_reason(error)}).") from None
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _set(self, name: str, value: Any) -> None:
+        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+
+    def _insert_metrics(self, first_epoch: int, values: np.ndarray) -> None:
+        # SQLite has no NaN: it stores NULL, which reads back as NaN.
+        epochs, members, _ = values.shape
+        rows = zip(
+            np.tile(np.arange(members), epochs).tolist(),
+            np.repeat(np.arange(first_epoch, first_epoch + epochs), members).tolist(),
+            *values.reshape(-1, len(METRICS)).T.tolist(),
+            strict=True,
+        )
+        places = ", ".join("?" * (2 + len(METRICS)))
+        self._database.executemany(f"INSERT INTO metrics VALUES ({places})", rows)
+
+
+def vacate(directory: Path, study: Study) -> None:
+    """Make room for a recording of `study`, or refuse: a directory with anything else in it stays untouched.
+
+    Raises:
+        InvalidRecording: the directory holds another study or other files.
+    """
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    advice = "Choose another directory with --out."
+    if not (directory / "study.toml").is_file():
+        raise InvalidRecording(f"{directory} exists and holds no recording; it is left as it is. {advice}")
+    if from_toml(directory / "study.toml").identity != study.identity:
+        raise InvalidRecording(f"{directory} holds the recording of another study; it is left as it is. {advice}")
+    # The same study gives the same bytes: nothing is lost by running it again.
+    for name in ("study.db", "study.db-journal", "summary.json", "report.html"):
+        (directory / name).unlink(missing_ok=True)
+    shutil.rmtree(directory / "segments", ignore_errors=True)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    """Write under a temporary name, sync, rename: the file is there whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_segment(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    from safetensors.numpy import save
+
+    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    _write_synced(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+class Recording:
+    """A recording opened for reading. Arrays have epochs on the first axis (0 is the untrained network) and members on the second.
+
+    Attributes:
+        directory: where it lies.
+        study: the complete study.
+        members: all members, in the order of the member axis.
+        metrics: name of METRICS → float64 (epochs + 1, members); NaN where a member has diverged.
+        functions: activation → card (title, formula, facts, sampled curves).
+        facts: everything else that is known about the run: weight_layers, act_layers, classes, histogram_edges,
+            throughput, versions, complete …
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        database = self.directory / "study.db"
+        if not database.is_file() or not (self.directory / "study.toml").is_file():
+            raise InvalidRecording(f"{self.directory} is no run directory: study.toml and study.db are expected in it.")
+        self.study = from_toml(self.directory / "study.toml")
+        try:
+            with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+                self._read(connection)
+        except (sqlite3.Error, json.JSONDecodeError) as error:
+            raise InvalidRecording(f"{database} is damaged or no actlab database ({error}).") from None
+
+    def _read(self, connection: sqlite3.Connection) -> None:
+        self.facts: dict[str, Any] = {k: json.loads(v) for k, v in connection.execute("SELECT * FROM facts")}
+        if self.facts.get("schema") != SCHEMA:
+            raise InvalidRecording(
+                f"{self.directory} has schema {self.facts.get('schema')}, this version of actlab reads {SCHEMA}."
+            )
+        rows = connection.execute("SELECT * FROM members ORDER BY id")
+        self.members = tuple(Member(*row[:4], bool(row[4]), *row[5:]) for row in rows)
+        self.functions: dict[str, Any] = {
+            name: json.loads(card) for name, card in connection.execute("SELECT * FROM functions")
+        }
+        query = "SELECT kind, file, first_epoch, last_epoch, sha256 FROM segments ORDER BY first_epoch"
+        self.segments = tuple(Segment(*row) for row in connection.execute(query))
+        query = f"SELECT {', '.join(METRICS)} FROM metrics ORDER BY epoch, member"
+        values = np.array(connection.execute(query).fetchall(), dtype=float)
+        shaped = values.reshape(-1, len(self.members), len(METRICS))
+        self.metrics = {name: shaped[..., i] for i, name in enumerate(METRICS)}
+
+    @property
+    def epochs(self) -> int:
+        """The last epoch there is; −1 for a run that was stopped before its first commit."""
+        return len(self.metrics["train_loss"]) - 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run reached its end."""
+        return bool(self.facts["complete"])
+
+    @property
+    def weight_layers(self) -> tuple[str, ...]:
+        """Names of the layers with weights, from input to output."""
+        return tuple(self.facts["weight_layers"])
+
+    @property
+    def act_layers(self) -> tuple[str, ...]:
+        """Names of the places of activation functions, from input to output."""
+        return tuple(self.facts["act_layers"])
+
+    @cached_property
+    def probes(self) -> dict[str, np.ndarray]:
+        """All probes over all epochs, by name: see `actlab.engine.probes` for what each is and its shape."""
+        return self._arrays("probes")
+
+    @cached_property
+    def sample(self) -> dict[str, np.ndarray]:
+        """`x` (samples, ...) and `y` (samples,): training samples kept with small networks; empty otherwise."""
+        return {name: array[0, 0] for name, array in self._arrays("sample").items()}
+
+    @cached_property
+    def _weights(self) -> dict[int, dict[str, np.ndarray]]:
+        by_epoch: dict[int, dict[str, np.ndarray]] = {}
+        for segment in self.segments:
+            if segment.kind == "weights":
+                arrays = self._load(segment)
+                for row, epoch in enumerate(range(segment.first_epoch, segment.last_epoch + 1)):
+                    by_epoch[epoch] = {name: array[row] for name, array in arrays.items()}
+        return by_epoch
+
+    @property
+    def weight_epochs(self) -> tuple[int, ...]:
+        """Epochs at which the weights were kept."""
+        return tuple(sorted(self._weights))
+
+    def network(self, activation: str) -> Network:
+        """The network of one activation."""
+        return self.study.networks(tuple(self.facts["input_shape"]))[activation]
+
+    def weights(self, member: Member, epoch: int) -> Params:
+        """Parameters of one member after an epoch, as `Network.apply` takes them. Raises InvalidRecording if not kept."""
+        if epoch not in self._weights:
+            raise InvalidRecording(f"the weights of epoch {epoch} were not kept; there are {list(self.weight_epochs)}.")
+        ids = [m.id for m in self.members if m.activation == member.activation]
+        row = ids.index(member.id)
+        params: dict[str, dict[str, np.ndarray]] = {}
+        for name, array in self._weights[epoch].items():
+            activation, layer, parameter = name.split("/")
+            if activation == member.activation:
+                params.setdefault(layer, {})[parameter] = array[row]
+        return params
+
+    def _arrays(self, kind: str) -> dict[str, np.ndarray]:
+        parts = [self._load(segment) for segment in self.segments if segment.kind == kind]
+        return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+
+    def _load(self, segment: Segment) -> dict[str, np.ndarray]:
+        from safetensors.numpy import load
+
+        path = self.directory / segment.file
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InvalidRecording(f"{path} cannot be read ({error.strerror}); the recording is incomplete.") from None
+        if (found := hashlib.sha256(data).hexdigest()) != segment.sha256:
+            raise InvalidRecording(f"{path} is damaged: SHA-256 is {found}, expected {segment.sha256}.")
+        return load(data)
+
+
+def load(directory: str | Path) -> Recording:
+    """Open the recording in a run directory, complete or stopped half-way; needs NumPy only.
+
+    Raises:
+        InvalidRecording: no recording there, or a damaged one.
+    """
+    return Recording(directory)
+
