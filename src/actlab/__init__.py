@@ -1,3 +1,75 @@
-"""actlab: the laboratory for activation functions."""
+"""actlab: the laboratory for activation functions.
+
+Train the same network with many activation functions over many seeds, see what happened in every layer, and compare
+with honest statistics. Names are imported when they are first used: `import actlab` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from actlab.errors import ActlabError
+    from actlab.functions import Activation, catalogue, register
+    from actlab.laboratory import run
+    from actlab.network import Act, Conv, Dense, Dropout, Flatten, MaxPool
+    from actlab.recipes import recipe
+    from actlab.recording import Recording, load
+    from actlab.statistics import summarise
+    from actlab.study import Study
+    from actlab.views.report import report
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "ActlabError": "errors",
+    "Act": "network",
+    "Activation": "functions",
+    "Conv": "network",
+    "Dense": "network",
+    "Dropout": "network",
+    "Flatten": "network",
+    "MaxPool": "network",
+    "Recording": "recording",
+    "Study": "study",
+    "catalogue": "functions",
+    "load": "recording",
+    "recipe": "recipes",
+    "register": "functions",
+    "report": "views.report",
+    "run": "laboratory",
+    "summarise": "statistics",
+}
+
+__all__ = [
+    "Act",
+    "Activation",
+    "ActlabError",
+    "Conv",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "MaxPool",
+    "Recording",
+    "Study",
+    "catalogue",
+    "load",
+    "recipe",
+    "register",
+    "report",
+    "run",
+    "summarise",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'actlab' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    value = getattr(import_module(f"actlab.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

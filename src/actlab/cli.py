@@ -1,0 +1,225 @@
+"""The command line: `actlab functions | recipes | compare | report`.
+
+Every error is one sentence on stderr and exit code 2. Heavy modules are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from actlab.errors import ActlabError, InvalidStudy, UnknownName
+
+if TYPE_CHECKING:
+    from actlab.study import Study
+
+app = typer.Typer(
+    name="actlab",
+    help="The laboratory for activation functions: train, record, compare, understand.",
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def _laboratory(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from actlab import __version__
+
+        typer.echo(f"actlab {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def functions(
+    name: Annotated[str | None, typer.Argument(help="One function: its card. All of them where left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw function and derivative into FILE (.png, .svg, .pdf).")] = None,
+) -> None:
+    """The catalogue of activation functions, with their facts as measured."""
+    from actlab.functions import catalogue
+
+    chosen = [catalogue[name]] if name else list(catalogue.values())
+    if plot is not None:
+        from actlab.views.functions_figure import plot as draw
+
+        draw(chosen, plot)
+        typer.echo(f"wrote {plot}", err=as_json)
+    if as_json:
+        _print_json([_function_record(function) for function in chosen] if name is None else _function_record(chosen[0]))
+    elif plot is None:
+        from actlab.views import terminal
+
+        _show(terminal.function_card(chosen[0]) if name else terminal.functions_table(chosen))
+
+
+def _function_record(function: Any) -> dict[str, Any]:
+    parameters = {p.name: {"default": p.default, "trainable": p.trainable} for p in function.parameters}
+    return {
+        "name": function.name,
+        "title": function.title,
+        "formula": function.formula.plain,
+        "latex": function.formula.latex,
+        "family": function.family,
+        "kind": function.kind,
+        "year": function.year,
+        "source": function.source,
+        "aliases": list(function.aliases),
+        "parameters": parameters,
+        "facts": function.facts().to_dict(),
+    }
+
+
+@app.command()
+def recipes() -> None:
+    """Named studies that one word runs: `actlab compare NAME`."""
+    from actlab.recipes import RECIPES
+    from actlab.views import terminal
+
+    _show(terminal.recipes_table(RECIPES))
+
+
+@app.command()
+def compare(
+    study: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE | STUDY.toml]", help="What to run; the recipe digits by default.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, an .npz or a .csv file.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the .csv with the classes.")] = None,
+    activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes through the training data.")] = None,
+    learning_rates: Annotated[
+        str | None, typer.Option(metavar="0.01,0.1", help="Rates to try; each function's is chosen on validation data.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Only show the network: layers, shapes, parameters. Trains nothing.")
+    ] = False,
+) -> None:
+    """Train the same network with several activation functions over several seeds, and compare."""
+    changes: dict[str, Any] = {
+        "task": task,
+        "target": target,
+        "activations": activations,
+        "seeds": seeds,
+        "epochs": epochs,
+        "learning_rates": None if learning_rates is None else _rates(learning_rates),
+    }
+    chosen = _study(study, {key: value for key, value in changes.items() if value is not None})
+    if summary:
+        _show_network(chosen)
+        return
+    directory = out or Path("runs") / f"{chosen.name}-{chosen.identity[:8]}"
+    _compare(chosen, directory, as_json)
+
+
+def _rates(text: str) -> list[float]:
+    try:
+        return [float(rate) for rate in text.split(",")]
+    except ValueError:
+        raise InvalidStudy(f"--learning-rates {text!r}: numbers separated by commas are expected, as in 0.01,0.1.") from None
+
+
+def _study(name: str | None, changes: dict[str, Any]) -> Study:
+    """The study meant by the argument, with the command line's settings in the place of its own."""
+    from actlab.recipes import RECIPES, recipe
+    from actlab.study import Study, from_toml
+
+    if name is None and "task" in changes:
+        return Study(name=Path(changes["task"]).stem, **changes)
+    if name is not None and (name.endswith(".toml") or "/" in name):
+        base = from_toml(name)
+    elif name is not None and name not in RECIPES:
+        from actlab.tasks import names
+
+        if name in names():
+            raise UnknownName("recipe", name, RECIPES) from InvalidStudy(f"{name} is a task: --task {name}.")
+        base = recipe(name).study
+    else:
+        base = recipe(name or "digits").study
+    if not changes:
+        return base
+    settings = base.model_dump(exclude={"tuning_seeds"} if {"seeds", "learning_rates"} & set(changes) else set())
+    if "task" in changes:
+        # The data are others: what was known of the recipe's does not hold for them.
+        settings |= {"digest": None, "provenance": None, "target": None}
+    return Study(**(settings | changes))
+
+
+def _compare(study: Study, directory: Path, as_json: bool) -> None:
+    import json
+
+    from actlab.laboratory import run
+    from actlab.views import terminal
+
+    try:
+        recording = run(study, directory)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; what was recorded is kept: actlab report {directory} shows it.", err=True)
+        raise typer.Exit(130) from None
+    summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+    if as_json:
+        _print_json(summary)
+        return
+    _show(terminal.leaderboard(recording, summary))
+    typer.echo(f"\nreport     {directory / 'report.html'}")
+    typer.echo(f"summary    {directory / 'summary.json'}")
+
+
+def _show_network(study: Study) -> None:
+    from actlab.study import complete
+    from actlab.tasks import load
+    from actlab.views import terminal
+
+    task = load(study.task, target=study.target, seed=study.task_seed)
+    completed = complete(study, task)
+    for network in completed.networks(task.input_shape).values():
+        _show(terminal.network_table(network))
+        return
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; DIR/report.html by default.")] = None,
+) -> None:
+    """Make the report of a recording again; needs no JAX."""
+    from actlab.recording import load
+    from actlab.views.report import report as write
+
+    path = write(load(directory), out or directory / "report.html")
+    typer.echo(f"wrote {path}")
+
+
+def _show(renderable: Any) -> None:
+    from rich.console import Console
+
+    Console().print(renderable)
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def main() -> None:
+    """Entry point. Errors that a user can meet end as one sentence on stderr and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except (ActlabError, TyperException) as error:
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        typer.echo(f"actlab: {message}", err=True)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,236 @@
+"""How the arrays of a population lie in memory, and how the layers compute on them.
+
+Lanes, for small networks: members last, `(in, out, arms, seeds)`, so that the compiler fills vector lanes with
+members; a contraction over a few inputs is a sum of products. Stacked, for larger ones: members first,
+`(arms, seeds, in, out)`, so that every member's layer is a whole matrix product.
+
+A pair of layouts knows nothing of training; `forward` runs a population through its network in either.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from actlab.engine.population import Population
+from actlab.network import Act, Conv, Dense, Dropout, Flatten, Network
+
+Array = jax.Array
+Tree = Any
+
+# Largest number of inputs of a layer up to which sums of products in lanes beat stacked matrix products.
+# Measured by benchmarks/layouts.py.
+LANES_INPUTS = 16
+
+
+class Layout(ABC):
+    """Where the arm, seed, sample and unit axes of an array are.
+
+    Attributes:
+        seed_axis: axis of the seeds in parameters and in activations.
+        arm_axis: axis of the arms, likewise.
+        sample_axis: axis of the samples in activations.
+        unit_axis: axis of the units (or channels) in activations.
+    """
+
+    name: str
+    seed_axis: int
+    arm_axis: int
+    sample_axis: int
+    unit_axis: int
+
+    @abstractmethod
+    def spread(self, per_seed: Array, arms: int) -> Array:
+        """(seeds, ...) -> the same values for each of `arms` arms, in this layout."""
+
+    @abstractmethod
+    def members_first(self, array: Array) -> Array:
+        """An array in this layout -> (arms, seeds, ...)."""
+
+    @abstractmethod
+    def samples(self, x: Array) -> Array:
+        """(batch, seeds, ...) -> activations with an arm axis of length 1."""
+
+    @abstractmethod
+    def per_arm(self, values: Array, rank: int) -> Array:
+        """(arms,) -> shaped to broadcast against a parameter of that rank."""
+
+    @abstractmethod
+    def weigh(self, layer: Any, params: Mapping[str, Array], x: Array) -> Array:
+        """Dense or Conv on activations."""
+
+    @abstractmethod
+    def transform(self, layer: Any, x: Array) -> Array:
+        """A layer without parameters on activations, sample by sample."""
+
+    @abstractmethod
+    def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
+        """Dropout's mask, drawn by seed and equal for all arms. `keys` (seeds,)."""
+
+    def arms(self, array: Array, start: int, stop: int) -> Array:
+        """The slice of some arms."""
+        return jax.lax.slice_in_dim(array, start, stop, axis=self.arm_axis % array.ndim)
+
+    def parameter(self, value: Array, x: Array) -> Array:
+        """A function's trainable parameter, (units or 1) per member, shaped to broadcast against activations x."""
+        return value
+
+    def member_axes(self, rank: int) -> set[int]:
+        """The arm and seed axes of an array of that rank, counted from the front."""
+        return {self.arm_axis % rank, self.seed_axis % rank}
+
+
+class Lanes(Layout):
+    """Members last: parameters (in, out, arms, seeds), activations (batch, units, arms, seeds)."""
+
+    name = "lanes"
+    seed_axis, arm_axis, sample_axis, unit_axis = -1, -2, 0, -3
+
+    def spread(self, per_seed: Array, arms: int) -> Array:
+        last = jnp.moveaxis(per_seed, 0, -1)
+        return jnp.broadcast_to(last[..., None, :], (*last.shape[:-1], arms, last.shape[-1]))
+
+    def members_first(self, array: Array) -> Array:
+        return jnp.moveaxis(array, (-2, -1), (0, 1))
+
+    def samples(self, x: Array) -> Array:
+        return jnp.moveaxis(x, 1, -1)[..., None, :]
+
+    def per_arm(self, values: Array, rank: int) -> Array:
+        return values[:, None]
+
+    def weigh(self, layer: Any, params: Mapping[str, Array], x: Array) -> Array:
+        weight = params["weight"]
+        y = x[:, 0, None] * weight[0]
+        for i in range(1, weight.shape[0]):
+            y = y + x[:, i, None] * weight[i]
+        return y + params["bias"] if layer.bias else y
+
+    def transform(self, layer: Any, x: Array) -> Array:
+        return x.reshape(x.shape[0], -1, *x.shape[-2:])
+
+    def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
+        drawn = jax.vmap(lambda key: layer.mask(key, x.shape[:-2], x.dtype), out_axes=-1)(keys)
+        return drawn[..., None, :]
+
+
+class Stacked(Layout):
+    """Members first: parameters (arms, seeds, in, out), activations (arms, seeds, batch, units...)."""
+
+    name = "stacked"
+    seed_axis, arm_axis, sample_axis, unit_axis = 1, 0, 2, -1
+
+    def spread(self, per_seed: Array, arms: int) -> Array:
+        return jnp.broadcast_to(per_seed, (arms, *per_seed.shape))
+
+    def members_first(self, array: Array) -> Array:
+        return array
+
+    def samples(self, x: Array) -> Array:
+        return jnp.moveaxis(x, 1, 0)[None]
+
+    def per_arm(self, values: Array, rank: int) -> Array:
+        return values.reshape(-1, *[1] * (rank - 1))
+
+    def weigh(self, layer: Any, params: Mapping[str, Array], x: Array) -> Array:
+        weight, shape = params["weight"], x.shape
+        if isinstance(layer, Conv):
+            x = self._by_sample(layer.patches, x)
+            shape = x.shape
+            x = x.reshape(*shape[:2], -1, shape[-1])
+            weight = weight.reshape(*weight.shape[:2], -1, weight.shape[-1])
+        y = jnp.matmul(x, weight)
+        if layer.bias:
+            y = y + params["bias"][:, :, None]
+        return y.reshape(*y.shape[:2], *shape[2:-1], y.shape[-1])
+
+    def transform(self, layer: Any, x: Array) -> Array:
+        return self._by_sample(lambda samples: layer.apply({}, samples), x)
+
+    def _by_sample(self, function: Callable[[Array], Array], x: Array) -> Array:
+        y = function(x.reshape(-1, *x.shape[3:]))
+        return y.reshape(*x.shape[:3], *y.shape[1:])
+
+    def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
+        return jax.vmap(lambda key: layer.mask(key, x.shape[2:], x.dtype))(keys)[None]
+
+    def parameter(self, value: Array, x: Array) -> Array:
+        return value.reshape(*value.shape[:2], *[1] * (x.ndim - 3), value.shape[-1])
+
+
+def choose(network: Network) -> Layout:
+    """Lanes for fully connected networks whose layers have few inputs, stacked for all others."""
+    few = all(
+        isinstance(site.layer, (Act, Dropout, Flatten))
+        or (isinstance(site.layer, Dense) and math.prod(site.input_shape) <= LANES_INPUTS)
+        for site in network.sites
+    )
+    return Lanes() if few else Stacked()
+
+
+def forward(
+    population: Population,
+    layout: Layout,
+    params: Tree,
+    x: Array,
+    *,
+    keys: Array | None = None,
+    taps: Mapping[str, Array] | None = None,
+) -> tuple[Array, dict[str, tuple[Array, Array]]]:
+    """Run all members through the network.
+
+    Args:
+        params: `{layer: {parameter: array}}`, for an `Act` `{layer: {function: {parameter: array}}}`.
+        x: activations in the layout; axes of length 1 stand for "the same for all".
+        keys: random keys (seeds,) for dropout while training.
+        taps: by name of an `Act`, zeros added to its output: the gradient with respect to them is the gradient
+            with respect to the activations.
+
+    Returns:
+        logits, and by name of each `Act` its pre-activations and activations.
+    """
+    seen: dict[str, tuple[Array, Array]] = {}
+    for number, site in enumerate(population.network.sites):
+        layer = site.layer
+        if isinstance(layer, Act):
+            before = x
+            x = _activate(population, layout, params.get(site.name, {}), site, x)
+            if taps is not None:
+                x = x + taps[site.name]
+            seen[site.name] = (before, x)
+        elif isinstance(layer, Dropout):
+            if keys is not None:
+                own = jax.vmap(lambda key, number=number: jax.random.fold_in(key, number))(keys)
+                x = x * layout.mask(layer, own, x)
+        elif "weight" in site.parameter_shapes:
+            x = layout.weigh(layer, params[site.name], x)
+        else:
+            x = layout.transform(layer, x)
+    return x, seen
+
+
+def _activate(population: Population, layout: Layout, params: Tree, site: Any, x: Array) -> Array:
+    groups = population.groups_at(site)
+    arms = len(population.arms)
+    if len(groups) > 1 and x.shape[layout.arm_axis] != arms:
+        # Straight on the data, which have no arms yet.
+        shape = list(x.shape)
+        shape[layout.arm_axis] = arms
+        x = jnp.broadcast_to(x, shape)
+    parts = []
+    for group in groups:
+        part = layout.arms(x, group.start, group.stop) if len(groups) > 1 else x
+        parts.append(group.function(part, **function_arguments(layout, group.function, params, part)))
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=layout.arm_axis)
+
+
+def function_arguments(layout: Layout, function: Any, params: Tree, x: Array) -> dict[str, Any]:
+    """Keyword arguments of a function at a place: its trainable parameters and, for grouping ones, the unit axis."""
+    own = params.get(function.name, {})
+    arguments: dict[str, Any] = {name: layout.parameter(value, x) for name, value in own.items()}
+    return arguments | ({"axis": layout.unit_axis} if function.kind == "grouping" else {})

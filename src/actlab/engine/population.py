@@ -1,0 +1,99 @@
+"""Who is trained together: arms (activation × learning rate) times seeds, grouped by activation.
+
+Members whose networks have the same weight shapes form one population. A function that changes the width (maxout)
+has weights of its own shape, hence a population of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from actlab.functions import Activation, catalogue
+from actlab.network import Act, Network, Site
+from actlab.recording import Member
+from actlab.study import Study
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: an activation at a learning rate."""
+
+    activation: str
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Consecutive arms that share a function: `start` to `stop` on the arm axis."""
+
+    function: Activation
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Population:
+    """Members that are trained by one program: `arms` × `seeds`, arms of one activation side by side."""
+
+    networks: dict[str, Network]
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def network(self) -> Network:
+        """The network of the first activation: in all but the functions it is that of every member."""
+        return self.networks[self.arms[0].activation]
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The arms of each activation, as static slices."""
+        names = list(self.networks)
+        rates = len(self.arms) // len(names)
+        return tuple(Group(catalogue[name], i * rates, (i + 1) * rates) for i, name in enumerate(names))
+
+    def groups_at(self, site: Site) -> tuple[Group, ...]:
+        """The groups at an `Act`: those of the study, or one group of all arms where the function is fixed."""
+        if site.layer.function is None:
+            return self.groups
+        return (Group(catalogue[site.layer.function], 0, len(self.arms)),)
+
+    def acts(self) -> Iterator[tuple[Site, Group, dict[str, tuple[int, ...]]]]:
+        """Every place, group and shapes of the trainable parameters of its function there."""
+        for number, site in enumerate(self.network.sites):
+            if isinstance(site.layer, Act):
+                for group in self.groups_at(site):
+                    activation = self.arms[group.start].activation
+                    yield site, group, dict(self.networks[activation].sites[number].parameter_shapes)
+
+
+def populations(study: Study, input_shape: tuple[int, ...]) -> tuple[Population, ...]:
+    """The populations of a complete study, in the order in which its activations name them."""
+    rates = study.learning_rates or ()
+    by_shapes: dict[Any, dict[str, Network]] = {}
+    for name, network in study.networks(input_shape).items():
+        shapes = tuple(
+            tuple(site.parameter_shapes.items()) for site in network.sites if not isinstance(site.layer, Act)
+        )
+        by_shapes.setdefault(shapes, {})[name] = network
+    return tuple(
+        Population(networks, tuple(Arm(name, rate) for name in networks for rate in rates), all_seeds(study))
+        for networks in by_shapes.values()
+    )
+
+
+def all_seeds(study: Study) -> tuple[int, ...]:
+    """Seeds of the report, then those that choose the learning rate."""
+    return study.seeds + study.tuning_seeds
+
+
+def members(study: Study, groups: tuple[Population, ...]) -> list[Member]:
+    """All members: population by population, arm by arm, seed by seed; the order of every recorded array."""
+    found: list[Member] = []
+    for population in groups:
+        for arm in population.arms:
+            for seed in population.seeds:
+                tuning = seed in study.tuning_seeds
+                found.append(Member(len(found), arm.activation, arm.learning_rate, seed, tuning))
+    return found

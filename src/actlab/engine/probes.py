@@ -1,0 +1,180 @@
+"""What is observed of every member at the end of an epoch: metrics on the data, probes inside the network.
+
+The probe batch is the same few training samples at every epoch. All arrays come out as (arms, seeds, ...), whatever
+the layout. L is the mean loss over the probe batch, z a pre-activation, a = f(z) an activation.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from actlab.engine.layouts import Layout, forward, function_arguments
+from actlab.engine.population import Population
+from actlab.engine.training import correct, learning_rate_tree, mean_loss, sample_losses, transformation
+from actlab.functions.facts import slope_supremum
+
+Array = jax.Array
+Tree = Any
+
+# A function counts as flat where its slope is below this share of the largest.
+FLAT = 1e-3
+# Bins are equal steps of asinh(2x): 0.16 wide around zero, a tenth of x far out; the outermost two are open.
+BINS = 64
+REACH = 10.0
+HISTOGRAM_SAMPLES = 4096
+
+
+def histogram_edges() -> np.ndarray:
+    """The 65 edges of the bins, (BINS + 1,) float64: ±11,013 at the ends."""
+    return np.sinh(np.linspace(-REACH, REACH, BINS + 1)) / 2
+
+
+def evaluate(population: Population, layout: Layout, params: Tree, data: dict[str, Array]) -> dict[str, Array]:
+    """Sums over evaluation samples.
+
+    Args:
+        data: "x" (slices, samples, ...), "y" (slices, samples) and "membership" (slices, samples, sets) of 0 and 1.
+
+    Returns:
+        "losses" and "correct", (arms, seeds, sets): sum of losses, number of samples put into their class.
+    """
+
+    def one_slice(_: None, part: dict[str, Array]) -> tuple[None, tuple[Array, Array]]:
+        x, y = layout.samples(part["x"][:, None]), layout.samples(part["y"][:, None])
+        logits, _ = forward(population, layout, params, x)
+        return None, (
+            total(sample_losses(layout, logits, y), part["membership"]),
+            total(correct(layout, logits, y).astype(x.dtype), part["membership"]),
+        )
+
+    def total(values: Array, membership: Array) -> Array:
+        return jnp.tensordot(values, membership, axes=[[layout.sample_axis], [0]])
+
+    if data["x"].shape[0] == 1:
+        _, (losses, right) = one_slice(None, {name: array[0] for name, array in data.items()})
+        return {"losses": losses, "correct": right}
+    _, (losses, right) = jax.lax.scan(one_slice, None, data)
+    return {"losses": losses.sum(axis=0), "correct": right.sum(axis=0)}
+
+
+def probe(
+    population: Population, layout: Layout, optimiser: dict[str, Any], rates: Array, data: dict[str, Array], state: Tree
+) -> dict[str, Array]:
+    """Gradients, activations, flatness and update size on the probe batch `data["x"]`, `data["y"]`.
+
+    Returns:
+        weight_gradient_norm (arms, seeds, weight layers): ‖∂L/∂W‖₂;
+        activation_gradient_norm (arms, seeds, act layers): ‖∂L/∂a‖₂ over the whole batch;
+        update_ratio (arms, seeds, weight layers): ‖ΔW‖₂ / ‖W‖₂ of the update that the optimiser would make on it;
+        flat_share, dead_share (arms, seeds, act layers): see `flatness`;
+        pre_activation_mean, _std and activation_mean, _std (arms, seeds, act layers);
+        pre_activation_histogram, activation_histogram (arms, seeds, act layers, BINS), int32 counts.
+    """
+    params = state["params"]
+    x, y = layout.samples(data["x"][:, None]), layout.samples(data["y"][:, None])
+    shapes = jax.eval_shape(lambda p: forward(population, layout, p, x)[1], params)
+    taps = {name: jnp.zeros(after.shape, after.dtype) for name, (_, after) in shapes.items()}
+
+    def loss(params: Tree, taps: Tree) -> tuple[Array, Any]:
+        logits, seen = forward(population, layout, params, x, taps=taps)
+        return mean_loss(layout, sample_losses(layout, logits, y), None), seen
+
+    (gradient, tap_gradient), seen = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, taps)
+    updates, _ = transformation(optimiser).update(gradient, state["optimiser"], params)
+    factors = learning_rate_tree(population, layout, params, rates)
+    weighted = population.network.weight_layers
+    weight_norms = _by_layer([norm(layout, params[name]["weight"]) for name in weighted])
+    update_norms = _by_layer([norm(layout, factors[n]["weight"] * updates[n]["weight"]) for n in weighted])
+    found = {
+        "weight_gradient_norm": _by_layer([norm(layout, gradient[name]["weight"]) for name in weighted]),
+        "activation_gradient_norm": _by_layer([norm(layout, tap_gradient[name]) for name in seen]),
+        "update_ratio": update_norms / weight_norms,
+    }
+    for which, place in (("pre_activation", 0), ("activation", 1)):
+        arrays = [pair[place] for pair in seen.values()]
+        found[f"{which}_mean"] = _by_layer([_mean(layout, array) for array in arrays])
+        found[f"{which}_std"] = _by_layer([_deviation(layout, array) for array in arrays])
+        found[f"{which}_histogram"] = _by_layer([histogram(layout, array) for array in arrays])
+    flat = [flatness(population, layout, params, name, before) for name, (before, _) in seen.items()]
+    found["flat_share"] = _by_layer([share for share, _ in flat])
+    found["dead_share"] = _by_layer([dead for _, dead in flat])
+    return found
+
+
+def _by_layer(arrays: list[Array]) -> Array:
+    return jnp.stack(arrays, axis=2)
+
+
+def _other_axes(layout: Layout, rank: int) -> tuple[int, ...]:
+    return tuple(sorted(set(range(rank)) - layout.member_axes(rank)))
+
+
+def norm(layout: Layout, array: Array) -> Array:
+    """Euclidean norm over everything but members, (arms, seeds)."""
+    return jnp.sqrt(jnp.sum(jnp.square(array), axis=_other_axes(layout, array.ndim)))
+
+
+def _mean(layout: Layout, array: Array) -> Array:
+    return jnp.mean(array, axis=_other_axes(layout, array.ndim))
+
+
+def _deviation(layout: Layout, array: Array) -> Array:
+    return jnp.std(array, axis=_other_axes(layout, array.ndim))
+
+
+def flatness(population: Population, layout: Layout, params: Tree, name: str, z: Array) -> tuple[Array, Array]:
+    """Share of (sample, unit) pairs where |f'(z)| ≤ 10⁻³ sup|f'|, and share of units flat for every sample.
+
+    A unit of an image layer is a channel. NaN for functions that mix units (softmax, maxout): they have no slope
+    of their own. Both (arms, seeds).
+    """
+    site = next(site for site in population.network.sites if site.name == name)
+    groups = population.groups_at(site)
+    shares, dead = [], []
+    for group in groups:
+        part = layout.arms(z, group.start, group.stop) if len(groups) > 1 else z
+        if group.function.kind == "grouping":
+            nothing = jnp.full(_mean(layout, part).shape, jnp.nan, part.dtype)
+            shares.append(nothing)
+            dead.append(nothing)
+            continue
+        arguments = function_arguments(layout, group.function, params.get(name, {}), part)
+        slope = jnp.abs(group.function.derivative(part, **arguments))
+        flat = slope <= FLAT * slope_supremum(group.function)
+        unit = layout.unit_axis % flat.ndim
+        others = tuple(axis for axis in _other_axes(layout, flat.ndim) if axis != unit)
+        always = jnp.all(flat, axis=others, keepdims=True)
+        shares.append(_mean(layout, flat.astype(z.dtype)))
+        dead.append(_mean(layout, always.astype(z.dtype)))
+    return jnp.concatenate(shares), jnp.concatenate(dead)
+
+
+def histogram(layout: Layout, array: Array) -> Array:
+    """Counts of values in each bin, (arms, seeds, BINS) int32, over at most some 4,096 of each member's values.
+
+    Larger arrays are thinned by a step that shares no factor with the number of units, so that all units count.
+    NaN is counted nowhere.
+    """
+    units = array.shape[layout.unit_axis]
+    values = layout.members_first(array) if layout.name == "stacked" else array
+    count = math.prod(array.shape) // math.prod(array.shape[axis] for axis in layout.member_axes(array.ndim))
+    stride = max(1, count // HISTOGRAM_SAMPLES)
+    while stride > 1 and math.gcd(stride, units) > 1:
+        stride += 1
+    edges = jnp.asarray(histogram_edges()[1:-1], array.dtype)
+    if layout.name == "lanes":
+        values = values.reshape(count, *values.shape[-2:])[::stride]
+        above = jax.lax.map(lambda edge: jnp.sum(values >= edge, axis=0, dtype=jnp.int32), edges)
+        known = jnp.sum(values == values, axis=0, dtype=jnp.int32)
+        above = jnp.moveaxis(above, 0, -1)
+    else:
+        values = values.reshape(*values.shape[:2], count)[..., ::stride]
+        above = jnp.moveaxis(jax.lax.map(lambda edge: jnp.sum(values >= edge, axis=-1, dtype=jnp.int32), edges), 0, -1)
+        known = jnp.sum(values == values, axis=-1, dtype=jnp.int32)
+    upper = jnp.concatenate([known[..., None], above], axis=-1)
+    return upper - jnp.concatenate([above, jnp.zeros_like(known)[..., None]], axis=-1)

@@ -1,0 +1,244 @@
+"""A population and its data compiled into one call that trains and observes a chunk of epochs.
+
+Seeds are shared out over the devices; nothing passes between them, so each runs its part undisturbed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from actlab.engine import probes, training
+from actlab.engine.devices import SEED, mesh
+from actlab.engine.layouts import Layout, choose
+from actlab.engine.population import Population
+from actlab.study import Study
+from actlab.tasks import Task
+
+Tree = Any
+
+SKIP, OBSERVE, TRAIN = 0, 1, 2
+# Train metrics are taken on at most this many training samples, the same at every epoch.
+EVALUATION_SAMPLES = 10_000
+# Networks up to this size leave their weights at every epoch.
+SMALL = 10_000
+# Evaluation runs in slices whose widest layer takes at most this many numbers.
+SLICE_NUMBERS = 2**25
+# A chunk is about this much arithmetic: half a second or less, so that progress shows.
+CHUNK_OPERATIONS = 4e9
+
+
+@dataclass(frozen=True)
+class Data:
+    """The task as the program takes it, and what is needed to read its results.
+
+    Attributes:
+        training: x_train, y_train.
+        evaluation: sliced samples of all three parts with their membership (see `probes.evaluate`).
+        probe: x, y of the probe batch.
+        counts: samples in each set of the evaluation: train, validation, test, then training samples by class.
+    """
+
+    training: dict[str, np.ndarray]
+    evaluation: dict[str, np.ndarray]
+    probe: dict[str, np.ndarray]
+    counts: np.ndarray
+
+
+def prepare_data(study: Study, task: Task, population: Population) -> Data:
+    """Choose evaluation and probe samples (by the task's seed) and slice the evaluation to fit memory."""
+    chosen = np.random.default_rng([study.task_seed, 1]).permutation(len(task.x_train))
+    seen = np.sort(chosen[:EVALUATION_SAMPLES])
+    probed = chosen[: study.probe_samples]
+    x = np.concatenate([task.x_train[seen], task.x_validation, task.x_test])
+    y = np.concatenate([task.y_train[seen], task.y_validation, task.y_test])
+    parts = np.repeat(np.arange(3), [len(seen), len(task.x_validation), len(task.x_test)])
+    membership = np.concatenate(
+        [parts[:, None] == np.arange(3), (y[:, None] == np.arange(task.class_count)) & (parts == 0)[:, None]], axis=1
+    ).astype(np.float32)
+    widest = max(math.prod(site.output_shape) for site in population.network.sites)
+    members = len(population.arms) * len(population.seeds)
+    slices = min(len(x), -(-len(x) * widest * members // SLICE_NUMBERS))
+    padding = -len(x) % slices
+    evaluation = {"x": x, "y": y, "membership": membership}
+    return Data(
+        training={"x_train": task.x_train, "y_train": task.y_train},
+        evaluation={name: _slices(array, slices, padding) for name, array in evaluation.items()},
+        probe={"x": task.x_train[probed], "y": task.y_train[probed]},
+        counts=membership.sum(axis=0, dtype=np.float64),
+    )
+
+
+def _slices(array: np.ndarray, slices: int, padding: int) -> np.ndarray:
+    padded = np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])
+    return padded.reshape(slices, -1, *array.shape[1:])
+
+
+def orders(study: Study, samples: int, seeds: tuple[int, ...], epochs: range) -> np.ndarray:
+    """Which samples each seed sees when: int32 (epochs, steps, batch, seeds), −1 pads an epoch's last batch.
+
+    Epoch e of a seed is shuffled by NumPy's generator from (seed, e): the same whatever the other members are.
+    """
+    steps = -(-samples // study.batch)
+    found = np.full((len(epochs), len(seeds), steps * study.batch), -1, np.int32)
+    for i, epoch in enumerate(epochs):
+        for j, seed in enumerate(seeds):
+            found[i, j, :samples] = np.random.default_rng([seed, epoch]).permutation(samples)
+    return found.reshape(len(epochs), len(seeds), steps, study.batch).transpose(0, 2, 3, 1)
+
+
+def chunk_length(study: Study, population: Population, samples: int) -> int:
+    """Epochs in one call: about CHUNK_OPERATIONS of arithmetic, and at least ten chunks in a run."""
+    members = len(population.arms) * len(population.seeds)
+    operations = 6 * population.network.parameter_count * members * samples
+    return max(1, min(round(CHUNK_OPERATIONS / operations), -(-(study.epochs + 1) // 10)))
+
+
+@dataclass
+class Program:
+    """A compiled population with its state; `advance` runs one chunk of epochs.
+
+    Attributes:
+        seeds: seeds on the seed axis, those that only fill up the devices at the end.
+        keeps_weights: whether every epoch's weights are among the results.
+    """
+
+    population: Population
+    layout: Layout
+    mesh: Mesh
+    seeds: tuple[int, ...]
+    keeps_weights: bool
+    compile_seconds: float
+    _call: Callable[..., tuple[Tree, Tree]]
+    _state: Tree
+    _fixed: Tree
+
+    def advance(self, kinds: np.ndarray, order: np.ndarray) -> Tree:
+        """Run a chunk: kinds (epochs,) of SKIP, OBSERVE or TRAIN, order as `orders` gives it. Returns at once.
+
+        Returns:
+            results as JAX arrays that may still be computed, (epochs, arms, seeds, ...).
+        """
+        placed = jax.device_put(order, NamedSharding(self.mesh, PartitionSpec(None, None, None, SEED)))
+        self._state, results = self._call(self._state, kinds, placed, self._fixed)
+        return results
+
+    def parameters(self) -> Tree:
+        """The members' parameters as they are now, (arms, seeds, ...) NumPy arrays."""
+        own = jax.tree.map(self.layout.members_first, self._state["params"])
+        return jax.tree.map(lambda array: np.asarray(array)[:, : len(self.population.seeds)], own)
+
+
+def build(study: Study, task: Task, population: Population, chunk: int, layout: Layout | None = None) -> Program:
+    """Compile a population, initialise its members and put everything on the devices."""
+    layout = layout or choose(population.network)
+    devices = mesh(len(population.seeds))
+    seeds = population.seeds + population.seeds[:1] * (-len(population.seeds) % devices.size)
+    keeps_weights = max(network.parameter_count for network in population.networks.values()) <= SMALL
+    data = prepare_data(study, task, population)
+    name, numbers = training.optimiser_settings(study.optimiser)
+    roots = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
+    weight_keys, dropout_keys = (jax.vmap(lambda key, i=i: jax.random.fold_in(key, i))(roots) for i in (0, 1))
+    fixed = {
+        "rates": np.array([arm.learning_rate for arm in population.arms], task.x_train.dtype),
+        "optimiser": {key: np.asarray(value, task.x_train.dtype) for key, value in numbers.items()},
+        "training": data.training,
+        "evaluation": data.evaluation,
+        "probe": data.probe,
+        "keys": dropout_keys,
+    }
+    start = time.perf_counter()
+    placements = functools.partial(_placements, layout)
+    fixed_spec = {key: jax.tree.map(lambda _: PartitionSpec(), value) for key, value in fixed.items()}
+    fixed_spec["keys"] = PartitionSpec(SEED)
+    initialise = functools.partial(_initial_state, population, layout, {"name": name, **numbers})
+    shapes = jax.eval_shape(initialise, weight_keys)
+    state_spec = placements(shapes)
+    place = jax.tree.map(lambda spec: NamedSharding(devices, spec), state_spec)
+    state = jax.jit(initialise, out_shardings=place)(weight_keys)
+    fixed = jax.tree.map(lambda array, spec: jax.device_put(array, NamedSharding(devices, spec)), fixed, fixed_spec)
+    body = functools.partial(_chunk, population, layout, name, keeps_weights)
+    order_spec = PartitionSpec(None, None, None, SEED)
+    mapped = jax.shard_map(
+        body,
+        mesh=devices,
+        in_specs=(state_spec, PartitionSpec(), order_spec, fixed_spec),
+        out_specs=(state_spec, PartitionSpec(None, None, SEED)),
+        check_vma=False,
+    )
+    steps = -(-len(task.x_train) // study.batch)
+    kinds = jax.ShapeDtypeStruct((chunk,), np.int32)
+    order = jax.ShapeDtypeStruct(
+        (chunk, steps, study.batch, len(seeds)), np.int32, sharding=NamedSharding(devices, order_spec)
+    )
+    with jax.default_matmul_precision("highest"):
+        call = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed).compile()
+    seconds = time.perf_counter() - start
+    return Program(population, layout, devices, seeds, keeps_weights, seconds, call, state, fixed)
+
+
+def _placements(layout: Layout, shapes: Tree) -> Tree:
+    """Arrays of members are split along their seed axis, counters are the same everywhere."""
+
+    def spec(leaf: Any) -> PartitionSpec:
+        if leaf.ndim == 0:
+            return PartitionSpec()
+        axes: list[str | None] = [None] * leaf.ndim
+        axes[layout.seed_axis % leaf.ndim] = SEED
+        return PartitionSpec(*axes)
+
+    return jax.tree.map(spec, shapes)
+
+
+def _initial_state(population: Population, layout: Layout, optimiser: dict[str, Any], keys: jax.Array) -> Tree:
+    params = training.initial_parameters(population, layout, keys)
+    return {
+        "params": params,
+        "optimiser": training.transformation(optimiser).init(params),
+        "steps": jnp.zeros((), jnp.int32),
+    }
+
+
+def _chunk(
+    population: Population,
+    layout: Layout,
+    optimiser_name: str,
+    keeps_weights: bool,
+    state: Tree,
+    kinds: jax.Array,
+    order: jax.Array,
+    fixed: Tree,
+) -> tuple[Tree, Tree]:
+    optimiser = {"name": optimiser_name, **fixed["optimiser"]}
+    data = {**fixed["training"], "keys": fixed["keys"]}
+    rates = fixed["rates"]
+
+    def train(state: Tree, batches: jax.Array) -> Tree:
+        def one_step(state: Tree, batch: jax.Array) -> tuple[Tree, None]:
+            return training.step(population, layout, optimiser, rates, data, state, batch), None
+
+        return jax.lax.scan(one_step, state, batches)[0]
+
+    def observe(state: Tree) -> Tree:
+        found = probes.probe(population, layout, optimiser, rates, fixed["probe"], state)
+        found |= probes.evaluate(population, layout, state["params"], fixed["evaluation"])
+        if keeps_weights:
+            found["weights"] = jax.tree.map(layout.members_first, state["params"])
+        return found
+
+    def epoch(state: Tree, inputs: tuple[jax.Array, jax.Array]) -> tuple[Tree, Tree]:
+        kind, batches = inputs
+        state = jax.lax.cond(kind == TRAIN, train, lambda state, _: state, state, batches)
+        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(observe, state))
+        return state, jax.lax.cond(kind == SKIP, lambda _: nothing, observe, state)
+
+    return jax.lax.scan(epoch, state, (kinds, order))

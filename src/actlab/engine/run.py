@@ -1,0 +1,273 @@
+"""The host's side of a run: chunk by chunk, one computed while the one before it is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from actlab.engine import devices, probes
+from actlab.engine.population import members, populations
+from actlab.engine.program import OBSERVE, SKIP, TRAIN, Data, Program, build, chunk_length, orders, prepare_data
+from actlab.functions import catalogue
+from actlab.recording import METRICS, Recording, Writer
+from actlab.study import Study, complete
+from actlab.tasks import Task
+from actlab.tasks import load as load_task
+
+Tree = Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. `epoch` is the last finished one, 0 while compiling; `samples` counts members' samples."""
+
+    epoch: int
+    epochs: int
+    members: int
+    samples: int
+    seconds: float
+
+
+def run(
+    study: Study,
+    directory: str | Path,
+    *,
+    task: Task | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Recording:
+    """Train the population of a study and record it.
+
+    Args:
+        study: what to compare.
+        directory: the run directory: new, empty, or one of the same study.
+        task: the data, if they are at hand; by the study's `task` otherwise.
+        progress: called after compiling and after every chunk of epochs.
+
+    Returns:
+        the recording, complete.
+
+    Raises:
+        InvalidStudy, InvalidNetwork, InvalidData, DownloadFailed: nothing has been written.
+        InvalidRecording: the directory holds something else; it is untouched.
+        RecordingFailed: the disk is full; what was committed before loads.
+    """
+    devices.prepare()
+    task = task or load_task(study.task, target=study.target, seed=study.task_seed)
+    study = complete(study, task)
+    groups = populations(study, task.input_shape)
+    chunk = min(chunk_length(study, population, len(task.x_train)) for population in groups)
+    data = prepare_data(study, task, groups[0])
+    programs: list[Program] = []
+    all_members = members(study, groups)
+    cards = {name: _card(name) for name in study.activations}
+    writer = Writer.create(directory, study, all_members, cards, **_facts(study, task, groups, data))
+    try:
+        programs = [build(study, task, population, chunk) for population in groups]
+        return _run(study, task, programs, data, writer, chunk, progress)
+    finally:
+        writer.close()
+
+
+def _run(
+    study: Study,
+    task: Task,
+    programs: list[Program],
+    data: Data,
+    writer: Writer,
+    chunk: int,
+    progress: Callable[[Progress], None],
+) -> Recording:
+    samples = len(task.x_train)
+    count = sum(len(program.population.arms) * len(program.population.seeds) for program in programs)
+    ledger = Ledger(study, programs, data.counts, writer, np.ones(count, bool))
+    _commit_sample(writer, programs, task, study)
+    start = time.perf_counter()
+    progress(Progress(0, study.epochs, count, 0, 0.0))
+    # Leaving the pool waits for what is being written: an interrupt loses nothing that was computed before.
+    with ThreadPoolExecutor(1, "recording") as pool:
+        written: Future[None] | None = None
+        for first in range(0, study.epochs + 1, chunk):
+            epochs = range(first, min(first + chunk, study.epochs + 1))
+            kinds = _kinds(epochs, chunk)
+            if not ledger.keeps_weights and first == 0:
+                ledger.commit_weights(0)
+            results = [
+                program.advance(kinds, orders(study, samples, program.seeds, range(first, first + chunk)))
+                for program in programs
+            ]
+            if written is not None:
+                written.result()
+            written = pool.submit(ledger.commit, epochs, results)
+            jax.block_until_ready(results)
+            done = epochs[-1]
+            progress(Progress(done, study.epochs, count, done * samples * count, time.perf_counter() - start))
+        train_seconds = time.perf_counter() - start
+        if written is not None:
+            written.result()
+    if not ledger.keeps_weights:
+        ledger.commit_weights(study.epochs)
+    writer.finish(throughput=_throughput(study, samples, count, train_seconds, programs))
+    return Recording(writer.directory)
+
+
+def _kinds(epochs: range, chunk: int) -> np.ndarray:
+    """What to do in each epoch of a chunk: epoch 0 is only observed, what lies after the last is skipped."""
+    kinds = np.full(chunk, SKIP, np.int32)
+    kinds[: len(epochs)] = [OBSERVE if epoch == 0 else TRAIN for epoch in epochs]
+    return kinds
+
+
+def _throughput(
+    study: Study, samples: int, count: int, train_seconds: float, programs: list[Program]
+) -> dict[str, float]:
+    steps = study.epochs * -(-samples // study.batch)
+    return {
+        "members": count,
+        "steps": steps,
+        "net_steps_per_second": count * steps / train_seconds,
+        "samples_per_second": count * study.epochs * samples / train_seconds,
+        "train_seconds": train_seconds,
+        "compile_seconds": sum(program.compile_seconds for program in programs),
+    }
+
+
+@dataclass
+class Ledger:
+    """Turns results of the devices into what the recording holds, and remembers who has diverged."""
+
+    study: Study
+    programs: list[Program]
+    counts: np.ndarray
+    writer: Writer
+    alive: np.ndarray
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether weights come with every epoch."""
+        return all(program.keeps_weights for program in self.programs)
+
+    def commit(self, epochs: range, results: list[Tree]) -> None:
+        """Wait for a chunk's results and write them."""
+        host = [self._by_member(program, found, len(epochs)) for program, found in zip(self.programs, results, strict=True)]
+        weights = [own.pop("weights", None) for own in host]
+        arrays = {name: np.concatenate([own[name] for own in host], axis=1) for name in host[0]}
+        metrics, by_class = self._metrics(arrays.pop("losses"), arrays.pop("correct"))
+        diverged = self._mask(epochs, metrics)
+        arrays["class_accuracy"] = by_class.astype(np.float32)
+        if self.keeps_weights:
+            named = self._name_weights(weights)
+            self.writer.commit(epochs[0], {}, named, {}, kind="weights")
+        self.writer.commit(epochs[0], metrics, arrays, diverged)
+
+    def commit_weights(self, epoch: int) -> None:
+        """Write the weights as they are now."""
+        own = [jax.tree.map(lambda a: a.reshape(1, -1, *a.shape[2:]), program.parameters()) for program in self.programs]
+        self.writer.commit(epoch, {}, self._name_weights(own), {}, kind="weights")
+
+    def _by_member(self, program: Program, found: Tree, epochs: int) -> Tree:
+        """(chunk, arms, seeds, ...) on devices -> (epochs, members, ...) in memory, filled-up seeds left out."""
+        seeds = len(program.population.seeds)
+
+        def convert(array: jax.Array) -> np.ndarray:
+            kept = np.asarray(array)[:epochs, :, :seeds]
+            return kept.reshape(epochs, -1, *kept.shape[3:])
+
+        return jax.tree.map(convert, found)
+
+    def _metrics(self, losses: np.ndarray, right: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        mean = losses[..., :3] / self.counts[:3]
+        accuracy = right / self.counts
+        parts = enumerate(("train", "validation", "test"))
+        metrics = {}
+        for i, part in parts:
+            metrics |= {f"{part}_loss": mean[..., i].astype(float), f"{part}_accuracy": accuracy[..., i]}
+        return {name: metrics[name] for name in METRICS}, accuracy[..., 3:]
+
+    def _mask(self, epochs: range, metrics: dict[str, np.ndarray]) -> dict[int, tuple[int, str]]:
+        """NaN from the first epoch on whose training loss is not finite; who diverged here, when and why."""
+        diverged: dict[int, tuple[int, str]] = {}
+        for row, epoch in enumerate(epochs):
+            loss = metrics["train_loss"][row]
+            for member in np.flatnonzero(self.alive & ~np.isfinite(loss)):
+                what = "not a number" if np.isnan(loss[member]) else "infinite"
+                diverged[int(member)] = (epoch, f"the training loss became {what}")
+            self.alive &= np.isfinite(loss)
+            for values in metrics.values():
+                values[row, ~self.alive] = np.nan
+        return diverged
+
+    def _name_weights(self, by_program: list[Tree]) -> dict[str, np.ndarray]:
+        """Arrays named "activation/layer/parameter", (epochs, members of the activation, ...)."""
+        named: dict[str, np.ndarray] = {}
+        for program, weights in zip(self.programs, by_program, strict=True):
+            population, seeds = program.population, len(program.population.seeds)
+            for name in population.network.weight_layers:
+                for group in population.groups:
+                    rows = slice(group.start * seeds, group.stop * seeds)
+                    for parameter, array in weights[name].items():
+                        named[f"{group.function.name}/{name}/{parameter}"] = array[:, rows]
+            for site, group, shapes in population.acts():
+                for parameter in shapes:
+                    array = weights[site.name][group.function.name][parameter]
+                    for own in population.groups:
+                        if group.start <= own.start and own.stop <= group.stop:
+                            rows = slice((own.start - group.start) * seeds, (own.stop - group.start) * seeds)
+                            named[f"{own.function.name}/{site.name}/{parameter}"] = array[:, rows]
+        return named
+
+
+def _commit_sample(writer: Writer, programs: list[Program], task: Task, study: Study) -> None:
+    """Small networks leave some training samples too: feature spaces are drawn from them."""
+    if all(program.keeps_weights for program in programs):
+        chosen = np.random.default_rng([study.task_seed, 2]).permutation(len(task.x_train))[:2000]
+        sample = {"x": task.x_train[chosen][None, None], "y": task.y_train[chosen][None, None]}
+        writer.commit(0, {}, sample, {}, kind="sample")
+
+
+def _facts(study: Study, task: Task, groups: Any, data: Data) -> dict[str, Any]:
+    from actlab.engine.layouts import choose
+
+    networks = {name: network for population in groups for name, network in population.networks.items()}
+    first = groups[0].network
+    return {
+        "weight_layers": first.weight_layers,
+        "act_layers": first.act_layers,
+        "classes": task.classes,
+        "class_counts": data.counts[3:].tolist(),
+        "input_shape": task.input_shape,
+        "histogram_edges": probes.histogram_edges().tolist(),
+        "parameters": {name: networks[name].parameter_count for name in study.activations},
+        "layout": {name: choose(networks[name]).name for name in study.activations},
+        "versions": {name: version(name) for name in ("actlab", "jax", "jaxlib", "numpy", "optax")},
+        "machine": devices.description(),
+        "precision": "float32",
+    }
+
+
+def _card(name: str) -> dict[str, Any]:
+    """What the views show of a function, sampled here so that they need neither the function nor JAX."""
+    function = catalogue[name]
+    card: dict[str, Any] = {
+        "title": function.title,
+        "formula": function.formula.plain,
+        "latex": function.formula.latex,
+        "family": function.family,
+        "year": function.year,
+        "source": function.source,
+        "kind": function.kind,
+        "facts": function.facts().to_dict(),
+    }
+    x = np.linspace(-6, 6, 241)
+    curves = function.kind != "grouping"
+    card["x"] = x.tolist() if curves else None
+    card["value"] = function(x).tolist() if curves else None
+    card["derivative"] = function.derivative(x).tolist() if curves else None
+    return card

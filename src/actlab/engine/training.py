@@ -1,0 +1,162 @@
+"""What one training step is: loss from logits, gradient, update by Optax; the same in both layouts.
+
+Learning rates are arrays, one per arm, and the optimiser's settings are traced too: changing them compiles nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from actlab.engine.layouts import Layout, forward
+from actlab.engine.population import Population
+from actlab.functions import catalogue
+
+Array = jax.Array
+Tree = Any
+
+
+def sample_losses(layout: Layout, logits: Array, y: Array) -> Array:
+    """Cross-entropy of every sample, from logits: binary for one output, softmax for several.
+
+    Args:
+        logits: in the layout, with the outputs on its unit axis.
+        y: class indices, the same axes without that of the outputs (length 1: the same for all).
+
+    Returns:
+        the losses in nats, without the axis of the outputs.
+    """
+    axis = layout.unit_axis % logits.ndim
+    if logits.shape[axis] == 1:
+        logit = jnp.squeeze(logits, axis)
+        # −log σ(z) for class 1, −log σ(−z) for class 0; softplus keeps its tails.
+        return catalogue["softplus"](logit) - logit * y.astype(logit.dtype)
+    shifted = logits - jax.lax.stop_gradient(jnp.max(logits, axis=axis, keepdims=True))
+    classes = jax.lax.broadcasted_iota(jnp.int32, (logits.shape[axis],), 0)
+    classes = jnp.expand_dims(classes, [i for i in range(logits.ndim) if i != axis])
+    picked = jnp.sum(jnp.where(classes == jnp.expand_dims(y, axis), shifted, 0.0), axis=axis)
+    return jnp.log(jnp.sum(jnp.exp(shifted), axis=axis)) - picked
+
+
+def correct(layout: Layout, logits: Array, y: Array) -> Array:
+    """Whether each sample is put into its class: logit > 0 for one output, the largest of several (the first of equals)."""
+    axis = layout.unit_axis % logits.ndim
+    if logits.shape[axis] == 1:
+        return (jnp.squeeze(logits, axis) > 0) == (y == 1)
+    return jnp.argmax(logits, axis=axis) == y
+
+
+def mean_loss(layout: Layout, losses: Array, weights: Array | None) -> Array:
+    """Sum over all members of each one's mean loss, so that its gradient holds every member's own gradient.
+
+    `weights` (batch, seeds) are 0 for the padding of an epoch's last batch, else 1; None for no padding.
+    """
+    if weights is None:
+        return jnp.sum(jnp.mean(losses, axis=layout.sample_axis))
+    weights = layout.samples(weights)
+    share = weights / jnp.sum(weights, axis=layout.sample_axis, keepdims=True)
+    return jnp.sum(losses * share)
+
+
+def transformation(settings: dict[str, Any]) -> optax.GradientTransformation:
+    """The optimiser at learning rate 1, from its name and (traced) settings.
+
+    In all four, the learning rate is a factor of the update alone, so that each arm can have its own.
+    """
+    own = dict(settings)
+    match own.pop("name"):
+        case "sgd":
+            return optax.trace(own["momentum"]) if "momentum" in own else optax.identity()
+        case "adam":
+            return optax.scale_by_adam(own["beta1"], own["beta2"], own["epsilon"])
+        case "adamw":
+            adam = optax.scale_by_adam(own["beta1"], own["beta2"], own["epsilon"])
+            return optax.chain(adam, optax.add_decayed_weights(own["weight_decay"]))
+        case _:
+            return optax.scale_by_rms(own["decay"], own["epsilon"])
+
+
+def optimiser_settings(study_optimiser: Any) -> tuple[str, dict[str, float]]:
+    """Name and numbers of a study's optimiser; plain SGD has no momentum, hence no state to carry."""
+    numbers = study_optimiser.model_dump()
+    name = numbers.pop("name")
+    return name, {key: value for key, value in numbers.items() if key != "momentum" or value > 0}
+
+
+def learning_rate_tree(population: Population, layout: Layout, params: Tree, rates: Array) -> Tree:
+    """For every parameter array, its members' learning rates in a shape that broadcasts. `rates` (arms,)."""
+    tree = {
+        site.name: {name: rates for name in params[site.name]}
+        for site in population.network.sites
+        if "weight" in site.parameter_shapes
+    }
+    for site, group, shapes in population.acts():
+        if shapes:
+            own = rates[group.start : group.stop]
+            tree.setdefault(site.name, {})[group.function.name] = dict.fromkeys(shapes, own)
+    return jax.tree.map(lambda leaf, own: layout.per_arm(own, leaf.ndim), params, tree)
+
+
+def initial_parameters(population: Population, layout: Layout, keys: Array) -> Tree:
+    """Parameters of all members: a seed's weights are the same for every arm. `keys` (seeds,)."""
+    network = population.network
+    arms = len(population.arms)
+    drawn = jax.vmap(network.init)(keys)
+    weighted = {site.name for site in network.sites if "weight" in site.parameter_shapes}
+    params: dict[str, Any] = {
+        name: {key: layout.spread(value, arms) for key, value in own.items()}
+        for name, own in drawn.items()
+        if name in weighted
+    }
+    for site, group, shapes in population.acts():
+        if shapes:
+            start = {p.name: float(p.default) for p in group.function.parameters}
+            count = group.stop - group.start
+            params.setdefault(site.name, {})[group.function.name] = {
+                name: layout.spread(jnp.full((len(keys), *shape), start[name]), count)
+                for name, shape in shapes.items()
+            }
+    return params
+
+
+def batch_loss(
+    population: Population, layout: Layout, params: Tree, x: Array, y: Array, order: Array, keys: Array | None
+) -> Array:
+    """Loss of one batch, summed over members.
+
+    Args:
+        x, y: the training data.
+        order: (batch, seeds) indices into them; −1 pads the last batch of an epoch.
+        keys: for dropout, (seeds,).
+    """
+    weights = (order >= 0).astype(x.dtype)
+    logits, _ = forward(population, layout, params, layout.samples(x[order]), keys=keys)
+    return mean_loss(layout, sample_losses(layout, logits, layout.samples(y[order])), weights)
+
+
+def step(
+    population: Population, layout: Layout, optimiser: dict[str, Any], rates: Array, data: dict[str, Array], state: Tree, order: Array
+) -> Tree:
+    """One training step of all members.
+
+    Args:
+        optimiser: name and traced settings.
+        rates: (arms,) learning rates.
+        data: `x_train`, `y_train` and `keys` (seeds,), the members' random keys for dropout.
+        state: {"params", "optimiser", "steps"}.
+        order: (batch, seeds) indices of the batch.
+    """
+    params = state["params"]
+    keys = None
+    if any(site.layer.layer == "dropout" for site in population.network.sites):
+        keys = jax.vmap(lambda key: jax.random.fold_in(key, state["steps"]))(data["keys"])
+    gradient = jax.grad(batch_loss, argnums=2)(
+        population, layout, params, data["x_train"], data["y_train"], order, keys
+    )
+    updates, optimiser_state = transformation(optimiser).update(gradient, state["optimiser"], params)
+    factors = learning_rate_tree(population, layout, params, rates)
+    params = jax.tree.map(lambda p, u, rate: p - rate * u, params, updates, factors)
+    return {"params": params, "optimiser": optimiser_state, "steps": state["steps"] + 1}

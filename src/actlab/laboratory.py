@@ -1,0 +1,63 @@
+"""A study from end to end: train, record, summarise, report."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actlab.recording import Recording
+from actlab.study import Study
+from actlab.tasks import Task
+
+if TYPE_CHECKING:
+    from actlab.engine import Progress
+
+
+def run(
+    study: Study,
+    directory: str | Path,
+    *,
+    task: Task | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Recording:
+    """Train the population of a study, record it, and write `summary.json` and `report.html` beside the recording.
+
+    Args:
+        study: what to compare.
+        directory: the run directory: new, empty, or one that holds an earlier run of the same study.
+        task: the data, if they are at hand; loaded by the study's `task` otherwise.
+        progress: called after compiling and after every chunk of epochs. None for a bar on a terminal.
+
+    Returns:
+        the recording.
+
+    Raises:
+        ActlabError: one clear sentence; nothing half-written is left, and what was recorded before loads.
+    """
+    from actlab import engine
+    from actlab.views.progress import bar
+
+    if progress is None:
+        with bar() as show:
+            recording = engine.run(study, directory, task=task, progress=show)
+    else:
+        recording = engine.run(study, directory, task=task, progress=progress)
+    conclude(recording)
+    return recording
+
+
+def conclude(recording: Recording) -> dict[str, Any]:
+    """Write `summary.json` and `report.html` into the run directory; returns the summary."""
+    from actlab.statistics import summarise
+    from actlab.views.report import report
+
+    summary = summarise(recording)
+    path = recording.directory / "summary.json"
+    temporary = path.with_name("summary.json.tmp")
+    temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    report(recording, recording.directory / "report.html")
+    return summary
