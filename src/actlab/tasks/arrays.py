@@ -1,0 +1,124 @@
+"""A user's own arrays: a `.npz` file, as numpy.savez writes it. Nothing in it is unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from actlab.errors import InvalidData, UnknownName
+from actlab.tasks.split import hold_out, split
+from actlab.tasks.task import SPLITS, Pair, Task, build, check_pair
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+_KEYS = tuple(f"{letter}_{part}" for part in SPLITS for letter in "xy")
+
+
+def load_arrays(path: Path, seed: int) -> Task:
+    """Load a task from a `.npz` file.
+
+    Args:
+        path: a file with the keys `x_train` and `y_train`, and optionally `x_validation`, `y_validation`,
+            `x_test`, `y_test`; other keys, unless they begin with x_ or y_, are left alone. Samples: (n,
+            features), (n, height, width) or (n, height, width, channels); uint8 images are divided by 255,
+            all else is as it is.
+        seed: 0 or more; cuts the splits that are missing: both, 20 % each; one, a sixth of train.
+
+    Returns:
+        The task, named as the file.
+
+    Raises:
+        InvalidData: a damaged file, missing keys, arrays that `build` refuses.
+        UnknownName: a key beginning with x_ or y_ that is none of the six.
+    """
+    arrays = _read(path)
+    _check_keys(path.name, arrays)
+    scaled = _is_uint8_image(arrays["x_train"])
+    pairs = {
+        part: check_pair(path.name, part, _prepare(path.name, f"x_{part}", arrays), arrays[f"y_{part}"])
+        for part in SPLITS
+        if f"x_{part}" in arrays
+    }
+    splits, rule = _complete(pairs, seed, path.name)
+    scale = ", uint8 pixels divided by 255" if scaled else ""
+    return build(path.name, *splits, provenance=f"{path.name}{scale}; {rule}")
+
+
+def _read(path: Path) -> Arrays:
+    """Read every array of the file that this module knows, or raise InvalidData."""
+    try:
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InvalidData(
+                    f"{path} holds a single array: write it with numpy.savez, keys x_train, y_train."
+                )
+            wanted = [key for key in archive.files if key.startswith(("x_", "y_"))]
+            # An unknown key is refused by its name; its content need not be readable.
+            return {key: np.asarray(archive[key]) if key in _KEYS else np.empty(0) for key in wanted}
+    except InvalidData:
+        raise
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InvalidData(
+            f"{path} cannot be read as a .npz file of plain arrays ({reason}): "
+            "write it again with numpy.savez."
+        ) from None
+
+
+def _check_keys(name: str, arrays: Arrays) -> None:
+    """Refuse unknown keys, missing ones, and samples without their labels."""
+    for key in arrays:
+        if key not in _KEYS:
+            raise UnknownName(f"key in {name}", key, _KEYS)
+    needed = {"x_train", "y_train"} | {f"{letter}_{key[2:]}" for key in arrays for letter in "xy"}
+    if missing := sorted(needed - arrays.keys()):
+        found = ", ".join(arrays) or "none of its keys"
+        raise InvalidData(f"{name} lacks {', '.join(missing)} (it holds {found}): add what is missing.")
+
+
+def _is_uint8_image(x: npt.NDArray[np.generic]) -> bool:
+    """Whether `x` holds images of bytes: (n, height, width) or (n, height, width, channels)."""
+    return x.dtype == np.uint8 and x.ndim in (3, 4)
+
+
+def _prepare(name: str, key: str, arrays: Arrays) -> npt.NDArray[np.generic]:
+    """Give images a channel axis, and scale those of bytes to [0, 1]."""
+    x = arrays[key]
+    scaled = _is_uint8_image(x)
+    if scaled != _is_uint8_image(arrays["x_train"]):
+        raise InvalidData(
+            f"{name}: {key} holds {x.dtype} values of shape {x.shape} where x_train holds "
+            f"{arrays['x_train'].dtype} of shape {arrays['x_train'].shape}: store all samples alike."
+        )
+    if x.ndim == 3:
+        x = x[..., None]
+    return x.astype(np.float32) / np.float32(255) if scaled else x
+
+
+def _complete(pairs: Mapping[str, Pair], seed: int, name: str) -> tuple[list[Pair], str]:
+    """Cut the missing splits from train; return all three, and the rule in words."""
+    train = pairs["train"]
+    cut = f"stratified by class, seed {seed}"
+    if len(pairs) == len(SPLITS):
+        return [pairs[part] for part in SPLITS], "all splits as in the file"
+    if "test" in pairs:
+        rest, validation = hold_out(*train, seed, name=name)
+        return [rest, validation, pairs["test"]], f"validation a sixth of x_train, {cut}"
+    if "validation" in pairs:
+        rest, test = hold_out(*train, seed, name=name)
+        return [rest, pairs["validation"], test], f"test a sixth of x_train, {cut}"
+    return list(split(*train, seed, name=name)), f"split 60/20/20 {cut}"

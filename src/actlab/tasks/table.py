@@ -1,0 +1,177 @@
+"""A user's own table: a `.csv` file with a header row, numeric columns, one column that names the class."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from actlab.errors import InvalidData, UnknownName
+from actlab.tasks.split import split
+from actlab.tasks.task import Pair, Task, build
+
+Columns = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table as text: its rows, and the line of the file that each row ends on."""
+
+    name: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+
+    def column(self, name: str) -> list[str]:
+        """The values of one column, without surrounding spaces."""
+        index = self.header.index(name)
+        return [row[index].strip() for row in self.rows]
+
+
+def load_table(path: Path, target: str | None, seed: int) -> Task:
+    """Load a task from a `.csv` file.
+
+    Args:
+        path: comma-separated, UTF-8, a header row first; every column but the target holds numbers.
+        target: the column of classes: integers, or names.
+        seed: 0 or more; cuts the splits, 60/20/20 and stratified by class.
+
+    Returns:
+        The task, named as the file. Features are standardised by the mean and standard deviation of the
+        training split; those constant there are 0.
+
+    Raises:
+        UnknownName: no such column.
+        InvalidData: no target, an empty file, ragged rows, values that are no finite numbers, labels that are
+            not integers or names, data that `build` refuses.
+    """
+    table = _read(path)
+    if target is None:
+        columns = ", ".join(table.header)
+        raise InvalidData(f"{path.name}: no target was given: name the column of classes, one of {columns}.")
+    if target not in table.header:
+        raise UnknownName("column", target, table.header)
+    features = [name for name in table.header if name != target]
+    if not features:
+        raise InvalidData(f"{path.name} has no column beside the target {target!r}: add numeric columns.")
+    labels, classes = _classes(table, target)
+    samples = _numbers(table, features)
+    if len(classes) < 2:
+        raise InvalidData(
+            f"{path.name}: column {target!r} holds one class only ({', '.join(classes)}): give two or more."
+        )
+    return build(
+        path.name,
+        *_standardise(split(samples, labels, seed, name=path.name)),
+        classes=classes,
+        provenance=f"{path.name}, target column {target!r}, features standardised by mean and standard "
+        f"deviation of the training split; split 60/20/20 stratified by class, seed {seed}",
+    )
+
+
+def _read(path: Path) -> _Table:
+    """Read the file as text, or raise InvalidData."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            numbered = [(tuple(row), reader.line_num) for row in reader if any(row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidData(
+            f"{path} cannot be read as comma-separated UTF-8 text ({error}): write it again."
+        ) from None
+    if len(numbered) < 2:
+        held = "only a header row" if numbered else "nothing"
+        raise InvalidData(
+            f"{path.name} is empty: it holds {held}; give a header row and one row for each sample."
+        )
+    header = tuple(name.strip() for name in numbered[0][0])
+    _check_header(path.name, header)
+    for row, line in numbered[1:]:
+        if len(row) != len(header):
+            raise InvalidData(
+                f"{path.name}, line {line}: {len(row)} values where the header names {len(header)} columns: "
+                "give each row a value for each column."
+            )
+    rows, lines = zip(*numbered[1:], strict=True)
+    return _Table(path.name, header, rows, lines)
+
+
+def _check_header(name: str, header: Sequence[str]) -> None:
+    """Refuse a column without a name (often a row number, which gives the order away), and doubled names."""
+    for index, column in enumerate(header):
+        if not column:
+            raise InvalidData(
+                f"{name}: column {index + 1} has no name: name it, or remove it if it counts the rows."
+            )
+        if column in header[:index]:
+            raise InvalidData(f"{name}: two columns are named {column!r}: give each a name of its own.")
+
+
+def _classes(table: _Table, target: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """The target column as indices (n,), and the class names: numbers in their order, or texts in theirs."""
+    texts = table.column(target)
+    if "" in texts:
+        line = table.lines[texts.index("")]
+        raise InvalidData(f"{table.name}, line {line}: column {target!r} is empty: give each row its class.")
+    numbers = [_number(text) for text in texts]
+    if any(number is None for number in numbers):
+        values = sorted(set(texts))
+        index = {value: position for position, value in enumerate(values)}
+        return np.array([index[text] for text in texts]), tuple(values)
+    for number, text, line in zip(numbers, texts, table.lines, strict=True):
+        if number is None or not number.is_integer():
+            raise InvalidData(
+                f"{table.name}: labels are not integers: column {target!r} holds {text} in line {line}; "
+                "give class indices or class names."
+            )
+    whole = [int(number) for number in numbers if number is not None]
+    ranks = {value: position for position, value in enumerate(sorted(set(whole)))}
+    return np.array([ranks[value] for value in whole]), tuple(str(value) for value in ranks)
+
+
+def _number(text: str) -> float | None:
+    """The number that `text` writes, or None. Python's digit groups (1_000) are no numbers in a table."""
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def _numbers(table: _Table, names: Sequence[str]) -> Columns:
+    """The named columns as finite numbers, (rows, columns), or raise InvalidData."""
+    columns = np.empty((len(table.rows), len(names)))
+    for index, name in enumerate(names):
+        for row, text in enumerate(table.column(name)):
+            number = _number(text)
+            if number is None:
+                raise InvalidData(
+                    f"{table.name}, line {table.lines[row]}: column {name!r} holds {text!r}, no number: "
+                    "give numbers only, or remove the column."
+                )
+            columns[row, index] = number
+    wrong = ~np.isfinite(columns)
+    if wrong.any():
+        row, index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        raise InvalidData(
+            f"{table.name}: {int(wrong.sum()):,} of the {wrong.size:,} values are NaN or infinite, "
+            f"the first in line {table.lines[int(row)]}, column {names[int(index)]!r}: "
+            "remove or replace them."
+        )
+    return columns
+
+
+def _standardise(splits: Sequence[Pair]) -> list[Pair]:
+    """Subtract the training mean and divide by the training standard deviation; constant columns become 0."""
+    train = splits[0][0].astype(np.float64)
+    # Dividing by the largest magnitude first keeps the squares of huge values finite; it cancels out.
+    largest = np.abs(train).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)
+    constant = train.max(axis=0) == train.min(axis=0)
+    mean = (train / unit).mean(axis=0)
+    deviation = np.where(constant, math.inf, (train / unit).std(axis=0))
+    return [((x.astype(np.float64) / unit - mean) / deviation, y) for x, y in splits]

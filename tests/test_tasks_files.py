@@ -1,0 +1,342 @@
+"""A user's own data: .npz arrays and .csv tables, and every way in which they can be wrong."""
+
+import csv
+import zipfile
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+from actlab import tasks
+from actlab.errors import InvalidData, UnknownName
+
+
+def points(count, features=3):
+    return np.random.default_rng(count).normal(size=(count, features))
+
+
+def labels(count, classes=2):
+    return np.arange(count) % classes
+
+
+@pytest.fixture
+def npz(tmp_path):
+    def save(**arrays):
+        path = tmp_path / "mine.npz"
+        np.savez(path, **arrays)
+        return str(path)
+
+    return save
+
+
+@pytest.fixture
+def table(tmp_path):
+    def save(text):
+        path = tmp_path / "mine.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return save
+
+
+def refused(path, **options):
+    with pytest.raises(InvalidData) as caught:
+        tasks.load(path, **options)
+    message = str(caught.value)
+    assert "mine." in message
+    assert "\n" not in message
+    return message
+
+
+# Arrays
+
+
+def test_given_splits_are_kept(npz):
+    given = {"x_train": points(6), "y_train": labels(6), "x_validation": points(4), "y_validation": labels(4)}
+    given |= {"x_test": points(5), "y_test": labels(5)}
+    task = tasks.load(npz(**given))
+    for key, array in given.items():
+        np.testing.assert_array_equal(getattr(task, key), array.astype(getattr(task, key).dtype))
+    assert task.name == "mine.npz"
+    assert task.provenance == "mine.npz; all splits as in the file"
+
+
+def test_validation_and_test_are_cut_where_both_are_missing(npz):
+    path = npz(x_train=points(100), y_train=labels(100, 4))
+    task = tasks.load(path, seed=5)
+    assert [len(task.y_train), len(task.y_validation), len(task.y_test)] == [60, 20, 20]
+    assert np.bincount(task.y_test).tolist() == [5, 5, 5, 5]
+    assert "seed 5" in task.provenance
+    assert tasks.load(path, seed=5).digest == task.digest != tasks.load(path, seed=6).digest
+
+
+@pytest.mark.parametrize(("given", "cut"), [("test", "validation"), ("validation", "test")])
+def test_one_missing_split_is_a_sixth_of_train(npz, given, cut):
+    arrays = {"x_train": points(60), "y_train": labels(60), f"x_{given}": points(7), f"y_{given}": labels(7)}
+    task = tasks.load(npz(**arrays))
+    assert len(task.y_train) == 50
+    assert len(getattr(task, f"y_{cut}")) == 10
+    np.testing.assert_array_equal(getattr(task, f"x_{given}"), points(7).astype(np.float32))
+    assert f"{cut} a sixth of x_train" in task.provenance
+
+
+def test_byte_images_are_scaled_and_get_a_channel_axis(npz):
+    images = np.random.default_rng(0).integers(0, 256, (20, 5, 4), dtype=np.uint8)
+    images[0, 0, :2] = 0, 255
+    path = npz(x_train=images, y_train=labels(20), x_test=images[:3], y_test=labels(3))
+    task = tasks.load(path)
+    assert task.input_shape == (5, 4, 1)
+    np.testing.assert_allclose(task.x_test[..., 0], images[:3] / 255, rtol=1e-6)
+    assert (task.x_test.min(), task.x_test.max()) == (0, 1)
+    assert "uint8 pixels divided by 255" in task.provenance
+
+
+def test_other_arrays_are_as_they_are(npz):
+    images = np.random.default_rng(0).uniform(0, 255, (20, 5, 4, 3))
+    kept = tasks.load(npz(x_train=images, y_train=labels(20), x_test=images, y_test=labels(20)))
+    np.testing.assert_array_equal(kept.x_test, images.astype(np.float32))
+    assert "255" not in kept.provenance
+    counts = np.random.default_rng(0).integers(0, 256, (20, 3), dtype=np.uint8)
+    kept = tasks.load(npz(x_train=counts, y_train=labels(20), x_test=counts, y_test=labels(20)))
+    np.testing.assert_array_equal(kept.x_test, counts)
+
+
+def test_keys_that_are_no_arrays_of_a_task_are_left_alone(npz):
+    task = tasks.load(
+        npz(x_train=points(20), y_train=labels(20), exact_train=np.ones(20), note=np.array("hello"))
+    )
+    assert task.class_count == 2
+
+
+def test_a_misspelt_key(npz):
+    with pytest.raises(UnknownName, match="'x_valid': did you mean 'x_validation'"):
+        tasks.load(npz(x_train=points(9), y_train=labels(9), x_valid=points(2)))
+
+
+@pytest.mark.parametrize(
+    ("keys", "missing"),
+    [
+        (["x_train"], "y_train"),
+        (["y_train"], "x_train"),
+        (["x_train", "y_train", "x_test"], "y_test"),
+        (["x_train", "y_train", "y_validation"], "x_validation"),
+        (["other"], "x_train, y_train"),
+    ],
+)
+def test_missing_keys(npz, keys, missing):
+    arrays = {key: points(9) if key.startswith("x") else labels(9) for key in keys}
+    assert f"mine.npz lacks {missing} (it holds " in refused(npz(**arrays))
+
+
+def test_bad_arrays_are_refused_before_anything_is_cut(npz):
+    x, y = points(20), labels(20)
+    assert "x_train holds 20 samples and y_train 19 labels" in refused(npz(x_train=x, y_train=y[:19]))
+    assert "one class only" in refused(npz(x_train=x, y_train=np.zeros(20, dtype=int)))
+    assert "labels are not integers" in refused(npz(x_train=x, y_train=y + 0.5))
+    assert "x_train is empty" in refused(npz(x_train=x[:0], y_train=y[:0]))
+    assert "x_train has 1 dimensions" in refused(npz(x_train=x[:, 0], y_train=y))
+    assert "y_test holds labels that y_train lacks (3)" in refused(
+        npz(x_train=x, y_train=y, x_test=x[:2], y_test=np.array([0, 3]))
+    )
+    assert "x_test has shape (2,)" in refused(npz(x_train=x, y_train=y, x_test=x[:, :2], y_test=y))
+    x[7, 2] = np.nan
+    assert "1 of the 60 values of x_train are NaN or infinite in float32, the first at [7, 2]" in refused(
+        npz(x_train=x, y_train=y)
+    )
+    assert "too few" in refused(npz(x_train=points(3), y_train=np.array([0, 1, 2])))
+
+
+def test_splits_of_different_kinds(npz):
+    images = np.zeros((8, 3, 3), dtype=np.uint8)
+    message = refused(npz(x_train=images, y_train=labels(8), x_test=images / 255, y_test=labels(8)))
+    assert "x_test holds float64 values" in message
+    assert "x_train holds uint8" in message
+
+
+def test_pickled_objects_are_never_loaded(npz):
+    class Trap:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle was opened",))
+
+    path = npz(x_train=np.array([Trap(), Trap()], dtype=object), y_train=labels(2))
+    assert "cannot be read as a .npz file of plain arrays" in refused(path)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 300, 0.5, 0.99])
+def test_a_file_cut_short(npz, tmp_path, kept):
+    path = npz(x_train=points(50), y_train=labels(50))
+    content = (tmp_path / "mine.npz").read_bytes()
+    (tmp_path / "mine.npz").write_bytes(content[: kept if kept > 1 else int(kept * len(content))])
+    assert "write it again with numpy.savez" in refused(path)
+
+
+def test_an_altered_file(npz, tmp_path):
+    path = npz(x_train=points(50), y_train=labels(50))
+    content = bytearray((tmp_path / "mine.npz").read_bytes())
+    content[700] ^= 1
+    (tmp_path / "mine.npz").write_bytes(content)
+    assert "CRC" in refused(path)
+
+
+def test_files_that_are_no_npz(tmp_path):
+    path = tmp_path / "mine.npz"
+    for content in (b"\x93NUMPY", b"hello, world", b"\x80\x04."):
+        path.write_bytes(content)
+        assert "cannot be read as a .npz file" in refused(str(path))
+    with path.open("wb") as stream:
+        np.save(stream, np.zeros(3))
+    assert "holds a single array" in refused(str(path))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train", "text")
+        archive.writestr("y_train", "text")
+    refused(str(path))
+
+
+# Tables
+
+
+def rows(count=40, classes=("no", "yes")):
+    x = points(count, 2) * [3, 100] + [5, -20]
+    lines = [f"{a:.6f},{b:.6f},{classes[i % len(classes)]}" for i, (a, b) in enumerate(x)]
+    return "width,height,kind\n" + "\n".join(lines) + "\n"
+
+
+def test_features_are_standardised_by_the_training_split(table):
+    task = tasks.load(table(rows(50)), target="kind", seed=2)
+    assert [len(task.y_train), len(task.y_validation), len(task.y_test)] == [30, 10, 10]
+    assert task.classes == ("no", "yes")
+    np.testing.assert_allclose(task.x_train.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(task.x_train.std(axis=0), 1, atol=1e-6)
+    assert "target column 'kind', features standardised" in task.provenance
+    assert "seed 2" in task.provenance
+
+
+def test_standardising_agrees_with_scikit_learn(table, tmp_path):
+    task = tasks.load(table(rows(50)), target="kind")
+    with (tmp_path / "mine.csv").open() as stream:
+        raw = np.array([[float(row["width"]), float(row["height"])] for row in csv.DictReader(stream)])
+    # Which rows are in which split follows from the first column, whose values are all different.
+    everything = np.concatenate([task.x_train, task.x_validation, task.x_test])
+    order = np.argsort(np.argsort(everything[:, 0]))
+    sources = raw[np.argsort(raw[:, 0])][order]
+    scaler = StandardScaler().fit(sources[: len(task.x_train)])
+    np.testing.assert_allclose(everything, scaler.transform(sources), atol=1e-5)
+
+
+def test_constant_columns_are_zero(table):
+    lines = "\n".join(f"0.1,{i},{i % 2}" for i in range(40))
+    task = tasks.load(table(f"same,number,kind\n{lines}"), target="kind")
+    for x in (task.x_train, task.x_validation, task.x_test):
+        assert (x[:, 0] == 0).all()
+        assert np.ptp(x[:, 1]) > 1
+
+
+def test_huge_and_tiny_columns_are_standardised_too(table):
+    lines = "\n".join(f"{i}e300,{i}e-300,{i % 2}" for i in range(40))
+    task = tasks.load(table(f"huge,tiny,kind\n{lines}"), target="kind")
+    np.testing.assert_allclose(task.x_train.std(axis=0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (("0", "1"), ("0", "1")),
+        (("10", "9", "-2"), ("-2", "9", "10")),
+        (("1.0", "2.0"), ("1", "2")),
+        ((" b ", "a"), ("a", "b")),
+        (("3", "x"), ("3", "x")),
+        (("1e3", "7"), ("7", "1000")),
+    ],
+)
+def test_integers_and_names_are_classes(table, values, classes):
+    task = tasks.load(table(rows(60, values)), target="kind")
+    assert task.classes == classes
+    assert np.bincount(task.y_train).sum() == 36
+
+
+def test_spreadsheet_habits_are_understood(table):
+    text = "\ufeff" + rows().replace("\n", "\r\n").replace("width", '"width, cm"') + "\r\n\r\n"
+    task = tasks.load(table(text), target=" kind".strip())
+    assert task.input_shape == (2,)
+
+
+def test_a_missing_target_lists_the_columns(table):
+    assert "no target was given" in refused(table(rows()))
+    assert "one of width, height, kind" in refused(table(rows()))
+
+
+def test_a_misspelt_column(table):
+    with pytest.raises(UnknownName, match="unknown column 'knd': did you mean 'kind'"):
+        tasks.load(table(rows()), target="knd")
+
+
+def test_a_column_that_is_not_numeric(table):
+    text = rows().splitlines()
+    text[4] = "12,tall,no"
+    message = refused(table("\n".join(text)), target="kind")
+    assert "line 5: column 'height' holds 'tall', no number" in message
+
+
+@pytest.mark.parametrize("value", ["", "1_000", "1,5", "0x10"])
+def test_values_that_only_look_like_numbers(table, value):
+    text = rows().splitlines()
+    text[2] = f'12,"{value}",no'
+    assert f"line 3: column 'height' holds {value!r}" in refused(table("\n".join(text)), target="kind")
+
+
+def test_values_that_are_not_finite_are_counted_and_placed(table):
+    text = rows().splitlines()
+    text[3], text[9] = "nan,1,no", "1,inf,no"
+    message = refused(table("\n".join(text)), target="kind")
+    assert "2 of the 80 values are NaN or infinite, the first in line 4, column 'width'" in message
+
+
+def test_decimal_labels(table):
+    message = refused(table(rows(40, ("0", "0.5", "1"))), target="kind")
+    assert "labels are not integers: column 'kind' holds 0.5 in line 3" in message
+    assert "labels are not integers" in refused(table(rows(40, ("0", "nan"))), target="kind")
+
+
+def test_an_empty_label(table):
+    assert "line 3: column 'kind' is empty" in refused(table(rows(40, ("0", ""))), target="kind")
+
+
+def test_one_class_only(table):
+    assert "column 'kind' holds one class only (no)" in refused(table(rows(40, ("no",))), target="kind")
+
+
+def test_ragged_rows(table):
+    text = rows().splitlines()
+    text[6] = "1,2"
+    assert "line 7: 2 values where the header names 3 columns" in refused(
+        table("\n".join(text)), target="kind"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "held"), [("", "nothing"), ("\n\n", "nothing"), ("a,b,kind\n", "only a header")]
+)
+def test_an_empty_file(table, text, held):
+    assert f"mine.csv is empty: it holds {held}" in refused(table(text), target="kind")
+
+
+def test_a_target_alone(table):
+    assert "no column beside the target" in refused(table("kind\n0\n1\n"), target="kind")
+
+
+def test_doubled_and_nameless_columns(table):
+    assert "two columns are named 'a'" in refused(table("a,a,kind\n1,2,0\n"), target="kind")
+    assert "column 1 has no name" in refused(table(",a,kind\n0,2,0\n"), target="kind")
+
+
+@pytest.mark.parametrize(
+    "content", [b"a,kind\n\xff\xfe,0\n", b'a,kind\n"1,0\n2,1\n', b"a,kind\n1\x00,0\n\xc3("]
+)
+def test_a_damaged_table(table, content):
+    assert "cannot be read as comma-separated UTF-8 text" in refused(table(content), target="kind")
+
+
+def test_too_few_rows(table):
+    assert "mine.csv: 2 samples in 2 classes are too few" in refused(
+        table("a,kind\n1,0\n2,1\n"), target="kind"
+    )

@@ -1,0 +1,155 @@
+"""The built-in tasks that are made on the spot, and the package's own door."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
+
+from actlab import tasks
+from actlab.errors import InvalidData, UnknownName
+
+MADE = ("parabolas", "moons", "circles", "spirals", "digits")
+
+
+def test_the_names_are_those_of_the_design():
+    assert tasks.names() == (*MADE, "mnist", "fashion-mnist", "cifar10")
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_same_seed_gives_the_same_task_and_another_seed_another(name):
+    first, again, other = tasks.load(name), tasks.load(name, seed=0), tasks.load(name, seed=1)
+    assert first.digest == again.digest
+    assert first.digest != other.digest
+    assert first.name == name
+    assert "seed 0" in first.provenance
+    assert "seed 1" in other.provenance
+    assert "\n" not in first.provenance
+    assert len(first.classes) == first.class_count == len(np.unique(first.y_train))
+
+
+@pytest.mark.parametrize("name", ["moons", "circles"])
+def test_any_seed_of_numpy_will_do(name):
+    assert tasks.load(name, seed=2**40).digest != tasks.load(name, seed=2**40 + 1).digest
+
+
+def test_parabolas_are_the_published_curves():
+    task = tasks.load("parabolas")
+    x1 = np.linspace(-1, 1, 1000, dtype=np.float64)
+    for label, shift in ((0, 0.0), (1, 0.5)):
+        curve = task.x_train[task.y_train == label]
+        np.testing.assert_allclose(curve, np.stack([x1, x1 * x1 - shift], axis=1), atol=1e-7)
+    assert task.x_train.shape == (2000, 2)
+    assert task.classes == ("negative", "positive")
+
+
+def test_parabolas_are_tested_on_further_points_of_the_same_curves():
+    task = tasks.load("parabolas", seed=4)
+    for part in ("validation", "test"):
+        x, y = getattr(task, f"x_{part}"), getattr(task, f"y_{part}")
+        assert np.bincount(y).tolist() == [500, 500]
+        assert np.abs(x[:, 0]).max() <= 1
+        np.testing.assert_allclose(x[:, 1], x[:, 0] ** 2 - 0.5 * y, atol=1e-6)
+        assert np.quantile(x[:, 0], [0.25, 0.5, 0.75]) == pytest.approx([-0.5, 0, 0.5], abs=0.1)
+    assert not np.isin(task.x_test[:, 0], task.x_validation[:500, 0]).any()
+    np.testing.assert_array_equal(task.x_train, tasks.load("parabolas", seed=9).x_train)
+
+
+@pytest.mark.parametrize("name", ["moons", "circles", "spirals"])
+def test_points_are_2000_in_equal_classes_split_60_20_20(name):
+    task = tasks.load(name)
+    for part, count in (("train", 600), ("validation", 200), ("test", 200)):
+        assert np.bincount(getattr(task, f"y_{part}")).tolist() == [count, count]
+    assert task.input_shape == (2,)
+
+
+@pytest.mark.parametrize("name", ["moons", "circles", "spirals"])
+def test_neighbours_tell_the_classes_apart_and_a_line_does_not(name):
+    task = tasks.load(name)
+    near = KNeighborsClassifier(15).fit(task.x_train, task.y_train).score(task.x_test, task.y_test)
+    design = np.c_[task.x_train, np.ones(len(task.x_train))]
+    line = np.linalg.lstsq(design, 2 * task.y_train - 1, rcond=None)[0]
+    straight = ((np.c_[task.x_test, np.ones(len(task.x_test))] @ line > 0) == task.y_test).mean()
+    assert near > 0.95
+    assert straight < 0.93
+
+
+def test_spirals_lie_on_their_arms():
+    task = tasks.load("spirals")
+    radius = np.linalg.norm(task.x_train, axis=1)
+    angle = np.arctan2(task.x_train[:, 1], task.x_train[:, 0]) - np.pi * (3.5 * radius + task.y_train)
+    distance = radius * np.abs(np.angle(np.exp(1j * angle)))
+    # Noise of 0.03 shifts the radius too, and with it the angle that the formula expects: 11 times as far.
+    assert np.median(distance) < 0.2
+    assert radius.max() < 1.2
+    assert set(task.classes) == {"first", "second"}
+
+
+def test_circles_and_moons_name_their_classes_rightly():
+    circles, moons = tasks.load("circles"), tasks.load("moons")
+    radius = np.linalg.norm(circles.x_train, axis=1)
+    assert radius[circles.y_train == circles.classes.index("inner")].mean() < 0.7
+    heights = [
+        moons.x_train[moons.y_train == moons.classes.index(name), 1].mean() for name in ("upper", "lower")
+    ]
+    assert heights[0] > heights[1]
+
+
+def test_digits_are_those_of_scikit_learn():
+    task = tasks.load("digits")
+    reference = load_digits()
+    assert task.input_shape == (8, 8, 1)
+    assert (len(task.x_train), len(task.x_validation), len(task.x_test)) == (1079, 359, 359)
+    found = np.concatenate([task.x_train, task.x_validation, task.x_test])[..., 0] * 16
+    labels = np.concatenate([task.y_train, task.y_validation, task.y_test])
+    rows = lambda images, targets: sorted((*image.ravel(), target) for image, target in zip(images, targets))  # noqa: B905, E731
+    assert rows(found, labels) == rows(reference["images"], reference["target"])
+    assert (task.x_train.min(), task.x_train.max()) == (0, 1)
+    assert task.classes == tuple("0123456789")
+
+
+def test_a_misspelt_task_is_answered_with_the_nearest_name():
+    with pytest.raises(UnknownName, match="unknown task 'digit': did you mean 'digits'"):
+        tasks.load("digit")
+    with pytest.raises(UnknownName, match="did you mean 'fashion-mnist'"):
+        tasks.load("fashion_mnist")
+    with pytest.raises(UnknownName, match="known: cifar10, circles"):
+        tasks.load("zzz")
+
+
+@pytest.mark.parametrize("name", ["data.txt", "folder/digits", "folder/data.parquet", "data.npy"])
+def test_a_file_of_another_kind(name):
+    with pytest.raises(InvalidData, match=r"ends in \.npz or \.csv"):
+        tasks.load(name)
+
+
+@pytest.mark.parametrize("name", ["missing.npz", "missing.csv", "no/such/folder.NPZ"])
+def test_a_file_that_does_not_exist(name):
+    with pytest.raises(InvalidData, match=f"{name} is no file: give the path"):
+        tasks.load(name)
+
+
+@pytest.mark.parametrize("name", ["digits", "mine.npz"])
+def test_a_target_is_for_tables_alone(name):
+    with pytest.raises(InvalidData, match=f"target 'kind' was given for '{name}', which is no .csv file"):
+        tasks.load(name, target="kind")
+
+
+def test_a_negative_seed():
+    with pytest.raises(InvalidData, match="0 or more, not -1"):
+        tasks.load("moons", seed=-1)
+
+
+def test_importing_the_package_imports_numpy_alone():
+    heavy = ("jax", "sklearn", "scipy", "pooch", "tqdm", "requests", "torch", "matplotlib", "pandas")
+    code = f"import actlab.tasks, sys; print([name for name in {heavy} if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_no_task_imports_jax():
+    code = "import sys, actlab.tasks as t; t.load('parabolas'); t.load('digits'); print('jax' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
