@@ -1,7 +1,8 @@
 """What is observed of every member at the end of an epoch: metrics on the data, probes inside the network.
 
-The probe batch is the same few training samples at every epoch. All arrays come out as (arms, seeds, ...), whatever
-the layout. L is the mean loss over the probe batch, z a pre-activation, a = f(z) an activation.
+The probe batch is the same few training samples at every epoch. Observation runs in the stacked layout, whatever the
+layout of training: with many samples at once, the samples fill the vector lanes. All arrays come out as
+(arms, seeds, ...). L is the mean loss over the probe batch, z a pre-activation, a = f(z) an activation.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from actlab.engine.layouts import Layout, forward, function_arguments
+from actlab.engine.layouts import Stacked, forward, function_arguments
 from actlab.engine.population import Population
 from actlab.engine.training import correct, learning_rate_tree, mean_loss, sample_losses, transformation
 from actlab.functions.facts import slope_supremum
@@ -27,6 +28,7 @@ FLAT = 1e-3
 BINS = 64
 REACH = 10.0
 HISTOGRAM_SAMPLES = 4096
+STACKED = Stacked()
 
 
 def histogram_edges() -> np.ndarray:
@@ -34,10 +36,11 @@ def histogram_edges() -> np.ndarray:
     return np.sinh(np.linspace(-REACH, REACH, BINS + 1)) / 2
 
 
-def evaluate(population: Population, layout: Layout, params: Tree, data: dict[str, Array]) -> dict[str, Array]:
+def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> dict[str, Array]:
     """Sums over evaluation samples.
 
     Args:
+        params: parameters in the stacked layout.
         data: "x" (slices, samples, ...), "y" (slices, samples) and "membership" (slices, samples, sets) of 0 and 1.
 
     Returns:
@@ -45,15 +48,10 @@ def evaluate(population: Population, layout: Layout, params: Tree, data: dict[st
     """
 
     def one_slice(_: None, part: dict[str, Array]) -> tuple[None, tuple[Array, Array]]:
-        x, y = layout.samples(part["x"][:, None]), layout.samples(part["y"][:, None])
-        logits, _ = forward(population, layout, params, x)
-        return None, (
-            total(sample_losses(layout, logits, y), part["membership"]),
-            total(correct(layout, logits, y).astype(x.dtype), part["membership"]),
-        )
-
-    def total(values: Array, membership: Array) -> Array:
-        return jnp.tensordot(values, membership, axes=[[layout.sample_axis], [0]])
+        logits, _ = forward(population, STACKED, params, part["x"][None, None])
+        y = part["y"][None, None]
+        values = sample_losses(STACKED, logits, y), correct(STACKED, logits, y).astype(logits.dtype)
+        return None, tuple(jnp.matmul(value, part["membership"]) for value in values)
 
     if data["x"].shape[0] == 1:
         _, (losses, right) = one_slice(None, {name: array[0] for name, array in data.items()})
@@ -63,9 +61,11 @@ def evaluate(population: Population, layout: Layout, params: Tree, data: dict[st
 
 
 def probe(
-    population: Population, layout: Layout, optimiser: dict[str, Any], rates: Array, data: dict[str, Array], state: Tree
+    population: Population, optimiser: dict[str, Any], rates: Array, data: dict[str, Array], state: Tree
 ) -> dict[str, Array]:
     """Gradients, activations, flatness and update size on the probe batch `data["x"]`, `data["y"]`.
+
+    `state` is {"params", "optimiser"} in the stacked layout.
 
     Returns:
         weight_gradient_norm (arms, seeds, weight layers): ‖∂L/∂W‖₂;
@@ -76,31 +76,31 @@ def probe(
         pre_activation_histogram, activation_histogram (arms, seeds, act layers, BINS), int32 counts.
     """
     params = state["params"]
-    x, y = layout.samples(data["x"][:, None]), layout.samples(data["y"][:, None])
-    shapes = jax.eval_shape(lambda p: forward(population, layout, p, x)[1], params)
+    x, y = data["x"][None, None], data["y"][None, None]
+    shapes = jax.eval_shape(lambda p: forward(population, STACKED, p, x)[1], params)
     taps = {name: jnp.zeros(after.shape, after.dtype) for name, (_, after) in shapes.items()}
 
     def loss(params: Tree, taps: Tree) -> tuple[Array, Any]:
-        logits, seen = forward(population, layout, params, x, taps=taps)
-        return mean_loss(layout, sample_losses(layout, logits, y), None), seen
+        logits, seen = forward(population, STACKED, params, x, taps=taps)
+        return mean_loss(STACKED, sample_losses(STACKED, logits, y), None), seen
 
     (gradient, tap_gradient), seen = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, taps)
     updates, _ = transformation(optimiser).update(gradient, state["optimiser"], params)
-    factors = learning_rate_tree(population, layout, params, rates)
+    factors = learning_rate_tree(population, STACKED, params, rates)
     weighted = population.network.weight_layers
-    weight_norms = _by_layer([norm(layout, params[name]["weight"]) for name in weighted])
-    update_norms = _by_layer([norm(layout, factors[n]["weight"] * updates[n]["weight"]) for n in weighted])
+    weight_norms = _by_layer([norm(params[name]["weight"]) for name in weighted])
+    update_norms = _by_layer([norm(factors[name]["weight"] * updates[name]["weight"]) for name in weighted])
     found = {
-        "weight_gradient_norm": _by_layer([norm(layout, gradient[name]["weight"]) for name in weighted]),
-        "activation_gradient_norm": _by_layer([norm(layout, tap_gradient[name]) for name in seen]),
+        "weight_gradient_norm": _by_layer([norm(gradient[name]["weight"]) for name in weighted]),
+        "activation_gradient_norm": _by_layer([norm(tap_gradient[name]) for name in seen]),
         "update_ratio": update_norms / weight_norms,
     }
     for which, place in (("pre_activation", 0), ("activation", 1)):
         arrays = [pair[place] for pair in seen.values()]
-        found[f"{which}_mean"] = _by_layer([_mean(layout, array) for array in arrays])
-        found[f"{which}_std"] = _by_layer([_deviation(layout, array) for array in arrays])
-        found[f"{which}_histogram"] = _by_layer([histogram(layout, array) for array in arrays])
-    flat = [flatness(population, layout, params, name, before) for name, (before, _) in seen.items()]
+        found[f"{which}_mean"] = _by_layer([jnp.mean(array, axis=_within(array)) for array in arrays])
+        found[f"{which}_std"] = _by_layer([jnp.std(array, axis=_within(array)) for array in arrays])
+        found[f"{which}_histogram"] = _by_layer([histogram(array) for array in arrays])
+    flat = [flatness(population, params, name, before) for name, (before, _) in seen.items()]
     found["flat_share"] = _by_layer([share for share, _ in flat])
     found["dead_share"] = _by_layer([dead for _, dead in flat])
     return found
@@ -110,24 +110,17 @@ def _by_layer(arrays: list[Array]) -> Array:
     return jnp.stack(arrays, axis=2)
 
 
-def _other_axes(layout: Layout, rank: int) -> tuple[int, ...]:
-    return tuple(sorted(set(range(rank)) - layout.member_axes(rank)))
+def _within(array: Array) -> tuple[int, ...]:
+    """All axes but those of the members."""
+    return tuple(range(2, array.ndim))
 
 
-def norm(layout: Layout, array: Array) -> Array:
-    """Euclidean norm over everything but members, (arms, seeds)."""
-    return jnp.sqrt(jnp.sum(jnp.square(array), axis=_other_axes(layout, array.ndim)))
+def norm(array: Array) -> Array:
+    """Euclidean norm of each member's part, (arms, seeds, ...) -> (arms, seeds)."""
+    return jnp.sqrt(jnp.sum(jnp.square(array), axis=_within(array)))
 
 
-def _mean(layout: Layout, array: Array) -> Array:
-    return jnp.mean(array, axis=_other_axes(layout, array.ndim))
-
-
-def _deviation(layout: Layout, array: Array) -> Array:
-    return jnp.std(array, axis=_other_axes(layout, array.ndim))
-
-
-def flatness(population: Population, layout: Layout, params: Tree, name: str, z: Array) -> tuple[Array, Array]:
+def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple[Array, Array]:
     """Share of (sample, unit) pairs where |f'(z)| ≤ 10⁻³ sup|f'|, and share of units flat for every sample.
 
     A unit of an image layer is a channel. NaN for functions that mix units (softmax, maxout): they have no slope
@@ -135,46 +128,38 @@ def flatness(population: Population, layout: Layout, params: Tree, name: str, z:
     """
     site = next(site for site in population.network.sites if site.name == name)
     groups = population.groups_at(site)
+    z = jnp.broadcast_to(z, (len(population.arms), *z.shape[1:]))
     shares, dead = [], []
     for group in groups:
-        part = layout.arms(z, group.start, group.stop) if len(groups) > 1 else z
+        part = STACKED.arms(z, group.start, group.stop)
         if group.function.kind == "grouping":
-            nothing = jnp.full(_mean(layout, part).shape, jnp.nan, part.dtype)
+            nothing = jnp.full(part.shape[:2], jnp.nan, part.dtype)
             shares.append(nothing)
             dead.append(nothing)
             continue
-        arguments = function_arguments(layout, group.function, params.get(name, {}), part)
+        arguments = function_arguments(STACKED, group.function, params.get(name, {}), part)
         slope = jnp.abs(group.function.derivative(part, **arguments))
         flat = slope <= FLAT * slope_supremum(group.function)
-        unit = layout.unit_axis % flat.ndim
-        others = tuple(axis for axis in _other_axes(layout, flat.ndim) if axis != unit)
-        always = jnp.all(flat, axis=others, keepdims=True)
-        shares.append(_mean(layout, flat.astype(z.dtype)))
-        dead.append(_mean(layout, always.astype(z.dtype)))
+        always = jnp.all(flat, axis=_within(flat)[:-1])
+        shares.append(jnp.mean(flat, axis=_within(flat), dtype=z.dtype))
+        dead.append(jnp.mean(always, axis=-1, dtype=z.dtype))
     return jnp.concatenate(shares), jnp.concatenate(dead)
 
 
-def histogram(layout: Layout, array: Array) -> Array:
-    """Counts of values in each bin, (arms, seeds, BINS) int32, over at most some 4,096 of each member's values.
+def histogram(array: Array) -> Array:
+    """Counts of values in each bin, (arms, seeds, ...) -> (arms, seeds, BINS) int32.
 
-    Larger arrays are thinned by a step that shares no factor with the number of units, so that all units count.
-    NaN is counted nowhere.
+    At most some 4,096 of each member's values are counted: larger arrays are thinned by a step that shares no
+    factor with the number of units, so that all units count. NaN is counted nowhere.
     """
-    units = array.shape[layout.unit_axis]
-    values = layout.members_first(array) if layout.name == "stacked" else array
-    count = math.prod(array.shape) // math.prod(array.shape[axis] for axis in layout.member_axes(array.ndim))
-    stride = max(1, count // HISTOGRAM_SAMPLES)
-    while stride > 1 and math.gcd(stride, units) > 1:
+    values = array.reshape(*array.shape[:2], -1)
+    stride = max(1, values.shape[-1] // HISTOGRAM_SAMPLES)
+    while stride > 1 and math.gcd(stride, array.shape[-1]) > 1:
         stride += 1
+    values = values[..., ::stride]
     edges = jnp.asarray(histogram_edges()[1:-1], array.dtype)
-    if layout.name == "lanes":
-        values = values.reshape(count, *values.shape[-2:])[::stride]
-        above = jax.lax.map(lambda edge: jnp.sum(values >= edge, axis=0, dtype=jnp.int32), edges)
-        known = jnp.sum(values == values, axis=0, dtype=jnp.int32)
-        above = jnp.moveaxis(above, 0, -1)
-    else:
-        values = values.reshape(*values.shape[:2], count)[..., ::stride]
-        above = jnp.moveaxis(jax.lax.map(lambda edge: jnp.sum(values >= edge, axis=-1, dtype=jnp.int32), edges), 0, -1)
-        known = jnp.sum(values == values, axis=-1, dtype=jnp.int32)
-    upper = jnp.concatenate([known[..., None], above], axis=-1)
-    return upper - jnp.concatenate([above, jnp.zeros_like(known)[..., None]], axis=-1)
+    above = jax.lax.map(lambda edge: jnp.sum(values >= edge, axis=-1, dtype=jnp.int32), edges)
+    above = jnp.moveaxis(above, 0, -1)
+    known = jnp.sum(values == values, axis=-1, dtype=jnp.int32)[..., None]
+    upper = jnp.concatenate([known, above], axis=-1)
+    return upper - jnp.concatenate([above, jnp.zeros_like(known)], axis=-1)

@@ -229,11 +229,10 @@ def _chunk(
         return jax.lax.scan(one_step, state, batches)[0]
 
     def observe(state: Tree) -> Tree:
-        found = probes.probe(population, layout, optimiser, rates, fixed["probe"], state)
-        found |= probes.evaluate(population, layout, state["params"], fixed["evaluation"])
-        if keeps_weights:
-            found["weights"] = jax.tree.map(layout.members_first, state["params"])
-        return found
+        stacked = jax.tree.map(lambda leaf: layout.members_first(leaf) if leaf.ndim else leaf, state)
+        found = probes.probe(population, optimiser, rates, fixed["probe"], stacked)
+        found |= probes.evaluate(population, stacked["params"], fixed["evaluation"])
+        return found | ({"weights": stacked["params"]} if keeps_weights else {})
 
     def epoch(state: Tree, inputs: tuple[jax.Array, jax.Array]) -> tuple[Tree, Tree]:
         kind, batches = inputs
