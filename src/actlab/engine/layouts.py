@@ -102,9 +102,7 @@ class Lanes(Layout):
 
     def weigh(self, layer: Any, params: Mapping[str, Array], x: Array) -> Array:
         weight = params["weight"]
-        y = x[:, 0, None] * weight[0]
-        for i in range(1, weight.shape[0]):
-            y = y + x[:, i, None] * weight[i]
+        y = jnp.sum(x[:, :, None] * weight, axis=1)
         return y + params["bias"] if layer.bias else y
 
     def transform(self, layer: Any, x: Array) -> Array:

@@ -123,16 +123,18 @@ def initial_parameters(population: Population, layout: Layout, keys: Array) -> T
 
 
 def batch_loss(
-    population: Population, layout: Layout, params: Tree, x: Array, y: Array, order: Array, keys: Array | None
+    population: Population, layout: Layout, params: Tree, data: dict[str, Array], order: Array, keys: Array | None
 ) -> Array:
     """Loss of one batch, summed over members.
 
     Args:
-        x, y: the training data.
+        data: `x_train`, `y_train`.
         order: (batch, seeds) indices into them; −1 pads the last batch of an epoch.
         keys: for dropout, (seeds,).
     """
-    weights = (order >= 0).astype(x.dtype)
+    x, y = data["x_train"], data["y_train"]
+    # Where batches fill the epoch exactly nothing is padded, which the shapes tell before anything is compiled.
+    weights = (order >= 0).astype(x.dtype) if len(x) % len(order) else None
     logits, _ = forward(population, layout, params, layout.samples(x[order]), keys=keys)
     return mean_loss(layout, sample_losses(layout, logits, layout.samples(y[order])), weights)
 
@@ -153,9 +155,7 @@ def step(
     keys = None
     if any(site.layer.layer == "dropout" for site in population.network.sites):
         keys = jax.vmap(lambda key: jax.random.fold_in(key, state["steps"]))(data["keys"])
-    gradient = jax.grad(batch_loss, argnums=2)(
-        population, layout, params, data["x_train"], data["y_train"], order, keys
-    )
+    gradient = jax.grad(batch_loss, argnums=2)(population, layout, params, data, order, keys)
     updates, optimiser_state = transformation(optimiser).update(gradient, state["optimiser"], params)
     factors = learning_rate_tree(population, layout, params, rates)
     params = jax.tree.map(lambda p, u, rate: p - rate * u, params, updates, factors)
