@@ -1,0 +1,19 @@
+"""The activation functions: the catalogue, what a function is, and what is measured about each."""
+
+from actlab.functions.activation import Activation, Formula, Parameter
+from actlab.functions.arrays import namespace
+from actlab.functions.catalogue import catalogue, register, unregister
+from actlab.functions.facts import CriticalInitialisation, Facts, slope_supremum
+
+__all__ = [
+    "Activation",
+    "CriticalInitialisation",
+    "Facts",
+    "Formula",
+    "Parameter",
+    "catalogue",
+    "namespace",
+    "register",
+    "slope_supremum",
+    "unregister",
+]

@@ -1,0 +1,267 @@
+"""One namespace over the array libraries, and the numerical pieces that several functions share.
+
+A function of the catalogue is written once, over a namespace `xp` that has NumPy's names. Today `xp` is
+`numpy` or `jax.numpy` itself; PyTorch and Keras come in as further branches of `namespace`, each with a small
+adapter that gives their operations NumPy's names. No framework is imported here: an array of JAX can only
+exist once its owner has imported JAX, so it is enough to look into `sys.modules`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from actlab.errors import InvalidFunction
+
+#: Types whose values are computed in float32 and rounded once at the end.
+HALF_TYPES = ("float16", "bfloat16")
+FLOAT_TYPES = (*HALF_TYPES, "float32", "float64")
+
+# Below −80, exp(x) is taken as exp(x + 32)·exp(−32): the first factor stays a normal number (XLA flushes the
+# others to zero) in products like x·exp(x) that are normal still; both −80 + 32 and the sum 1 + exp(−48) are
+# exact.
+_FAR, _SHIFT, _UNSHIFT = -80.0, 32.0, math.exp(-32.0)
+
+# e⁻³⁰·Φ(−t)·exp(t²/2)·(t + 3) as a polynomial in (t − 1.5)/(t + 3), highest power first, interpolated in 50
+# digits at Chebyshev nodes: for float32 up to t = 15 (relative error 1.2e−9), for float64 up to t = 40
+# (3.2e−17). The argument is that of Shepherd and Laframboise, 1981, doi:10.1090/S0025-5718-1981-0595058-X,
+# but centred on t = 1.5: centred on 3, rounding would cost 5 ulp near t = 0.
+_TAIL_SINGLE = (
+    9.221090461854304e-17,
+    -6.436883990605304e-17,
+    -3.432447632997372e-16,
+    -6.677528574594361e-17,
+    1.2648513057801089e-15,
+    1.2481386442672696e-15,
+    -5.706596487898186e-15,
+    -5.923579325920285e-15,
+    4.4582539302358465e-14,
+    -8.440392771948278e-14,
+    8.665280523105542e-14,
+)
+_TAIL_DOUBLE = (
+    -3.361954163968179e-19,
+    1.2424272362385852e-18,
+    -8.623262481970382e-19,
+    -1.303802728904123e-18,
+    8.253752308767415e-19,
+    4.883379460687904e-19,
+    1.139023918861081e-18,
+    2.2839971717800314e-18,
+    -9.282203776796128e-19,
+    -8.403419558593109e-18,
+    -1.1639575827455343e-17,
+    6.04690879564297e-18,
+    4.7859352253542846e-17,
+    5.582720221649176e-17,
+    -8.450186134749867e-17,
+    -3.2121093517301823e-16,
+    -6.505043957568784e-17,
+    1.2599937309816582e-15,
+    1.2484117215342323e-15,
+    -5.706150146816944e-15,
+    -5.923619824343179e-15,
+    4.4582524522844965e-14,
+    -8.440392670299139e-14,
+    8.665280531329137e-14,
+)
+_DENSITY_SHIFT = 30.0
+
+# (tanh(x)/x − 1)/x² as a polynomial in x² for |x| ≤ 5/8 (relative error of tanh 1.7e−8, 4.1e−17), and (eˣ − 1
+# − x)/x² as one in x for −0.7 ≤ x ≤ 0 (of eˣ − 1: 9.4e−10, 1.1e−18); interpolated as above.
+_TANH_SINGLE = (
+    -0.006096714165908197,
+    0.020997178999074752,
+    -0.05385090957851358,
+    0.13332769736976327,
+    -0.33333328944134255,
+)
+_TANH_DOUBLE = (
+    -1.724487449484433e-05,
+    7.959955735264808e-05,
+    -0.00023077616269519857,
+    0.0005874372860094381,
+    -0.001455309297534642,
+    0.0035920589774734554,
+    -0.008863229830925709,
+    0.021869488260559115,
+    -0.05396825396139557,
+    0.13333333333326658,
+    -0.3333333333333332,
+)
+_EXPM1_SINGLE = (
+    0.00015318509273815314,
+    0.0013549320324953542,
+    0.008321282588749777,
+    0.04166471275924074,
+    0.16666655009858,
+    0.49999999886795043,
+)
+_EXPM1_DOUBLE = (
+    1.5562991015725103e-09,
+    2.4213936178477727e-08,
+    2.748060254827596e-07,
+    2.755291193085996e-06,
+    2.480142376828825e-05,
+    0.00019841265932179708,
+    0.0013888888830518855,
+    0.008333333332824176,
+    0.04166666666664386,
+    0.16666666666666627,
+    0.5,
+)
+
+
+def is_jax(x: Any) -> bool:
+    """Say whether `x` is an array of JAX; its tracers count as arrays.
+
+    >>> is_jax(1.0)
+    False
+    """
+    array_type = getattr(sys.modules.get("jax"), "Array", None)
+    return array_type is not None and isinstance(x, array_type)
+
+
+def namespace(*arrays: Any) -> Any:
+    """Give the namespace that `arrays` belong to: `jax.numpy` if one of them is JAX's, else `numpy`.
+
+    >>> namespace([1.0, 2.0]).__name__
+    'numpy'
+    """
+    return sys.modules["jax.numpy"] if any(is_jax(x) for x in arrays) else np
+
+
+def float_array(x: Any, xp: Any, function: str) -> Any:
+    """Take an input of a function as an array of float16, bfloat16, float32 or float64.
+
+    Integers become NumPy's float64, or JAX's default float. `function` is named in the error.
+
+    Raises:
+        InvalidFunction: `x` is not a NumPy or JAX array, a real number or a list of real numbers.
+    """
+    expected = f"{function} takes a NumPy or JAX array, a number or a list of numbers, all real"
+    if not is_jax(x):
+        if isinstance(x, bool) or not isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)):
+            raise InvalidFunction(f"{expected}; it was given {type(x).__name__!r}.")
+        try:
+            x = np.asarray(x)
+        except (ValueError, TypeError):
+            raise InvalidFunction(f"{expected}; the list it was given makes no array.") from None
+    if x.dtype.name in FLOAT_TYPES:
+        return xp.asarray(x)
+    if x.dtype.kind in "iu":
+        return xp.asarray(x, dtype=np.float64 if xp is np else xp.result_type(float))
+    types = ", ".join(FLOAT_TYPES)
+    raise InvalidFunction(f"{expected} (types {types}, or integers); it was given {x.dtype.name}.")
+
+
+def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
+    """Evaluate a polynomial by Horner's rule, highest power first.
+
+    >>> polynomial(2.0, (1.0, 0.0, 3.0))
+    7.0
+    """
+    result = coefficients[0] * x + coefficients[1]
+    for coefficient in coefficients[2:]:
+        result = result * x + coefficient
+    return result
+
+
+def absolute(x: Any, xp: Any) -> Any:
+    """|x| whose derivative at 0 is 1, that of the branch x ≥ 0.
+
+    The functions here are even or odd pieces put together at 0; with the library's own |x|, whose derivative
+    there is 0, automatic second derivatives would see neither piece.
+
+    >>> absolute(np.array([-2.0, 3.0]), np)
+    array([2., 3.])
+    """
+    return xp.where(x >= 0, x, -x)
+
+
+def decay(x: Any, exponent: Any, xp: Any) -> tuple[Any, Any]:
+    """exp(exponent), but e³² times as large where x < −80, and the mask of these places.
+
+    The exponent is at most 0, and is x itself where x < 0. `undecay` takes the factor back out of a product; in
+    a sum with 1 the term is negligible there either way. Value and derivative of a function call this alike, so
+    that a compiler computes one exponential for both.
+    """
+    far = x < _FAR
+    return xp.exp(xp.where(far, x + _SHIFT, exponent)), far
+
+
+def undecay(product: Any, far: Any, xp: Any) -> Any:
+    """Take `decay`'s factor out of a product, as the last step, so that only the result can be subnormal.
+
+    >>> x = np.array([-90.0], dtype="float32")
+    >>> exponential, far = decay(x, x, np)
+    >>> bool(undecay(100 * exponential, far, np)[0] > 8.19e-38)
+    True
+    """
+    return xp.where(far, product * _UNSHIFT, product)
+
+
+def tanh(x: Any, xp: Any) -> Any:
+    """tanh(x) from an exponential, or a polynomial near 0; XLA's own is 7 ulp off and not monotone near ±1.
+
+    >>> tanh(np.array([-40.0, 0.0, 0.5]), np)
+    array([-1.        ,  0.        ,  0.46211716])
+    """
+    size = absolute(x, xp)
+    exponential, _ = decay(-2.0 * size, -2.0 * size, xp)
+    far = 1.0 - 2.0 * exponential / (1.0 + exponential)
+    square = x * x
+    near = x + x * square * polynomial(square, _TANH_SINGLE if is_single(x) else _TANH_DOUBLE)
+    return xp.where(size < 0.625, near, xp.where(x >= 0, far, -far))
+
+
+def exponential_minus_one(x: Any, xp: Any) -> Any:
+    """exp(x) − 1 for x ≤ 0, without loss near 0; more accurate and cheaper than XLA's own.
+
+    >>> exponential_minus_one(np.array([-np.inf, -1e-20, 0.0]), np)
+    array([-1.e+00, -1.e-20,  0.e+00])
+    """
+    near = xp.maximum(x, -0.7)
+    series = near + near * near * polynomial(near, _EXPM1_SINGLE if is_single(x) else _EXPM1_DOUBLE)
+    return xp.where(x > -0.7, series, decay(x, x, xp)[0] - 1.0)
+
+
+def normal_density(t: Any, xp: Any) -> Any:
+    """e³⁰·exp(−t²/2) for 0 ≤ t ≤ 15 in float32, 0 ≤ t ≤ 40 in float64; accurate to about 2 ulp.
+
+    t is split into h, whose square is exact and so is 30 − h²/2, and a rest that is small enough for a short
+    polynomial: rounding t² would cost the tail t²/2 ulp. The factor e³⁰ keeps the exponential normal while
+        what
+    it is multiplied with makes a normal number; `normal_tail` and `DENSITY_AT_ZERO` carry e⁻³⁰.
+    """
+    step, terms = (256.0, 5) if is_single(t) else (2.0**20, 4)
+    h = xp.floor(t * step) / step
+    rest = -0.5 * (t - h) * (t + h)
+    series = polynomial(rest, tuple(1.0 / math.factorial(k) for k in reversed(range(terms))))
+    return xp.exp(_DENSITY_SHIFT - 0.5 * h * h) * series
+
+
+#: Density of the unit normal at 0, 1/√(2π), times e⁻³⁰.
+DENSITY_AT_ZERO = math.exp(-_DENSITY_SHIFT) / math.sqrt(2 * math.pi)
+
+
+def normal_tail(t: Any, xp: Any) -> Any:
+    """Φ(−t)·exp(t²/2)·e⁻³⁰, Φ the distribution function of the unit normal; t as in `normal_density`.
+
+    Times `normal_density` it is Φ(−t) without underflow in between.
+
+    >>> t = np.array([0.0, 1.0])
+    >>> normal_tail(t, np) * normal_density(t, np)
+    array([0.5       , 0.15865525])
+    """
+    inverse = 1.0 / (t + 3.0)
+    return polynomial((t - 1.5) * inverse, _TAIL_SINGLE if is_single(t) else _TAIL_DOUBLE) * inverse
+
+
+def is_single(x: Any) -> bool:
+    """Say whether `x` is float32, so that the shorter of two polynomials is enough."""
+    return x.dtype.itemsize == 4

@@ -1,0 +1,193 @@
+"""The catalogue: every activation function by name or alias, and a user's own.
+
+>>> from actlab.functions import catalogue
+>>> catalogue["swish"].name, catalogue["Leaky-ReLU"].name
+('silu', 'leaky_relu')
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from actlab.errors import InvalidFunction, UnknownName
+from actlab.functions import elementary, gating, grouping, rectifying, squashing
+from actlab.functions.activation import Activation, Formula, Parameter
+
+_BUILT_IN = (
+    elementary.step,
+    elementary.linear,
+    squashing.sigmoid,
+    squashing.tanh,
+    squashing.softsign,
+    squashing.hard_sigmoid,
+    squashing.hard_tanh,
+    rectifying.relu,
+    rectifying.leaky_relu,
+    rectifying.prelu,
+    rectifying.elu,
+    rectifying.selu,
+    rectifying.softplus,
+    gating.gelu,
+    gating.silu,
+    gating.mish,
+    grouping.softmax,
+    grouping.maxout,
+)
+_TRIAL = np.array([[-2.0, -0.5, 0.0], [0.25, 1.0, 3.0]])
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[-_\s]", "", name).casefold()
+
+
+class Catalogue(Mapping[str, Activation]):
+    """A mapping from names to activation functions.
+
+    It iterates over the names alone; look-up takes aliases too, and sees through case, dashes and
+    underscores.
+    """
+
+    def __init__(self, activations: Sequence[Activation]) -> None:
+        self._by_name: dict[str, Activation] = {}
+        self._names: dict[str, str] = {}
+        for activation in activations:
+            self.add(activation)
+
+    def __getitem__(self, name: str) -> Activation:
+        """Return the function called `name`; raises `UnknownName`, with the nearest name, if none is."""
+        found = self._names.get(_key(name)) if isinstance(name, str) else None
+        if found is None:
+            known = [*self._by_name, *(alias for entry in self.values() for alias in entry.aliases)]
+            raise UnknownName("activation", str(name), known)
+        return self._by_name[found]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __repr__(self) -> str:
+        return f"<catalogue of {len(self)} activation functions: {', '.join(self)}>"
+
+    def add(self, activation: Activation) -> None:
+        """Add a function; raises `InvalidFunction` if one of its names is not a name or is taken."""
+        for name in (activation.name, *activation.aliases):
+            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w\- ]*", name):
+                raise InvalidFunction(f"{name!r} is no name: it takes letters, digits and _, a letter first.")
+            if _key(name) in self._names:
+                raise InvalidFunction(
+                    f"the name {name!r} is taken by {self._names[_key(name)]!r}: "
+                    "choose another, or unregister that."
+                )
+        self._by_name[activation.name] = activation
+        self._names.update({_key(name): activation.name for name in (activation.name, *activation.aliases)})
+
+    def remove(self, activation: Activation) -> None:
+        """Take a function out, with its aliases."""
+        del self._by_name[activation.name]
+        for name in (activation.name, *activation.aliases):
+            self._names.pop(_key(name), None)
+
+
+catalogue = Catalogue(_BUILT_IN)
+
+
+def register(
+    name: str,
+    value: Callable[..., Any],
+    *,
+    derivative: Callable[..., Any] | None = None,
+    source: str = "",
+    formula: str | Formula = "",
+    title: str = "",
+    family: str = "own",
+    year: int | None = None,
+    aliases: Sequence[str] = (),
+    parameters: Sequence[Parameter] = (),
+    parameter_derivatives: Mapping[str, Callable[..., Any]] | None = None,
+) -> Activation:
+    """Add an elementwise function of your own to the catalogue and return it.
+
+    Args:
+        name: a name, not yet taken.
+        value: `value(x, xp, **parameters)`, written over the namespace `xp` (NumPy's names): NumPy arrays
+            come with `xp` NumPy, JAX arrays with `jax.numpy`.
+        derivative: `derivative(x, xp, **parameters)`. Without it the derivative is JAX's automatic one, also
+            for NumPy arrays (JAX is imported then), in the precision of the input.
+        source: where it comes from.
+        formula: shown in tables; plain text, or a `Formula` with LaTeX.
+        title, family, year, aliases: shown beside it.
+        parameters: its parameters; trainable ones are learnt by networks.
+        parameter_derivatives: name → derivative with respect to that parameter; automatic where missing.
+
+    Raises:
+        InvalidFunction: the name is taken, or `value` (or `derivative`) fails on a small array, or does not
+            return an array of real numbers of the input's shape.
+
+    >>> from actlab.functions import register, unregister
+    >>> mine = register("mine", lambda x, xp: x * xp.tanh(xp.exp(x)), source="me")
+    >>> round(float(mine(1.0)), 4)
+    0.9913
+    >>> unregister("mine")
+    """
+    activation = Activation(
+        name=name,
+        title=title or str(name),
+        formula=formula if isinstance(formula, Formula) else Formula(formula),
+        family=family,
+        year=year,
+        source=source,
+        value_rule=value,
+        derivative_rule=derivative,
+        aliases=tuple(aliases),
+        parameters=tuple(parameters),
+        parameter_derivatives=parameter_derivatives or {},
+    )
+    _try_rule(activation, "value", value)
+    if derivative is not None:
+        _try_rule(activation, "derivative", derivative)
+    catalogue.add(activation)
+    return activation
+
+
+def unregister(name: str) -> None:
+    """Take a function that was registered out of the catalogue; those that came with it stay.
+
+    Raises:
+        UnknownName: there is no such function.
+        InvalidFunction: it is not a registered one.
+    """
+    activation = catalogue[name]
+    if activation in _BUILT_IN:
+        raise InvalidFunction(f"{activation.name!r} came with the catalogue and cannot be unregistered.")
+    catalogue.remove(activation)
+
+
+def _try_rule(activation: Activation, which: str, rule: Callable[..., Any]) -> None:
+    """Call a rule once on a small array, as NumPy users will, and say what is wrong with it."""
+    if not callable(rule):
+        kind = type(rule).__name__
+        raise InvalidFunction(f"the {which} of {activation.name!r} is no function: it is {kind!r}.")
+    settings = activation.settings({})
+    try:
+        with np.errstate(all="ignore"):
+            result = rule(_TRIAL.copy(), np, **settings)
+    except Exception as error:
+        raise InvalidFunction(
+            f"the {which} of {activation.name!r} failed on a small array: {type(error).__name__}: {error}. "
+            f"It is called as {which}(x, xp{''.join(f', {key}=' for key in settings)})."
+        ) from error
+    if not isinstance(result, np.ndarray) or result.dtype.kind not in "fiu":
+        kind = f"an array of {result.dtype}" if isinstance(result, np.ndarray) else type(result).__name__
+        raise InvalidFunction(
+            f"the {which} of {activation.name!r} must return an array of numbers; it returned {kind}."
+        )
+    if result.shape != _TRIAL.shape:
+        raise InvalidFunction(
+            f"the {which} of {activation.name!r} must keep the shape: {_TRIAL.shape} became {result.shape}."
+        )
