@@ -1,0 +1,37 @@
+"""What a recording says: estimates with intervals, paired comparisons, and the summary of it all."""
+
+from actlab.statistics.comparisons import (
+    Comparison,
+    compare,
+    holm,
+    rank_biserial,
+    signed_rank_p,
+    signed_ranks,
+)
+from actlab.statistics.intervals import Estimate, estimate, mean_interval
+from actlab.statistics.selection import Entry, entries, last
+from actlab.statistics.sentences import headline
+from actlab.statistics.summary import json_safe, ranking, summarise
+from actlab.statistics.waiting import Waiting, first_epoch, waiting
+
+__all__ = [
+    "Comparison",
+    "Entry",
+    "Estimate",
+    "Waiting",
+    "compare",
+    "entries",
+    "estimate",
+    "first_epoch",
+    "headline",
+    "holm",
+    "json_safe",
+    "last",
+    "mean_interval",
+    "rank_biserial",
+    "ranking",
+    "signed_rank_p",
+    "signed_ranks",
+    "summarise",
+    "waiting",
+]

@@ -1,0 +1,180 @@
+"""What a summary says in words: its headline, and the notes without which its numbers would mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from actlab.recording import Recording
+from actlab.statistics.comparisons import SIGNIFICANT, pairs_needed, smallest_p
+from actlab.statistics.selection import Entry
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "seed"), counted(5, "seed")
+    ('1 seed', '5 seeds')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a list in a sentence.
+
+    >>> listed(["mish", "silu", "elu"]), listed(["mish"])
+    ('mish, silu and elu', 'mish')
+    """
+    *others, final = names
+    return f"{', '.join(others)} and {final}" if others else final
+
+
+def notes(recording: Recording, entries: Sequence[Entry], target: float | None) -> list[str]:
+    """The sentences a reader needs beside the numbers, the gravest first.
+
+    Args:
+        recording: what is summarised.
+        entries: the activations, best first.
+        target: the validation accuracy of "epochs to target", in [0, 1]; None if there is none.
+    """
+    found = [*_stopped(recording), *_diverged(entries)]
+    if recording.epochs >= 0:
+        found += [*_edges(entries, recording), *_too_few_seeds(recording)]
+    if target is not None:
+        found.append(
+            "Epochs to target: the median first epoch with a validation accuracy of at least "
+            f"{100 * target:.1f} %, which is 95 % of the highest mean validation accuracy that an activation "
+            "has at the last epoch."
+        )
+    if recording.study.milestones and recording.epochs >= 0:
+        found.append(
+            "Milestones: the median first epoch and the share of seeds that get there; a seed that never "
+            "does counts as later than any other."
+        )
+    return found
+
+
+def _stopped(recording: Recording) -> list[str]:
+    wanted = recording.study.epochs
+    if recording.epochs < 0:
+        return ["The run was stopped before its first epochs were recorded: there is nothing to compare."]
+    if recording.epochs < wanted:
+        return [f"The run was stopped: the numbers are those after epoch {recording.epochs} of {wanted}."]
+    return (
+        []
+        if recording.complete
+        else ["The run was stopped after its last epoch: its throughput is not known."]
+    )
+
+
+def _diverged(entries: Sequence[Entry]) -> list[str]:
+    found = []
+    for entry in entries:
+        diverged = [member for member in entry.members if member.diverged_epoch is not None]
+        if not diverged:
+            continue
+        first = min(diverged, key=lambda member: member.diverged_epoch or 0)
+        left = len(entry.members) - len(diverged)
+        rest = f"its numbers are over the other {left}" if left else "it has no numbers"
+        found.append(
+            f"{entry.activation}: {len(diverged)} of {counted(len(entry.members), 'member')} diverged, the "
+            f"first at epoch {first.diverged_epoch} ({first.diverged_reason}); {rest}."
+        )
+    return found
+
+
+def _edges(entries: Sequence[Entry], recording: Recording) -> list[str]:
+    rates = sorted(recording.study.learning_rates or ())
+    found = []
+    for rate, side in ((rates[0], "smaller"), (rates[-1], "larger")) if len(rates) > 1 else ():
+        names = [entry.activation for entry in entries if entry.learning_rate == rate]
+        if names:
+            found.append(
+                f"The best learning rate of {listed(names)} is {rate:g}, at the edge of those tried: a "
+                f"{side} one may be better."
+            )
+    return found
+
+
+def _too_few_seeds(recording: Recording) -> list[str]:
+    seeds, activations = len(recording.study.seeds), len(recording.study.activations)
+    tests = activations * (activations - 1) // 2
+    if not tests or smallest_p(seeds, tests) < SIGNIFICANT:
+        return []
+    needed, p = pairs_needed(tests), smallest_p(seeds)
+    if p >= SIGNIFICANT:
+        correction = f" with Holm's correction over {tests} pairs" if tests > 1 else ""
+        return [
+            f"With {counted(seeds, 'seed')} no two-sided Wilcoxon test can reach p < {SIGNIFICANT} (the "
+            f"smallest possible p is {p:g}): more seeds are needed to tell activations apart, at least "
+            f"{needed}{correction}."
+        ]
+    return [
+        f"With {counted(seeds, 'seed')} and {tests} pairs of activations no two-sided Wilcoxon test can "
+        f"reach p < {SIGNIFICANT} after Holm's correction (the smallest possible p is "
+        f"{smallest_p(seeds, tests):.3g}): at least {needed} seeds are needed to tell activations apart."
+    ]
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """Which activation is best, by how much, and which cannot be told apart from it.
+
+    Args:
+        summary: what `summarise` returns, or what `summary.json` holds.
+    """
+    entered = summary["activations"]
+    ranked = [a for a in entered if a["test_accuracy"]["mean"] is not None]
+    if summary["epoch"] is None:
+        return "Nothing was recorded."
+    if not ranked:
+        return f"No result: all members of {listed(a['name'] for a in entered)} diverged."
+    best, *others = ranked
+    sentence = f"{best['name']} reaches a test accuracy of {_accuracy(best)}"
+    if others:
+        sentence = f"{best['name']} is best: test accuracy {_accuracy(best)}, {_lead(best, others[0])}"
+    return " ".join([f"{sentence} {_basis(summary, best)}.", *_told_apart(summary, best, others)])
+
+
+def _basis(summary: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+    epoch, wanted = summary["epoch"], summary["study"]["epochs"]
+    count, members = best["test_accuracy"]["count"], best["members"]
+    epochs = counted(wanted, "epoch") if epoch == wanted else f"{epoch} of {counted(wanted, 'epoch')}"
+    seeds = counted(members, "seed") if count == members else f"{count} of {counted(members, 'seed')}"
+    return f"after {epochs} over {seeds}"
+
+
+def _accuracy(activation: Mapping[str, Any]) -> str:
+    accuracy = activation["test_accuracy"]
+    interval = accuracy["ci95"]
+    shown = f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else ""
+    return f"{100 * accuracy['mean']:.1f} %{shown}"
+
+
+def _lead(best: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    lead = 100 * (best["test_accuracy"]["mean"] - second["test_accuracy"]["mean"])
+    return f"{lead:.1f} points ahead of {second['name']}" if lead >= 0.05 else f"level with {second['name']}"
+
+
+def _told_apart(
+    summary: Mapping[str, Any], best: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """The sentence about what is statistically indistinguishable from the best."""
+    if not others:
+        return []
+    p = {
+        c["b"]: c["p_holm"]
+        for c in summary["comparisons"]
+        if c["metric"] == "test_accuracy" and c["a"] == best["name"]
+    }
+    alike = [other["name"] for other in others if p[other["name"]] is None or p[other["name"]] >= SIGNIFICANT]
+    test = "(Wilcoxon signed-rank by seed, Holm's correction)"
+    if not alike:
+        return [f"The difference from {_all_of(others)} is significant {test}."]
+    if len(alike) == len(others):
+        return [f"Statistically it cannot be told apart from {_all_of(others)} {test}."]
+    return [f"Statistically it cannot be told apart from {listed(alike)} {test}, but from the others it can."]
+
+
+def _all_of(others: Sequence[Mapping[str, Any]]) -> str:
+    names = [other["name"] for other in others]
+    return listed(names) if len(names) < 3 else f"any of the other {len(names)}"

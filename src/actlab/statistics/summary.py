@@ -1,0 +1,203 @@
+"""The summary of a recording: everything the tables, the report and `summary.json` say in numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from actlab.recording import Member, Recording
+from actlab.statistics.comparisons import compare, holm
+from actlab.statistics.intervals import Estimate, estimate, finite, mean, median
+from actlab.statistics.selection import Entry, entries, last
+from actlab.statistics.sentences import headline, notes
+from actlab.statistics.waiting import first_epoch, waiting
+
+SCHEMA = 1
+ESTIMATED = ("test_accuracy", "test_loss", "train_loss")
+COMPARED = ("test_accuracy", "test_loss")
+TARGET_SHARE = 0.95
+
+
+def summarise(recording: Recording) -> dict[str, Any]:
+    """Summarise a recording, complete or not: the content of `summary.json`, in which NaN and ±inf are null.
+
+    Every activation is reported at one learning rate, chosen on tuning members; the test set is read at the
+    last epoch alone. Members that diverged are masked and counted.
+
+    Returns:
+        `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `activations`, best first,
+        `comparisons` of all pairs (see `Comparison`), `findings`, `throughput`, `notes` and `headline`. In
+        each activation: `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by
+        `seeds`; `epochs_to_target` and `milestones` (see `Waiting`); `gradient_ratio`; `flat_share` and
+        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, tuning ones
+        among them.
+    """
+    ranked = ranking(recording, entries(recording))
+    target = accuracy_target(recording, ranked)
+    summary: dict[str, Any] = {
+        "schema": SCHEMA,
+        "actlab": version("actlab"),
+        "study": recording.study.model_dump(mode="json"),
+        "epoch": recording.epochs if recording.epochs >= 0 else None,
+        "complete": recording.complete,
+        "activations": [_activation(recording, entry, target) for entry in ranked],
+        "comparisons": _comparisons(recording, ranked),
+        "findings": [],
+        "throughput": recording.facts.get("throughput"),
+        "notes": notes(recording, ranked, target),
+    }
+    safe = json_safe(summary)
+    return safe | {"headline": headline(safe)}
+
+
+def ranking(recording: Recording, entered: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Entries best first: by mean test accuracy of the members that survived, then by their test loss.
+
+    Activations of which more than half of the members diverged come after all others, those without any
+    survivor last.
+    """
+
+    def place(entry: Entry) -> tuple[bool, float, float]:
+        accuracy, loss = (mean(last(recording.metrics[name], entry)) for name in COMPARED)
+        worst = math.isnan(accuracy)
+        return (
+            worst or _mostly_diverged(entry),
+            math.inf if worst else -accuracy,
+            math.inf if worst else loss,
+        )
+
+    return tuple(sorted(entered, key=place))
+
+
+def _mostly_diverged(entry: Entry) -> bool:
+    return sum(member.diverged_epoch is not None for member in entry.members) > len(entry.members) / 2
+
+
+def accuracy_target(recording: Recording, entered: Sequence[Entry]) -> float | None:
+    """95 % of the highest mean validation accuracy an activation has at the last epoch; None without any.
+
+    Activations that mostly diverged do not set it, unless all did.
+    """
+    steady = [entry for entry in entered if not _mostly_diverged(entry)] or entered
+    means = finite([mean(last(recording.metrics["validation_accuracy"], entry)) for entry in steady])
+    return TARGET_SHARE * float(means.max()) if means.size else None
+
+
+def _activation(recording: Recording, entry: Entry, target: float | None) -> dict[str, Any]:
+    return {
+        "name": entry.activation,
+        "members": len(entry.members),
+        "diverged": sum(member.diverged_epoch is not None for member in entry.members),
+        **{name: _estimate(estimate(last(recording.metrics[name], entry))) for name in ESTIMATED},
+        "epochs_to_target": _epochs_to_target(recording, entry, target),
+        "seeds": [member.seed for member in entry.members],
+        "learning_rate": entry.learning_rate,
+        "learning_rate_at_edge": entry.at_edge,
+        "parameters": recording.facts.get("parameters", {}).get(entry.activation),
+        "gradient_ratio": gradient_ratio(recording, entry),
+        "flat_share": _share(recording, entry, "flat_share"),
+        "dead_share": _share(recording, entry, "dead_share"),
+        "diverged_members": [
+            _diverged(member)
+            for member in recording.members
+            if member.activation == entry.activation and member.diverged_epoch is not None
+        ],
+        "milestones": _milestones(recording, entry),
+    }
+
+
+def _estimate(found: Estimate) -> dict[str, Any]:
+    return asdict(found) | {"ci95": found.ci95 and list(found.ci95), "values": list(found.values)}
+
+
+def _diverged(member: Member) -> dict[str, Any]:
+    return {
+        "seed": member.seed,
+        "learning_rate": member.learning_rate,
+        "tuning": member.tuning,
+        "epoch": member.diverged_epoch,
+        "reason": member.diverged_reason,
+    }
+
+
+def _epochs_to_target(recording: Recording, entry: Entry, target: float | None) -> dict[str, Any]:
+    if target is None:
+        return {"target": None, "median": None, "reached": None}
+    curves = recording.metrics["validation_accuracy"][:, list(entry.columns)]
+    return {"target": target, **asdict(waiting(first_epoch(curves, target)))}
+
+
+def _milestones(recording: Recording, entry: Entry) -> list[dict[str, Any]]:
+    found = []
+    for milestone in recording.study.milestones:
+        if milestone.label is None:
+            curves = recording.metrics["train_accuracy"][:, list(entry.columns)]
+        elif "class_accuracy" in recording.probes:
+            curves = recording.probes["class_accuracy"][:, list(entry.columns), milestone.label]
+        else:
+            curves = np.empty((0, len(entry.columns)))
+        found.append({"name": milestone.name, **asdict(waiting(first_epoch(curves, milestone.accuracy)))})
+    return found
+
+
+def gradient_ratio(recording: Recording, entry: Entry) -> float | None:
+    """How much of the gradient arrives: norm of the first layer's weight gradient over that of the last one.
+
+    Median over the entry's members and all epochs, that of the untrained network among them; None with fewer
+    than two weight layers.
+    """
+    norms = recording.probes.get("weight_gradient_norm")
+    if norms is None or norms.shape[-1] < 2:
+        return None
+    norms = norms[:, list(entry.columns)].astype(float)
+    # Where the last layer has no gradient there is no ratio: 0/0 and x/0 are masked like diverged members.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return median(norms[..., 0] / norms[..., -1])
+
+
+def _share(recording: Recording, entry: Entry, probe: str) -> float | None:
+    values = recording.probes.get(probe)
+    return None if values is None else median(last(values, entry).mean(axis=-1))
+
+
+def _comparisons(recording: Recording, ranked: Sequence[Entry]) -> list[dict[str, Any]]:
+    """All pairs for every metric compared; the pairs of one metric are one family for Holm's correction."""
+    found = []
+    for metric in COMPARED:
+        values = {entry.activation: _by_seed(recording, entry, metric) for entry in ranked}
+        pairs = list(combinations(values, 2))
+        compared = [compare(values[a], values[b]) for a, b in pairs]
+        corrected = holm([comparison.p for comparison in compared])
+        for (a, b), comparison, p_holm in zip(pairs, compared, corrected, strict=True):
+            row = {"a": a, "b": b, "metric": metric, **asdict(comparison), "p_holm": p_holm}
+            found.append(row)
+    return found
+
+
+def _by_seed(recording: Recording, entry: Entry, metric: str) -> list[float]:
+    """Last values in the order of the study's seeds, NaN for a seed without a member."""
+    values = dict(
+        zip((member.seed for member in entry.members), last(recording.metrics[metric], entry), strict=True)
+    )
+    return [values.get(seed, math.nan) for seed in recording.study.seeds]
+
+
+def json_safe(value: Any) -> Any:
+    """The value in plain Python that JSON can hold: tuples and arrays as lists, NaN and ±inf as None.
+
+    >>> json_safe({"p": float("nan"), "ci95": (0, np.float32(0.5))})
+    {'p': None, 'ci95': [0, 0.5]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [json_safe(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,387 @@
+"""Tables for the terminal: the result of a comparison, a network, the functions, the recipes.
+
+Every function returns something that Rich can print, and prints nothing itself. Nothing is cut off at 80
+columns, in a terminal or in a pipe.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from actlab.functions import Activation, Facts, Parameter
+from actlab.network import Act, Network
+from actlab.recipes import Recipe
+from actlab.recording import Recording
+
+ABSENT = "–"
+LEGEND = (
+    "[low–high]: 95 % interval of the mean (BCa bootstrap over seeds). gradient ratio: weight gradient of "
+    "the first layer over that of the last. flat: share of samples and units where |f'| is below 0.1 % of its "
+    "supremum. dead: units flat for every sample."
+)
+Summary = Mapping[str, Any]
+
+
+def leaderboard(recording: Recording, summary: Summary) -> RenderableType:
+    """Headline, table and notes of a recording, arranged for the width of the terminal it is printed on.
+
+    Args:
+        recording: what was run.
+        summary: what `actlab.statistics.summarise` says of it.
+    """
+    return _Leaderboard(recording, summary)
+
+
+@dataclass(frozen=True)
+class _Leaderboard:
+    recording: Recording
+    summary: Summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the parts from top to bottom."""
+        yield Text(self.summary["headline"], style="bold")
+        for table in self._tables(console, options):
+            yield Text()
+            yield table
+        yield Text(LEGEND, style="dim")
+        yield Text()
+        for note in self.summary["notes"]:
+            yield _note(note)
+
+    def _tables(self, console: Console, options: ConsoleOptions) -> list[Table]:
+        """One table if it fits, with wide gaps if they do; else the milestones in a table of their own."""
+        wide = options.update(max_width=1000)
+        split = bool(self.recording.study.milestones)
+        whole = [result_table(self.recording, self.summary, gap=gap) for gap in (2, 1)]
+        parts = [result_table(self.recording, self.summary, milestones=False, gap=gap) for gap in (2, 1)]
+        for table in (*whole, *(parts if split else ())):
+            if Measurement.get(console, wide, table).maximum <= options.max_width:
+                break
+        else:
+            table = parts[-1]
+        return (
+            [table] if table in whole or not split else [table, milestone_table(self.recording, self.summary)]
+        )
+
+
+def result_table(recording: Recording, summary: Summary, *, milestones: bool = True, gap: int = 2) -> Table:
+    """The activations, best first: test results, speed, and what goes on inside the network.
+
+    Args:
+        recording: what was run.
+        summary: what `actlab.statistics.summarise` says of it.
+        milestones: whether the study's milestones have columns here.
+        gap: blanks between columns.
+    """
+    table = _table(title=Text(_title(recording)), gap=gap)
+    table.add_column("activation", overflow="fold")
+    table.add_column("test\naccuracy %", justify="right", overflow="fold")
+    for header in ("test\nloss", "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
+        table.add_column(header, justify="right", no_wrap=True)
+    if several_rates := len(recording.study.learning_rates or ()) > 1:
+        table.add_column("learning\nrate", justify="right", no_wrap=True)
+    for milestone in recording.study.milestones if milestones else ():
+        table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)
+    decimals = _decimals(summary["activations"])
+    for place, row in enumerate(summary["activations"]):
+        cells = _cells(row, decimals)
+        cells += [f"{row['learning_rate']:g}"] if several_rates else []
+        cells += _milestone_cells(row) if milestones else []
+        table.add_row(*cells, style="bold" if place == 0 else "")
+    return table
+
+
+def milestone_table(recording: Recording, summary: Summary) -> Table:
+    """For every activation and milestone the median first epoch, and the share of seeds that get there."""
+    table = _table(title="Milestones: median epoch (share of seeds)")
+    table.add_column("activation", overflow="fold")
+    for milestone in recording.study.milestones:
+        table.add_column(Text(textwrap.fill(milestone.name, 20)), justify="right", overflow="fold")
+    for row in summary["activations"]:
+        table.add_row(Text(row["name"]), *_milestone_cells(row))
+    return table
+
+
+def _title(recording: Recording) -> str:
+    study = recording.study
+    counts = ((len(study.activations), "activation"), (len(study.seeds), "seed"), (study.epochs, "epoch"))
+    return f"{study.name}: " + ", ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
+
+
+def _table(title: str | Text | None = None, gap: int = 2, **settings: Any) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),
+        header_style="",
+        **settings,
+    )
+
+
+def _note(text: str) -> RenderableType:
+    marker = Text("•", style="dim")
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(marker, Text(text))
+    return grid
+
+
+def _cells(row: Mapping[str, Any], decimals: int) -> list[str | Text]:
+    diverged = f"{row['diverged']}/{row['members']}" if row["diverged"] else "0"
+    return [
+        Text(row["name"]),
+        _interval(row["test_accuracy"], decimals),
+        _number(row["test_loss"]["mean"]),
+        _epoch(row["epochs_to_target"]),
+        _number(row["gradient_ratio"]),
+        _percent(row["flat_share"]),
+        _percent(row["dead_share"]),
+        Text(diverged, style="red" if row["diverged"] else ""),
+    ]
+
+
+def _decimals(activations: Iterable[Mapping[str, Any]]) -> int:
+    """Decimals of an accuracy in per cent: two where one would hide how narrow some interval is."""
+    intervals = [row["test_accuracy"]["ci95"] for row in activations]
+    widths = [high - low for low, high in filter(None, intervals) if high > low]
+    return 2 if widths and min(widths) < 0.003 else 1
+
+
+def _interval(estimate: Mapping[str, Any], decimals: int) -> str:
+    """Mean and interval in per cent; with no blank in the interval, a narrow cell breaks before it."""
+    if estimate["mean"] is None:
+        return ABSENT
+    mean = f"{100 * estimate['mean']:.{decimals}f}"
+    if estimate["ci95"] is None:
+        return mean
+    low, high = (f"{100 * end:.{decimals}f}" for end in estimate["ci95"])
+    return f"{mean} [{low}–{high}]"
+
+
+def _number(value: float | None) -> str:
+    """Three significant digits.
+
+    >>> [_number(v) for v in (0.08123, 2.3, 123.4, 1.2e-9, None)]
+    ['0.0812', '2.30', '123', '1.2e-09', '–']
+    """
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    if value and not 1e-4 <= abs(value) < 1e4:
+        return f"{value:.2g}"
+    return f"{value:#.3g}".removesuffix(".")
+
+
+def _percent(value: float | None) -> str:
+    """A share in per cent with one decimal; whole where it is none or all.
+
+    >>> [_percent(v) for v in (0.0, 0.1234, 1.0, None)]
+    ['0', '12.3', '100', '–']
+    """
+    if value is None:
+        return ABSENT
+    return f"{100 * value:.0f}" if value in (0, 1) else f"{100 * value:.1f}"
+
+
+def _epoch(waiting: Mapping[str, Any]) -> str:
+    """A median epoch; "never" if no seed gets there, a dash if half of them or more do not.
+
+    >>> _epoch({"median": 5.0, "reached": 1.0}), _epoch({"median": None, "reached": 0.0})
+    ('5', 'never')
+    """
+    if waiting["median"] is not None:
+        return f"{waiting['median']:g}"
+    return "never" if waiting["reached"] == 0 else ABSENT
+
+
+def _milestone_cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        _epoch(waiting) + (f" ({100 * waiting['reached']:.0f}%)" if waiting["reached"] else "")
+        for waiting in row["milestones"]
+    ]
+
+
+def network_table(network: Network) -> Table:
+    """The layers from input to output, with the shape of one sample after each and its parameters."""
+    table = _table(show_footer=True)
+    table.add_column("layer", footer="total", overflow="fold")
+    table.add_column("output shape", overflow="fold")
+    table.add_column("parameters", footer=f"{network.parameter_count:,}", justify="right", no_wrap=True)
+    for site in network.sites:
+        act = isinstance(site.layer, Act)
+        name = f"{site.name} ({site.layer.activation(network.activation).name})" if act else site.name
+        table.add_row(name, " × ".join(map(str, site.output_shape)), f"{site.parameter_count:,}")
+    return table
+
+
+def functions_table(activations: Iterable[Activation]) -> Table:
+    """The functions by family, one in a row, with the measured facts by which one chooses among them."""
+    table = _table(gap=1)
+    for header in (
+        "function",
+        "year",
+        "range",
+        "zero-\ncentred",
+        "sup\n|f'|",
+        "satu-\nrates",
+        "gain",
+        "also called",
+    ):
+        table.add_column(header, overflow="fold")
+    families: dict[str, list[Activation]] = {}
+    for activation in activations:
+        families.setdefault(activation.family, []).append(activation)
+    for family, members in families.items():
+        table.add_row(Text(family, style="bold"))
+        for activation in members:
+            table.add_row(*_function_cells(activation))
+    return table
+
+
+def _function_cells(activation: Activation) -> list[str | Text]:
+    facts = activation.facts()
+    return [
+        Text(f" {activation.name}"),
+        str(activation.year or ABSENT),
+        _between(facts.range),
+        _yes(facts.zero_centred),
+        _real(facts.slope_supremum),
+        _sides(facts.saturation),
+        _real(facts.gain),
+        Text(", ".join(activation.aliases)),
+    ]
+
+
+def function_card(activation: Activation) -> RenderableType:
+    """Everything there is to say about one function: title, formula, parameters, source, facts."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in (*_description(activation), *_facts_in_words(activation.facts())):
+        if value:
+            grid.add_row(name, Text(value))
+    return Group(Text(f"{activation.title} ({activation.name})", style="bold"), Padding(grid, (0, 0, 0, 2)))
+
+
+def _description(activation: Activation) -> list[tuple[str, str]]:
+    family, kind = activation.family, activation.kind
+    parameters = [_parameter(parameter) for parameter in activation.parameters]
+    return [
+        ("formula", f"f(x) = {activation.formula.plain}"),
+        ("parameters", "\n".join(parameters)),
+        ("family", family if kind == family else f"{family}, {kind}"),
+        ("also called", ", ".join(activation.aliases)),
+        ("source", activation.source),
+        ("notes", activation.notes),
+    ]
+
+
+def _parameter(parameter: Parameter) -> str:
+    trainable = ", trainable" if parameter.trainable else ""
+    return (
+        f"{parameter.name} = {parameter.default:g}{trainable}, in {_range((parameter.low, parameter.high))}"
+    )
+
+
+def _facts_in_words(facts: Facts) -> list[tuple[str, str]]:
+    """Name and text of every fact; an empty text where a fact makes no sense."""
+    if facts.range is None:
+        return [("facts", "none: the function mixes units, it has no single curve")]
+    saturation = facts.saturation or (None, None)
+    bands = [f"x {sign} {_real(x)}" for sign, x in zip("<>", saturation, strict=True) if x is not None]
+    critical = facts.critical
+    return [
+        ("range", _between(facts.range)),
+        (
+            "slope",
+            f"|f'| ≤ {_real(facts.slope_supremum)}" if facts.slope_supremum != math.inf else "|f'| unbounded",
+        ),
+        ("Lipschitz", _real(facts.lipschitz)),
+        ("monotone", facts.monotone or "no"),
+        ("mean", f"{_real(facts.mean_under_unit_normal)} under a unit normal"),
+        ("kinks at", _positions(facts.kinks)),
+        ("jumps at", _positions(facts.jumps)),
+        ("flat on", ", ".join(_range(region) for region in facts.flat or ())),
+        ("saturated", f"{' and '.join(bands)} (|f'| below 0.1 % of its supremum)" if bands else "nowhere"),
+        ("gain", f"{_real(facts.gain)} keeps a unit variance" if facts.gain is not None else ""),
+        (
+            "critical",
+            f"σ_w = {_real(critical.weight_std)}, σ_b = {_real(critical.bias_std)}" if critical else "",
+        ),
+        ("equals", ", ".join(facts.equals)),
+    ]
+
+
+def _positions(positions: Sequence[float] | None) -> str:
+    return ", ".join(_real(x) for x in positions or ())
+
+
+def _real(value: float | None) -> str:
+    """Four significant digits.
+
+    >>> [_real(v) for v in (0.25, 1.0998392194, float("inf"), -0.0, None)]
+    ['0.25', '1.1', '∞', '0', '–']
+    """
+    if value is None:
+        return ABSENT
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value + 0.0:.4g}".replace("-", "−")
+
+
+def _between(ends: tuple[float, float] | None) -> str:
+    """Infimum and supremum, which need not be reached.
+
+    >>> _between((0.0, float("inf"))), _between(None)
+    ('0 to ∞', '–')
+    """
+    return ABSENT if ends is None else " to ".join(map(_real, ends))
+
+
+def _range(ends: tuple[float, float]) -> str:
+    """An interval with its ends, open where it has none.
+
+    >>> _range((0.0, float("inf")))
+    '[0, ∞)'
+    """
+    low, high = ends
+    return f"{'(' if math.isinf(low) else '['}{_real(low)}, {_real(high)}{')' if math.isinf(high) else ']'}"
+
+
+def _yes(value: bool | None) -> str:
+    return ABSENT if value is None else "yes" if value else "no"
+
+
+def _sides(saturation: tuple[float | None, float | None] | None) -> str:
+    """On which side a function saturates.
+
+    >>> _sides((-7.6, 7.6)), _sides((-0.0, None)), _sides((None, None)), _sides(None)
+    ('both', 'left', 'no', '–')
+    """
+    if saturation is None:
+        return ABSENT
+    left, right = (end is not None for end in saturation)
+    return ("both" if right else "left") if left else ("right" if right else "no")
+
+
+def recipes_table(recipes: Mapping[str, Recipe]) -> Table:
+    """The recipes by name, each with its title and source."""
+    table = _table()
+    table.add_column("recipe", style="bold", no_wrap=True)
+    table.add_column("what it compares, and where it comes from", overflow="fold")
+    for name, recipe in recipes.items():
+        table.add_row(name, Group(Text(recipe.title), Text(recipe.source, style="dim")))
+    return table

@@ -1,0 +1,125 @@
+"""Recordings made up from numbers that a test chooses: no training, no JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from actlab.network import Act, Dense
+from actlab.recording import METRICS, Member, Recording, Writer, load
+from actlab.study import SGD, Study
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+Finals = Mapping[str, float]
+
+
+def study(**settings: Any) -> Study:
+    """A complete study of a 2-2-1 network, which no test will train."""
+    defaults = {
+        "name": "made-up",
+        "task": "parabolas",
+        "network": (Dense(2), Act(), Dense(1)),
+        "activations": ACTIVATIONS,
+        "optimiser": SGD(),
+        "learning_rates": (0.05,),
+        "seeds": tuple(range(10)),
+        "epochs": 8,
+    }
+    return Study(**defaults | settings)
+
+
+def members_of(study: Study, diverged: Mapping[tuple[str, float, int], tuple[int, str]]) -> list[Member]:
+    """All members of a study by activation, learning rate, seed; tuning members after the others."""
+    found: list[Member] = []
+    for tuning, seeds in ((False, study.seeds), (True, study.tuning_seeds)):
+        for activation in study.activations:
+            for rate in study.learning_rates or ():
+                for seed in seeds:
+                    epoch, reason = diverged.get((activation, rate, seed), (None, None))
+                    found.append(Member(len(found), activation, rate, seed, tuning, epoch, reason))
+    return found
+
+
+def curves(members: list[Member], epochs: int, finals: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Metrics that go straight from 0.5 (accuracy) or 1 (loss) at epoch 0 to their value at the last epoch.
+
+    `finals[metric]` is a function of the member, or a number; NaN from the epoch of divergence on.
+    """
+    metrics = {}
+    time = np.linspace(0, 1, epochs + 1)[:, None] if epochs else np.ones((1, 1))
+    for name in METRICS:
+        start, usual = (0.5, 0.9) if "accuracy" in name else (1.0, 0.3)
+        wanted = finals.get(name, usual)
+        final = np.array([wanted(m) if callable(wanted) else wanted for m in members], dtype=float)
+        values = start + (final - start) * time
+        for column, member in enumerate(members):
+            if member.diverged_epoch is not None:
+                values[member.diverged_epoch :, column] = np.nan
+        metrics[name] = values
+    return metrics
+
+
+def probes(members: list[Member], epochs: int, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The probes that the summary reads, for two weight layers, one place of the function and two classes."""
+    rows, columns = epochs + 1, len(members)
+    found = {
+        "weight_gradient_norm": np.tile(np.float32([0.2, 0.8]), (rows, columns, 1)),
+        "flat_share": np.full((rows, columns, 1), 0.125, np.float32),
+        "dead_share": np.full((rows, columns, 1), 0.0, np.float32),
+        "class_accuracy": np.full((rows, columns, 2), 0.5, np.float32),
+    } | dict(arrays)
+    for column, member in enumerate(members):
+        if member.diverged_epoch is not None:
+            for array in found.values():
+                array[member.diverged_epoch :, column] = np.nan
+    return found
+
+
+def record(
+    directory: Path,
+    made_up: Study | None = None,
+    *,
+    metrics: Mapping[str, Any] | None = None,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    diverged: Mapping[tuple[str, float, int], tuple[int, str]] | None = None,
+    last_epoch: int | None = None,
+    complete: bool = True,
+) -> Recording:
+    """Write a recording and open it.
+
+    `metrics`: see `curves`; `arrays`: probes that replace the usual ones; `diverged`: (activation, rate,
+    seed) → (epoch, reason); `last_epoch`: where the run was stopped, −1 for before its first commit.
+    """
+    made_up = made_up or study()
+    epochs = made_up.epochs if last_epoch is None else last_epoch
+    diverged = diverged or {}
+    started = members_of(made_up, {})
+    ended = members_of(made_up, diverged)
+    facts = {
+        "weight_layers": ["dense1", "dense2"],
+        "act_layers": ["act1"],
+        "classes": ["negative", "positive"],
+        "class_counts": [100, 100],
+        "input_shape": [2],
+        "parameters": dict.fromkeys(made_up.activations, 9),
+        "layout": dict.fromkeys(made_up.activations, "lanes"),
+        "precision": "float32",
+    }
+    cards = {name: {"title": name} for name in made_up.activations}
+    writer = Writer.create(directory, made_up, started, cards, **facts)
+    if epochs >= 0:
+        events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
+        writer.commit(0, curves(ended, epochs, metrics or {}), probes(ended, epochs, arrays or {}), events)
+    if complete:
+        throughput = {
+            "members": len(ended),
+            "steps": 1000,
+            "net_steps_per_second": 1e6,
+            "samples_per_second": 1.6e7,
+        }
+        writer.finish(throughput=throughput | {"train_seconds": 1.0, "compile_seconds": 0.5})
+    writer.close()
+    return load(directory)

@@ -1,0 +1,449 @@
+"""The summary of recordings made up from known numbers: every rule and every branch, in JSON and in words."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from scipy import stats
+from tests.synthetic_recording import members_of, record, study
+
+from actlab.statistics import entries, headline, json_safe, mean_interval, summarise
+from actlab.study import Milestone
+
+NAN = math.nan
+KEYS = {"schema", "actlab", "study", "activations", "comparisons", "findings", "throughput"}
+ROW_KEYS = {"name", "members", "diverged", "test_accuracy", "test_loss", "train_loss", "epochs_to_target"}
+FINALS = {
+    "sigmoid": [0.80, 0.82, 0.81, 0.84, 0.79, 0.83, 0.80, 0.85],
+    "tanh": [0.90, 0.91, 0.93, 0.92, 0.90, 0.94, 0.91, 0.93],
+    "relu": [0.91, 0.90, 0.94, 0.92, 0.92, 0.93, 0.93, 0.95],
+}
+
+
+def accuracy(member):
+    return FINALS[member.activation][member.seed % 8]
+
+
+def rows(summary):
+    return {row["name"]: row for row in summary["activations"]}
+
+
+def said(summary, words):
+    return [note for note in summary["notes"] if words in note]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Three activations over eight seeds, with accuracies as in FINALS."""
+    return record(
+        tmp_path_factory.mktemp("plain") / "run",
+        study(seeds=8),
+        metrics={
+            "test_accuracy": accuracy,
+            "test_loss": lambda m: 1 - accuracy(m),
+            "validation_accuracy": accuracy,
+        },
+    )
+
+
+class TestSchema:
+    def test_keys_of_the_design(self, plain):
+        summary = summarise(plain)
+        assert summary.keys() >= KEYS
+        assert summary["schema"] == 1
+        assert summary["study"]["name"] == "made-up"
+        assert summary["findings"] == []
+        assert summary["throughput"]["members"] == 24
+        for row in summary["activations"]:
+            assert row.keys() >= ROW_KEYS
+            for metric in ("test_accuracy", "test_loss", "train_loss"):
+                assert row[metric].keys() >= {"mean", "median", "ci95", "values"}
+            assert row["epochs_to_target"].keys() == {"target", "median", "reached"}
+        for comparison in summary["comparisons"]:
+            assert comparison.keys() >= {"a", "b", "metric", "difference", "ci95", "p", "p_holm"}
+
+    def test_is_json_and_survives_it(self, plain):
+        summary = summarise(plain)
+        assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+    def test_same_recording_same_summary(self, plain):
+        assert summarise(plain) == summarise(plain)
+
+    def test_json_safe(self):
+        value = {1: (np.float32(0.5), np.int64(3)), "a": [math.inf, -math.inf, NAN], "b": np.array([[True]])}
+        assert json_safe(value) == {"1": [0.5, 3], "a": [None, None, None], "b": [[True]]}
+        assert isinstance(json_safe(np.int64(3)), int)
+
+
+class TestNumbers:
+    def test_estimates(self, plain):
+        row = rows(summarise(plain))["tanh"]
+        assert row["test_accuracy"]["mean"] == pytest.approx(np.mean(FINALS["tanh"]))
+        assert row["test_accuracy"]["median"] == pytest.approx(np.median(FINALS["tanh"]))
+        assert row["test_accuracy"]["ci95"] == pytest.approx(mean_interval(FINALS["tanh"]))
+        assert row["test_accuracy"]["values"] == pytest.approx(FINALS["tanh"])
+        assert row["test_accuracy"]["count"] == 8
+        assert row["seeds"] == list(range(8))
+        assert (row["members"], row["diverged"], row["parameters"]) == (8, 0, 9)
+
+    def test_best_first(self, plain):
+        assert [row["name"] for row in summarise(plain)["activations"]] == ["relu", "tanh", "sigmoid"]
+
+    def test_equal_accuracy_is_ranked_by_loss(self, tmp_path):
+        losses = {"sigmoid": 0.3, "tanh": 0.1, "relu": 0.2}
+        recording = record(tmp_path / "run", metrics={"test_loss": lambda m: losses[m.activation]})
+        assert [row["name"] for row in summarise(recording)["activations"]] == ["tanh", "relu", "sigmoid"]
+
+    def test_comparisons(self, plain):
+        found = summarise(plain)["comparisons"]
+        assert [(c["a"], c["b"], c["metric"]) for c in found[:3]] == [
+            ("relu", "tanh", "test_accuracy"),
+            ("relu", "sigmoid", "test_accuracy"),
+            ("tanh", "sigmoid", "test_accuracy"),
+        ]
+        assert [c["metric"] for c in found[3:]] == ["test_loss"] * 3
+        first = found[0]
+        in_hundredths = np.array([1, -1, 1, 0, 2, -1, 2, 2])
+        assert first["difference"] == pytest.approx(np.mean(in_hundredths) / 100)
+        assert first["p"] == pytest.approx(stats.wilcoxon(in_hundredths).pvalue)
+        # Four ties of rank 2.5, three of rank 6: (2·2.5 + 3·6 − 2·2.5) / 28.
+        assert first["effect_size"] == pytest.approx(18 / 28)
+        assert first["pairs"] == 8
+        # The other two: all eight differences on one side, 2/2⁸ each; Holm takes them three and two times.
+        assert found[1]["p"] == found[2]["p"] == 2 / 256
+        assert found[1]["p_holm"] == found[2]["p_holm"] == 6 / 256
+        assert first["p_holm"] == first["p"]
+        assert found[3]["difference"] == pytest.approx(-first["difference"])
+
+    def test_the_test_set_is_read_at_the_last_epoch(self, tmp_path):
+        """Here every member is best while untrained: the report must not say so."""
+        recording = record(tmp_path / "run", metrics={"test_accuracy": 0.2, "test_loss": 3.0})
+        assert recording.metrics["test_accuracy"].max() == 0.5
+        row = summarise(recording)["activations"][0]
+        assert row["test_accuracy"]["mean"] == pytest.approx(0.2)
+        assert row["test_loss"]["mean"] == pytest.approx(3.0)
+        assert row["test_accuracy"]["ci95"] == pytest.approx([0.2, 0.2])
+
+    def test_probes(self, tmp_path):
+        made_up = study(seeds=3, epochs=1)
+        norms = np.ones((2, 9, 2), np.float32)
+        norms[:, :3, 0] = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
+        norms[0, 3, 1] = 0
+        flat = np.zeros((2, 9, 2), np.float32)
+        flat[1, :3] = [[0.1, 0.3], [0.5, 0.7], [0.0, 0.0]]
+        dead = np.full((2, 9, 2), NAN, np.float32)
+        arrays = {"weight_gradient_norm": norms, "flat_share": flat, "dead_share": dead}
+        found = rows(summarise(record(tmp_path / "run", made_up, arrays=arrays)))
+        assert found["sigmoid"]["gradient_ratio"] == pytest.approx(0.35)
+        assert found["tanh"]["gradient_ratio"] == 1
+        assert found["sigmoid"]["flat_share"] == pytest.approx(0.2)
+        assert found["sigmoid"]["dead_share"] is None
+
+    def test_one_weight_layer_has_no_gradient_ratio(self, tmp_path):
+        made_up = study(seeds=2, epochs=1)
+        recording = record(
+            tmp_path / "run", made_up, arrays={"weight_gradient_norm": np.ones((2, 6, 1), np.float32)}
+        )
+        assert summarise(recording)["activations"][0]["gradient_ratio"] is None
+
+
+class TestWaiting:
+    def test_epochs_to_target(self, plain):
+        """Curves run straight from 0.5 to the final accuracy in eight epochs."""
+        summary = summarise(plain)
+        target = 0.95 * np.mean(FINALS["relu"])
+        found = rows(summary)
+        assert found["relu"]["epochs_to_target"]["target"] == pytest.approx(target)
+        for name, finals in FINALS.items():
+            epochs = [math.ceil(8 * (target - 0.5) / (f - 0.5)) if f >= target else math.inf for f in finals]
+            expected = np.median(epochs)
+            assert found[name]["epochs_to_target"]["median"] == (expected if np.isfinite(expected) else None)
+            assert found[name]["epochs_to_target"]["reached"] == np.mean(np.isfinite(epochs))
+        assert "87.9 %" in said(summary, "Epochs to target")[0]
+
+    def test_milestones(self, tmp_path):
+        milestones = (
+            Milestone(name="negatives", label=0),
+            Milestone(name="nearly all", accuracy=0.75),
+            Milestone(name="all right"),
+        )
+        made_up = study(seeds=4, epochs=4, activations=("tanh", "relu"), milestones=milestones)
+        classes = np.full((5, 8, 2), 0.5, np.float32)
+        classes[3:, [0, 1, 2], 0] = 1
+        classes[2:, :, 1] = 1
+        finals = {"tanh": [1.0, 1.0, 0.7, 0.7], "relu": [1.0, 1.0, 1.0, 0.7]}
+        recording = record(
+            tmp_path / "run",
+            made_up,
+            metrics={"train_accuracy": lambda m: finals[m.activation][m.seed]},
+            arrays={"class_accuracy": classes},
+        )
+        summary = summarise(recording)
+        found = rows(summary)
+        assert found["tanh"]["milestones"] == [
+            {"name": "negatives", "median": 3, "reached": 0.75},
+            {"name": "nearly all", "median": None, "reached": 0.5},
+            {"name": "all right", "median": None, "reached": 0.5},
+        ]
+        assert found["relu"]["milestones"] == [
+            {"name": "negatives", "median": None, "reached": 0},
+            {"name": "nearly all", "median": 2, "reached": 0.75},
+            {"name": "all right", "median": 4, "reached": 0.75},
+        ]
+        assert said(summary, "Milestones")
+
+    def test_none_without_milestones(self, plain):
+        assert summarise(plain)["activations"][0]["milestones"] == []
+        assert not said(summarise(plain), "Milestones")
+
+
+class TestDiverged:
+    def test_are_masked_counted_and_named(self, tmp_path):
+        diverged = {
+            ("relu", 0.05, 2): (3, "loss is not finite"),
+            ("relu", 0.05, 5): (2, "weights are not finite"),
+        }
+        recording = record(
+            tmp_path / "run", study(seeds=8), metrics={"test_accuracy": accuracy}, diverged=diverged
+        )
+        summary = summarise(recording)
+        row = rows(summary)["relu"]
+        left = [value for seed, value in enumerate(FINALS["relu"]) if seed not in (2, 5)]
+        assert (row["members"], row["diverged"], row["test_accuracy"]["count"]) == (8, 2, 6)
+        assert row["test_accuracy"]["mean"] == pytest.approx(np.mean(left))
+        assert row["test_accuracy"]["values"][2] is None
+        assert len(row["test_accuracy"]["values"]) == 8
+        assert row["diverged_members"][0] == {
+            "seed": 2,
+            "learning_rate": 0.05,
+            "tuning": False,
+            "epoch": 3,
+            "reason": "loss is not finite",
+        }
+        assert [c["pairs"] for c in summary["comparisons"][:3]] == [6, 6, 8]
+        assert said(summary, "relu: 2 of 8 members diverged, the first at epoch 2 (weights are not finite)")
+        assert "over the other 6" in said(summary, "relu:")[0]
+        assert "over 6 of 8 seeds" in summary["headline"]
+
+    def test_more_than_half_is_ranked_last_and_sets_no_target(self, tmp_path):
+        diverged = {("relu", 0.05, seed): (1, "loss is not finite") for seed in range(5)}
+        finals = {"sigmoid": 0.7, "tanh": 0.8, "relu": 0.99}
+        metrics = dict.fromkeys(("test_accuracy", "validation_accuracy"), lambda m: finals[m.activation])
+        summary = summarise(record(tmp_path / "run", study(seeds=8), metrics=metrics, diverged=diverged))
+        assert [row["name"] for row in summary["activations"]] == ["tanh", "sigmoid", "relu"]
+        assert summary["activations"][0]["epochs_to_target"]["target"] == pytest.approx(0.95 * 0.8)
+        assert summary["headline"].startswith("tanh is best")
+
+    def test_exactly_half_is_not(self, tmp_path):
+        diverged = {("relu", 0.05, seed): (1, "loss is not finite") for seed in range(4)}
+        finals = {"sigmoid": 0.7, "tanh": 0.8, "relu": 0.99}
+        metrics = {"test_accuracy": lambda m: finals[m.activation]}
+        summary = summarise(record(tmp_path / "run", study(seeds=8), metrics=metrics, diverged=diverged))
+        assert summary["activations"][0]["name"] == "relu"
+
+    def test_all_of_one(self, tmp_path):
+        diverged = {("tanh", 0.05, seed): (0, "loss is not finite") for seed in range(4)}
+        summary = summarise(record(tmp_path / "run", study(seeds=4), diverged=diverged))
+        row = summary["activations"][-1]
+        assert row["name"] == "tanh"
+        assert row["test_accuracy"]["mean"] is None
+        assert row["test_accuracy"]["ci95"] is None
+        assert row["epochs_to_target"]["reached"] == 0
+        assert row["gradient_ratio"] is None
+        with_tanh = [c for c in summary["comparisons"] if "tanh" in (c["a"], c["b"])]
+        assert all(c["pairs"] == 0 and c["p"] is None and c["p_holm"] is None for c in with_tanh)
+        assert said(summary, "it has no numbers")
+
+    def test_all_of_all(self, tmp_path):
+        diverged = {(name, 0.05, seed): (1, "loss is not finite") for name in FINALS for seed in range(4)}
+        summary = summarise(record(tmp_path / "run", study(seeds=4), diverged=diverged))
+        assert json.dumps(summary, allow_nan=False)
+        assert summary["headline"] == "No result: all members of sigmoid, tanh and relu diverged."
+        assert summary["activations"][0]["epochs_to_target"] == {
+            "target": None,
+            "median": None,
+            "reached": None,
+        }
+
+
+class TestLearningRates:
+    RATES = (0.1, 0.001, 0.01)
+    BEST = MappingProxyType({"sigmoid": 0.1, "tanh": 0.01, "relu": 0.001})
+
+    def made_up(self):
+        return study(learning_rates=self.RATES, seeds=3, tuning_seeds=(7, 8))
+
+    def metrics(self):
+        """Tuning members say BEST on validation; those reported say otherwise, and so does the test set."""
+
+        def validation_loss(member):
+            right = member.learning_rate == self.BEST[member.activation]
+            return 0.1 if right == member.tuning else 0.5
+
+        def test_accuracy(member):
+            return 0.99 if member.tuning else 0.9 - member.learning_rate
+
+        return {"validation_loss": validation_loss, "test_accuracy": test_accuracy}
+
+    def test_each_has_its_own_chosen_on_tuning_members(self, tmp_path):
+        summary = summarise(record(tmp_path / "run", self.made_up(), metrics=self.metrics()))
+        found = rows(summary)
+        assert {name: row["learning_rate"] for name, row in found.items()} == self.BEST
+        for name, row in found.items():
+            assert row["seeds"] == [0, 1, 2]
+            assert row["test_accuracy"]["values"] == pytest.approx([0.9 - self.BEST[name]] * 3)
+
+    def test_the_edge_of_the_grid_is_flagged(self, tmp_path):
+        summary = summarise(record(tmp_path / "run", self.made_up(), metrics=self.metrics()))
+        flags = {name: row["learning_rate_at_edge"] for name, row in rows(summary).items()}
+        assert flags == {"sigmoid": True, "tanh": False, "relu": True}
+        edges = said(summary, "at the edge")
+        assert "sigmoid is 0.1" in edges[1]
+        assert "a larger one" in edges[1]
+        assert "relu is 0.001" in edges[0]
+        assert "a smaller one" in edges[0]
+
+    def test_a_diverged_member_is_infinitely_bad(self, tmp_path):
+        diverged = {("tanh", 0.01, 8): (2, "loss is not finite")}
+        recording = record(tmp_path / "run", self.made_up(), metrics=self.metrics(), diverged=diverged)
+        row = rows(summarise(recording))["tanh"]
+        assert row["learning_rate"] == 0.001
+        assert row["diverged"] == 0
+        assert row["diverged_members"][0]["tuning"] is True
+
+    def test_where_all_diverge_the_fewest_count(self, tmp_path):
+        diverged = {("tanh", rate, seed): (2, "loss is not finite") for rate in self.RATES for seed in (7, 8)}
+        del diverged["tanh", 0.1, 7]
+        recording = record(tmp_path / "run", self.made_up(), metrics=self.metrics(), diverged=diverged)
+        assert rows(summarise(recording))["tanh"]["learning_rate"] == 0.1
+        del diverged["tanh", 0.01, 7]
+        recording = record(tmp_path / "other", self.made_up(), metrics=self.metrics(), diverged=diverged)
+        assert rows(summarise(recording))["tanh"]["learning_rate"] == 0.01
+
+    def test_a_single_rate_has_no_edge(self, plain):
+        row = summarise(plain)["activations"][0]
+        assert row["learning_rate"] == 0.05
+        assert row["learning_rate_at_edge"] is False
+        assert not said(summarise(plain), "at the edge")
+
+    def test_entries_follow_the_seeds_of_the_study(self, tmp_path):
+        recording = record(tmp_path / "run", study(seeds=(5, 2, 9), activations=("relu",)))
+        recording.members = tuple(replace(m, seed={5: 9, 2: 2, 9: 5}[m.seed]) for m in recording.members)
+        entry = entries(recording)[0]
+        assert [member.seed for member in entry.members] == [5, 2, 9]
+        assert entry.columns == (2, 1, 0)
+
+
+class TestSeeds:
+    @pytest.mark.parametrize(
+        ("seeds", "activations", "words"),
+        [
+            (
+                5,
+                2,
+                "no two-sided Wilcoxon test can reach p < 0.05 (the smallest possible p is 0.0625)",
+            ),
+            (5, 3, "tell activations apart, at least 7 with Holm's correction over 3 pairs."),
+            (1, 2, "With 1 seed no two-sided"),
+            (6, 3, "With 6 seeds and 3 pairs of activations"),
+            (6, 3, "(the smallest possible p is 0.0938): at least 7 seeds"),
+            (6, 2, None),
+            (7, 3, None),
+            (2, 1, None),
+        ],
+    )
+    def test_too_few_are_said_in_words(self, tmp_path, seeds, activations, words):
+        made_up = study(seeds=seeds, activations=tuple(FINALS)[:activations])
+        summary = summarise(record(tmp_path / "run", made_up))
+        if words is None:
+            assert not said(summary, "Wilcoxon")
+        else:
+            assert said(summary, words)
+
+    def test_one_seed_has_no_interval(self, tmp_path):
+        summary = summarise(record(tmp_path / "run", study(seeds=1), metrics={"test_accuracy": accuracy}))
+        assert summary["activations"][0]["test_accuracy"]["ci95"] is None
+        assert summary["comparisons"][0]["ci95"] is None
+        assert summary["comparisons"][0]["p"] == 1
+        assert "over 1 seed." in summary["headline"]
+
+
+class TestStopped:
+    def test_early(self, tmp_path):
+        recording = record(
+            tmp_path / "run", metrics={"test_accuracy": accuracy}, last_epoch=3, complete=False
+        )
+        summary = summarise(recording)
+        assert (summary["epoch"], summary["complete"], summary["throughput"]) == (3, False, None)
+        assert said(summary, "The run was stopped: the numbers are those after epoch 3 of 8.")
+        assert "after 3 of 8 epochs" in summary["headline"]
+
+    def test_untrained(self, tmp_path):
+        summary = summarise(record(tmp_path / "run", last_epoch=0, complete=False))
+        assert summary["epoch"] == 0
+        assert "after 0 of 8 epochs" in summary["headline"]
+
+    def test_before_the_first_commit(self, tmp_path):
+        made_up = study(
+            learning_rates=(0.1, 0.01), milestones=(Milestone(name="half", label=1, accuracy=0.5),)
+        )
+        summary = summarise(record(tmp_path / "run", made_up, last_epoch=-1, complete=False))
+        assert json.dumps(summary, allow_nan=False)
+        assert summary["headline"] == "Nothing was recorded."
+        assert summary["epoch"] is None
+        assert summary["notes"] == [
+            "The run was stopped before its first epochs were recorded: there is nothing to compare."
+        ]
+        row = summary["activations"][0]
+        assert row["test_accuracy"]["mean"] is None
+        assert row["learning_rate_at_edge"] is False
+        assert row["milestones"] == [{"name": "half", "median": None, "reached": 0}]
+
+    def test_after_the_last_epoch(self, tmp_path):
+        assert said(summarise(record(tmp_path / "run", complete=False)), "after its last epoch")
+
+
+class TestHeadline:
+    def test_best_and_what_it_cannot_be_told_apart_from(self, plain):
+        assert summarise(plain)["headline"] == (
+            "relu is best: test accuracy 92.5 % [91.5, 93.5], 0.8 points ahead of tanh after 8 epochs over 8 "
+            "seeds. Statistically it cannot be told apart from tanh (Wilcoxon signed-rank by seed, Holm's "
+            "correction), but from the others it can."
+        )
+
+    def test_is_remade_from_the_summary_alone(self, plain):
+        summary = json.loads(json.dumps(summarise(plain)))
+        assert headline(summary) == summary["headline"]
+
+    def test_clear_winner(self, tmp_path):
+        finals = {"sigmoid": 0.7, "tanh": 0.8, "relu": 0.9}
+        metrics = {"test_accuracy": lambda m: finals[m.activation] + 0.001 * m.seed}
+        text = summarise(record(tmp_path / "run", metrics=metrics))["headline"]
+        assert "The difference from tanh and sigmoid is significant" in text
+
+    def test_all_alike(self, tmp_path):
+        text = summarise(record(tmp_path / "run", metrics={"test_accuracy": 0.9}))["headline"]
+        assert "level with tanh" in text
+        assert "cannot be told apart from tanh and relu" in text
+
+    def test_many_alike_are_counted(self, tmp_path):
+        made_up = study(activations=("sigmoid", "tanh", "relu", "elu", "gelu"), seeds=3)
+        assert "from any of the other 4" in summarise(record(tmp_path / "run", made_up))["headline"]
+
+    def test_single_activation(self, tmp_path):
+        summary = summarise(record(tmp_path / "run", study(activations=("relu",), seeds=4)))
+        assert (
+            summary["headline"]
+            == "relu reaches a test accuracy of 90.0 % [90.0, 90.0] after 8 epochs over 4 seeds."
+        )
+        assert summary["comparisons"] == []
+
+
+def test_made_up_members_are_all_there():
+    made_up = study(learning_rates=(0.1, 0.01), seeds=2, tuning_seeds=(5,))
+    assert len(members_of(made_up, {})) == 3 * 2 * 3

@@ -1,0 +1,286 @@
+"""The tables as text: rendered to a plain console of a fixed width and read back."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tests.synthetic_recording import record, study
+
+from actlab.functions import Activation, Formula, catalogue
+from actlab.network import Act, Dense, build
+from actlab.recipes import RECIPES, Recipe
+from actlab.statistics import summarise
+from actlab.study import Milestone
+from actlab.views.terminal import (
+    function_card,
+    functions_table,
+    leaderboard,
+    milestone_table,
+    network_table,
+    recipes_table,
+    result_table,
+)
+
+EIGHT = ("hard_sigmoid", "leaky_relu", "sigmoid", "tanh", "elu", "gelu", "silu", "mish")
+MILESTONES = (Milestone(name="negatives all right", label=0), Milestone(name="all right"))
+
+
+def accuracy(member):
+    return 0.8 + 0.01 * member.seed - 0.005 * EIGHT.index(member.activation)
+
+
+def rendered(view, width):
+    """The text as a pipe gets it, no line longer than the width."""
+    file = io.StringIO()
+    Console(file=file, width=width).print(view)
+    text = file.getvalue()
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= width
+    return text
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def lines_with(text, start):
+    return [line for line in text.splitlines() if line.startswith(start)]
+
+
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory):
+    """Eight activations at three learning rates, one member diverged."""
+    made_up = study(activations=EIGHT, learning_rates=(0.001, 0.01, 0.1), seeds=12)
+    metrics = {
+        "test_accuracy": accuracy,
+        "validation_loss": lambda m: abs(m.learning_rate - 0.01),
+        "test_loss": 0.0812,
+    }
+    diverged = {("mish", 0.01, 3): (2, "loss is not finite")}
+    recording = record(tmp_path_factory.mktemp("eight") / "run", made_up, metrics=metrics, diverged=diverged)
+    return recording, summarise(recording)
+
+
+@pytest.fixture(scope="module")
+def waited(tmp_path_factory):
+    """Three activations with milestones."""
+    made_up = study(milestones=MILESTONES, seeds=4, name="parabolas")
+    classes = np.full((9, 12, 2), 0.5, np.float32)
+    classes[5:, :8, 0] = 1
+    metrics = {"train_accuracy": lambda m: 1.0 if m.activation == "tanh" and m.seed else 0.9}
+    recording = record(
+        tmp_path_factory.mktemp("waited") / "run",
+        made_up,
+        metrics=metrics,
+        arrays={"class_accuracy": classes},
+    )
+    return recording, summarise(recording)
+
+
+class TestResults:
+    def test_a_cell_too_wide_breaks_before_its_interval(self, tmp_path):
+        made_up = study(activations=EIGHT[:2], learning_rates=(0.01, 0.02))
+        recording = record(
+            tmp_path / "run", made_up, metrics={"test_accuracy": lambda m: 0.9 + 0.0001 * m.seed}
+        )
+        lines = rendered(result_table(recording, summarise(recording), gap=1), 80).splitlines()
+        row = next(number for number, line in enumerate(lines) if line.startswith("leaky_relu"))
+        assert lines[row].split()[:3] == ["leaky_relu", "90.05", "0.300"]
+        assert lines[row + 1].split() == ["[90.03–90.06]"]
+
+    @pytest.mark.parametrize("width", [80, 100, 120, 200])
+    def test_nothing_is_cut_off(self, eight, width):
+        text = rendered(leaderboard(*eight), width)
+        for name in EIGHT:
+            assert len(lines_with(text, name + " ")) >= 1
+        assert "…" not in text
+        for row in eight[1]["activations"]:
+            low, high = (100 * end for end in row["test_accuracy"]["ci95"])
+            shown = f"{100 * row['test_accuracy']['mean']:.1f} [{low:.1f}–{high:.1f}]"
+            assert shown in lines_with(text, row["name"] + " ")[-1]
+
+    @pytest.mark.parametrize("width", [40, 60])
+    def test_narrow_terminals_lose_no_number(self, eight, width):
+        file = io.StringIO()
+        Console(file=file, width=width).print(leaderboard(*eight))
+        assert "hard_sigmoid is best" in words(file.getvalue())
+
+    def test_columns(self, eight):
+        recording, summary = eight
+        text = rendered(result_table(recording, summary), 120)
+        for header in (
+            "activation",
+            "accuracy %",
+            "loss",
+            "target",
+            "gradient",
+            "flat",
+            "dead",
+            "diverged",
+            "learning",
+        ):
+            assert header in text
+        line = lines_with(text, "mish")[0].split()
+        assert line[0] == "mish"
+        assert line[-7:] == ["0.0812", "8", "0.250", "12.5", "0", "1/12", "0.01"]
+
+    def test_rows_are_best_first(self, eight):
+        text = rendered(result_table(*eight), 120)
+        places = [text.index(f"\n{name} ") for name in EIGHT]
+        assert places == sorted(places)
+
+    def test_headline_notes_and_legend(self, eight):
+        text = words(rendered(leaderboard(*eight), 80))
+        assert text.startswith(eight[1]["headline"])
+        for note in eight[1]["notes"]:
+            assert f"• {note}" in text
+        assert "BCa bootstrap over seeds" in text
+
+    def test_no_column_for_a_single_learning_rate(self, waited):
+        assert "learning" not in rendered(result_table(*waited), 120)
+
+    def test_milestones_have_columns_where_there_is_room(self, waited):
+        text = rendered(leaderboard(*waited), 120)
+        assert "(share of seeds)" not in text
+        assert lines_with(text, "tanh ")[-1].split()[-4:] == ["5", "(100%)", "8", "(75%)"]
+        assert lines_with(text, "sigmoid ")[-1].split()[-3:] == ["5", "(100%)", "never"]
+
+    def test_milestones_have_a_table_of_their_own_where_there_is_none(self, waited):
+        text = rendered(leaderboard(*waited), 80)
+        assert "(share of seeds)" in text
+        assert "negatives all right" in text
+        assert lines_with(text, "tanh")[1].split() == ["tanh", "5", "(100%)", "8", "(75%)"]
+        assert lines_with(text, "relu")[1].split() == ["relu", "never", "never"]
+
+    def test_milestone_table(self, waited):
+        text = rendered(milestone_table(*waited), 80)
+        assert lines_with(text, "sigmoid")[0].split() == ["sigmoid", "5", "(100%)", "never"]
+
+    def test_narrow_intervals_get_a_second_decimal(self, tmp_path):
+        metrics = {"test_accuracy": lambda m: 0.9 + 0.0001 * m.seed}
+        recording = record(tmp_path / "run", metrics=metrics)
+        assert "90.05 [90.03–" in rendered(result_table(recording, summarise(recording)), 120)
+
+    @pytest.mark.parametrize("last_epoch", [-1, 0, 3])
+    def test_stopped(self, tmp_path, last_epoch):
+        made_up = study(milestones=MILESTONES)
+        recording = record(tmp_path / "run", made_up, last_epoch=last_epoch, complete=False)
+        text = words(rendered(leaderboard(recording, summarise(recording)), 80))
+        assert "stopped" in text
+        assert ("sigmoid – – – – – – 0" in text) == (last_epoch == -1)
+
+    def test_all_diverged_and_one_seed(self, tmp_path):
+        diverged = {(name, 0.05, 0): (1, "loss is not finite") for name in ("sigmoid", "tanh", "relu")}
+        recording = record(tmp_path / "run", study(seeds=1), diverged=diverged)
+        text = rendered(leaderboard(recording, summarise(recording)), 80)
+        assert lines_with(text, "tanh")[-1].split()[-1] == "1/1"
+
+    def test_names_are_no_markup(self, tmp_path):
+        made_up = study(name="[bold]mine[/bold]", milestones=(Milestone(name="[red]there"),), seeds=2)
+        recording = record(tmp_path / "run", made_up)
+        text = rendered(leaderboard(recording, summarise(recording)), 120)
+        assert "[bold]mine[/bold]: 3 activations, 2 seeds, 8 epochs" in text
+        assert "[red]there" in text
+
+
+class TestNetwork:
+    def test_layers_shapes_and_parameters(self):
+        network = build((Dense(512), Act(), Dense(512, activation="tanh"), Dense(10)), (784,), "prelu")
+        text = rendered(network_table(network), 80)
+        assert lines_with(text, "dense1")[0].split() == ["dense1", "512", "401,920"]
+        assert lines_with(text, "act1")[0].split() == ["act1", "(prelu)", "512", "512"]
+        assert lines_with(text, "act2")[0].split() == ["act2", "(tanh)", "512", "0"]
+        assert lines_with(text, "total")[0].split() == ["total", f"{407_050 + 262_656 + 512:,}"]
+
+    def test_images(self):
+        layers = [{"layer": "conv", "filters": 6, "kernel": 5}]
+        made_up = study(
+            network=[*layers, {"layer": "flatten"}, {"layer": "act"}, {"layer": "dense", "units": 1}]
+        )
+        network = build(made_up.network, (32, 32, 3), "relu")
+        line = lines_with(rendered(network_table(network), 80), "conv1")[0]
+        assert line.split() == ["conv1", "32", "×", "32", "×", "6", "456"]
+
+
+class TestFunctions:
+    @pytest.mark.parametrize("width", [80, 120])
+    def test_every_function_has_its_row(self, width):
+        text = rendered(functions_table(catalogue.values()), width)
+        for activation in catalogue.values():
+            assert lines_with(text, f" {activation.name} ")
+            for alias in activation.aliases:
+                assert alias in text
+        assert "…" not in text
+
+    def test_facts(self):
+        text = rendered(functions_table([catalogue["tanh"], catalogue["relu"], catalogue["maxout"]]), 100)
+        assert lines_with(text, " tanh")[0].split()[1:9] == [
+            "1998",
+            "−1",
+            "to",
+            "1",
+            "yes",
+            "1",
+            "both",
+            "1.593",
+        ]
+        assert lines_with(text, " relu")[0].split()[2:9] == ["0", "to", "∞", "no", "1", "left", "1.414"]
+        assert lines_with(text, " maxout")[0].split()[2:] == ["–"] * 5
+
+    def test_families_keep_together(self):
+        mixed = [catalogue[name] for name in ("relu", "tanh", "elu")]
+        text = rendered(functions_table(mixed), 80)
+        order = [text.index(word) for word in ("rectifying", " relu", " elu", "squashing", " tanh")]
+        assert order == sorted(order)
+
+    @pytest.mark.parametrize("name", list(catalogue))
+    @pytest.mark.parametrize("width", [80, 120])
+    def test_card(self, name, width):
+        activation = catalogue[name]
+        text = rendered(function_card(activation), width)
+        assert text.startswith(f"{activation.title} ({name})\n".rstrip("\n"))
+        for part in (activation.formula.plain, activation.source, activation.family, *activation.aliases):
+            assert words(part) in words(text)
+        for parameter in activation.parameters:
+            assert f"{parameter.name} = {parameter.default:g}" in text
+
+    def test_card_of_a_kinked_function(self):
+        text = rendered(function_card(catalogue["hard_tanh"]), 80)
+        assert "kinks at" in text
+        assert "flat on" in text
+        assert "range" in text
+        assert "−1 to 1" in text
+
+    def test_card_of_a_function_of_ones_own(self):
+        square = Activation(
+            name="square",
+            title="[i]Square",
+            formula=Formula("x[0]²"),
+            family="mine",
+            year=None,
+            source="nobody",
+            value_rule=lambda x, xp: x * x,
+            derivative_rule=lambda x, xp: 2 * x,
+        )
+        text = rendered(function_card(square), 80)
+        assert "[i]Square" in text
+        assert "x[0]²" in text
+        assert "|f'| unbounded" in text
+        assert "jumps" not in text
+
+
+class TestRecipes:
+    @pytest.mark.parametrize("width", [80, 120])
+    def test_title_and_source(self, width):
+        text = words(rendered(recipes_table(RECIPES), width))
+        for name, recipe in RECIPES.items():
+            assert name in text
+            assert words(recipe.title) in text
+            assert words(recipe.source) in text
+
+    def test_brackets_are_no_markup(self):
+        recipe = Recipe(title="A [1] b", source="[2]", study=study())
+        assert "[2]" in rendered(recipes_table({"mine": recipe}), 80)
