@@ -1,0 +1,231 @@
+"""Charts of the outcome: accuracy and loss over training, paired differences, the functions themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from actlab.recording import Recording
+from actlab.views.figures import (
+    CURVE_POINTS,
+    Chart,
+    Floats,
+    epoch_axis,
+    line_mode,
+    plotly_text,
+    quartiles,
+    rounded,
+    thinned,
+)
+from actlab.views.palette import Look
+
+CURVES = {
+    "validation_accuracy": "Validation accuracy",
+    "validation_loss": "Validation loss",
+    "train_accuracy": "Training accuracy",
+    "train_loss": "Training loss",
+}
+
+
+def curves(
+    recording: Recording, members: Mapping[str, Sequence[int]], looks: Mapping[str, Look]
+) -> list[Chart]:
+    """Four charts of median and middle half over the seeds, a line for each activation.
+
+    Args:
+        recording: with at least epoch 0.
+        members: by activation, places on the member axis.
+        looks: by activation.
+    """
+    # Many activations share a budget of points, so that the page does not grow with them.
+    epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
+    charts = []
+    for metric, title in CURVES.items():
+        scale = 100.0 if metric.endswith("accuracy") else 1.0
+        bands = {
+            name: quartiles(recording.metrics[metric][epochs][:, places]) * scale
+            for name, places in members.items()
+        }
+        data = [
+            trace
+            for name, band in bands.items()
+            for trace in _band_and_line(name, epochs, band, looks[name], len(members[name]))
+        ]
+        axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands)
+        layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
+        label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
+        caption = (
+            f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
+        )
+        charts.append(Chart(metric.replace("_", "-"), title, label, data, layout, caption=caption))
+    return charts
+
+
+def _band_and_line(name: str, epochs: Any, band: Floats, look: Look, seeds: int) -> list[dict[str, Any]]:
+    """Traces of one activation: the area between the quartiles if there are several seeds, and the median."""
+    low, middle, high = band
+    shared = {"meta": name, "legendgroup": name, "type": "scatter", "mode": "lines"}
+    line = shared | {
+        "name": plotly_text(name),
+        "mode": line_mode(middle),
+        "x": rounded(epochs),
+        "y": rounded(middle),
+        "line": {"color": look.css, "dash": look.dash, "width": 2},
+        "hovertemplate": "%{y:.4~g}",
+    }
+    if seeds < 2:
+        return [line]
+    drawn = np.isfinite(low)
+    area = shared | {
+        "x": rounded(np.concatenate([epochs[drawn], epochs[drawn][::-1]])),
+        "y": rounded(np.concatenate([high[drawn], low[drawn][::-1]])),
+        "fill": "toself",
+        "fillcolor": f"{look.css}/0.13",
+        "line": {"width": 0, "color": look.css},
+        "hoverinfo": "skip",
+    }
+    return [area, line]
+
+
+def _accuracy_axis(bands: Mapping[str, Floats]) -> dict[str, Any]:
+    """Per cent; without the steep first epochs if these would leave the rest less than half the height."""
+    axis = {"title": {"text": "per cent right"}}
+    settled = np.concatenate([band[:, band.shape[1] // 5 :].ravel() for band in bands.values()])
+    everything = np.concatenate([band.ravel() for band in bands.values()])
+    settled, everything = settled[np.isfinite(settled)], everything[np.isfinite(everything)]
+    if not len(settled) or np.ptp(settled) > 0.5 * np.ptp(everything) or np.ptp(settled) == 0:
+        return axis
+    room = 0.08 * np.ptp(settled)
+    low = _round_down(settled.min() - room)
+    return axis | {"range": [low, min(float(everything.max() + room), 100 + 0.02 * (100 - low))]}
+
+
+def _round_down(value: float) -> int:
+    return max(0, int(np.floor(value)))
+
+
+def _loss_axis(bands: Mapping[str, Floats]) -> dict[str, Any]:
+    values = np.concatenate([band.ravel() for band in bands.values()])
+    values = values[np.isfinite(values)]
+    axis = {"title": {"text": "cross-entropy"}}
+    if not len(values) or values.min() <= 0 or values.max() < 8 * values.min():
+        return axis
+    return axis | {"type": "log", "dtick": "D2" if values.max() < 1e4 * values.min() else 1}
+
+
+def differences(summary: Mapping[str, Any], metric: str, looks: Mapping[str, Look]) -> Chart | None:
+    """How far every activation lies behind the best one, seed by seed; None without a comparison.
+
+    Args:
+        summary: of `actlab.statistics`.
+        metric: the metric of the comparisons to show.
+        looks: by activation.
+    """
+    best = summary["activations"][0]["name"]
+    rows = [
+        oriented(comparison, best)
+        for comparison in summary["comparisons"]
+        if comparison["metric"] == metric
+        and best in (comparison["a"], comparison["b"])
+        and comparison["difference"] is not None
+    ]
+    if not rows:
+        return None
+    order = [entry["name"] for entry in summary["activations"]]
+    rows.sort(key=lambda row: order.index(row["b"]))
+    layout = {
+        "height": 90 + 34 * len(rows),
+        "xaxis": {
+            "title": {"text": f"difference to {plotly_text(best)}, percentage points"},
+            "zeroline": True,
+            "zerolinewidth": 1.5,
+            "rangemode": "tozero",
+        },
+        "yaxis": {"autorange": "reversed", "type": "category", "showgrid": False},
+        "hovermode": "closest",
+    }
+    label = f"Paired differences of test accuracy to {best}, with 95 % intervals"
+    data = [_difference(row, looks[row["b"]]) for row in rows]
+    return Chart("differences", f"Distance to {best}", label, data, layout)
+
+
+def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
+    """A comparison a − b turned so that `first` is a.
+
+    >>> row = {"a": "relu", "b": "gelu", "difference": 0.1, "ci95": [0.0, 0.2]}
+    >>> turned = oriented(row, "gelu")
+    >>> turned["a"], turned["difference"], turned["ci95"]
+    ('gelu', -0.1, [-0.2, -0.0])
+    """
+    row = dict(comparison)
+    if row["a"] == first:
+        return row
+    interval = row["ci95"] and [-row["ci95"][1], -row["ci95"][0]]
+    difference = None if row["difference"] is None else -row["difference"]
+    return row | {"a": row["b"], "b": row["a"], "difference": difference, "ci95": interval}
+
+
+def _difference(row: Mapping[str, Any], look: Look) -> dict[str, Any]:
+    """One mark with its interval: other activation minus the best one, in percentage points."""
+    middle = -100 * row["difference"]
+    low, high = [-100 * end for end in reversed(row["ci95"])] if row["ci95"] else (middle, middle)
+    chance = "no p" if row["p_holm"] is None else f"p (Holm) {row['p_holm']:.3g}"
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "meta": row["b"],
+        "name": plotly_text(row["b"]),
+        "x": rounded([middle]),
+        "y": [plotly_text(row["b"])],
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": rounded([high - middle]),
+            "arrayminus": rounded([middle - low]),
+            "color": look.css,
+            "thickness": 2,
+            "width": 5,
+        },
+        "marker": {"color": look.css, "size": 11},
+        "hovertemplate": f"%{{x:+.3~g}} points<br>{chance}<extra></extra>",
+    }
+
+
+def functions(recording: Recording, names: Sequence[str], looks: Mapping[str, Look]) -> list[Chart]:
+    """A panel for each function that has a curve: value and derivative on axes that all panels share."""
+    charts = []
+    for name in names:
+        card = recording.functions.get(name)
+        if not card or card["value"] is None:
+            continue
+        look = looks[name]
+        data = [
+            _function_line(card, "value", "f", {"color": look.css, "width": 2.5}),
+            _function_line(card, "derivative", "f′", {"color": look.css, "width": 1.8, "dash": "dot"}),
+        ]
+        layout = {
+            "height": 210,
+            "xaxis": {"range": [-6, 6], "zeroline": True, "dtick": 3},
+            "yaxis": {"range": [-1.6, 3.2], "zeroline": True, "dtick": 1},
+        }
+        label = f"{card['title']} and its derivative for x from −6 to 6"
+        formula = str(card["formula"])
+        charts.append(Chart(f"function-{name}", name, label, data, layout, activation=name, caption=formula))
+    return charts
+
+
+def _function_line(
+    card: Mapping[str, Any], what: str, letter: str, line: Mapping[str, Any]
+) -> dict[str, Any]:
+    x, y = np.array(card["x"], dtype=float), np.array(card[what], dtype=float)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": letter,
+        "x": rounded(x),
+        "y": rounded(y),
+        "line": dict(line),
+        "hovertemplate": f"{letter}(%{{x:.3~g}}) = %{{y:.4~g}}<extra></extra>",
+    }

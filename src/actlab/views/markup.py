@@ -1,0 +1,315 @@
+"""The parts of the report's page that are text: the table, the notes, the legends, how it was done.
+
+Every function returns HTML in which all that came from data has been escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from actlab.recording import Recording
+from actlab.views.charts import oriented
+from actlab.views.figures import Chart
+from actlab.views.inside import heat_ticks
+from actlab.views.palette import HEAT_STEPS, Look, css_class, css_layer
+
+NOTHING = "–"
+Row = Mapping[str, Any]
+
+
+def number(value: float | None, pattern: str = ".3g", unit: str = "") -> str:
+    """A number as the page writes it, or a dash.
+
+    >>> number(0.5), number(None), number(-2.0, ".1f", " %"), number(0.14, "#.3g")
+    ('0.5', '–', '−2.0 %', '0.140')
+    """
+    return NOTHING if value is None else format(value, pattern).rstrip(".").replace("-", "−") + unit
+
+
+def interval(ends: Sequence[float] | None, scale: float = 1.0, pattern: str = ".3g") -> str:
+    """An interval as the page writes it; empty where there is none.
+
+    >>> interval([0.951, 0.973], 100, ".1f")
+    '95.1 to 97.3'
+    """
+    return "" if not ends else " to ".join(number(scale * end, pattern) for end in ends)
+
+
+def key(look: Look) -> str:
+    """The colour mark of an activation."""
+    return f'<span class="key {look.dash}" style="--colour:{look.css}"></span>'
+
+
+def legend(names: Sequence[str], looks: Mapping[str, Look], hidden: Sequence[str]) -> str:
+    """The buttons that show and hide activations, in every chart at once."""
+    return "".join(
+        f'<button type="button" class="chip" data-toggle="{escape(name)}" '
+        f'aria-pressed="{"false" if name in hidden else "true"}">{key(looks[name])}{escape(name)}</button>'
+        for name in names
+    )
+
+
+def table(summary: Row, looks: Mapping[str, Look]) -> str:
+    """The table of activations, best first."""
+    rows = summary["activations"]
+    columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
+    heads = "".join(
+        f'<th scope="col" title="{escape(hint)}">{escape(head)}</th>' for head, hint, _ in columns
+    )
+    low, high = _common_span(rows)
+    body = []
+    for row in rows:
+        cells = "".join(f"<td>{show(row)}</td>" for _, _, show in columns)
+        name = f'<th scope="row">{key(looks[row["name"]])}{escape(row["name"])}</th>'
+        body.append(f"<tr>{name}<td>{_strip(row, low, high, looks[row['name']])}</td>{cells}</tr>")
+    ends = f"<i>{number(100 * low, '.0f')} %</i><i>{number(100 * high, '.0f')} %</i>"
+    accuracy = f"<div class='strip'><span>test accuracy</span><span class='ends'>{ends}</span></div>"
+    first = f'<th scope="col">activation</th><th scope="col" title="mean and 95 % interval">{accuracy}</th>'
+    return f"<table><thead><tr>{first}{heads}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
+    """Heading, explanation, cell and whether there is anything to show, for the columns after accuracy."""
+    rows = summary["activations"]
+    milestones = [milestone["name"] for milestone in rows[0]["milestones"]]
+    several = (
+        len({row["learning_rate"] for row in rows}) > 1 or len(summary["study"]["learning_rates"] or ()) > 1
+    )
+    parameters = len({row["parameters"] for row in rows}) > 1
+    return [
+        ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
+        ("training loss", "mean over the seeds", lambda row: number(row["train_loss"]["mean"], "#.3g"), True),
+        ("epochs to target", _target(rows), lambda row: _waiting(row["epochs_to_target"], row), True),
+        *(
+            (name, "median epoch; share of seeds that get there", _milestone_cell(place), True)
+            for place, name in enumerate(milestones)
+        ),
+        (
+            "gradient, first : last",
+            "norm of the weight gradient in the first layer over that in the last: far below 1, it vanishes",
+            lambda row: number(row["gradient_ratio"], "#.2g"),
+            any(row["gradient_ratio"] is not None for row in rows),
+        ),
+        (
+            "flat",
+            "share of samples on which the function is flat",
+            lambda row: _share(row["flat_share"]),
+            True,
+        ),
+        (
+            "dead",
+            "share of units that are flat for every sample",
+            lambda row: _share(row["dead_share"]),
+            True,
+        ),
+        ("diverged", "networks whose loss did not stay finite", _diverged, True),
+        ("learning rate", "chosen on validation data", lambda row: number(row["learning_rate"]), several),
+        ("parameters", "trained numbers", lambda row: number(row["parameters"], ","), parameters),
+    ]
+
+
+def _milestone_cell(place: int) -> Any:
+    return lambda row: _waiting(row["milestones"][place], row)
+
+
+def _target(rows: Sequence[Row]) -> str:
+    target = rows[0]["epochs_to_target"]["target"]
+    wanted = number(target and 100 * target, ".1f", " %")
+    return f"validation accuracy of {wanted}: median epoch, seeds that get there"
+
+
+def _waiting(waited: Row, row: Row) -> str:
+    """Median epoch, and how many got there where not all did."""
+    reached, members = waited["reached"], row["members"]
+    if reached is None:
+        return NOTHING
+    count = round(reached * members)
+    share = "" if count == members else f"<small>{count} of {members} seeds</small>"
+    return number(waited["median"]) + share
+
+
+def _share(value: float | None) -> str:
+    small = value is not None and 0 < value < 0.005
+    return "&lt; 0.5 %" if small else number(value and 100 * value, ".0f", " %")
+
+
+def _diverged(row: Row) -> str:
+    return f"{row['diverged']} of {row['members']}" if row["diverged"] else "0"
+
+
+def _common_span(rows: Sequence[Row]) -> tuple[float, float]:
+    """Range of the accuracy strips: all intervals, widened to whole per cents."""
+    values = [end for row in rows for end in (row["test_accuracy"]["ci95"] or [row["test_accuracy"]["mean"]])]
+    values = [value for value in values if value is not None] or [0.0, 1.0]
+    low, high = int(min(values) * 100) / 100, -int(-max(values) * 100 // 1) / 100
+    return low, min(1.0, max(high, low + 0.01))
+
+
+def _strip(row: Row, low: float, high: float, look: Look) -> str:
+    """Accuracy in figures with a small drawing of its interval, all rows on one scale."""
+    accuracy = row["test_accuracy"]
+    if accuracy["mean"] is None:
+        return NOTHING
+    ends = accuracy["ci95"] or [accuracy["mean"]] * 2
+    left, middle, right = (
+        100 * (value - low) / (high - low) for value in (ends[0], accuracy["mean"], ends[1])
+    )
+    figures = f"<b>{number(100 * accuracy['mean'], '.2f')} %</b>"
+    figures += f"<small>{interval(accuracy['ci95'], 100, '.2f')}</small>"
+    return (
+        f'<div class="strip" style="--colour:{look.css}">{figures}'
+        f'<svg viewBox="-3 0 106 10" aria-hidden="true">'
+        f'<line class="scale" x1="0" x2="100" y1="5" y2="5"/>'
+        f'<line x1="{left:.2f}" x2="{right:.2f}" y1="5" y2="5"/>'
+        f'<circle cx="{middle:.2f}" cy="5" r="3"/></svg></div>'
+    )
+
+
+def pairs(summary: Row) -> str:
+    """All paired comparisons as a table, each pair with the better one first."""
+    rows = []
+    for row in summary["comparisons"]:
+        turned = oriented(row, row["b"]) if _better(row) == row["b"] else row
+        accuracy = row["metric"] == "test_accuracy"
+        scale, pattern, unit = (100, "+.2f", " points") if accuracy else (1, "+.3g", "")
+        difference = turned["difference"]
+        cells = [
+            f"{escape(turned['a'])} − {escape(turned['b'])}",
+            row["metric"].replace("_", " "),
+            number(difference if difference is None else scale * difference, pattern, unit),
+            interval(turned["ci95"], scale, pattern) or NOTHING,
+            number(row["p"]),
+            number(row["p_holm"]),
+        ]
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    heads = ("pair", "metric", "difference", "95 % interval", "p", "p after Holm")
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _better(row: Row) -> str:
+    """Higher accuracy or lower loss."""
+    ahead = (row["difference"] or 0) >= 0
+    return row["a"] if ahead == (row["metric"] == "test_accuracy") else row["b"]
+
+
+def notes(sentences: Sequence[str]) -> str:
+    """The notes as a list."""
+    return f"<ul class='notes'>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>"
+
+
+def figures(charts: Sequence[Chart], looks: Mapping[str, Look]) -> str:
+    """A frame for each chart, in which the page's script draws."""
+    return "".join(_figure(chart, looks) for chart in charts)
+
+
+def _figure(chart: Chart, looks: Mapping[str, Look]) -> str:
+    owner = f' data-activation="{escape(chart.activation)}"' if chart.activation else ""
+    mark = key(looks[chart.activation]) if chart.activation else ""
+    readout = f'<output data-readout="{escape(chart.name)}"></output>' if chart.frames else ""
+    caption = f"<small>{escape(chart.caption)}</small>" if chart.caption else ""
+    height = chart.layout.get("height", 340)
+    return (
+        f"<figure{owner}><figcaption><span>{mark}<b>{escape(chart.title)}</b>{readout}</span>{caption}</figcaption>"
+        f'<div class="plot" style="height:{height}px" data-chart="{escape(chart.name)}" role="img" '
+        f'aria-label="{escape(chart.label)}"></div></figure>'
+    )
+
+
+def layer_legend(layers: Sequence[str]) -> str:
+    """Which colour is which weight layer."""
+    marks = "".join(_mark("key solid", css_layer(i, len(layers)), layer) for i, layer in enumerate(layers))
+    return f'<p class="legend">{marks}</p>'
+
+
+def class_legend(classes: Sequence[str], present: Sequence[int]) -> str:
+    """Which colour is which class of the data."""
+    marks = [_mark("dot", css_class(label), str(classes[label])) for label in present]
+    return f'<p class="legend">{"".join(marks)}{_mark("key solid", "var(--ink)", "decision")}</p>'
+
+
+def _mark(shape: str, colour: str, text: str) -> str:
+    return f'<span><span class="{shape}" style="--colour:{colour}"></span>{escape(text)}</span>'
+
+
+def heat_legend(top: float) -> str:
+    """The colour scale that all heat maps share."""
+    stops = ", ".join(f"var(--heat-{step})" for step in range(HEAT_STEPS))
+    ticks = "".join(
+        f'<span style="left:{100 * place:.2f}%">{label}</span>' for label, place in heat_ticks(top)
+    )
+    return (
+        f'<div class="scale" role="img" aria-label="colour scale: share of activations in a bin">'
+        f'<div style="background:linear-gradient(to right, {stops})"></div><p>{ticks}</p></div>'
+    )
+
+
+def settings(recording: Recording) -> str:
+    """How it was done: settings, data, machine and speed as a list of terms."""
+    study, facts = recording.study, recording.facts
+    rates = [number(rate) for rate in study.learning_rates or ()]
+    terms = {
+        "Data": study.provenance or study.task,
+        "SHA-256 of the data": study.digest,
+        "Network": " → ".join(map(_layer, study.network or ())),
+        "Parameters": _parameters(facts.get("parameters", {})),
+        "Optimiser": _optimiser(study.optimiser.model_dump(mode="json")),
+        "Learning rate": ", ".join(rates) + (" – one chosen for each activation" if len(rates) > 1 else ""),
+        "Batch": f"{study.batch} samples",
+        "Epochs": f"{study.epochs}" + _stopped(recording),
+        "Seeds": ", ".join(str(seed) for seed in study.seeds),
+        "Precision": facts.get("precision"),
+        "Layout": ", ".join(sorted(set(facts.get("layout", {}).values()))),
+        "Speed": _speed(facts.get("throughput")),
+        "Machine": facts.get("machine"),
+        "Versions": ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items()),
+    }
+    rows = "".join(
+        f"<div><dt>{term}</dt><dd>{escape(str(text))}</dd></div>" for term, text in terms.items() if text
+    )
+    return f"<dl>{rows}</dl>"
+
+
+def _layer(layer: Any) -> str:
+    """A layer in a word and its size: "dense 128", "act", "conv 16@5×5"."""
+    if layer.layer == "conv":
+        return f"conv {layer.filters}@{layer.kernel}×{layer.kernel}"
+    size = next(
+        (getattr(layer, key) for key in ("units", "function", "size", "rate") if getattr(layer, key, None)),
+        "",
+    )
+    return f"{layer.layer.replace('_', ' ')} {size}".strip()
+
+
+def _optimiser(given: Row) -> str:
+    details = ", ".join(f"{name} {value:g}" for name, value in given.items() if name != "name")
+    return given["name"] + (f" ({details})" if details else "")
+
+
+def _parameters(counts: Mapping[str, int]) -> str:
+    if len(set(counts.values())) == 1:
+        return f"{next(iter(counts.values())):,}"
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _stopped(recording: Recording) -> str:
+    if recording.complete:
+        return ""
+    return (
+        f" (stopped after epoch {recording.epochs})"
+        if recording.epochs >= 0
+        else " (stopped before the first)"
+    )
+
+
+def _speed(throughput: Row | None) -> str | None:
+    if not throughput:
+        return None
+    return (
+        f"{throughput['members']:,} networks in {throughput['train_seconds']:.3g} s: "
+        f"{throughput['net_steps_per_second']:,.0f} steps of one network and "
+        f"{throughput['samples_per_second']:,.0f} samples a second; "
+        f"compiled in {throughput['compile_seconds']:.3g} s"
+    )
