@@ -112,16 +112,17 @@ class Writer:
         metrics: Mapping[str, np.ndarray],
         arrays: Mapping[str, np.ndarray],
         diverged: Mapping[int, tuple[int, str]],
-        kind: str = "probes",
+        kind: str = "epochs",
     ) -> None:
         """Add a range of epochs: the segment file first, then one transaction with its row and the metrics.
 
         Args:
             first_epoch: epoch of row 0 of every array.
             metrics: by name of METRICS, (epochs, members).
-            arrays: the dense arrays of the segment, (epochs, members, ...).
+            arrays: the dense arrays of the segment, (epochs, members, ...); weights are named
+                "weights/ACTIVATION/LAYER/PARAMETER" and hold the members of that activation alone.
             diverged: member id → (epoch, reason), for members that diverged in this range.
-            kind: what the arrays are.
+            kind: "epochs", "weights" where these come alone, or "sample".
         """
         epochs = len(next(iter({**metrics, **arrays}.values())))
         last = first_epoch + epochs - 1
@@ -237,6 +238,7 @@ class Recording:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
+        self._loaded: dict[str, dict[str, np.ndarray]] = {}
         database = self.directory / "study.db"
         if not database.is_file() or not (self.directory / "study.toml").is_file():
             raise InvalidRecording(f"{self.directory} is no run directory: study.toml and study.db are expected in it.")
@@ -288,7 +290,7 @@ class Recording:
     @cached_property
     def probes(self) -> dict[str, np.ndarray]:
         """All probes over all epochs, by name: see `actlab.engine.probes` for what each is and its shape."""
-        return self._arrays("probes")
+        return {name: array for name, array in self._arrays("epochs").items() if not name.startswith("weights/")}
 
     @cached_property
     def sample(self) -> dict[str, np.ndarray]:
@@ -299,10 +301,9 @@ class Recording:
     def _weights(self) -> dict[int, dict[str, np.ndarray]]:
         by_epoch: dict[int, dict[str, np.ndarray]] = {}
         for segment in self.segments:
-            if segment.kind == "weights":
-                arrays = self._load(segment)
-                for row, epoch in enumerate(range(segment.first_epoch, segment.last_epoch + 1)):
-                    by_epoch[epoch] = {name: array[row] for name, array in arrays.items()}
+            weights = {n: a for n, a in self._load(segment).items() if n.startswith("weights/")}
+            for row, epoch in enumerate(range(segment.first_epoch, segment.last_epoch + 1) if weights else ()):
+                by_epoch[epoch] = {name: array[row] for name, array in weights.items()}
         return by_epoch
 
     @property
@@ -322,7 +323,7 @@ class Recording:
         row = ids.index(member.id)
         params: dict[str, dict[str, np.ndarray]] = {}
         for name, array in self._weights[epoch].items():
-            activation, layer, parameter = name.split("/")
+            _, activation, layer, parameter = name.split("/")
             if activation == member.activation:
                 params.setdefault(layer, {})[parameter] = array[row]
         return params
@@ -334,6 +335,8 @@ class Recording:
     def _load(self, segment: Segment) -> dict[str, np.ndarray]:
         from safetensors.numpy import load
 
+        if segment.file in self._loaded:
+            return self._loaded[segment.file]
         path = self.directory / segment.file
         try:
             data = path.read_bytes()
@@ -341,7 +344,8 @@ class Recording:
             raise InvalidRecording(f"{path} cannot be read ({error.strerror}); the recording is incomplete.") from None
         if (found := hashlib.sha256(data).hexdigest()) != segment.sha256:
             raise InvalidRecording(f"{path} is damaged: SHA-256 is {found}, expected {segment.sha256}.")
-        return load(data)
+        self._loaded[segment.file] = load(data)
+        return self._loaded[segment.file]
 
 
 def load(directory: str | Path) -> Recording:

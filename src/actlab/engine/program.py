@@ -86,13 +86,15 @@ def _slices(array: np.ndarray, slices: int, padding: int) -> np.ndarray:
 def orders(study: Study, samples: int, seeds: tuple[int, ...], epochs: range) -> np.ndarray:
     """Which samples each seed sees when: int32 (epochs, steps, batch, seeds), −1 pads an epoch's last batch.
 
-    Epoch e of a seed is shuffled by NumPy's generator from (seed, e): the same whatever the other members are.
+    Epoch e of a seed is shuffled by the counter-based generator with the key (seed, e): the same whatever the other
+    members are, and whatever epochs came before.
     """
     steps = -(-samples // study.batch)
     found = np.full((len(epochs), len(seeds), steps * study.batch), -1, np.int32)
     for i, epoch in enumerate(epochs):
         for j, seed in enumerate(seeds):
-            found[i, j, :samples] = np.random.default_rng([seed, epoch]).permutation(samples)
+            generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+            found[i, j, :samples] = generator.permutation(samples)
     return found.reshape(len(epochs), len(seeds), steps, study.batch).transpose(0, 2, 3, 1)
 
 

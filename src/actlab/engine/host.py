@@ -94,15 +94,16 @@ def _run(
     # Leaving the pool waits for what is being written: an interrupt loses nothing that was computed before.
     with ThreadPoolExecutor(1, "recording") as pool:
         written: Future[None] | None = None
+        batches = [orders(study, samples, program.seeds, range(chunk)) for program in programs]
         for first in range(0, study.epochs + 1, chunk):
             epochs = range(first, min(first + chunk, study.epochs + 1))
-            kinds = _kinds(epochs, chunk)
             if not ledger.keeps_weights and first == 0:
                 ledger.commit_weights(0)
-            results = [
-                program.advance(kinds, orders(study, samples, program.seeds, range(first, first + chunk)))
-                for program in programs
-            ]
+            kinds = _kinds(epochs, chunk)
+            results = [program.advance(kinds, batch) for program, batch in zip(programs, batches, strict=True)]
+            # While the devices compute, the next chunk is shuffled and the last one written.
+            following = range(first + chunk, first + 2 * chunk)
+            batches = [orders(study, samples, program.seeds, following) for program in programs]
             if written is not None:
                 written.result()
             written = pool.submit(ledger.commit, epochs, results)
@@ -163,8 +164,7 @@ class Ledger:
         diverged = self._mask(epochs, metrics)
         arrays["class_accuracy"] = by_class.astype(np.float32)
         if self.keeps_weights:
-            named = self._name_weights(weights)
-            self.writer.commit(epochs[0], {}, named, {}, kind="weights")
+            arrays |= self._name_weights(weights)
         self.writer.commit(epochs[0], metrics, arrays, diverged)
 
     def commit_weights(self, epoch: int) -> None:
@@ -205,7 +205,7 @@ class Ledger:
         return diverged
 
     def _name_weights(self, by_program: list[Tree]) -> dict[str, np.ndarray]:
-        """Arrays named "activation/layer/parameter", (epochs, members of the activation, ...)."""
+        """Arrays named "weights/activation/layer/parameter", (epochs, members of the activation, ...)."""
         named: dict[str, np.ndarray] = {}
         for program, weights in zip(self.programs, by_program, strict=True):
             population, seeds = program.population, len(program.population.seeds)
@@ -213,14 +213,14 @@ class Ledger:
                 for group in population.groups:
                     rows = slice(group.start * seeds, group.stop * seeds)
                     for parameter, array in weights[name].items():
-                        named[f"{group.function.name}/{name}/{parameter}"] = array[:, rows]
+                        named[f"weights/{group.function.name}/{name}/{parameter}"] = array[:, rows]
             for site, group, shapes in population.acts():
                 for parameter in shapes:
                     array = weights[site.name][group.function.name][parameter]
                     for own in population.groups:
                         if group.start <= own.start and own.stop <= group.stop:
                             rows = slice((own.start - group.start) * seeds, (own.stop - group.start) * seeds)
-                            named[f"{own.function.name}/{site.name}/{parameter}"] = array[:, rows]
+                            named[f"weights/{own.function.name}/{site.name}/{parameter}"] = array[:, rows]
         return named
 
 
