@@ -96,7 +96,11 @@ class TestNumbers:
 
     def test_equal_accuracy_is_ranked_by_loss(self, tmp_path):
         losses = {"sigmoid": 0.3, "tanh": 0.1, "relu": 0.2}
-        recording = record(tmp_path / "run", metrics={"test_loss": lambda m: losses[m.activation]})
+        metrics = {
+            "test_loss": lambda m: losses[m.activation],
+            "test_accuracy": lambda m: 0.9 + 1e-12 * losses[m.activation],
+        }
+        recording = record(tmp_path / "run", metrics=metrics)
         assert [row["name"] for row in summarise(recording)["activations"]] == ["tanh", "relu", "sigmoid"]
 
     def test_comparisons(self, plain):

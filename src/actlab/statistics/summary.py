@@ -63,12 +63,13 @@ def ranking(recording: Recording, entered: Sequence[Entry]) -> tuple[Entry, ...]
     survivor last.
     """
 
+    # Beyond seven decimals accuracies differ by rounding, and that should not rank them.
     def place(entry: Entry) -> tuple[bool, float, float]:
         accuracy, loss = (mean(last(recording.metrics[name], entry)) for name in COMPARED)
         worst = math.isnan(accuracy)
         return (
             worst or _mostly_diverged(entry),
-            math.inf if worst else -accuracy,
+            math.inf if worst else -round(accuracy, 7),
             math.inf if worst else loss,
         )
 

@@ -27,8 +27,8 @@ from actlab.recording import Recording
 ABSENT = "–"
 LEGEND = (
     "[low–high]: 95 % interval of the mean (BCa bootstrap over seeds). gradient ratio: weight gradient of "
-    "the first layer over that of the last. flat: share of samples and units where |f'| is below 0.1 % of its "
-    "supremum. dead: units flat for every sample."
+    "the first layer over that of the last. flat: share of samples and units where |f'| is below 0.1 % of "
+    "its supremum. dead: units flat for every sample."
 )
 Summary = Mapping[str, Any]
 
@@ -54,6 +54,7 @@ class _Leaderboard:
         for table in self._tables(console, options):
             yield Text()
             yield table
+        yield Text()
         yield Text(LEGEND, style="dim")
         yield Text()
         for note in self.summary["notes"]:
