@@ -198,7 +198,7 @@ def functions(recording: Recording, names: Sequence[str], looks: Mapping[str, Lo
     charts = []
     for name in names:
         card = recording.functions.get(name)
-        if not card or card["value"] is None:
+        if not card or card.get("value") is None:
             continue
         look = looks[name]
         data = [

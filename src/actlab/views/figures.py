@@ -29,7 +29,7 @@ class Chart:
         data, layout: Plotly's; a colour may be `var(--name)` or `var(--name)/0.2`, which the page looks up.
         activation: the activation whose panel it is; None for a chart of all.
         caption: a line under the title, plain text.
-        frames: for a chart with a slider, an entry for each position: epoch, traces to merge into `data`, text.
+        frames: for a chart with a slider, by position: the epoch, traces to merge into `data`, a text.
     """
 
     name: str

@@ -162,7 +162,7 @@ def _sections(recording: Recording, summary: Mapping[str, Any], drawn: Mapping[s
 
 def _results(summary: Mapping[str, Any], drawn: Mapping[str, Look]) -> Section:
     lead = (
-        "Best first, with 95 % intervals of the mean over seeds: where they overlap widely, order may be luck."
+        "Best first, with 95 % intervals of the mean over seeds: where they overlap widely, order is luck."
         if len(summary["study"]["seeds"]) > 1
         else "Best first. One seed is one draw: only more seeds tell luck from merit."
     )
@@ -222,8 +222,8 @@ def _insides(
     if maps:
         lead = (
             "How the outputs of the function are distributed in each layer, epoch by epoch, all seeds "
-            "together; the vertical axis is stretched around zero. A band at the edge is saturation, a single "
-            "line at zero is units that say nothing."
+            "together; the vertical axis is stretched around zero. A band at the edge is saturation, a "
+            "single line at zero is units that say nothing."
         )
         body = markup.heat_legend(top) + _panels(maps, drawn)
         found.append(Section("activations", "Activations, layer by layer", lead, body, maps))
@@ -252,8 +252,8 @@ def _feature_section(
     )
     lead = (
         f"The two hidden units as a plane: samples at their (a₁, a₂), seed {spaces[0].seed}, the one of "
-        "median accuracy. Training twists the plane until a straight line parts the classes; move through the "
-        "epochs and watch how each function bends it."
+        "median accuracy. Training twists the plane until a straight line parts the classes; move through "
+        "the epochs and watch how each function bends it."
     )
     legend = markup.class_legend(classes, sorted({int(label) for label in spaces[0].labels}))
     return Section("feature-space", "Feature space", lead, player + legend + _panels(panels, drawn), panels)

@@ -1,0 +1,419 @@
+"""The report as a file: self-contained, faithful to the recording, safe with hostile text, always the same."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+from html import unescape
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from tests.views_recording import record_all
+
+from actlab.errors import ActlabError
+from actlab.statistics import entries, summarise
+from actlab.study import Milestone
+from actlab.views import charts, feature_space, inside, markup, palette
+from actlab.views import report as module
+from actlab.views.figures import quartiles, rounded, thinned
+from actlab.views.report import html, report
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text of scripts by id, and all visible text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.scripts, self.text, self._open = [], {}, "", None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._open = dict(attrs).get("id", f"{tag}{len(self.scripts)}")
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style"):
+            self._open = None
+
+    def handle_data(self, data):
+        if self._open:
+            self.scripts[self._open] = self.scripts.get(self._open, "") + data
+        else:
+            self.text += data + " "
+
+    @property
+    def content(self):
+        return json.loads(self.scripts["content"])
+
+    def with_attribute(self, name):
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    return record_all(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def page(recording):
+    return Page(html(recording))
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """Leave Plotly's five megabytes out, for tests of everything else."""
+    monkeypatch.setattr(module, "_plotly", lambda: "/* Plotly */")
+
+
+def test_one_file_written_whole(recording, tmp_path):
+    out = tmp_path / "report.html"
+    out.write_text("an old one")
+    assert report(recording, out) == out
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert text.rstrip().endswith("</html>")
+    assert "{{" not in text.replace(module._plotly(), "")
+
+
+def test_a_failed_write_leaves_the_old_report(recording, tmp_path, bare):
+    with pytest.raises(ActlabError, match="cannot be written"):
+        report(recording, tmp_path / "missing" / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_fetched(page):
+    assert not page.with_attribute("src")
+    assert all(reference.startswith("#") for reference in page.with_attribute("href"))
+    policies = [a["content"] for tag, a in page.elements if tag == "meta" and "http-equiv" in a]
+    assert "default-src 'none'" in policies[0]
+    assert "http" not in policies[0]
+    own = {name: text for name, text in page.scripts.items() if "plotly.js v" not in text}
+    assert not re.search(r"https?:|@import|url\(", " ".join(own.values()))
+
+
+def test_anchors_lead_somewhere(page):
+    ids = page.with_attribute("id")
+    assert len(ids) == len(set(ids))
+    assert {reference[1:] for reference in page.with_attribute("href")} <= set(ids)
+
+
+def test_every_chart_has_a_frame_and_every_frame_a_chart(page):
+    assert sorted(page.with_attribute("data-chart")) == sorted(page.content["charts"])
+    for name in ("validation-accuracy", "gradient-tanh", "distribution-relu", "function-sigmoid"):
+        assert name in page.content["charts"]
+
+
+def test_curves_are_the_medians_of_the_recording(recording, page):
+    data = page.content["charts"]["validation-loss"]["data"]
+    lines = {trace["name"]: trace for trace in data if "name" in trace}
+    for entry in entries(recording):
+        wanted = np.median(recording.metrics["validation_loss"][:, list(entry.columns)], axis=1)
+        np.testing.assert_allclose(lines[entry.activation]["y"], wanted, rtol=1e-4)
+        assert lines[entry.activation]["x"] == list(range(recording.epochs + 1))
+    accuracy = page.content["charts"]["train-accuracy"]["data"]
+    assert max(y for trace in accuracy for y in trace["y"]) == pytest.approx(90)
+
+
+def test_gradients_are_the_medians_of_the_recording(recording, page):
+    entry = entries(recording)[1]
+    norms = recording.probes["weight_gradient_norm"][:, list(entry.columns)]
+    data = page.content["charts"][f"gradient-{entry.activation}"]["data"]
+    assert [trace["name"] for trace in data] == list(recording.weight_layers)
+    for layer, trace in enumerate(data):
+        np.testing.assert_allclose(trace["y"], np.median(norms[..., layer], axis=1), rtol=1e-4)
+
+
+def test_histograms_are_shares_of_the_recording(recording, page):
+    entry = entries(recording)[0]
+    counts = recording.probes["activation_histogram"][:, list(entry.columns), 0].sum(axis=1)
+    trace = page.content["charts"][f"distribution-{entry.activation}"]["data"][0]
+    shown = np.array(trace["z"], dtype=float).T
+    used = np.flatnonzero(counts.sum(axis=0))
+    wanted = counts[:, used[0] - 1 : used[-1] + 2] / counts.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shown, wanted, rtol=5e-3)
+    np.testing.assert_allclose(shown.sum(axis=1), 1, rtol=1e-2)
+    assert len(trace["meta"]["rows"]) == len(trace["z"]) == len(trace["y"])
+
+
+def test_ticks_of_the_stretched_axis_tell_true_values(page):
+    axis = page.content["charts"]["distribution-tanh"]["layout"]["yaxis"]
+    values = [float(text.replace("−", "-")) for text in axis["ticktext"]]
+    assert 0.0 in values
+    assert "−0" not in axis["ticktext"]
+    np.testing.assert_allclose(axis["tickvals"], np.arcsinh(2 * np.array(values)), rtol=1e-4)
+
+
+def test_the_colour_scale_is_shared_and_its_labels_are_on_it(page):
+    maps = [c for name, c in page.content["charts"].items() if name.startswith("distribution-")]
+    assert len({(trace["zmin"], trace["zmax"]) for chart in maps for trace in chart["data"]}) == 1
+    top = maps[0]["data"][0]["zmax"]
+    scale = maps[0]["data"][0]["colorscale"]
+    for label, place in inside.heat_ticks(top):
+        share = float(label.removesuffix(" %")) / 100
+        colour = np.interp(share / top, [position for position, _ in scale], np.linspace(0, 1, len(scale)))
+        assert colour == pytest.approx(place, abs=0.02)
+
+
+def test_functions_are_those_of_the_recording(recording, page):
+    value, derivative = page.content["charts"]["function-relu"]["data"]
+    np.testing.assert_allclose(value["y"], recording.functions["relu"]["value"], rtol=1e-4)
+    np.testing.assert_allclose(derivative["y"], recording.functions["relu"]["derivative"], rtol=1e-4)
+
+
+def test_differences_are_those_of_the_summary(recording, page):
+    summary = summarise(recording)
+    best = summary["activations"][0]["name"]
+    rows = [charts.oriented(c, best) for c in summary["comparisons"] if best in (c["a"], c["b"])]
+    wanted = {row["b"]: row for row in rows if row["metric"] == "test_accuracy"}
+    drawn = page.content["charts"]["differences"]["data"]
+    assert {trace["name"] for trace in drawn} == set(wanted)
+    for trace in drawn:
+        row = wanted[trace["name"]]
+        assert trace["x"][0] == pytest.approx(-100 * row["difference"], rel=1e-3)
+        ends = trace["x"][0] - trace["error_x"]["arrayminus"][0], trace["x"][0] + trace["error_x"]["array"][0]
+        np.testing.assert_allclose(ends, [-100 * row["ci95"][1], -100 * row["ci95"][0]], rtol=1e-3)
+
+
+def test_the_table_is_ranked_and_says_what_the_summary_says(recording, page):
+    summary = summarise(recording)
+    table = markup.table(summary, palette.looks(recording.study.activations))
+    names = re.findall(r'<th scope="row">.*?</span>(\w+)</th>', table)
+    means = [float(mean) for mean in re.findall(r"<b>([\d.]+) %</b>", table)]
+    assert names == [row["name"] for row in summary["activations"]]
+    assert means == sorted(means, reverse=True)
+    assert summary["headline"] in page.text
+    for row in summary["activations"]:
+        assert f"{100 * row['test_accuracy']['mean']:.2f} %" in page.text
+    for note in summary["notes"]:
+        assert note in page.text
+    assert recording.study.to_toml().strip() in page.text
+
+
+def test_same_recording_same_bytes(recording, bare):
+    assert html(recording) == html(recording)
+
+
+def test_hostile_text_stays_text(tmp_path, bare):
+    milestones = (Milestone(name=EVIL),)
+    classes = (EVIL, "%{x}<b>")
+    made = record_all(tmp_path / "run", classes=classes, name=EVIL, milestones=milestones, provenance=EVIL)
+    text = html(made)
+    page = Page(text)
+    assert "alert(1)" not in "".join(t for name, t in page.scripts.items() if name != "content")
+    assert not [tag for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
+    assert text.count("<script") == 3
+    names = [
+        trace["name"] for trace in page.content["charts"]["feature-space-tanh"]["data"] if "name" in trace
+    ]
+    assert [unescape(name) for name in names] == list(classes)
+    assert not any("<" in name or "%{" in name for name in names)
+    assert EVIL in page.text
+
+
+def test_one_seed_one_activation(tmp_path, bare):
+    page = Page(html(record_all(tmp_path / "run", activations=("relu",), seeds=(3,))))
+    data = page.content["charts"]["train-loss"]["data"]
+    assert [trace.get("fill") for trace in data] == [None]
+    assert "differences" not in page.content["charts"]
+
+
+def test_diverged_members_leave_curves_and_histograms(tmp_path, bare):
+    lost = {("tanh", 0.05, seed): (3, "the loss became NaN") for seed in range(9)}
+    lost |= {("relu", 0.05, seed): (0, "the loss became NaN") for seed in range(10)}
+    made = record_all(tmp_path / "run", diverged=lost)
+    page = Page(html(made))
+    lines = {t["name"]: t["y"] for t in page.content["charts"]["train-loss"]["data"] if "name" in t}
+    assert all(math.isfinite(y) for y in lines["tanh"])
+    assert lines["relu"] == [None] * (made.epochs + 1)
+    survivor = next(m.id for m in made.members if (m.activation, m.seed) == ("tanh", 9))
+    counts = made.probes["activation_histogram"][5, survivor, 0]
+    shown = np.array(page.content["charts"]["distribution-tanh"]["data"][0]["z"], dtype=float)[:, 5]
+    np.testing.assert_allclose(shown[shown > 0], (counts / counts.sum())[counts > 0], rtol=5e-3)
+    assert "9 of 10" in page.text
+    assert "the loss became NaN" in page.text
+
+
+def test_grouping_functions_have_a_card_and_no_curve(tmp_path, bare):
+    page = Page(html(record_all(tmp_path / "run", activations=("relu", "maxout"))))
+    assert "function-maxout" not in page.content["charts"]
+    assert "function-relu" in page.content["charts"]
+    assert "have no curve" in page.text
+    assert "feature-space-maxout" in page.content["charts"]
+
+
+def test_stopped_half_way(tmp_path, bare):
+    page = Page(html(record_all(tmp_path / "run", last_epoch=4, complete=False)))
+    assert "stopped after epoch 4" in page.text
+    assert max(page.content["charts"]["train-loss"]["data"][0]["x"]) == 4
+
+
+def test_only_the_untrained_network(tmp_path, bare):
+    page = Page(html(record_all(tmp_path / "run", last_epoch=0, complete=False)))
+    modes = {t["mode"] for t in page.content["charts"]["train-loss"]["data"] if "name" in t}
+    assert modes == {"lines+markers"}
+
+
+def test_nothing_recorded(tmp_path, bare):
+    made = record_all(tmp_path / "run", last_epoch=-1, complete=False)
+    page = Page(html(made))
+    assert "Nothing was recorded." in page.text
+    assert "stopped before the first" in page.text
+    assert "results" not in page.with_attribute("id")
+    assert set(page.content["charts"]) == {"function-sigmoid", "function-tanh", "function-relu"}
+
+
+def test_many_activations_begin_with_the_best_eight(tmp_path, bare):
+    from actlab.functions import catalogue
+
+    names = tuple(catalogue)[:16]
+    page = Page(html(record_all(tmp_path / "run", activations=names, seeds=(0, 1), epochs=3)))
+    chips = {a["data-toggle"]: a["aria-pressed"] for _, a in page.elements if "data-toggle" in a}
+    assert len(chips) == 16
+    assert [name for name, pressed in chips.items() if pressed == "false"] == page.content["hidden"]
+    assert len(page.content["hidden"]) == 8
+    assert "The best 8 of 16" in page.text
+
+
+def test_several_learning_rates_report_the_chosen_one(tmp_path, bare):
+    made = record_all(tmp_path / "run", learning_rates=(0.01, 0.1), seeds=(0, 1), tuning_seeds=(5, 6))
+    page = Page(html(made))
+    assert "learning rate" in page.text
+    line = next(t for t in page.content["charts"]["validation-accuracy"]["data"] if t.get("name") == "relu")
+    columns = list(next(e for e in entries(made) if e.activation == "relu").columns)
+    wanted = 100 * np.median(made.metrics["validation_accuracy"][:, columns], axis=1)
+    np.testing.assert_allclose(line["y"], wanted, rtol=1e-4)
+
+
+def test_no_feature_space_without_two_units(tmp_path, bare):
+    from actlab.network import Act, Dense
+
+    page = Page(html(record_all(tmp_path / "run", network=(Dense(3), Act(), Dense(1)))))
+    assert "feature-space" not in page.with_attribute("id")
+
+
+def test_page_and_print_agree_on_colours():
+    css = (module.PAGE / "report.css").read_text(encoding="utf-8")
+    for prefix, colours in (("series", palette.SERIES), ("class", palette.CLASSES)):
+        for number, colour in enumerate(colours):
+            assert f"--{prefix}-{number}: light-dark({colour}," in css
+    for prefix, steps in (("heat", palette.HEAT_STEPS), ("layer", palette.LAYER_STEPS)):
+        assert f"--{prefix}-{steps - 1}:" in css
+        assert f"--{prefix}-{steps}:" not in css
+
+
+def test_no_colour_of_a_figure_is_unknown_to_the_page(page):
+    used = set(re.findall(r"var\((--[\w-]+)\)", page.scripts["content"]))
+    css = (module.PAGE / "report.css").read_text(encoding="utf-8")
+    assert used
+    assert used <= set(re.findall(r"(--[\w-]+):", css))
+
+
+def test_looks_differ_beyond_twelve():
+    names = [f"f{i}" for i in range(30)]
+    assert len(set(palette.looks(names).values())) == 30
+
+
+@pytest.mark.parametrize(("epochs", "most"), [(0, 150), (1, 150), (149, 150), (1000, 150), (7, 3)])
+def test_thinned_keeps_both_ends(epochs, most):
+    kept = thinned(epochs, most)
+    assert kept[0] == 0
+    assert kept[-1] == epochs
+    assert len(kept) == min(most, epochs + 1)
+
+
+def test_rounded_numbers_are_json():
+    values = [math.pi * 1e-30, -math.inf, math.nan, 0.0, 123456.7, 1e300]
+    assert rounded(values) == [3.1416e-30, None, None, 0, 123460, 1e300]
+    assert json.dumps(rounded(np.array([[1, 2]], np.float32))) == "[[1, 2]]"
+
+
+def test_quartiles_leave_out_what_is_not_finite():
+    found = quartiles(np.array([[1, 2, 3, np.inf], [np.nan] * 4], np.float32))
+    np.testing.assert_array_equal(found[:, 0], [1.5, 2, 2.5])
+    assert np.isnan(found[:, 1]).all()
+
+
+def test_numbers_in_words():
+    assert markup.number(123.4, "#.3g") == "123"
+    assert markup.interval(None) == ""
+    assert markup.interval([-0.02, 0.01], 100, "+.1f") == "−2.0 to +1.0"
+
+
+def test_feature_space_equals_a_forward_pass_by_hand(recording):
+    space = next(s for s in feature_space.feature_spaces(recording) if s.activation == "tanh")
+    member = next(m for m in recording.members if m.activation == "tanh" and m.seed == space.seed)
+    x = recording.sample["x"].astype(float)
+    for frame in space.frames:
+        weights = {k: np.asarray(v, float) for k, v in _flat(recording.weights(member, frame.epoch)).items()}
+        hidden = np.tanh(x @ weights["dense1/weight"] + weights["dense1/bias"])
+        logits = (hidden @ weights["dense2/weight"] + weights["dense2/bias"])[:, 0]
+        np.testing.assert_allclose(frame.points, hidden, atol=1e-5)
+        assert frame.right == pytest.approx(np.mean((logits > 0) == recording.sample["y"]))
+        for line in frame.boundaries:
+            crossing = line @ weights["dense2/weight"] + weights["dense2/bias"]
+            np.testing.assert_allclose(crossing, 0, atol=1e-6)
+
+
+def _flat(params):
+    return {f"{layer}/{name}": array for layer, arrays in params.items() for name, array in arrays.items()}
+
+
+def test_frames_of_the_page_are_those_of_the_feature_space(recording, page):
+    space = next(s for s in feature_space.feature_spaces(recording) if s.activation == "relu")
+    chart = page.content["charts"]["feature-space-relu"]
+    assert [frame["epoch"] for frame in chart["frames"]] == [frame.epoch for frame in space.frames]
+    first = space.frames[0]
+    np.testing.assert_allclose(
+        chart["frames"][0]["traces"][0]["x"], first.points[space.labels == 0, 0], rtol=1e-3
+    )
+    assert all(len(frame["traces"]) == len(chart["data"]) for frame in chart["frames"])
+
+
+def test_boundaries_between_three_classes_meet():
+    from actlab.network import Act, Dense, build
+
+    network = build([Dense(2), Act(), Dense(3)], (2,), "tanh")
+    angles = np.array([0, 2, 4]) * np.pi / 3
+    params = {"dense2": {"weight": np.stack([np.cos(angles), np.sin(angles)]), "bias": np.zeros(3)}}
+    features = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    lines = feature_space.boundaries(network, params, "act1", features)
+    assert len(lines) == 3
+    for line in lines:
+        logits = np.sort(line @ params["dense2"]["weight"], axis=1)
+        np.testing.assert_allclose(logits[:, 2], logits[:, 1], atol=1e-9)
+        assert np.abs(line).min(axis=0).max() < 0.1
+
+
+def test_two_outputs_and_a_second_layer_behind():
+    from actlab.network import Act, Dense, build
+
+    rng = np.random.default_rng(0)
+    shallow = build([Dense(2), Act(), Dense(2)], (2,), "tanh")
+    params = {"dense2": {"weight": rng.normal(size=(2, 2)), "bias": np.zeros(2)}}
+    (line,) = feature_space.boundaries(shallow, params, "act1", rng.uniform(-1, 1, (50, 2)))
+    logits = line @ params["dense2"]["weight"]
+    np.testing.assert_allclose(logits[:, 0], logits[:, 1], atol=1e-9)
+    deep = build([Dense(2), Act(), Dense(4), Act("relu"), Dense(1)], (2,), "tanh")
+    assert feature_space.two_unit_layer(deep) == "act1"
+    assert feature_space.boundaries(deep, params, "act1", rng.normal(size=(5, 2))) == ()
+
+
+def test_no_jax_is_imported(recording, tmp_path):
+    script = (
+        "import sys; import actlab; from actlab.views.feature_space import feature_space_figure\n"
+        f"recording = actlab.load({str(recording.directory)!r})\n"
+        f"actlab.report(recording, {str(tmp_path / 'report.html')!r})\n"
+        f"feature_space_figure(recording, [0, 4], {str(tmp_path / 'still.png')!r})\n"
+        "heavy = {'jax', 'jaxlib', 'torch', 'keras', 'plotly.graph_objects'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,106 @@
+"""A recording with everything the report shows, made up from random numbers: no training, no JAX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tests.synthetic_recording import curves, members_of, study
+
+from actlab.functions import catalogue
+from actlab.recording import Recording, Writer, load
+
+BINS = 16
+
+
+def card(name: str) -> dict[str, Any]:
+    function = catalogue[name]
+    x = np.linspace(-6, 6, 61)
+    curve = function.kind != "grouping"
+    return {
+        "title": function.title,
+        "formula": function.formula.plain,
+        "kind": function.kind,
+        "x": x.tolist() if curve else None,
+        "value": function(x).tolist() if curve else None,
+        "derivative": function.derivative(x).tolist() if curve else None,
+    }
+
+
+def random_weights(network: Any, rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Weights of `shape` copies of a network by "LAYER/PARAMETER"."""
+    return {
+        f"{site.name}/{parameter}": rng.normal(size=(*shape, *size)).astype(np.float32)
+        for site in network.sites
+        for parameter, size in site.parameter_shapes.items()
+    }
+
+
+def random_probes(
+    rng: np.random.Generator, rows: int, members: int, weight_layers: int, act_layers: int
+) -> dict[str, np.ndarray]:
+    counts = rng.integers(0, 50, (rows, members, act_layers, BINS)).astype(np.int32)
+    counts[..., :3] = counts[..., -4:] = 0
+    return {
+        "weight_gradient_norm": rng.lognormal(-3, 1, (rows, members, weight_layers)).astype(np.float32),
+        "flat_share": np.full((rows, members, act_layers), 0.25, np.float32),
+        "dead_share": np.zeros((rows, members, act_layers), np.float32),
+        "activation_histogram": counts,
+        "class_accuracy": np.full((rows, members, 2), 0.5, np.float32),
+    }
+
+
+def record_all(
+    directory: Path,
+    *,
+    last_epoch: int | None = None,
+    complete: bool = True,
+    diverged: dict[tuple[str, float, int], tuple[int, str]] | None = None,
+    classes: tuple[str, str] = ("negative", "positive"),
+    **settings: Any,
+) -> Recording:
+    """Write a recording with random probes, weights of every epoch and 60 samples, and open it."""
+    made_up = study(**settings)
+    rng = np.random.default_rng(5)
+    ended = members_of(made_up, diverged or {})
+    epochs = made_up.epochs if last_epoch is None else last_epoch
+    networks = made_up.networks((2,))
+    network = next(iter(networks.values()))
+    facts = {
+        "weight_layers": network.weight_layers,
+        "act_layers": network.act_layers,
+        "classes": classes,
+        "class_counts": [30, 30],
+        "input_shape": [2],
+        "histogram_edges": (np.sinh(np.linspace(-6, 6, BINS + 1)) / 2).tolist(),
+        "parameters": {name: networks[name].parameter_count for name in made_up.activations},
+        "versions": {"actlab": "0", "numpy": "0"},
+        "machine": "a machine <of> some kind",
+        "precision": "float32",
+    }
+    cards = {name: card(name) for name in made_up.activations}
+    writer = Writer.create(directory, made_up, members_of(made_up, {}), cards, **facts)
+    if epochs >= 0:
+        sample = {"x": rng.normal(size=(1, 1, 60, 2)).astype(np.float32), "y": np.arange(60)[None, None] % 2}
+        writer.commit(0, {}, sample, {}, kind="sample")
+        arrays = random_probes(
+            rng, epochs + 1, len(ended), len(network.weight_layers), len(network.act_layers)
+        )
+        for name in made_up.activations:
+            shape = (epochs + 1, sum(member.activation == name for member in ended))
+            weights = random_weights(networks[name], rng, shape)
+            arrays |= {f"weights/{name}/{key}": array for key, array in weights.items()}
+        noise = dict.fromkeys(range(len(ended)), 0.0) | {m.id: 0.02 * rng.random() for m in ended}
+        finals = {
+            "validation_accuracy": lambda m: 0.9 + noise[m.id],
+            "test_accuracy": lambda m: 0.9 + noise[m.id],
+        }
+        events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
+        writer.commit(0, curves(ended, epochs, finals), arrays, events)
+    if complete:
+        throughput = {"members": len(ended), "steps": 1000, "net_steps_per_second": 1e6}
+        throughput |= {"samples_per_second": 1.6e7, "train_seconds": 1.0, "compile_seconds": 0.5}
+        writer.finish(throughput=throughput)
+    writer.close()
+    return load(directory)
