@@ -7,7 +7,8 @@ input, what was expected and the way out; the command line prints it alone and e
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class ActlabError(Exception):
@@ -56,3 +57,18 @@ class InvalidRecording(ActlabError, ValueError):
 
 class RecordingFailed(ActlabError, OSError):
     """The recording could not be written (a full disk); what was committed before is kept."""
+
+
+def complaint(problem: Mapping[str, Any]) -> str:
+    """One entry of pydantic's `ValidationError.errors()` as a sentence: the key, what was expected, what came.
+
+    >>> complaint({"loc": ("epochs",), "type": "greater_than_equal", "input": 0,
+    ...            "msg": "Input should be greater than or equal to 1"})
+    "epochs: input should be greater than or equal to 1, got '0'."
+    """
+    place = ".".join(str(part) for part in problem["loc"])
+    reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    sentence = f"{reason[:1].lower()}{reason[1:]}"
+    if problem["type"] != "value_error":
+        sentence += f", got {str(problem['input'])[:60]!r}"
+    return f"{place}: {sentence}." if place else f"{sentence}."

@@ -7,24 +7,42 @@ somebody looks at a recording later.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, PositiveInt
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, PositiveInt, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from actlab import initialisers
-from actlab.errors import InvalidNetwork
+from actlab.errors import InvalidNetwork, complaint
 from actlab.functions import Activation, catalogue
 from actlab.functions.arrays import namespace
 
 Array = Any
 Shape = tuple[int, ...]
 Params = Mapping[str, Mapping[str, Array]]
-_description = validated(frozen=True, config=ConfigDict(extra="forbid"))
+T = TypeVar("T")
 Initialiser = Annotated[str, AfterValidator(initialisers.check)]
+
+
+@dataclass_transform(frozen_default=True)
+def _description(layer: type[T]) -> type[T]:
+    """A frozen, validated dataclass whose wrong arguments are an InvalidNetwork."""
+    described = validated(frozen=True, config=ConfigDict(extra="forbid"))(layer)
+    init = described.__init__
+
+    @functools.wraps(init)
+    def checked(self: Any, *arguments: Any, **settings: Any) -> None:
+        try:
+            init(self, *arguments, **settings)
+        except ValidationError as error:
+            raise InvalidNetwork(f"{layer.__name__}: {complaint(error.errors()[0])}") from None
+
+    described.__init__ = checked  # type: ignore[method-assign]
+    return described
 
 
 @_description
@@ -127,14 +145,17 @@ class Conv:
         height, width = _window_positions("Conv", shape, self.kernel, self.stride, self.padding)
         return (height, width, self.filters)
 
-    def apply(self, params: Mapping[str, Array], x: Array) -> Array:
-        """(batch, height, width, channels) -> (batch, height', width', filters)."""
+    def patches(self, x: Array) -> Array:
+        """(batch, height, width, channels) -> (batch, height', width', kernel·kernel·channels)."""
         xp = namespace(x)
         height, width, _ = self.output_shape(x.shape[1:])
         if self.padding == "same":
             x = xp.pad(x, ((0, 0), *(_same_padding(n, self.kernel, self.stride) for n in x.shape[1:3]), (0, 0)))
-        patches = xp.concatenate(_windows(x, self.kernel, self.stride, height, width), axis=-1)
-        y = patches @ params["weight"].reshape(-1, self.filters)
+        return xp.concatenate(_windows(x, self.kernel, self.stride, height, width), axis=-1)
+
+    def apply(self, params: Mapping[str, Array], x: Array) -> Array:
+        """(batch, height, width, channels) -> (batch, height', width', filters)."""
+        y = self.patches(x) @ params["weight"].reshape(-1, self.filters)
         return y + params["bias"] if self.bias else y
 
 
@@ -333,8 +354,6 @@ def expand(layers: Sequence[Any]) -> tuple[Any, ...]:
     >>> expand([Dense(3, activation="tanh")]) == (Dense(3), Act("tanh"))
     True
     """
-    from dataclasses import replace
-
     expanded: list[Any] = []
     for layer in layers:
         activation = getattr(layer, "activation", None)
@@ -389,8 +408,6 @@ def _parameter_shapes(layer: Any, shape: Shape, studied: Activation) -> dict[str
 
 
 def _widened(layer: Any, factor: float) -> Any:
-    from dataclasses import replace
-
     units = "units" if isinstance(layer, Dense) else "filters"
     return replace(layer, **{units: max(1, round(getattr(layer, units) * factor))})
 

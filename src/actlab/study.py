@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName
+from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName, complaint
 from actlab.functions import catalogue
 from actlab.network import Act, Dense, Flatten, Layer, Network, build, expand, matching_parameters
 from actlab.tasks import Task
@@ -113,7 +113,8 @@ class Study(_Frozen):
             None for the optimiser's usual one (0.001; 0.05 for sgd).
         seeds: how many, or which. A seed decides initial weights, order of the data and dropout, for all
             activations alike.
-        tuning_seeds: seeds used to choose among several learning rates and for nothing else.
+        tuning_seeds: seeds used to choose among several learning rates and for nothing else; by default the three
+            after the largest seed.
         epochs: passes through the training data.
         batch: samples in a training step; the last batch of an epoch may be smaller.
         optimiser: "sgd", "adam", "adamw", "rmsprop", or one with its settings.
@@ -190,7 +191,7 @@ class Study(_Frozen):
     @classmethod
     def _default_tuning_seeds(cls, settings: dict[str, Any]) -> dict[str, Any]:
         rates, seeds = settings.get("learning_rates"), settings.get("seeds", 10)
-        if "tuning_seeds" in settings or not isinstance(rates, Sequence) or len(rates) < 2:
+        if settings.get("tuning_seeds") or not isinstance(rates, Sequence) or len(rates) < 2:
             return settings
         first = seeds if isinstance(seeds, int) else max(seeds, default=0) + 1
         return settings | {"tuning_seeds": tuple(range(first, first + 3))}
@@ -199,8 +200,6 @@ class Study(_Frozen):
     def _separate_tuning_seeds(self) -> Study:
         if shared := set(self.seeds) & set(self.tuning_seeds):
             raise ValueError(f"seeds {sorted(shared)} are both seeds and tuning_seeds: the report must not reuse them")
-        if len(self.learning_rates or ()) > 1 and not self.tuning_seeds:
-            raise ValueError("several learning_rates need tuning_seeds to choose among them")
         return self
 
     @property
@@ -244,15 +243,12 @@ def _without_none(value: Any) -> Any:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first complaint of pydantic as one sentence that names the key, what came and what was expected."""
+    """The first complaint of pydantic as one sentence."""
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "study"
-    if first["type"] == "extra_forbidden":
-        known = Study.model_fields if len(first["loc"]) == 1 else ()
-        return str(UnknownName("key", place, known)) if known else f"unknown key {place!r}: leave it out."
-    reason = first["msg"].removeprefix("Value error, ")
-    shown = "" if first["type"] == "value_error" else f", got {str(first['input'])[:60]!r}"
-    return f"{place}: {reason[0].lower()}{reason[1:]}{shown}."
+    if first["type"] != "extra_forbidden":
+        return complaint(first)
+    place = ".".join(str(part) for part in first["loc"])
+    return str(UnknownName("key", place, Study.model_fields)) if len(first["loc"]) == 1 else f"unknown key {place!r}."
 
 
 def from_toml(path: str | Path) -> Study:
