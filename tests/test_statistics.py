@@ -13,6 +13,7 @@ from actlab.statistics import (
     compare,
     estimate,
     first_epoch,
+    learned_epoch,
     holm,
     mean_interval,
     rank_biserial,
@@ -270,6 +271,11 @@ class TestWaiting:
     def test_first_epoch(self):
         curves = np.array([[0.0, 0.9, 0.1], [0.7, 0.2, 0.2], [0.6, 0.9, NAN], [0.9, 0.9, NAN]])
         assert first_epoch(curves, 0.7).tolist() == [1, 0, INF]
+
+    def test_a_start_at_the_level_counts_only_if_it_is_kept(self):
+        curves = np.array([[1.0, 1.0, 0.2, 1.0], [1.0, 0.5, 0.9, 0.1], [1.0, 1.0, 1.0, 0.2]])
+        assert learned_epoch(curves, 1.0).tolist() == [0, 2, 2, INF]
+        assert learned_epoch(np.empty((0, 2)), 0.5).tolist() == [INF, INF]
 
     def test_rounding_does_not_delay(self):
         assert first_epoch(np.float32([[0.5], [1 - 1e-7]]), 1.0).tolist() == [1]

@@ -91,7 +91,8 @@ Optimiser = Annotated[
 class Milestone(_Frozen):
     """A point of training to wait for: the first epoch at which training accuracy reaches `accuracy`.
 
-    `label` restricts it to the samples of one class, by its index.
+    `label` restricts it to the samples of one class, by its index. A start at that accuracy, as of a network that
+    calls everything negative, counts only if it is never lost.
     """
 
     name: str

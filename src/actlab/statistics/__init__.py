@@ -12,7 +12,7 @@ from actlab.statistics.intervals import Estimate, estimate, mean_interval
 from actlab.statistics.selection import Entry, entries, last
 from actlab.statistics.sentences import headline
 from actlab.statistics.summary import json_safe, ranking, summarise
-from actlab.statistics.waiting import Waiting, first_epoch, waiting
+from actlab.statistics.waiting import Waiting, first_epoch, learned_epoch, waiting
 
 __all__ = [
     "Comparison",
@@ -23,6 +23,7 @@ __all__ = [
     "entries",
     "estimate",
     "first_epoch",
+    "learned_epoch",
     "headline",
     "holm",
     "json_safe",

@@ -48,8 +48,8 @@ def notes(recording: Recording, entries: Sequence[Entry], target: float | None) 
         )
     if recording.study.milestones and recording.epochs >= 0:
         found.append(
-            "Milestones: the median first epoch and the share of seeds that get there; a seed that never "
-            "does counts as later than any other."
+            "Milestones: the median first epoch and the share of seeds that get there; a seed that never does "
+            "counts as later than any other, and a start at the milestone only if it is never lost."
         )
     return found
 

@@ -16,7 +16,7 @@ from actlab.statistics.comparisons import compare, holm
 from actlab.statistics.intervals import Estimate, estimate, finite, mean, median
 from actlab.statistics.selection import Entry, entries, last
 from actlab.statistics.sentences import headline, notes
-from actlab.statistics.waiting import first_epoch, waiting
+from actlab.statistics.waiting import first_epoch, learned_epoch, waiting
 
 SCHEMA = 1
 ESTIMATED = ("test_accuracy", "test_loss", "train_loss")
@@ -143,7 +143,7 @@ def _milestones(recording: Recording, entry: Entry) -> list[dict[str, Any]]:
             curves = recording.probes["class_accuracy"][:, list(entry.columns), milestone.label]
         else:
             curves = np.empty((0, len(entry.columns)))
-        found.append({"name": milestone.name, **asdict(waiting(first_epoch(curves, milestone.accuracy)))})
+        found.append({"name": milestone.name, **asdict(waiting(learned_epoch(curves, milestone.accuracy)))})
     return found
 
 

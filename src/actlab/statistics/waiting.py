@@ -31,8 +31,28 @@ def first_epoch(curves: ArrayLike, level: float) -> Floats:
     >>> first_epoch([[0.1, 0.2], [0.9, 0.3], [0.8, 0.4]], level=0.8).tolist()
     [1.0, inf]
     """
+    return _first(_there(curves, level))
+
+
+def learned_epoch(curves: ArrayLike, level: float) -> Floats:
+    """Like `first_epoch`, but a start at the level counts only if it is never lost.
+
+    An untrained network that calls every sample negative has all negatives right before it has learnt anything.
+
+    >>> learned_epoch([[1.0, 0.2], [0.5, 0.9], [1.0, 0.9]], level=0.8).tolist()
+    [2.0, 1.0]
+    """
+    there = _there(curves, level)
+    missed = np.logical_or.accumulate(~there, axis=0)
+    return np.where(there.all(axis=0), 0.0, _first(there & missed)) if len(there) else _first(there)
+
+
+def _there(curves: ArrayLike, level: float) -> np.ndarray:
     # A mean in float32 may fall short of a level it has reached by a rounding error.
-    there = np.asarray(curves, dtype=float) >= level - RESOLUTION * abs(level)
+    return np.asarray(curves, dtype=float) >= level - RESOLUTION * abs(level)
+
+
+def _first(there: np.ndarray) -> Floats:
     return np.where(there.any(axis=0), there.argmax(axis=0) if len(there) else 0, np.inf)
 
 
