@@ -40,6 +40,9 @@ document.querySelector('[data-toggle="tanh"]').click();
 await drawn();
 seen.panelsHidden = shown("tanh");
 seen.address = location.search;
+const overflows = (plot) => plot.querySelector("svg")?.getBoundingClientRect().height > plot.clientHeight + 1;
+seen.overflows = [...document.querySelectorAll("[data-chart]")].filter(overflows).length;
+seen.rows = document.querySelectorAll('[data-chart="differences"] .ytick').length;
 const slider = document.querySelector("[data-frame]");
 slider.value = 0;
 slider.dispatchEvent(new Event("input"));
@@ -87,6 +90,8 @@ def test_the_page_works(page, tmp_path, width):
     assert seen["line"] != seen["lineToggled"]
     assert seen["panels"] > 0
     assert seen["panelsHidden"] == 0
+    assert seen["overflows"] == 0
+    assert seen["rows"] == 1
     assert "hide=tanh" in seen["address"]
     assert "theme=dark" in seen["address"]
     assert seen["epoch"] == "epoch 0"

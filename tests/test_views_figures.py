@@ -98,7 +98,7 @@ def test_feature_space_still(tmp_path):
     recording = record_all(tmp_path / "run")
     path = feature_space_figure(recording, [0, 3, 8], tmp_path / "still.png")
     width, height = size(path)
-    assert width > height > 900
+    assert (width, height) == (1500, 1570)
     with pytest.raises(InvalidRecording, match="epoch 99"):
         feature_space_figure(recording, [99], tmp_path / "none.png")
 

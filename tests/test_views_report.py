@@ -1,4 +1,4 @@
-"""The report as a file: self-contained, faithful to the recording, safe with hostile text, always the same."""
+"""The report as a file: self-contained, faithful to the recording, safe with hostile text, reproducible."""
 
 from __future__ import annotations
 
@@ -356,10 +356,13 @@ def test_feature_space_equals_a_forward_pass_by_hand(recording):
         hidden = np.tanh(x @ weights["dense1/weight"] + weights["dense1/bias"])
         logits = (hidden @ weights["dense2/weight"] + weights["dense2/bias"])[:, 0]
         np.testing.assert_allclose(frame.points, hidden, atol=1e-5)
+        assert len(frame.boundaries) <= 1
         assert frame.right == pytest.approx(np.mean((logits > 0) == recording.sample["y"]))
         for line in frame.boundaries:
             crossing = line @ weights["dense2/weight"] + weights["dense2/bias"]
             np.testing.assert_allclose(crossing, 0, atol=1e-6)
+            assert np.all((line >= space.box[:, 0]) & (line <= space.box[:, 1]))
+    assert any(frame.boundaries for frame in space.frames)
 
 
 def _flat(params):
@@ -383,8 +386,7 @@ def test_boundaries_between_three_classes_meet():
     network = build([Dense(2), Act(), Dense(3)], (2,), "tanh")
     angles = np.array([0, 2, 4]) * np.pi / 3
     params = {"dense2": {"weight": np.stack([np.cos(angles), np.sin(angles)]), "bias": np.zeros(3)}}
-    features = np.random.default_rng(0).uniform(-1, 1, (50, 2))
-    lines = feature_space.boundaries(network, params, "act1", features)
+    lines = feature_space.boundaries(network, params, "act1", np.array([[-1, 1], [-1, 1]]))
     assert len(lines) == 3
     for line in lines:
         logits = np.sort(line @ params["dense2"]["weight"], axis=1)
@@ -398,12 +400,12 @@ def test_two_outputs_and_a_second_layer_behind():
     rng = np.random.default_rng(0)
     shallow = build([Dense(2), Act(), Dense(2)], (2,), "tanh")
     params = {"dense2": {"weight": rng.normal(size=(2, 2)), "bias": np.zeros(2)}}
-    (line,) = feature_space.boundaries(shallow, params, "act1", rng.uniform(-1, 1, (50, 2)))
+    (line,) = feature_space.boundaries(shallow, params, "act1", np.array([[-1, 1], [-1, 1]]))
     logits = line @ params["dense2"]["weight"]
     np.testing.assert_allclose(logits[:, 0], logits[:, 1], atol=1e-9)
     deep = build([Dense(2), Act(), Dense(4), Act("relu"), Dense(1)], (2,), "tanh")
     assert feature_space.two_unit_layer(deep) == "act1"
-    assert feature_space.boundaries(deep, params, "act1", rng.normal(size=(5, 2))) == ()
+    assert feature_space.boundaries(deep, params, "act1", np.array([[-1, 1], [-1, 1]])) == ()
 
 
 def test_no_jax_is_imported(recording, tmp_path):

@@ -136,19 +136,27 @@ def differences(summary: Mapping[str, Any], metric: str, looks: Mapping[str, Loo
     order = [entry["name"] for entry in summary["activations"]]
     rows.sort(key=lambda row: order.index(row["b"]))
     layout = {
-        "height": 90 + 34 * len(rows),
+        "height": 90 + 38 * len(rows),
         "xaxis": {
             "title": {"text": f"difference to {plotly_text(best)}, percentage points"},
             "zeroline": True,
             "zerolinewidth": 1.5,
-            "rangemode": "tozero",
+            "range": _around_zero(rows),
         },
-        "yaxis": {"autorange": "reversed", "type": "category", "showgrid": False},
+        "yaxis": {"type": "category", "showgrid": False},
         "hovermode": "closest",
     }
     label = f"Paired differences of test accuracy to {best}, with 95 % intervals"
     data = [_difference(row, looks[row["b"]]) for row in rows]
     return Chart("differences", f"Distance to {best}", label, data, layout)
+
+
+def _around_zero(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Range of the axis of differences: all intervals and zero, with a margin."""
+    ends = [-100 * end for row in rows for end in (row["ci95"] or [row["difference"]])]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    room = 0.05 * (high - low) or 1.0
+    return rounded([low - room, high + room])
 
 
 def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
@@ -171,11 +179,14 @@ def _difference(row: Mapping[str, Any], look: Look) -> dict[str, Any]:
     """One mark with its interval: other activation minus the best one, in percentage points."""
     middle = -100 * row["difference"]
     low, high = [-100 * end for end in reversed(row["ci95"])] if row["ci95"] else (middle, middle)
-    chance = "no p" if row["p_holm"] is None else f"p (Holm) {row['p_holm']:.3g}"
+    chance = "" if row["p_holm"] is None else f"p = {row['p_holm']:.2g}"
     return {
         "type": "scatter",
-        "mode": "markers",
+        "mode": "markers+text",
         "meta": row["b"],
+        "text": [chance],
+        "textposition": "top center",
+        "textfont": {"size": 10, "color": "var(--quiet)"},
         "name": plotly_text(row["b"]),
         "x": rounded([middle]),
         "y": [plotly_text(row["b"])],
@@ -189,7 +200,7 @@ def _difference(row: Mapping[str, Any], look: Look) -> dict[str, Any]:
             "width": 5,
         },
         "marker": {"color": look.css, "size": 11},
-        "hovertemplate": f"%{{x:+.3~g}} points<br>{chance}<extra></extra>",
+        "hovertemplate": f"%{{x:+.3~g}} points; {chance}<extra></extra>",
     }
 
 

@@ -51,6 +51,7 @@ class FeatureSpace:
         activation, layer, seed: whose it is.
         labels: (samples,), the class of each point.
         frames: in the order of their epochs.
+        box: ((low, high), (low, high)) of both axes, holding the points of all frames with a margin.
     """
 
     activation: str
@@ -58,12 +59,7 @@ class FeatureSpace:
     seed: int
     labels: Labels
     frames: tuple[Frame, ...]
-
-    @property
-    def span(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Ranges of both axes that hold the points of all frames, with a margin."""
-        points = np.concatenate([frame.points for frame in self.frames])
-        return _with_margin(points[:, 0]), _with_margin(points[:, 1])
+    box: Floats
 
 
 def two_unit_layer(network: Network) -> str | None:
@@ -133,13 +129,20 @@ def _feature_space(
 ) -> FeatureSpace:
     network = recording.network(member.activation)
     x, y = recording.sample["x"], recording.sample["y"]
-    frames = []
-    for epoch in epochs:
-        params = recording.weights(member, epoch)
-        features, logits = hidden(network, params, x, layer)
-        right = float(np.mean(predicted(logits) == y))
-        frames.append(Frame(epoch, features[rows], right, boundaries(network, params, layer, features)))
-    return FeatureSpace(member.activation, layer, member.seed, y[rows], tuple(frames))
+    weights = [recording.weights(member, epoch) for epoch in epochs]
+    passes = [(params, *hidden(network, params, x, layer)) for params in weights]
+    points = np.concatenate([features[rows] for _, features, _ in passes])
+    box = np.array([_with_margin(points[:, 0]), _with_margin(points[:, 1])])
+    frames = [
+        Frame(
+            epoch,
+            features[rows],
+            float(np.mean(predicted(logits) == y)),
+            boundaries(network, params, layer, box) if np.isfinite(features).all() else (),
+        )
+        for epoch, (params, features, logits) in zip(epochs, passes, strict=True)
+    ]
+    return FeatureSpace(member.activation, layer, member.seed, y[rows], tuple(frames), box)
 
 
 def hidden(network: Network, params: Params, x: Floats, layer: str) -> tuple[Floats, Floats]:
@@ -170,21 +173,20 @@ def predicted(logits: Floats) -> Labels:
     return (logits[:, 0] > 0).astype(int) if logits.shape[1] == 1 else logits.argmax(axis=1)
 
 
-def boundaries(network: Network, params: Params, layer: str, features: Floats) -> tuple[Floats, ...]:
-    """Where the decision changes in the feature space: straight lines, cut at the edge of the points.
+def boundaries(network: Network, params: Params, layer: str, box: Floats) -> tuple[Floats, ...]:
+    """Where the decision changes in the feature space: straight lines inside `box`, (2, 2).
 
-    Empty where more than one layer follows `layer`, for the boundary is then no line, and after divergence.
+    Empty where more than one layer follows `layer`, for the boundary is then no line.
     """
     place = [site.name for site in network.sites].index(layer)
     following = network.sites[place + 1 :]
-    if len(following) != 1 or not isinstance(following[0].layer, WEIGHTED) or not np.isfinite(features).all():
+    if len(following) != 1 or not isinstance(following[0].layer, WEIGHTED):
         return ()
     given = params[following[0].name]
     weight = np.asarray(given["weight"], dtype=float)
     bias = np.asarray(given.get("bias", np.zeros(weight.shape[1])), dtype=float)
     if weight.shape[1] == 1:
         weight, bias = np.hstack([0 * weight, weight]), np.append(0.0, bias)
-    box = np.array([_with_margin(features[:, 0]), _with_margin(features[:, 1])])
     lines = []
     for i in range(weight.shape[1]):
         for j in range(i):
@@ -242,7 +244,7 @@ def _chart(space: FeatureSpace, classes: Sequence[str]) -> Chart:
         "line": {"color": "var(--ink)", "width": 2},
         "hoverinfo": "skip",
     }
-    horizontal, vertical = space.span
+    horizontal, vertical = space.box
     layout = {
         "height": 280,
         "xaxis": {"title": {"text": "a₁"}, "range": rounded(horizontal), "zeroline": True},
@@ -295,7 +297,7 @@ def feature_space_figure(recording: Recording, epochs: Sequence[int], path: str 
             f"{recording.directory} has no feature space to draw: an activation layer of two units "
             "and recorded weights are needed."
         )
-    size = (2.3 * len(epochs) + 0.6, 2.2 * len(spaces) + 0.5)
+    size = (2.3 * len(epochs) + 0.6, 2.35 * len(spaces) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(spaces), len(epochs), squeeze=False)
     for row, space in zip(axes, spaces, strict=True):
@@ -304,6 +306,8 @@ def feature_space_figure(recording: Recording, epochs: Sequence[int], path: str 
             _draw(panel, space, frame)
     for panel, epoch in zip(axes[0], epochs, strict=True):
         panel.set_title(f"epoch {epoch}", fontsize=11)
+    names = [str(recording.facts["classes"][int(label)]) for label in np.unique(spaces[0].labels)]
+    figure.legend(axes[0][0].lines[: len(names)], names, loc="outside lower center", ncols=8, frameon=False)
     return save(figure, path)
 
 
@@ -313,9 +317,7 @@ def _draw(panel: Any, space: FeatureSpace, frame: Frame) -> None:
         panel.plot(*points.T, ".", color=CLASSES[int(label) % len(CLASSES)], markersize=3.5)
     for line in frame.boundaries:
         panel.plot(*line[[0, -1]].T, color="#222222", linewidth=1.4)
-    horizontal, vertical = space.span
+    horizontal, vertical = space.box
     panel.set(xlim=horizontal, ylim=vertical, xticks=[], yticks=[])
-    panel.annotate(
-        f"{100 * frame.right:.0f} %", (0.04, 0.04), xycoords="axes fraction", fontsize=9, color="#555555"
-    )
+    panel.set_xlabel(f"{100 * frame.right:.0f} % right", fontsize=9, color="#555555", labelpad=3)
     panel.spines[:].set_color("#bbbbbb")

@@ -162,7 +162,7 @@ def _sections(recording: Recording, summary: Mapping[str, Any], drawn: Mapping[s
 
 def _results(summary: Mapping[str, Any], drawn: Mapping[str, Look]) -> Section:
     lead = (
-        "Best first, with 95 % intervals of the mean over seeds: where they overlap widely, order is luck."
+        "Best first, with 95 % intervals of the mean over seeds: where they overlap, order may be luck."
         if len(summary["study"]["seeds"]) > 1
         else "Best first. One seed is one draw: only more seeds tell luck from merit."
     )
@@ -197,7 +197,7 @@ def _outcome(
         )
         lead = (
             "Seed by seed, each against the best: same first weights, same batches, another function. "
-            "An interval that keeps clear of zero is a difference to rely on."
+            "An interval that keeps clear of zero speaks for a difference; p: Wilcoxon, corrected by Holm."
         )
         found.append(Section("differences", "Paired differences", lead, body, [forest]))
     return found

@@ -56,6 +56,8 @@ function baseLayout(given, panel) {
   });
   return {
     ...given,
+    // The frame decides; it may change with the number of rows.
+    height: undefined,
     autosize: true,
     showlegend: false,
     uirevision: "kept",
@@ -68,6 +70,14 @@ function baseLayout(given, panel) {
     hoverlabel: { bgcolor: "var(--raised)", bordercolor: "var(--rule)", font: { color: "var(--ink)", size: 12 } },
     ...Object.fromEntries([...new Set(["xaxis", "yaxis", ...axes])].map((key) => [key, axis(key)])),
   };
+}
+
+/** A list of rows, first on top, as high as the rows that are shown. */
+function fitRows(plot, layout, drawn) {
+  if (layout.yaxis.type !== "category") return;
+  const rows = Math.max(drawn.filter((trace) => trace.visible).length, 1);
+  layout.yaxis.range = [rows - 0.5, -0.75];
+  plot.style.height = `${90 + 38 * rows}px`;
 }
 
 function traces(chart) {
@@ -86,7 +96,10 @@ function draw(plot, look) {
   const panel = plot.parentElement.parentElement.classList.contains("panels");
   const readout = document.querySelector(`[data-readout="${CSS.escape(name)}"]`);
   if (readout) readout.textContent = chart.frames[state.frame].text;
-  return Plotly.react(plot, coloured(traces(chart), look), coloured(baseLayout(chart.layout, panel), look), {
+  const drawn = traces(chart);
+  const layout = baseLayout(chart.layout, panel);
+  fitRows(plot, layout, drawn);
+  return Plotly.react(plot, coloured(drawn, look), coloured(layout, look), {
     responsive: true,
     displayModeBar: panel ? false : "hover",
     modeBarButtons: [["toImage"]],
