@@ -186,9 +186,9 @@ def absolute(x: Any, xp: Any) -> Any:
 def decay(x: Any, exponent: Any, xp: Any) -> tuple[Any, Any]:
     """exp(exponent), but e³² times as large where x < −80, and the mask of these places.
 
-    The exponent is at most 0, and is x itself where x < 0. `undecay` takes the factor back out of a product; in
-    a sum with 1 the term is negligible there either way. Value and derivative of a function call this alike, so
-    that a compiler computes one exponential for both.
+    The exponent is at most 0, and is x itself where x < 0. `undecay` takes the factor back out of a
+    product; in a sum with 1 the term is negligible there either way. Value and derivative of a function call
+    this alike, so that a compiler computes one exponential for both.
     """
     far = x < _FAR
     return xp.exp(xp.where(far, x + _SHIFT, exponent)), far

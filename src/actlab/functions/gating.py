@@ -38,7 +38,7 @@ class Root:
 
 
 def _through_root(general: Any, x: Any, xp: Any, root: Root) -> Any:
-    """Replace `general` next to the root, where it is a difference of near-equal terms, even in sign.
+    """Replace `general` next to the root, where it is a difference of near-equal terms.
 
     `x` is clipped: an overflow in the polynomial would make a NaN of second derivatives.
     """
@@ -126,9 +126,9 @@ def _gelu_reach(x: Any) -> float:
 def _gelu(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -_gelu_reach(x), _gelu_reach(x))
     size = absolute(near, xp)
-    # In this order no factor is subnormal where x·Φ(−|x|) is a normal number.
-    tail = near * normal_density(size, xp) * normal_tail(size, xp)
-    return xp.where(x >= 0, x - tail, tail)
+    density, tail = normal_density(size, xp), normal_tail(size, xp)
+    # In this order no factor is subnormal where x·Φ(x) is a normal number.
+    return xp.where(x >= 0, x * (1.0 - density * tail), near * density * tail)
 
 
 def _gelu_derivative(x: Any, xp: Any) -> Any:
@@ -146,13 +146,12 @@ def _silu(x: Any, xp: Any) -> Any:
 
 
 def _silu_derivative(x: Any, xp: Any) -> Any:
-    # s(x)·(1 + x·s(−x)), s the logistic sigmoid
+    # e(1 + x + e)/(1 + e)², e = eˣ; for x > 0 written in 1/e. 1 + x is exact near the root, x = −1.28.
     near = xp.clip(x, -_BEYOND, _BEYOND)
-    exponential, far = decay(near, -absolute(near, xp), xp)
-    right, total = near >= 0, 1.0 + exponential
-    gate = xp.where(right, 1.0, exponential) / total
-    bend = 1.0 + near * xp.where(right, exponential, 1.0) / total
-    return _through_root(undecay(bend * gate, far, xp), near, xp, _SILU_ROOT)
+    e, far = decay(near, -absolute(near, xp), xp)
+    above = xp.where(near >= 0, 1.0 + e * (1.0 + near), e * (1.0 + near + e))
+    below = 1.0 + e
+    return _through_root(undecay(above / (below * below), far, xp), near, xp, _SILU_ROOT)
 
 
 def _mish(x: Any, xp: Any) -> Any:
@@ -165,14 +164,17 @@ def _mish(x: Any, xp: Any) -> Any:
 
 
 def _mish_derivative(x: Any, xp: Any) -> Any:
+    # e(4(1 + x) + (6 + 4x)e + 4e² + e³)/(e² + 2e + 2)², e = eˣ; for x > 0 written in 1/e.
     near = xp.clip(x, -_BEYOND, _BEYOND)
     e, far = decay(near, -absolute(near, xp), xp)
-    right = near >= 0
+    right, shifted = near >= 0, 4.0 * (1.0 + near)
+    above = xp.where(
+        right,
+        1.0 + e * (4.0 + e * (shifted + 2.0 + e * shifted)),
+        e * (shifted + e * (shifted + 2.0 + e * (4.0 + e))),
+    )
     below = _mish_denominator(e, right, xp)
-    gate = xp.where(right, 1.0 + 2.0 * e, e + 2.0) / below
-    bend = 4.0 * near * (1.0 + e) * xp.where(right, e * e, 1.0) / (below * below)
-    general = undecay((gate + bend) * xp.where(right, 1.0, e), far, xp)
-    return _through_root(general, near, xp, _MISH_ROOT)
+    return _through_root(undecay(above / (below * below), far, xp), near, xp, _MISH_ROOT)
 
 
 def _mish_denominator(e: Any, right: Any, xp: Any) -> Any:
@@ -181,8 +183,8 @@ def _mish_denominator(e: Any, right: Any, xp: Any) -> Any:
 
 
 _NEAR_ROOT = (
-    "Within 0.4 of the root of its derivative, x = {root}, the derivative's relative error reaches 1.5e-6 in "
-    "float32 and 2e-14 in float64."
+    "Within 0.4 of the root of its derivative, x = {root}, the derivative is within {single} ulp in float32 "
+    "and {double} ulp in float64, its sign always right."
 )
 
 gelu = Activation(
@@ -196,7 +198,7 @@ gelu = Activation(
     derivative_rule=_gelu_derivative,
     aliases=("gaussian_error_linear",),
     notes="The exact form, with erf; JAX's default is the approximation with tanh. "
-    + _NEAR_ROOT.format(root=-0.7518),
+    + _NEAR_ROOT.format(root=-0.7518, single=20, double=60),
 )
 
 silu = Activation(
@@ -209,7 +211,7 @@ silu = Activation(
     value_rule=_silu,
     derivative_rule=_silu_derivative,
     aliases=("swish", "sigmoid_linear"),
-    notes=_NEAR_ROOT.format(root=-1.2785),
+    notes=_NEAR_ROOT.format(root=-1.2785, single=7, double=14),
 )
 
 mish = Activation(
@@ -221,5 +223,5 @@ mish = Activation(
     source="Misra, 2019, arXiv:1908.08681",
     value_rule=_mish,
     derivative_rule=_mish_derivative,
-    notes=_NEAR_ROOT.format(root=-1.1924),
+    notes=_NEAR_ROOT.format(root=-1.1924, single=7, double=10),
 )

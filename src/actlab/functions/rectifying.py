@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actlab.functions.activation import Activation, Formula, Parameter
-from actlab.functions.arrays import absolute, decay, exponential_minus_one, undecay
+from actlab.functions.arrays import decay, exponential_minus_one, is_single, undecay
 from actlab.functions.squashing import logistic
 
 # Klambauer and others solved for mean 0 and variance 1 to be a fixed point; to the last digit of float64.
@@ -69,7 +69,9 @@ def _selu_derivative(x: Any, xp: Any) -> Any:
 
 
 def _softplus(x: Any, xp: Any) -> Any:
-    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-absolute(x, xp)))
+    # max(x, 0) + ln(1 + exp(−|x|)) would go up and down by an ulp near 0. Beyond the bound, ln(1 + eˣ) is x.
+    bound = 17.0 if is_single(x) else 37.0
+    return xp.where(x > bound, x, xp.log1p(xp.exp(xp.minimum(x, bound))))
 
 
 relu = Activation(
