@@ -1,0 +1,235 @@
+"""Every probe against NumPy: gradients against finite differences in float64, the rest against direct counting."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from actlab import engine, tasks
+from actlab.engine import devices, probes, program
+from actlab.engine.population import populations
+from actlab.engine.training import initial_parameters, learning_rate_tree, transformation
+from actlab.functions import catalogue
+from actlab.network import Act, Conv, Dense, Flatten, MaxPool
+from actlab.recipes import recipe
+from actlab.study import Study, complete
+
+devices.prepare()
+STEP = 1e-6
+NETWORKS = {
+    "two units": ("parabolas", [Dense(2), Act(), Dense(1)], ["sigmoid", "tanh", "gelu"]),
+    "fixed and trainable": ("parabolas", [Dense(3), Act(), Dense(3), Act("silu"), Dense(1)], ["prelu", "mish"]),
+    "softmax output": ("digits", [Flatten(), Dense(3), Act(), Dense(10)], ["elu", "softplus"]),
+    "convolution": ("digits", [Conv(2, 3, stride=2), Act(), MaxPool(2), Flatten(), Dense(10)], ["tanh", "silu"]),
+    "maxout": ("parabolas", [Dense(2), Act(), Dense(1)], ["maxout"]),
+}
+
+
+def mean_loss(logits, y):
+    """Cross-entropy in plain NumPy."""
+    if logits.shape[1] == 1:
+        return np.mean(np.logaddexp(0, logits[:, 0]) - logits[:, 0] * y)
+    return np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(y)), y])
+
+
+class Observed:
+    """What the probes say of one small population in float64, and the members' parameters."""
+
+    def __init__(self, name, layers, activations):
+        task = tasks.load(name)
+        study = Study(task=name, network=layers, activations=activations, seeds=2, probe_samples=6, optimiser="adam")
+        study = complete(study, task)
+        (population,) = populations(study, task.input_shape)
+        data = program.prepare_data(study, task, population)
+        self.population, self.activations, self.names = population, activations, population.network.act_layers
+        self.x, self.y = data.probe["x"].astype(np.float64), data.probe["y"]
+        # Blank corners of the digits would tie in the pooling windows, where no derivative is.
+        self.x = self.x + 0.01 * np.random.default_rng(0).normal(size=self.x.shape)
+        with jax.enable_x64(True):
+            keys = jax.vmap(jax.random.key)(jax.numpy.arange(2, dtype=np.uint32))
+            params = initial_parameters(population, probes.STACKED, keys)
+            params = jax.tree.map(lambda p: p + 0.05 * jax.random.normal(jax.random.key(p.size), p.shape), params)
+            optimiser = {"name": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+            state = {"params": params, "optimiser": transformation(optimiser).init(params)}
+            rates = np.full(len(population.arms), 0.01)
+            probe = {"x": self.x, "y": self.y}
+            self.found = jax.tree.map(np.asarray, probes.probe(population, optimiser, rates, probe, state))
+        self.params = jax.tree.map(np.array, params)
+
+    def member(self, arm, seed):
+        """Parameters of one member, as `Network.apply` takes them."""
+        name = self.activations[arm]
+        own = {}
+        for layer, values in self.params.items():
+            functions = {k: v for k, v in values.items() if isinstance(v, dict)}
+            if functions:
+                own[layer] = {k: v[0, seed] for k, v in functions.get(name, {}).items()}
+            else:
+                own[layer] = {k: v[arm, seed] for k, v in values.items()}
+        return own
+
+    def loss(self, arm, params, shift=None):
+        """Mean loss of one member; `shift` is (name of an act, array added to its output)."""
+        network = self.population.networks[self.activations[arm]]
+
+        def act(z, name):
+            site = next(site for site in network.sites if site.name == name)
+            value = site.layer.activation(network.activation)(z, **params.get(name, {}))
+            return value + shift[1] if shift and shift[0] == name else value
+
+        return mean_loss(network.apply(params, self.x, act), self.y)
+
+    def seen(self, arm, params):
+        """Pre-activations and activations by place, in NumPy."""
+        network = self.population.networks[self.activations[arm]]
+        found = {}
+
+        def act(z, name):
+            site = next(site for site in network.sites if site.name == name)
+            found[name] = (z, site.layer.activation(network.activation)(z, **params.get(name, {})))
+            return found[name][1]
+
+        network.apply(params, self.x, act)
+        return found
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def observed(request):
+    return Observed(*NETWORKS[request.param])
+
+
+def members(observed):
+    return [(arm, seed) for arm in range(len(observed.activations)) for seed in range(2)]
+
+
+def test_weight_gradients_equal_finite_differences(observed):
+    for arm, seed in members(observed):
+        for i, layer in enumerate(observed.population.network.weight_layers):
+            params = observed.member(arm, seed)
+            weight = params[layer]["weight"]
+            slopes = []
+            for index in np.ndindex(weight.shape):
+                centre = weight[index]
+                weight[index] = centre + STEP
+                above = observed.loss(arm, params)
+                weight[index] = centre - STEP
+                below = observed.loss(arm, params)
+                weight[index] = centre
+                slopes.append((above - below) / (2 * STEP))
+            reported = observed.found["weight_gradient_norm"][arm, seed, i]
+            assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+
+
+def test_activation_gradients_equal_finite_differences(observed):
+    for arm, seed in members(observed)[:3]:
+        params = observed.member(arm, seed)
+        for i, (name, (_, after)) in enumerate(observed.seen(arm, params).items()):
+            slopes = np.zeros(after.shape)
+            for index in np.ndindex(after.shape):
+                shift = np.zeros(after.shape)
+                shift[index] = STEP
+                above = observed.loss(arm, params, (name, shift))
+                below = observed.loss(arm, params, (name, -shift))
+                slopes[index] = (above - below) / (2 * STEP)
+            reported = observed.found["activation_gradient_norm"][arm, seed, i]
+            assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+
+
+def test_update_ratio_is_adams_first_step(observed):
+    """Adam's first update is learning_rate · g / (|g| + ε), whatever the size of the gradient."""
+    for arm, seed in members(observed):
+        for i, layer in enumerate(observed.population.network.weight_layers):
+            weight = observed.member(arm, seed)[layer]["weight"]
+            largest = 0.01 * np.sqrt(weight.size) / np.linalg.norm(weight)
+            ratio = observed.found["update_ratio"][arm, seed, i]
+            # Weights behind a unit that never fires have no gradient, hence no update.
+            assert 0 < ratio <= largest * (1 + 1e-9)
+    if observed.activations[0] in {"sigmoid", "elu"}:
+        assert ratio == pytest.approx(largest, rel=1e-4)
+
+
+def test_moments_histograms_and_flatness_equal_direct_counts(observed):
+    edges = probes.histogram_edges()
+    for arm, seed in members(observed):
+        params = observed.member(arm, seed)
+        for i, (name, pair) in enumerate(observed.seen(arm, params).items()):
+            for which, array in zip(("pre_activation", "activation"), pair, strict=True):
+                assert observed.found[f"{which}_mean"][arm, seed, i] == pytest.approx(array.mean(), rel=1e-9)
+                assert observed.found[f"{which}_std"][arm, seed, i] == pytest.approx(array.std(), rel=1e-9)
+                counts = np.histogram(np.clip(array, edges[0], edges[-1]), edges)[0]
+                np.testing.assert_array_equal(observed.found[f"{which}_histogram"][arm, seed, i], counts)
+            site = next(s for s in observed.population.network.sites if s.name == name)
+            function = site.layer.activation(catalogue[observed.activations[arm]])
+            share, dead = observed.found["flat_share"][arm, seed, i], observed.found["dead_share"][arm, seed, i]
+            if function.kind == "grouping":
+                assert np.isnan([share, dead]).all()
+                continue
+            slopes = np.abs(function.derivative(pair[0], **params.get(name, {})))
+            flat = slopes <= 1e-3 * function.facts().slope_supremum
+            assert share == pytest.approx(flat.mean())
+            assert dead == pytest.approx(flat.reshape(-1, flat.shape[-1]).all(axis=0).mean())
+
+
+def test_dead_units_are_found():
+    """ReLU units with a bias of −100 are dead; on the digits nothing else is."""
+    task = tasks.load("digits")
+    study = complete(Study(network=[Flatten(), Dense(8), Act(), Dense(10)], activations=["relu"], seeds=1), task)
+    (population,) = populations(study, task.input_shape)
+    keys = jax.vmap(jax.random.key)(jax.numpy.arange(1, dtype=np.uint32))
+    params = initial_parameters(population, probes.STACKED, keys)
+    params["dense1"]["bias"] = params["dense1"]["bias"].at[..., :3].set(-100.0).at[..., 3:].set(3.0)
+    z = task.x_train[:64].reshape(64, -1) @ np.asarray(params["dense1"]["weight"][0, 0]) + np.asarray(params["dense1"]["bias"][0, 0])
+    share, dead = probes.flatness(population, params, "act1", jax.numpy.asarray(z)[None, None])
+    assert float(dead[0, 0]) == 3 / 8
+    assert float(share[0, 0]) == pytest.approx(np.mean(z <= 0))
+
+
+def test_extreme_values_are_counted_and_nan_is_not():
+    values = np.array([np.inf, -np.inf, 1e30, -1e30, 0.0, np.nan, 5e4], np.float32)
+    counts = np.asarray(probes.histogram(jax.numpy.asarray(values).reshape(1, 1, 7)))[0, 0]
+    assert counts.sum() == 6
+    assert counts[0] == 2
+    assert counts[-1] == 3
+    assert counts[probes.BINS // 2] == 1
+
+
+def test_thinning_looks_at_all_units():
+    """A step that divided the number of units would look at the same few units of every sample."""
+    units, samples = 128, 400
+    array = np.broadcast_to(np.arange(units) - units / 2 + 0.5, (1, 1, samples, units)).astype(np.float32)
+    counts = np.asarray(probes.histogram(jax.numpy.asarray(array)))[0, 0]
+    whole = np.histogram(array, probes.histogram_edges())[0]
+    assert counts.sum() <= 1.2 * probes.HISTOGRAM_SAMPLES
+    np.testing.assert_allclose(counts / counts.sum(), whole / whole.sum(), atol=0.002)
+
+
+def test_metrics_equal_numpy_on_slices_that_do_not_divide_the_data(monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "SLICE_NUMBERS", 2000)
+    task = tasks.load("parabolas")
+    task = dataclasses.replace(task, x_test=task.x_test[:313], y_test=task.y_test[:313])
+    study = Study(**(recipe("parabolas").study.model_dump() | {"epochs": 2, "seeds": 3, "activations": ["tanh", "relu"]}))
+    recording = engine.run(study, tmp_path / "run", task=task)
+    for member in recording.members:
+        network, weights = recording.network(member.activation), recording.weights(member, 2)
+        for part in ("train", "validation", "test"):
+            x, y = getattr(task, f"x_{part}"), getattr(task, f"y_{part}")
+            logits = network.apply(weights, x)
+            assert recording.metrics[f"{part}_loss"][2, member.id] == pytest.approx(mean_loss(logits, y), rel=1e-5)
+            assert recording.metrics[f"{part}_accuracy"][2, member.id] == np.mean((logits[:, 0] > 0) == y)
+        by_class = [np.mean((network.apply(weights, task.x_train[task.y_train == k])[:, 0] > 0) == k) for k in (0, 1)]
+        np.testing.assert_allclose(recording.probes["class_accuracy"][2, member.id], by_class, rtol=1e-6)
+
+
+def test_learning_rates_reach_the_members_they_belong_to():
+    task = tasks.load("parabolas")
+    study = Study(network=[Dense(2), Act(), Dense(1)], activations=["prelu", "tanh"], task="parabolas",
+                  learning_rates=[0.1, 0.2], seeds=1)  # fmt: skip
+    (population,) = populations(complete(study, task), task.input_shape)
+    keys = jax.vmap(jax.random.key)(jax.numpy.arange(4, dtype=np.uint32))
+    params = initial_parameters(population, probes.STACKED, keys)
+    tree = learning_rate_tree(population, probes.STACKED, params, jax.numpy.array([0.1, 0.2, 0.3, 0.4]))
+    np.testing.assert_allclose(tree["dense1"]["weight"].ravel(), [0.1, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(tree["act1"]["prelu"]["negative_slope"].ravel(), [0.1, 0.2])
