@@ -1,7 +1,7 @@
 """Every error a user can meet, in one tree.
 
-`ActlabError` is the root: catch it and you catch all of them. Each message is one clear sentence that names the
-input, what was expected and the way out; the command line prints it alone and exits with code 2.
+`ActlabError` is the root: catch it and you catch all of them. Each message is one clear sentence that names
+the input, what was expected and the way out; the command line prints it alone and exits with code 2.
 """
 
 from __future__ import annotations
@@ -20,19 +20,31 @@ class UnknownName(ActlabError, KeyError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         """`kind` says what was looked up ("activation"), `known` are the names there are."""
-        known = sorted(known)
-        lowered = {option.lower(): option for option in known}
-        near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-        hint = f"did you mean {lowered[near[0]]!r}?" if near else f"known: {', '.join(known) or 'none'}."
-        super().__init__(f"unknown {kind} {name!r}: {hint}")
+        self.kind = kind
+        self.name = name
+        self.known = sorted(known)
+        # What it was made from, so that a copy from another process is made alike.
+        super().__init__(kind, name, self.known)
 
     def __str__(self) -> str:
-        # KeyError would print the message in quotes.
-        return str(self.args[0])
+        lowered = {option.lower(): option for option in self.known}
+        near = difflib.get_close_matches(self.name.lower(), lowered, n=1, cutoff=0.5)
+        known = f"known: {', '.join(self.known) or 'none'}."
+        return (
+            f"unknown {self.kind} {self.name!r}: {f'did you mean {lowered[near[0]]!r}?' if near else known}"
+        )
 
 
 class InvalidStudy(ActlabError, ValueError):
-    """A study that cannot be run: a wrong key, type, range or combination."""
+    """A study that cannot be run: a wrong key, type, range or combination.
+
+    Attributes:
+        location: keys and places in lists that lead to the wrong setting; empty where it is no single one.
+    """
+
+    def __init__(self, message: str, location: tuple[int | str, ...] = ()) -> None:
+        super().__init__(message)
+        self.location = location
 
 
 class InvalidNetwork(ActlabError, ValueError):
@@ -59,16 +71,50 @@ class RecordingFailed(ActlabError, OSError):
     """The recording could not be written (a full disk); what was committed before is kept."""
 
 
-def complaint(problem: Mapping[str, Any]) -> str:
-    """One entry of pydantic's `ValidationError.errors()` as a sentence: the key, what was expected, what came.
+# What pydantic's types of errors expect, in the words of a study file.
+_EXPECTED = {
+    "bool": "true or false",
+    "dataclass": "a table",
+    "dict": "a table",
+    "finite": "a finite number",
+    "float": "a number",
+    "greater_than": "more than {gt:.10g}",
+    "greater_than_equal": "{ge:.10g} or more",
+    "int": "a whole number",
+    "less_than": "less than {lt:.10g}",
+    "less_than_equal": "{le:.10g} or less",
+    "literal": "{expected}",
+    "model": "a table",
+    "string": "text",
+    "string_too_short": "some text",
+    "too_short": "a list with at least {min_length:g} entry",
+    "tuple": "a list",
+    "union_tag_invalid": "{expected_tags}",
+}
 
-    >>> complaint({"loc": ("epochs",), "type": "greater_than_equal", "input": 0,
-    ...            "msg": "Input should be greater than or equal to 1"})
-    "epochs: input should be greater than or equal to 1, got '0'."
+
+def complaint(problem: Mapping[str, Any]) -> str:
+    """One entry of pydantic's `ValidationError.errors()` as a sentence: key, what was expected, what came.
+
+    >>> complaint({"loc": ("seeds", 1), "type": "greater_than_equal", "ctx": {"ge": 0}, "input": -2})
+    'seeds, entry 2: 0 or more is expected, got -2.'
+    >>> complaint({"loc": ("epochs",), "type": "int_parsing", "input": "many"})
+    "epochs: a whole number is expected, got 'many'."
     """
-    place = ".".join(str(part) for part in problem["loc"])
+    kind, context = problem["type"], problem.get("ctx", {})
+    location = [f"entry {part + 1}" if isinstance(part, int) else str(part) for part in problem["loc"]]
+    if kind in ("missing", "missing_argument", "union_tag_not_found"):
+        missing = context["discriminator"].strip("'") if "discriminator" in context else location.pop()
+        return f"{', '.join([*location, missing])} is missing."
+    place = f"{', '.join(location)}: " if location else ""
+    expected = _EXPECTED.get(kind) or _EXPECTED.get(kind.partition("_")[0])
+    if expected:
+        return f"{place}{expected.format(**context)} is expected, got {_shortened(problem['input'])}."
     reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    sentence = f"{reason[:1].lower()}{reason[1:]}"
-    if problem["type"] != "value_error":
-        sentence += f", got {str(problem['input'])[:60]!r}"
-    return f"{place}: {sentence}." if place else f"{sentence}."
+    sentence = f"{place}{reason[:1].lower()}{reason[1:]}"
+    return f"{sentence}." if kind == "value_error" else f"{sentence}, got {_shortened(problem['input'])}."
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"

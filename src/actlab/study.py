@@ -5,12 +5,14 @@ A study is data: validated when it is made, saved as TOML, and complete enough t
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import itertools
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -18,8 +20,6 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    PositiveFloat,
-    PositiveInt,
     ValidationError,
     field_validator,
     model_validator,
@@ -31,8 +31,12 @@ from actlab.network import Act, Dense, Flatten, Layer, Network, build, expand, m
 from actlab.tasks import Task
 
 EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
+MOST_SEEDS = 100_000
+Location = tuple[int | str, ...]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
+Share = Annotated[float, Field(ge=0, lt=1, strict=True)]
+Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 
 
 class _Frozen(BaseModel):
@@ -52,7 +56,7 @@ class Adam(_Frozen):
     name: Literal["adam"] = "adam"
     beta1: Share = 0.9
     beta2: Share = 0.999
-    epsilon: PositiveFloat = 1e-8
+    epsilon: Positive = 1e-8
 
 
 class AdamW(_Frozen):
@@ -61,16 +65,19 @@ class AdamW(_Frozen):
     name: Literal["adamw"] = "adamw"
     beta1: Share = 0.9
     beta2: Share = 0.999
-    epsilon: PositiveFloat = 1e-8
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    epsilon: Positive = 1e-8
+    weight_decay: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)] = 0.01
 
 
 class RMSProp(_Frozen):
-    """RMSProp (Tieleman & Hinton 2012, lecture 6.5): w ← w − learning_rate·gradient / √(running mean of gradient² + ε)."""
+    """RMSProp (Tieleman & Hinton 2012, lecture 6.5).
+
+    w ← w − learning_rate·gradient / √(running mean of gradient² + ε)
+    """
 
     name: Literal["rmsprop"] = "rmsprop"
     decay: Share = 0.9
-    epsilon: PositiveFloat = 1e-8
+    epsilon: Positive = 1e-8
 
 
 OPTIMISERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSProp}
@@ -91,13 +98,13 @@ Optimiser = Annotated[
 class Milestone(_Frozen):
     """A point of training to wait for: the first epoch at which training accuracy reaches `accuracy`.
 
-    `label` restricts it to the samples of one class, by its index. A start at that accuracy, as of a network that
-    calls everything negative, counts only if it is never lost.
+    `label` restricts it to the samples of one class, by its index. A start at that accuracy, as of a network
+    that calls everything negative, counts only if it is never lost.
     """
 
     name: str
-    accuracy: Annotated[float, Field(gt=0, le=1)] = 1.0
-    label: Annotated[int, Field(ge=0)] | None = None
+    accuracy: Annotated[float, Field(gt=0, le=1, strict=True)] = 1.0
+    label: Annotated[int, Field(ge=0, strict=True)] | None = None
 
 
 class Study(_Frozen):
@@ -114,8 +121,8 @@ class Study(_Frozen):
             None for the optimiser's usual one (0.001; 0.05 for sgd).
         seeds: how many, or which. A seed decides initial weights, order of the data and dropout, for all
             activations alike.
-        tuning_seeds: seeds used to choose among several learning rates and for nothing else; by default the three
-            after the largest seed.
+        tuning_seeds: seeds used to choose among several learning rates and for nothing else; by default the
+            three after the largest seed.
         epochs: passes through the training data.
         batch: samples in a training step; the last batch of an epoch may be smaller.
         optimiser: "sgd", "adam", "adamw", "rmsprop", or one with its settings.
@@ -134,58 +141,67 @@ class Study(_Frozen):
     task_seed: Seed = 0
     network: Annotated[tuple[Layer, ...], Field(min_length=1)] | None = None
     activations: Annotated[tuple[str, ...], Field(min_length=1)] = EIGHT
-    learning_rates: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] | None = None
+    learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = tuple(range(10))
     tuning_seeds: tuple[Seed, ...] = ()
-    epochs: Annotated[int, Field(ge=1, strict=True)] = 40
-    batch: PositiveInt = 32
+    epochs: Count = 40
+    batch: Count = 32
     optimiser: Optimiser = Adam()
     match: Literal["units", "parameters"] = "units"
-    probe_samples: PositiveInt = 128
+    probe_samples: Count = 128
     milestones: tuple[Milestone, ...] = ()
     provenance: str | None = None
     digest: str | None = None
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, /, **settings: Any) -> None:
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise InvalidStudy(_sentence(error)) from None
+            raise _invalid(error, settings) from None
 
     @field_validator("network", mode="before")
     @classmethod
     def _known_layers(cls, layers: Any) -> Any:
-        known = ("dense", "act", "conv", "max_pool", "flatten", "dropout")
-        for layer in layers or ():
+        for layer in layers if isinstance(layers, (list, tuple)) else ():
             name = layer.get("layer") if isinstance(layer, dict) else None
-            if isinstance(name, str) and name not in known:
-                raise UnknownName("layer", name, known)
+            if isinstance(name, str) and name not in LAYERS:
+                raise UnknownName("layer", name, LAYERS)
+        return layers
+
+    @field_validator("network")
+    @classmethod
+    def _known_functions(cls, layers: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        expand(layers or ())
         return layers
 
     @field_validator("activations", mode="before")
     @classmethod
     def _known_activations(cls, names: Any) -> Any:
         if isinstance(names, str):
-            names = [name.strip() for name in names.split(",")]
+            names = [name.strip() for name in names.split(",") if name.strip()]
+        if not isinstance(names, (list, tuple)):
+            return names
         canonical = [catalogue[name].name if isinstance(name, str) else name for name in names]
-        _refuse_repetition("activations", canonical)
+        _refuse_repetition(canonical)
         return canonical
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _number_of_seeds(cls, seeds: Any) -> Any:
-        if not isinstance(seeds, int) or isinstance(seeds, bool):
-            _refuse_repetition("seeds", seeds)
-            return seeds
-        if seeds < 1:
-            raise ValueError(f"at least 1 seed is needed, got {seeds}")
-        return range(seeds)
+        if isinstance(seeds, int) and not isinstance(seeds, bool):
+            if not 1 <= seeds <= MOST_SEEDS:
+                raise ValueError(f"a number of seeds from 1 to {MOST_SEEDS:,} is expected, got {seeds}")
+            return range(seeds)
+        if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+            raise ValueError(f"a whole number, or a list of them, is expected, got {seeds!r}")
+        _refuse_repetition(seeds)
+        return seeds
 
     @field_validator("learning_rates", mode="before")
     @classmethod
     def _one_or_many_rates(cls, rates: Any) -> Any:
         rates = [rates] if isinstance(rates, (int, float)) else rates
-        _refuse_repetition("learning_rates", rates or ())
+        _refuse_repetition(rates)
         return rates
 
     @model_validator(mode="before")
@@ -194,13 +210,19 @@ class Study(_Frozen):
         rates, seeds = settings.get("learning_rates"), settings.get("seeds", 10)
         if settings.get("tuning_seeds") or not isinstance(rates, Sequence) or len(rates) < 2:
             return settings
+        whole = isinstance(seeds, Sequence) and all(isinstance(seed, int) for seed in seeds)
+        if not whole and not isinstance(seeds, int):
+            return settings  # Refused as seeds.
         first = seeds if isinstance(seeds, int) else max(seeds, default=0) + 1
         return settings | {"tuning_seeds": tuple(range(first, first + 3))}
 
     @model_validator(mode="after")
     def _separate_tuning_seeds(self) -> Study:
         if shared := set(self.seeds) & set(self.tuning_seeds):
-            raise ValueError(f"seeds {sorted(shared)} are both seeds and tuning_seeds: the report must not reuse them")
+            numbers = ", ".join(map(str, sorted(shared)))
+            raise ValueError(
+                f"seeds and tuning_seeds share {numbers}: the report must not use a seed of tuning"
+            )
         return self
 
     @property
@@ -230,10 +252,15 @@ class Study(_Frozen):
         return found
 
 
-def _refuse_repetition(key: str, values: Any) -> None:
-    repeated = [value for value in values if list(values).count(value) > 1] if isinstance(values, Sequence) else []
-    if repeated:
-        raise ValueError(f"{repeated[0]!r} is named twice in {key}")
+LAYERS: Mapping[str, Any] = {layer.layer: layer for layer in get_args(get_args(Layer)[0])}
+
+
+def _refuse_repetition(values: Any) -> None:
+    seen: list[Any] = []
+    for value in values if isinstance(values, (list, tuple)) else ():
+        if value in seen:
+            raise ValueError(f"{value!r} is named twice")
+        seen.append(value)
 
 
 def _without_none(value: Any) -> Any:
@@ -243,21 +270,52 @@ def _without_none(value: Any) -> Any:
     return [_without_none(item) for item in value] if isinstance(value, list) else value
 
 
-def _sentence(error: ValidationError) -> str:
-    """The first complaint of pydantic as one sentence."""
-    first = error.errors()[0]
-    if first["type"] != "extra_forbidden":
-        return complaint(first)
-    place = ".".join(str(part) for part in first["loc"])
-    return str(UnknownName("key", place, Study.model_fields)) if len(first["loc"]) == 1 else f"unknown key {place!r}."
+def _invalid(error: ValidationError, settings: Mapping[str, Any]) -> InvalidStudy:
+    """What pydantic complains of first, in one sentence, with the place of the setting."""
+    problems = error.errors()
+    # An unknown key is often the misspelt one that another complaint misses.
+    unknown = [p for p in problems if p["type"] in ("extra_forbidden", "unexpected_keyword_argument")]
+    problem: dict[str, Any] = dict((unknown or problems)[0])
+    location, wrong = _followed(problem["loc"], settings), problem["loc"][-1:]
+    if problem["type"] == "missing":
+        return InvalidStudy(complaint(problem | {"loc": (*location, *wrong)}), location)
+    if not unknown:
+        return InvalidStudy(complaint(problem | {"loc": location}), location)
+    sentence = str(UnknownName("key", str(wrong[0]), _keys(location[:-1], settings)))
+    where = complaint({"loc": location[:-1], "type": "value_error", "msg": sentence})
+    return InvalidStudy(where.removesuffix(".") if sentence.endswith("?") else where, location)
+
+
+def _followed(location: Location, settings: Any) -> Location:
+    """The part of pydantic's location that leads through the settings: without its names of alternatives."""
+    path: list[int | str] = []
+    for part in location:
+        try:
+            settings = settings[part]
+        except (KeyError, IndexError, TypeError):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _keys(location: Location, settings: Any) -> list[str]:
+    """The keys that the table at a location of the settings may have."""
+    for part in location:
+        settings = settings[part]
+    if not location:
+        return list(Study.model_fields)
+    if location[0] == "network":
+        return [field.name for field in dataclasses.fields(LAYERS[settings["layer"]])]
+    kind = OPTIMISERS[settings["name"]] if location[0] == "optimiser" else Milestone
+    return list(kind.model_fields)
 
 
 def from_toml(path: str | Path) -> Study:
     """Read a study file.
 
     Raises:
-        InvalidStudy: no such file, no TOML, a wrong key, type or range; the message names key and line.
-        UnknownName: a misspelt activation, layer or optimiser.
+        InvalidStudy: no such file, no TOML, a wrong key, type or range, a misspelt activation, layer or
+            optimiser; the message names key and line.
     """
     path = Path(path)
     try:
@@ -267,36 +325,118 @@ def from_toml(path: str | Path) -> Study:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidStudy(f"{path}: cannot be read as a study ({reason}).") from None
     try:
-        return Study.model_validate(settings)
-    except ValidationError as error:
-        line = _line_of(text, error.errors()[0]["loc"])
-        raise InvalidStudy(f"{path}, line {line}: {_sentence(error)}") from None
+        return Study(**settings)
+    except InvalidStudy as error:
+        location, sentence = error.location, str(error)
     except UnknownName as error:
-        wrong = re.search(r"'([^']*)'", str(error))
-        line = next((i for i, row in enumerate(text.splitlines(), 1) if wrong and wrong[1] in row), 1)
-        raise InvalidStudy(f"{path}, line {line}: {error}") from None
+        location, sentence = _place_of(error, settings), str(error)
+    lines = TomlLines(text).lines
+    known = [lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines]
+    raise InvalidStudy(f"{path}, line {known[0] if known else 1}: {sentence}", location)
 
 
-def _line_of(text: str, location: tuple[int | str, ...]) -> int:
-    """Line of a key in TOML text: the deepest named part of `location`, looked for under its own table header."""
-    keys = [part for part in location if isinstance(part, str) and re.fullmatch(r"[\w-]+", part)]
-    wanted_table = next((part for part in location if isinstance(part, int)), 0)
-    table, entry, best = "", -1, 1
-    for number, row in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+\s*([\w.-]+)\s*\]+", row):
-            entry = entry + 1 if header[1] == table else 0
-            table = header[1]
-            if keys and table == keys[0] and entry == wanted_table:
-                best = number
-        elif key := re.match(r"\s*([\w-]+)\s*=", row):
-            inside = bool(keys) and table == keys[0] and entry == wanted_table
-            if key[1] in keys and (inside or (not table and key[1] == keys[0])):
-                best = number
-    return best
+# Where in a study file the names of each kind stand: first and last key.
+_NAMED = {
+    "activation": {("activations", "activations"), ("network", "function"), ("network", "activation")},
+    "layer": {("network", "layer")},
+    "initialiser": {("network", "init")},
+    "optimiser": {("optimiser", "optimiser"), ("optimiser", "name")},
+}
+
+
+def _place_of(error: UnknownName, settings: Mapping[str, Any]) -> Location:
+    for location, value in _leaves(settings):
+        keys = [part for part in location if isinstance(part, str)]
+        words = [word.strip() for word in value.split(",")] if isinstance(value, str) else []
+        if (keys[0], keys[-1]) in _NAMED[error.kind] and error.name in words:
+            return location
+    return ()
+
+
+def _leaves(value: Any, location: Location = ()) -> Iterator[tuple[Location, Any]]:
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(item, (*location, key))
+    else:
+        yield location, value
+
+
+class TomlLines:
+    """Finds the line of every table, key and list entry of a TOML text that is known to be valid.
+
+    >>> TomlLines('a = 1\\nb = [\\n  {c = 2},\\n]').lines
+    {('a',): 1, ('b',): 2, ('b', 0): 3, ('b', 0, 'c'): 3}
+    """
+
+    TOKEN = re.compile(
+        r"""#[^\n]*|"{3}[\s\S]*?"{3}|'{3}[\s\S]*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'"""
+        r"""|[^\s#"'\[\]{},=.]+|[\[\]{},=.\n]"""
+    )
+
+    def __init__(self, text: str) -> None:
+        self.lines: dict[Location, int] = {}
+        self._left: list[tuple[str, int]] = []
+        line = 1
+        for token in self.TOKEN.findall(text):
+            if not token.startswith("#"):
+                self._left.append((token, line))
+            line += token.count("\n")
+        self._left.reverse()
+        table: Location = ()
+        while self._left:
+            if self._left[-1][0] == "\n":
+                self._left.pop()
+            elif self._left[-1][0] == "[":
+                table = self._header()
+            else:
+                self._pair(table)
+
+    def _header(self) -> Location:
+        _, line = self._left.pop()
+        repeated = self._left[-1][0] == "["
+        if repeated:
+            self._left.pop()
+        table = self._key("]")
+        if repeated:
+            self._left.pop()
+            self.lines.setdefault(table, line)
+            table = (*table, next(n for n in itertools.count() if (*table, n) not in self.lines))
+        self.lines[table] = line
+        return table
+
+    def _key(self, end: str) -> Location:
+        parts = itertools.takewhile(lambda token: token != end, iter(lambda: self._left.pop()[0], None))
+        return tuple(part.strip("\"'") for part in parts if part != ".")
+
+    def _pair(self, table: Location) -> None:
+        line = self._left[-1][1]
+        path = (*table, *self._key("="))
+        self.lines[path] = line
+        self._value(path)
+
+    def _value(self, path: Location) -> None:
+        opening, line = self._left.pop()
+        self.lines.setdefault(path, line)
+        if opening == "[":
+            for index in itertools.count():
+                if self._at_end("]"):
+                    return
+                self._value((*path, index))
+        elif opening == "{":
+            while not self._at_end("}"):
+                self._pair(path)
+        else:
+            while self._left and self._left[-1][0] not in (",", "]", "}", "\n"):
+                self._left.pop()  # The rest of a number or a date.
+
+    def _at_end(self, closing: str) -> bool:
+        while self._left[-1][0] in (",", "\n"):
+            self._left.pop()
+        return self._left[-1][0] == closing and bool(self._left.pop())
 
 
 def complete(study: Study, task: Task) -> Study:
-    """The study with everything filled in that depends on its task: network, learning rate, provenance, digest.
+    """The study with all filled in that depends on its task: network, learning rate, provenance, digest.
 
     Raises:
         InvalidStudy: the data are not those the study was made with, or a milestone's class does not exist.
@@ -304,8 +444,8 @@ def complete(study: Study, task: Task) -> Study:
     """
     if study.digest not in (None, task.digest):
         raise InvalidStudy(
-            f"the data of task {study.task!r} have changed: SHA-256 is {task.digest}, the study was made with "
-            f"{study.digest}. Remove `digest` from the study to run it on the new data."
+            f"the data of task {study.task!r} are not those of the study: SHA-256 is {task.digest}, expected "
+            f"{study.digest}; remove `digest` from the study to run it on these."
         )
     layers = expand(study.network or _default_network(task))
     rate = 0.05 if study.optimiser.name == "sgd" else 0.001
@@ -320,7 +460,10 @@ def complete(study: Study, task: Task) -> Study:
     _check_outputs(filled, task)
     for milestone in study.milestones:
         if milestone.label is not None and milestone.label >= task.class_count:
-            raise InvalidStudy(f"milestone {milestone.name!r}: class {milestone.label} of {task.class_count} does not exist.")
+            raise InvalidStudy(
+                f"milestone {milestone.name!r}: there is no class {milestone.label}, the task has "
+                f"{task.class_count}, counted from 0."
+            )
     return filled
 
 
@@ -337,8 +480,10 @@ def _check_outputs(study: Study, task: Task) -> None:
         last = network.sites[-1]
         if last.output_shape not in allowed:
             raise InvalidNetwork(
-                f"the network ends with {last.name} of output shape {last.output_shape}, but the task has {classes} "
-                f"classes: end it with Dense({1 if classes == 2 else classes})."
+                f"the network ends with {last.name} of output shape {last.output_shape}, but the task has "
+                f"{classes} classes: end it with Dense({1 if classes == 2 else classes})."
             )
     if not any(isinstance(layer, Act) and layer.function is None for layer in study.network or ()):
-        raise InvalidNetwork("the network has no open Act(): nothing in it would differ between the activations.")
+        raise InvalidNetwork(
+            "the network has no open Act(): nothing in it would differ between the activations."
+        )
