@@ -11,12 +11,14 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from actlab.functions.activation import Activation
-from actlab.functions.catalogue import catalogue
+from actlab.functions.registry import catalogue
+
+if TYPE_CHECKING:
+    from actlab.functions.activation import Activation
 
 Array = np.ndarray
 #: A mean below this under a unit normal counts as zero.

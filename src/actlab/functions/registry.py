@@ -1,0 +1,70 @@
+"""The look-up that the catalogue fills: from names and aliases to activation functions.
+
+It stands apart from the functions so that measuring one can look at all the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from actlab.errors import InvalidFunction, UnknownName
+
+if TYPE_CHECKING:
+    from actlab.functions.activation import Activation
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[-_\s]", "", name).casefold()
+
+
+class Catalogue(Mapping[str, "Activation"]):
+    """A mapping from names to activation functions.
+
+    It iterates over the names alone; look-up takes aliases too, and sees through case, dashes and
+    underscores.
+    """
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Activation] = {}
+        self._names: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> Activation:
+        """Return the function called `name`; raises `UnknownName`, with the nearest name, if none is."""
+        found = self._names.get(_key(name)) if isinstance(name, str) else None
+        if found is None:
+            known = [*self._by_name, *(alias for entry in self.values() for alias in entry.aliases)]
+            raise UnknownName("activation", str(name), known)
+        return self._by_name[found]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __repr__(self) -> str:
+        return f"<catalogue of {len(self)} activation functions: {', '.join(self)}>"
+
+    def add(self, activation: Activation) -> None:
+        """Add a function; raises `InvalidFunction` if one of its names is not a name or is taken."""
+        for name in (activation.name, *activation.aliases):
+            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w\- ]*", name):
+                raise InvalidFunction(f"{name!r} is no name: it takes letters, digits and _, a letter first.")
+            if _key(name) in self._names:
+                raise InvalidFunction(
+                    f"the name {name!r} is taken by {self._names[_key(name)]!r}: "
+                    "choose another, or unregister that."
+                )
+        self._by_name[activation.name] = activation
+        self._names.update({_key(name): activation.name for name in (activation.name, *activation.aliases)})
+
+    def remove(self, activation: Activation) -> None:
+        """Take a function out, with its aliases."""
+        del self._by_name[activation.name]
+        for name in (activation.name, *activation.aliases):
+            self._names.pop(_key(name), None)
+
+
+catalogue = Catalogue()
