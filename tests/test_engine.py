@@ -45,9 +45,7 @@ def digits():
 def torch_training(study, task, activation, seed, start):
     """The same network trained by PyTorch from the weights `start`, over the same batches."""
     layers = sorted(start)
-    params = {
-        name: {k: torch.tensor(v, requires_grad=True) for k, v in own.items()} for name, own in start.items()
-    }
+    params = {name: {k: torch.tensor(v, requires_grad=True) for k, v in own.items()} for name, own in start.items()}
     flat = [tensor for name in layers for tensor in params[name].values()]
     rate = study.learning_rates[0]
     optimiser = {
@@ -144,7 +142,9 @@ def test_members_of_a_seed_start_equal_and_see_the_same_batches(parabolas, tmp_p
 
 def test_the_company_of_other_members_changes_nothing_but_rounding(digits, tmp_path):
     alone = engine.run(study_of("digits", epochs=2, seeds=[7], activations=["gelu"]), tmp_path / "a", task=digits)
-    many = engine.run(study_of("digits", epochs=2, seeds=[3, 7, 8], activations=["relu", "gelu"]), tmp_path / "b", task=digits)
+    many = engine.run(
+        study_of("digits", epochs=2, seeds=[3, 7, 8], activations=["relu", "gelu"]), tmp_path / "b", task=digits
+    )
     same = next(m for m in many.members if m.activation == "gelu" and m.seed == 7)
     ours, theirs = alone.weights(alone.members[0], 2), many.weights(same, 2)
     assert relative_difference(ours, theirs) < 1e-5
@@ -162,10 +162,12 @@ def trained_weights(study, task, layout):
 @pytest.mark.parametrize("activations", [["tanh", "relu"], ["prelu", "softmax", "gelu"], ["maxout"]], ids=str)
 def test_both_layouts_train_the_same(activations, parabolas):
     study = study_of(
-        "parabolas", epochs=2, seeds=3, activations=activations, optimiser="adam", batch=48, learning_rates=[0.01, 0.02],
-        network=[Dense(4), Act(), Dropout(0.25), Dense(4), Act("silu"), Dense(1)],
+        "parabolas", epochs=2, seeds=3, activations=activations, optimiser="adam", batch=48,
+        learning_rates=[0.01, 0.02], network=[Dense(4), Act(), Dropout(0.25), Dense(4), Act("silu"), Dense(1)],
     )  # fmt: skip
-    (lanes, seen_lanes), (stacked, seen_stacked) = (trained_weights(study, parabolas, layout) for layout in (Lanes(), Stacked()))
+    (lanes, seen_lanes), (stacked, seen_stacked) = (
+        trained_weights(study, parabolas, layout) for layout in (Lanes(), Stacked())
+    )
     for ours, theirs in zip(jax.tree.leaves(lanes), jax.tree.leaves(stacked), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)
     for name in ("losses", "weight_gradient_norm", "flat_share"):
@@ -175,7 +177,11 @@ def test_both_layouts_train_the_same(activations, parabolas):
 def test_dropout_is_the_same_for_every_activation_and_changes_training(digits):
     def weights(*layers):
         network = [Flatten(), Dense(16), Act(), *layers, Dense(10)]
-        return trained_weights(study_of("digits", epochs=1, seeds=2, activations=["relu", "leaky_relu"], network=network), digits, Stacked())[0]
+        return trained_weights(
+            study_of("digits", epochs=1, seeds=2, activations=["relu", "leaky_relu"], network=network),
+            digits,
+            Stacked(),
+        )[0]
 
     with_dropout = weights(Dropout(0.5))["dense2"]["weight"]
     again = weights(Dropout(0.5))["dense2"]["weight"]
@@ -197,7 +203,9 @@ def test_convolutions_train(digits, tmp_path):
 @pytest.mark.parametrize("match", ["units", "parameters"])
 def test_maxout_forms_a_population_of_its_own(match, parabolas, tmp_path):
     network = [Dense(12), Act(), Dense(1)]
-    study = study_of("parabolas", network=network, activations=["maxout", "relu", "prelu"], seeds=2, epochs=2, match=match)
+    study = study_of(
+        "parabolas", network=network, activations=["maxout", "relu", "prelu"], seeds=2, epochs=2, match=match
+    )
     recording = engine.run(study, tmp_path / "run", task=parabolas)
     assert [m.activation for m in recording.members] == ["maxout"] * 2 + ["relu"] * 2 + ["prelu"] * 2
     counts = recording.facts["parameters"]
@@ -217,13 +225,19 @@ def test_learning_rates_are_members_of_their_own(parabolas, tmp_path):
     recording = engine.run(study, tmp_path / "run", task=parabolas)
     assert len(recording.members) == 2 * (2 + 3)
     assert sum(member.tuning for member in recording.members) == 6
-    alone = engine.run(study_of("parabolas", learning_rates=[0.2], seeds=2, epochs=2, activations=["tanh"]), tmp_path / "alone", task=parabolas)
+    alone = engine.run(
+        study_of("parabolas", learning_rates=[0.2], seeds=2, epochs=2, activations=["tanh"]),
+        tmp_path / "alone",
+        task=parabolas,
+    )
     fast = next(m for m in recording.members if m.learning_rate == 0.2 and m.seed == 1)
     assert relative_difference(recording.weights(fast, 2), alone.weights(alone.members[1], 2)) < 1e-5
 
 
 def test_a_diverged_member_is_kept_masked_and_explained(parabolas, tmp_path):
-    study = study_of("parabolas", learning_rates=[1e38, 0.05], tuning_seeds=[9], seeds=3, epochs=3, activations=["linear", "relu"])
+    study = study_of(
+        "parabolas", learning_rates=[1e38, 0.05], tuning_seeds=[9], seeds=3, epochs=3, activations=["linear", "relu"]
+    )
     recording = engine.run(study, tmp_path / "run", task=parabolas)
     wild = [m for m in recording.members if m.learning_rate == 1e38]
     calm = [m.id for m in recording.members if m.learning_rate == 0.05]
@@ -243,7 +257,9 @@ def test_hyper_parameters_are_traced_not_baked_in(parabolas):
 
     def build(rate, momentum):
         optimiser = {"name": "sgd", "momentum": momentum}
-        study = complete(study_of("parabolas", learning_rates=[rate], optimiser=optimiser, seeds=2, epochs=1), parabolas)
+        study = complete(
+            study_of("parabolas", learning_rates=[rate], optimiser=optimiser, seeds=2, epochs=1), parabolas
+        )
         (population,) = populations(study, parabolas.input_shape)
         return program.build(study, parabolas, population, 1)
 

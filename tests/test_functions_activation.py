@@ -87,9 +87,7 @@ def test_no_test_for_nan_is_compiled():
     assert program.count("compare") <= 2
 
 
-@pytest.mark.parametrize(
-    "slope", [0.1, np.full(3, 0.1), np.full((4, 1), 0.1)], ids=["shared", "unit", "column"]
-)
+@pytest.mark.parametrize("slope", [0.1, np.full(3, 0.1), np.full((4, 1), 0.1)], ids=["shared", "unit", "column"])
 def test_trainable_parameter_gets_its_gradient(slope):
     prelu = catalogue["prelu"]
     x = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
@@ -102,9 +100,7 @@ def test_trainable_parameter_gets_its_gradient(slope):
     value = np.where(x > 0, x, slope * x)
     np.testing.assert_allclose(by_input, 2 * value * np.where(x > 0, 1, slope), rtol=1e-6)
     full = 2 * value * np.minimum(x, 0)
-    expected = (
-        full.sum() if slope.ndim == 0 else full.sum(axis=0 if slope.ndim == 1 else 1).reshape(slope.shape)
-    )
+    expected = full.sum() if slope.ndim == 0 else full.sum(axis=0 if slope.ndim == 1 else 1).reshape(slope.shape)
     assert by_slope.shape == slope.shape
     np.testing.assert_allclose(by_slope, expected, rtol=1e-5)
     np.testing.assert_allclose(prelu(x, negative_slope=slope), value, rtol=1e-6)
@@ -219,9 +215,7 @@ def test_softmax_of_extremes(dtype):
     expected = [[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3, [1, 0, 0], [np.nan] * 3]
     x = np.array(rows, dtype)
     np.testing.assert_allclose(catalogue["softmax"](x), np.array(expected), rtol=1e-6)
-    np.testing.assert_allclose(
-        catalogue["softmax"](jnp.asarray(x, jnp.float32)), np.array(expected), rtol=1e-6
-    )
+    np.testing.assert_allclose(catalogue["softmax"](jnp.asarray(x, jnp.float32)), np.array(expected), rtol=1e-6)
 
 
 def test_softmax_keeps_small_shares():

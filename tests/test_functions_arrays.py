@@ -42,9 +42,7 @@ def test_importing_the_functions_imports_nothing_heavy():
         "f.catalogue['gelu']([1.0]); f.catalogue['gelu'].derivative([1.0]);"
         "print([m for m in ('jax', 'scipy', 'matplotlib', 'torch') if m in sys.modules])"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
 
 

@@ -161,9 +161,7 @@ def test_critical_initialisation_solves_its_equations(name):
     def expectation(function):
         knots = np.unique(np.clip(np.concatenate([edges, edges * std]) / std, -10, 10))
         pieces = itertools.pairwise(knots)
-        return sum(
-            quad(lambda z: function(std * z) ** 2 * norm.pdf(z), *piece, epsabs=1e-13)[0] for piece in pieces
-        )
+        return sum(quad(lambda z: function(std * z) ** 2 * norm.pdf(z), *piece, epsabs=1e-13)[0] for piece in pieces)
 
     assert critical.weight_std**2 * expectation(activation.derivative) == pytest.approx(1, rel=1e-6)
     variance = critical.weight_std**2 * expectation(activation) + critical.bias_std**2

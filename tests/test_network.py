@@ -93,7 +93,9 @@ def test_numpy_and_jax_give_the_same_network():
     network = build(LENET5, (16, 16, 3), "gelu")
     params = jax.tree.map(np.asarray, network.init(jax.random.key(0)))
     x = np.random.default_rng(0).normal(size=(3, 16, 16, 3)).astype(np.float32)
-    np.testing.assert_allclose(network.apply(params, x), network.apply(params, jax.numpy.asarray(x)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        network.apply(params, x), network.apply(params, jax.numpy.asarray(x)), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_dropout_drops_its_share_while_training_only():

@@ -181,7 +181,9 @@ def test_dead_units_are_found():
     keys = jax.vmap(jax.random.key)(jax.numpy.arange(1, dtype=np.uint32))
     params = initial_parameters(population, probes.STACKED, keys)
     params["dense1"]["bias"] = params["dense1"]["bias"].at[..., :3].set(-100.0).at[..., 3:].set(3.0)
-    z = task.x_train[:64].reshape(64, -1) @ np.asarray(params["dense1"]["weight"][0, 0]) + np.asarray(params["dense1"]["bias"][0, 0])
+    z = task.x_train[:64].reshape(64, -1) @ np.asarray(params["dense1"]["weight"][0, 0]) + np.asarray(
+        params["dense1"]["bias"][0, 0]
+    )
     share, dead = probes.flatness(population, params, "act1", jax.numpy.asarray(z)[None, None])
     assert float(dead[0, 0]) == 3 / 8
     assert float(share[0, 0]) == pytest.approx(np.mean(z <= 0))
@@ -210,7 +212,9 @@ def test_metrics_equal_numpy_on_slices_that_do_not_divide_the_data(monkeypatch, 
     monkeypatch.setattr(program, "SLICE_NUMBERS", 2000)
     task = tasks.load("parabolas")
     task = dataclasses.replace(task, x_test=task.x_test[:313], y_test=task.y_test[:313])
-    study = Study(**(recipe("parabolas").study.model_dump() | {"epochs": 2, "seeds": 3, "activations": ["tanh", "relu"]}))
+    study = Study(
+        **(recipe("parabolas").study.model_dump() | {"epochs": 2, "seeds": 3, "activations": ["tanh", "relu"]})
+    )
     recording = engine.run(study, tmp_path / "run", task=task)
     for member in recording.members:
         network, weights = recording.network(member.activation), recording.weights(member, 2)

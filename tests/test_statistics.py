@@ -13,8 +13,8 @@ from actlab.statistics import (
     compare,
     estimate,
     first_epoch,
-    learned_epoch,
     holm,
+    learned_epoch,
     mean_interval,
     rank_biserial,
     signed_rank_p,
@@ -157,9 +157,7 @@ class TestSignedRanks:
     @pytest.mark.parametrize("pairs", [3, 17, 50, EXACT_PAIRS])
     def test_agrees_with_scipy_without_ties(self, pairs):
         differences = np.random.default_rng(pairs).normal(0.2, 1, size=pairs)
-        assert p_of(differences) == pytest.approx(
-            stats.wilcoxon(differences, method="exact").pvalue, rel=1e-9
-        )
+        assert p_of(differences) == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue, rel=1e-9)
 
     def test_agrees_with_scipy_with_ties(self):
         differences = np.array([3, 1, 1, -1, 2, 2, 0, -4, 5, 5, 1])
@@ -168,9 +166,7 @@ class TestSignedRanks:
     def test_many_pairs_use_the_normal_approximation(self):
         differences = np.random.default_rng(0).normal(0.1, 1, size=EXACT_PAIRS + 1)
         assert p_of(differences) == pytest.approx(stats.wilcoxon(differences, method="asymptotic").pvalue)
-        assert p_of(differences) == pytest.approx(
-            stats.wilcoxon(differences, method="exact").pvalue, rel=0.01
-        )
+        assert p_of(differences) == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue, rel=0.01)
 
     def test_no_difference_at_all(self):
         assert p_of([0.0, 0.0, 0.0]) == 1

@@ -150,9 +150,7 @@ class TestNumbers:
 
     def test_one_weight_layer_has_no_gradient_ratio(self, tmp_path):
         made_up = study(seeds=2, epochs=1)
-        recording = record(
-            tmp_path / "run", made_up, arrays={"weight_gradient_norm": np.ones((2, 6, 1), np.float32)}
-        )
+        recording = record(tmp_path / "run", made_up, arrays={"weight_gradient_norm": np.ones((2, 6, 1), np.float32)})
         assert summarise(recording)["activations"][0]["gradient_ratio"] is None
 
 
@@ -212,9 +210,7 @@ class TestDiverged:
             ("relu", 0.05, 2): (3, "loss is not finite"),
             ("relu", 0.05, 5): (2, "weights are not finite"),
         }
-        recording = record(
-            tmp_path / "run", study(seeds=8), metrics={"test_accuracy": accuracy}, diverged=diverged
-        )
+        recording = record(tmp_path / "run", study(seeds=8), metrics={"test_accuracy": accuracy}, diverged=diverged)
         summary = summarise(recording)
         row = rows(summary)["relu"]
         left = [value for seed, value in enumerate(FINALS["relu"]) if seed not in (2, 5)]
@@ -379,9 +375,7 @@ class TestSeeds:
 
 class TestStopped:
     def test_early(self, tmp_path):
-        recording = record(
-            tmp_path / "run", metrics={"test_accuracy": accuracy}, last_epoch=3, complete=False
-        )
+        recording = record(tmp_path / "run", metrics={"test_accuracy": accuracy}, last_epoch=3, complete=False)
         summary = summarise(recording)
         assert (summary["epoch"], summary["complete"], summary["throughput"]) == (3, False, None)
         assert said(summary, "The run was stopped: the numbers are those after epoch 3 of 8.")
@@ -393,9 +387,7 @@ class TestStopped:
         assert "after 0 of 8 epochs" in summary["headline"]
 
     def test_before_the_first_commit(self, tmp_path):
-        made_up = study(
-            learning_rates=(0.1, 0.01), milestones=(Milestone(name="half", label=1, accuracy=0.5),)
-        )
+        made_up = study(learning_rates=(0.1, 0.01), milestones=(Milestone(name="half", label=1, accuracy=0.5),))
         summary = summarise(record(tmp_path / "run", made_up, last_epoch=-1, complete=False))
         assert json.dumps(summary, allow_nan=False)
         assert summary["headline"] == "Nothing was recorded."
@@ -441,10 +433,7 @@ class TestHeadline:
 
     def test_single_activation(self, tmp_path):
         summary = summarise(record(tmp_path / "run", study(activations=("relu",), seeds=4)))
-        assert (
-            summary["headline"]
-            == "relu reaches a test accuracy of 90.0 % [90.0, 90.0] after 8 epochs over 4 seeds."
-        )
+        assert summary["headline"] == "relu reaches a test accuracy of 90.0 % [90.0, 90.0] after 8 epochs over 4 seeds."
         assert summary["comparisons"] == []
 
 

@@ -102,9 +102,7 @@ def test_other_arrays_are_as_they_are(npz):
 
 
 def test_keys_that_are_no_arrays_of_a_task_are_left_alone(npz):
-    task = tasks.load(
-        npz(x_train=points(20), y_train=labels(20), exact_train=np.ones(20), note=np.array("hello"))
-    )
+    task = tasks.load(npz(x_train=points(20), y_train=labels(20), exact_train=np.ones(20), note=np.array("hello")))
     assert task.class_count == 2
 
 
@@ -308,14 +306,10 @@ def test_one_class_only(table):
 def test_ragged_rows(table):
     text = rows().splitlines()
     text[6] = "1,2"
-    assert "line 7: 2 values where the header names 3 columns" in refused(
-        table("\n".join(text)), target="kind"
-    )
+    assert "line 7: 2 values where the header names 3 columns" in refused(table("\n".join(text)), target="kind")
 
 
-@pytest.mark.parametrize(
-    ("text", "held"), [("", "nothing"), ("\n\n", "nothing"), ("a,b,kind\n", "only a header")]
-)
+@pytest.mark.parametrize(("text", "held"), [("", "nothing"), ("\n\n", "nothing"), ("a,b,kind\n", "only a header")])
 def test_an_empty_file(table, text, held):
     assert f"mine.csv is empty: it holds {held}" in refused(table(text), target="kind")
 
@@ -329,14 +323,10 @@ def test_doubled_and_nameless_columns(table):
     assert "column 1 has no name" in refused(table(",a,kind\n0,2,0\n"), target="kind")
 
 
-@pytest.mark.parametrize(
-    "content", [b"a,kind\n\xff\xfe,0\n", b'a,kind\n"1,0\n2,1\n', b"a,kind\n1\x00,0\n\xc3("]
-)
+@pytest.mark.parametrize("content", [b"a,kind\n\xff\xfe,0\n", b'a,kind\n"1,0\n2,1\n', b"a,kind\n1\x00,0\n\xc3("])
 def test_a_damaged_table(table, content):
     assert "cannot be read as comma-separated UTF-8 text" in refused(table(content), target="kind")
 
 
 def test_too_few_rows(table):
-    assert "mine.csv: 2 samples in 2 classes are too few" in refused(
-        table("a,kind\n1,0\n2,1\n"), target="kind"
-    )
+    assert "mine.csv: 2 samples in 2 classes are too few" in refused(table("a,kind\n1,0\n2,1\n"), target="kind")

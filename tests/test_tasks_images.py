@@ -105,8 +105,7 @@ def cifar(path, batches, folder="cifar-10-batches-bin"):
         for name, content in batches.items():
             if not isinstance(content, bytes):
                 content = b"".join(
-                    bytes([label]) + b"".join(image[:, :, c].tobytes() for c in range(3))
-                    for label, image in content
+                    bytes([label]) + b"".join(image[:, :, c].tobytes() for c in range(3)) for label, image in content
                 )
             member = tarfile.TarInfo(f"{folder}/{name}")
             member.size = len(content)
@@ -160,10 +159,7 @@ def test_cifar10_archives_cut_or_of_another_kind(tmp_path):
 
 
 def test_the_cifar10_task_of_a_small_archive(tmp_path, monkeypatch):
-    made = {
-        name: [(i % 10, image) for i, (_, image) in enumerate(photographs(1, 60))]
-        for name in list(batches())[:6]
-    }
+    made = {name: [(i % 10, image) for i, (_, image) in enumerate(photographs(1, 60))] for name in list(batches())[:6]}
     (tmp_path / "cifar10").mkdir()
     path = cifar(tmp_path / "cifar10" / "cifar-10-binary.tar.gz", made)
     source = replace(images.CIFAR10, digests={path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
@@ -373,9 +369,7 @@ def test_a_progress_bar_where_stderr_is_a_terminal(tmp_path, serve):
     termios = pytest.importorskip("termios", reason="no pseudo-terminals on this system")
     server = serve()
     wanted, folder = source(server.mirror), str(tmp_path)
-    code = (
-        f"from pathlib import Path; from actlab.tasks.download import *; fetch({wanted!r}, Path({folder!r}))"
-    )
+    code = f"from pathlib import Path; from actlab.tasks.download import *; fetch({wanted!r}, Path({folder!r}))"
     terminal, stderr = os.openpty()
     termios.tcsetwinsize(stderr, (24, 80))
     subprocess.run([sys.executable, "-c", code], stderr=stderr, check=True)
@@ -409,9 +403,7 @@ def test_real_mnist(real_data):
     assert np.bincount(task.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert task.y_test[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert np.abs(np.bincount(task.y_validation) - np.array(published) / 6).max() < 1
-    everything = (task.x_train.sum(dtype=np.float64) + task.x_validation.sum(dtype=np.float64)) / (
-        60_000 * 784
-    )
+    everything = (task.x_train.sum(dtype=np.float64) + task.x_validation.sum(dtype=np.float64)) / (60_000 * 784)
     assert everything == pytest.approx(0.1307, abs=5e-5)
     assert task.classes == tuple("0123456789")
     assert "10,000 of the source's 60,000" in task.provenance
@@ -429,9 +421,7 @@ def test_real_fashion_mnist(real_data):
     assert np.bincount(task.y_validation).tolist() == [1000] * 10
     assert np.bincount(task.y_test).tolist() == [1000] * 10
     assert task.classes[task.y_test[0]] == "ankle boot"
-    everything = (task.x_train.sum(dtype=np.float64) + task.x_validation.sum(dtype=np.float64)) / (
-        60_000 * 784
-    )
+    everything = (task.x_train.sum(dtype=np.float64) + task.x_validation.sum(dtype=np.float64)) / (60_000 * 784)
     assert everything == pytest.approx(0.2860, abs=5e-5)
     assert "MIT" in task.provenance
 

@@ -91,9 +91,7 @@ def test_circles_and_moons_name_their_classes_rightly():
     circles, moons = tasks.load("circles"), tasks.load("moons")
     radius = np.linalg.norm(circles.x_train, axis=1)
     assert radius[circles.y_train == circles.classes.index("inner")].mean() < 0.7
-    heights = [
-        moons.x_train[moons.y_train == moons.classes.index(name), 1].mean() for name in ("upper", "lower")
-    ]
+    heights = [moons.x_train[moons.y_train == moons.classes.index(name), 1].mean() for name in ("upper", "lower")]
     assert heights[0] > heights[1]
 
 

@@ -210,9 +210,7 @@ def test_hostile_text_stays_text(tmp_path, bare):
     assert "alert(1)" not in "".join(t for name, t in page.scripts.items() if name != "content")
     assert not [tag for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
     assert text.count("<script") == 3
-    names = [
-        trace["name"] for trace in page.content["charts"]["feature-space-tanh"]["data"] if "name" in trace
-    ]
+    names = [trace["name"] for trace in page.content["charts"]["feature-space-tanh"]["data"] if "name" in trace]
     assert [unescape(name) for name in names] == list(classes)
     assert not any("<" in name or "%{" in name for name in names)
     assert EVIL in page.text
@@ -374,9 +372,7 @@ def test_frames_of_the_page_are_those_of_the_feature_space(recording, page):
     chart = page.content["charts"]["feature-space-relu"]
     assert [frame["epoch"] for frame in chart["frames"]] == [frame.epoch for frame in space.frames]
     first = space.frames[0]
-    np.testing.assert_allclose(
-        chart["frames"][0]["traces"][0]["x"], first.points[space.labels == 0, 0], rtol=1e-3
-    )
+    np.testing.assert_allclose(chart["frames"][0]["traces"][0]["x"], first.points[space.labels == 0, 0], rtol=1e-3)
     assert all(len(frame["traces"]) == len(chart["data"]) for frame in chart["frames"])
 
 

@@ -83,9 +83,7 @@ def waited(tmp_path_factory):
 class TestResults:
     def test_a_cell_too_wide_breaks_before_its_interval(self, tmp_path):
         made_up = study(activations=EIGHT[:2], learning_rates=(0.01, 0.02))
-        recording = record(
-            tmp_path / "run", made_up, metrics={"test_accuracy": lambda m: 0.9 + 0.0001 * m.seed}
-        )
+        recording = record(tmp_path / "run", made_up, metrics={"test_accuracy": lambda m: 0.9 + 0.0001 * m.seed})
         lines = rendered(result_table(recording, summarise(recording), gap=1), 80).splitlines()
         row = next(number for number, line in enumerate(lines) if line.startswith("leaky_relu"))
         assert lines[row].split()[:3] == ["leaky_relu", "90.05", "0.300"]
@@ -197,9 +195,7 @@ class TestNetwork:
 
     def test_images(self):
         layers = [{"layer": "conv", "filters": 6, "kernel": 5}]
-        made_up = study(
-            network=[*layers, {"layer": "flatten"}, {"layer": "act"}, {"layer": "dense", "units": 1}]
-        )
+        made_up = study(network=[*layers, {"layer": "flatten"}, {"layer": "act"}, {"layer": "dense", "units": 1}])
         network = build(made_up.network, (32, 32, 3), "relu")
         line = lines_with(rendered(network_table(network), 80), "conv1")[0]
         assert line.split() == ["conv1", "32", "×", "32", "×", "6", "456"]

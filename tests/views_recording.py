@@ -84,9 +84,7 @@ def record_all(
     if epochs >= 0:
         sample = {"x": rng.normal(size=(1, 1, 60, 2)).astype(np.float32), "y": np.arange(60)[None, None] % 2}
         writer.commit(0, {}, sample, {}, kind="sample")
-        arrays = random_probes(
-            rng, epochs + 1, len(ended), len(network.weight_layers), len(network.act_layers)
-        )
+        arrays = random_probes(rng, epochs + 1, len(ended), len(network.weight_layers), len(network.act_layers))
         for name in made_up.activations:
             shape = (epochs + 1, sum(member.activation == name for member in ended))
             weights = random_weights(networks[name], rng, shape)

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, PositiveInt, ValidationError
 from pydantic.dataclasses import dataclass as validated
@@ -42,7 +42,7 @@ def _description(layer: type[T]) -> type[T]:
             raise InvalidNetwork(f"{layer.__name__}: {complaint(error.errors()[0])}") from None
 
     described.__init__ = checked  # type: ignore[method-assign]
-    return described
+    return cast("type[T]", described)
 
 
 @_description
@@ -241,7 +241,9 @@ def _window_positions(name: str, shape: Shape, kernel: int, stride: int, padding
     if padding == "same":
         return tuple(math.ceil(n / stride) for n in shape[:2])
     if min(shape[:2]) < kernel:
-        raise InvalidNetwork(f"{name}: a window of {kernel}×{kernel} does not fit into images of {shape[0]}×{shape[1]}.")
+        raise InvalidNetwork(
+            f"{name}: a window of {kernel}×{kernel} does not fit into images of {shape[0]}×{shape[1]}."
+        )
     return tuple((n - kernel) // stride + 1 for n in shape[:2])
 
 
@@ -301,14 +303,14 @@ class Network:
 
         params: dict[str, dict[str, Array]] = {}
         for number, site in enumerate(self.sites):
-            if isinstance(site.layer, Act):
-                start = {p.name: float(p.default) for p in site.layer.activation(self.activation).parameters}
-                values = {name: jax.numpy.full(shape, start[name]) for name, shape in site.parameter_shapes.items()}
+            layer, shapes = site.layer, site.parameter_shapes
+            if isinstance(layer, Act):
+                start = {p.name: float(p.default) for p in layer.activation(self.activation).parameters}
+                values = {name: jax.numpy.full(shape, start[name]) for name, shape in shapes.items()}
             else:
-                values = {name: jax.numpy.zeros(shape) for name, shape in site.parameter_shapes.items()}
-            if "weight" in values:
-                weight_key = jax.random.fold_in(key, number)
-                values["weight"] = initialisers.draw(site.layer.init, weight_key, site.parameter_shapes["weight"])
+                values = {name: jax.numpy.zeros(shape) for name, shape in shapes.items()}
+                if isinstance(layer, WEIGHTED):
+                    values["weight"] = initialisers.draw(layer.init, jax.random.fold_in(key, number), shapes["weight"])
             if values:
                 params[site.name] = values
         return params
@@ -412,7 +414,9 @@ def _widened(layer: Any, factor: float) -> Any:
     return replace(layer, **{units: max(1, round(getattr(layer, units) * factor))})
 
 
-def matching_parameters(layers: Sequence[Any], input_shape: Shape, activation: Activation, budget: int) -> tuple[Any, ...]:
+def matching_parameters(
+    layers: Sequence[Any], input_shape: Shape, activation: Activation, budget: int
+) -> tuple[Any, ...]:
     """Layers whose hidden widths are scaled so that the network has as near to `budget` parameters as widths allow.
 
     Widths count units after the function. The last weight layer, whose width is the number of outputs, stays.

@@ -21,7 +21,7 @@ def prepare() -> None:
     """
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", str(cache_directory()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -35,7 +35,7 @@ def cache_directory() -> Path:
 
 
 def mesh(seeds: int) -> Mesh:
-    """The devices that share `seeds` seeds: as many as leave the busiest with the fewest, and no more than that needs."""
+    """The devices that share `seeds` seeds: no more than it takes to leave the busiest with the fewest."""
     devices = jax.local_devices()
     share = -(-seeds // min(len(devices), seeds))
     return Mesh(np.array(devices[: -(-seeds // share)]), (SEED,), axis_types=(AxisType.Auto,))

@@ -157,7 +157,9 @@ class Ledger:
 
     def commit(self, epochs: range, results: list[Tree]) -> None:
         """Wait for a chunk's results and write them."""
-        host = [self._by_member(program, found, len(epochs)) for program, found in zip(self.programs, results, strict=True)]
+        host = [
+            self._by_member(program, found, len(epochs)) for program, found in zip(self.programs, results, strict=True)
+        ]
         weights = [own.pop("weights", None) for own in host]
         arrays = {name: np.concatenate([own[name] for own in host], axis=1) for name in host[0]}
         metrics, by_class = self._metrics(arrays.pop("losses"), arrays.pop("correct"))
@@ -169,7 +171,9 @@ class Ledger:
 
     def commit_weights(self, epoch: int) -> None:
         """Write the weights as they are now."""
-        own = [jax.tree.map(lambda a: a.reshape(1, -1, *a.shape[2:]), program.parameters()) for program in self.programs]
+        own = [
+            jax.tree.map(lambda a: a.reshape(1, -1, *a.shape[2:]), program.parameters()) for program in self.programs
+        ]
         self.writer.commit(epoch, {}, self._name_weights(own), {}, kind="weights")
 
     def _by_member(self, program: Program, found: Tree, epochs: int) -> Tree:

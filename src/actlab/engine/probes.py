@@ -47,11 +47,11 @@ def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> di
         "losses" and "correct", (arms, seeds, sets): sum of losses, number of samples put into their class.
     """
 
-    def one_slice(_: None, part: dict[str, Array]) -> tuple[None, tuple[Array, Array]]:
+    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[Array, ...]]:
         logits, _ = forward(population, STACKED, params, part["x"][None, None])
         y = part["y"][None, None]
-        values = sample_losses(STACKED, logits, y), correct(STACKED, logits, y).astype(logits.dtype)
-        return None, tuple(jnp.matmul(value, part["membership"]) for value in values)
+        losses, right = sample_losses(STACKED, logits, y), correct(STACKED, logits, y).astype(logits.dtype)
+        return None, tuple(jnp.matmul(values, part["membership"]) for values in (losses, right))
 
     if data["x"].shape[0] == 1:
         _, (losses, right) = one_slice(None, {name: array[0] for name, array in data.items()})
@@ -85,7 +85,7 @@ def probe(
         return mean_loss(STACKED, sample_losses(STACKED, logits, y), None), seen
 
     (gradient, tap_gradient), seen = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, taps)
-    updates, _ = transformation(optimiser).update(gradient, state["optimiser"], params)
+    updates: Tree = transformation(optimiser).update(gradient, state["optimiser"], params)[0]
     factors = learning_rate_tree(population, STACKED, params, rates)
     weighted = population.network.weight_layers
     weight_norms = _by_layer([norm(params[name]["weight"]) for name in weighted])
@@ -132,14 +132,15 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
     shares, dead = [], []
     for group in groups:
         part = STACKED.arms(z, group.start, group.stop)
-        if group.function.kind == "grouping":
+        steepest = slope_supremum(group.function)
+        if steepest is None:
             nothing = jnp.full(part.shape[:2], jnp.nan, part.dtype)
             shares.append(nothing)
             dead.append(nothing)
             continue
         arguments = function_arguments(STACKED, group.function, params.get(name, {}), part)
         slope = jnp.abs(group.function.derivative(part, **arguments))
-        flat = slope <= FLAT * slope_supremum(group.function)
+        flat = slope <= FLAT * steepest
         always = jnp.all(flat, axis=_within(flat)[:-1])
         shares.append(jnp.mean(flat, axis=_within(flat), dtype=z.dtype))
         dead.append(jnp.mean(always, axis=-1, dtype=z.dtype))

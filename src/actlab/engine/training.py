@@ -42,7 +42,7 @@ def sample_losses(layout: Layout, logits: Array, y: Array) -> Array:
 
 
 def correct(layout: Layout, logits: Array, y: Array) -> Array:
-    """Whether each sample is put into its class: logit > 0 for one output, the largest of several (the first of equals)."""
+    """Whether each sample is put into its class: logit > 0 for one output, else the largest (the first of equals)."""
     axis = layout.unit_axis % logits.ndim
     if logits.shape[axis] == 1:
         return (jnp.squeeze(logits, axis) > 0) == (y == 1)
@@ -88,8 +88,8 @@ def optimiser_settings(study_optimiser: Any) -> tuple[str, dict[str, float]]:
 
 def learning_rate_tree(population: Population, layout: Layout, params: Tree, rates: Array) -> Tree:
     """For every parameter array, its members' learning rates in a shape that broadcasts. `rates` (arms,)."""
-    tree = {
-        site.name: {name: rates for name in params[site.name]}
+    tree: Tree = {
+        site.name: dict.fromkeys(params[site.name], rates)
         for site in population.network.sites
         if "weight" in site.parameter_shapes
     }
@@ -116,8 +116,7 @@ def initial_parameters(population: Population, layout: Layout, keys: Array) -> T
             start = {p.name: float(p.default) for p in group.function.parameters}
             count = group.stop - group.start
             params.setdefault(site.name, {})[group.function.name] = {
-                name: layout.spread(jnp.full((len(keys), *shape), start[name]), count)
-                for name, shape in shapes.items()
+                name: layout.spread(jnp.full((len(keys), *shape), start[name]), count) for name, shape in shapes.items()
             }
     return params
 
@@ -140,7 +139,13 @@ def batch_loss(
 
 
 def step(
-    population: Population, layout: Layout, optimiser: dict[str, Any], rates: Array, data: dict[str, Array], state: Tree, order: Array
+    population: Population,
+    layout: Layout,
+    optimiser: dict[str, Any],
+    rates: Array,
+    data: dict[str, Array],
+    state: Tree,
+    order: Array,
 ) -> Tree:
     """One training step of all members.
 

@@ -269,8 +269,7 @@ def _check_shapes(activation: Activation, shape: tuple[int, ...], axis: int, set
     group = activation.inputs_per_unit_rule(**settings)
     if shape[axis] == 0 or shape[axis] % group:
         raise InvalidFunction(
-            f"{activation.name} needs a multiple of {group} units along axis {axis}; "
-            f"the input's shape is {shape}."
+            f"{activation.name} needs a multiple of {group} units along axis {axis}; the input's shape is {shape}."
         )
     return axis if axis < 0 else axis - len(shape)
 
@@ -376,9 +375,7 @@ def _push_input(activation: Activation, x: Any, tangent: Any, axis: int, setting
     return activation.derivative_rule(x, jnp, **settings) * tangent
 
 
-def _push_parameter(
-    activation: Activation, x: Any, name: str, tangent: Any, axis: int, settings: Settings
-) -> Any:
+def _push_parameter(activation: Activation, x: Any, name: str, tangent: Any, axis: int, settings: Settings) -> Any:
     """The parameter's own derivative where it is written, else automatic differentiation of the value."""
     import jax
     import jax.numpy as jnp

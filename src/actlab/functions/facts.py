@@ -234,15 +234,9 @@ def _flat(activation: Activation) -> tuple[tuple[float, float], ...]:
         # A single point may be a root or the left side of a kink; a region holds several.
         if after - first < 3:
             continue
-        low = (
-            -math.inf
-            if first == 0
-            else _edge(activation, float(x[first - 1]), float(x[first]), flat_after=True)
-        )
+        low = -math.inf if first == 0 else _edge(activation, float(x[first - 1]), float(x[first]), flat_after=True)
         high = (
-            math.inf
-            if after == len(x)
-            else _edge(activation, float(x[after - 1]), float(x[after]), flat_after=False)
+            math.inf if after == len(x) else _edge(activation, float(x[after - 1]), float(x[after]), flat_after=False)
         )
         regions.append((low, high))
     return tuple(regions)

@@ -54,8 +54,7 @@ class Catalogue(Mapping[str, "Activation"]):
                 raise InvalidFunction(f"{name!r} is no name: it takes letters, digits and _, a letter first.")
             if _key(name) in self._names:
                 raise InvalidFunction(
-                    f"the name {name!r} is taken by {self._names[_key(name)]!r}: "
-                    "choose another, or unregister that."
+                    f"the name {name!r} is taken by {self._names[_key(name)]!r}: choose another, or unregister that."
                 )
         self._by_name[activation.name] = activation
         self._names.update({_key(name): activation.name for name in (activation.name, *activation.aliases)})

@@ -87,9 +87,7 @@ def signed_ranks(differences: ArrayLike, resolution: float = 0.0) -> Floats:
     order = np.argsort(np.abs(kept), kind="stable")
     steps = np.diff(np.abs(kept)[order], prepend=-np.inf) > resolution
     group = np.cumsum(steps) - 1
-    shared = (
-        np.bincount(group, weights=np.arange(1, kept.size + 1)) / np.bincount(group) if kept.size else kept
-    )
+    shared = np.bincount(group, weights=np.arange(1, kept.size + 1)) / np.bincount(group) if kept.size else kept
     ranks = np.empty(kept.size)
     ranks[order] = shared[group]
     return np.copysign(ranks, kept)

@@ -112,6 +112,4 @@ def estimate(values: Sequence[float] | Floats) -> Estimate:
     (0.5, (0.5, 0.5), 2, 3)
     """
     kept = finite(values)
-    return Estimate(
-        mean(kept), median(kept), mean_interval(kept), kept.size, tuple(float(value) for value in values)
-    )
+    return Estimate(mean(kept), median(kept), mean_interval(kept), kept.size, tuple(float(value) for value in values))

@@ -60,11 +60,7 @@ def _stopped(recording: Recording) -> list[str]:
         return ["The run was stopped before its first epochs were recorded: there is nothing to compare."]
     if recording.epochs < wanted:
         return [f"The run was stopped: the numbers are those after epoch {recording.epochs} of {wanted}."]
-    return (
-        []
-        if recording.complete
-        else ["The run was stopped after its last epoch: its throughput is not known."]
-    )
+    return [] if recording.complete else ["The run was stopped after its last epoch: its throughput is not known."]
 
 
 def _diverged(entries: Sequence[Entry]) -> list[str]:
@@ -155,16 +151,12 @@ def _lead(best: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     return f"{lead:.1f} points ahead of {second['name']}" if lead >= 0.05 else f"level with {second['name']}"
 
 
-def _told_apart(
-    summary: Mapping[str, Any], best: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def _told_apart(summary: Mapping[str, Any], best: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
     """The sentence about what is statistically indistinguishable from the best."""
     if not others:
         return []
     p = {
-        c["b"]: c["p_holm"]
-        for c in summary["comparisons"]
-        if c["metric"] == "test_accuracy" and c["a"] == best["name"]
+        c["b"]: c["p_holm"] for c in summary["comparisons"] if c["metric"] == "test_accuracy" and c["a"] == best["name"]
     }
     alike = [other["name"] for other in others if p[other["name"]] is None or p[other["name"]] >= SIGNIFICANT]
     test = "(Wilcoxon signed-rank by seed, Holm's correction)"

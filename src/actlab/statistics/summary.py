@@ -183,9 +183,7 @@ def _comparisons(recording: Recording, ranked: Sequence[Entry]) -> list[dict[str
 
 def _by_seed(recording: Recording, entry: Entry, metric: str) -> list[float]:
     """Last values in the order of the study's seeds, NaN for a seed without a member."""
-    values = dict(
-        zip((member.seed for member in entry.members), last(recording.metrics[metric], entry), strict=True)
-    )
+    values = dict(zip((member.seed for member in entry.members), last(recording.metrics[metric], entry), strict=True))
     return [values.get(seed, math.nan) for seed in recording.study.seeds]
 
 

@@ -78,9 +78,7 @@ def load(name: str, *, target: str | None = None, seed: int = 0) -> Task:
 def _load_file(path: Path, target: str | None, seed: int) -> Task:
     """Load `path`, which ends in .npz or .csv."""
     if not path.is_file():
-        raise InvalidData(
-            f"{path} is no file: give the path of a .npz or .csv file, or one of {', '.join(names())}."
-        )
+        raise InvalidData(f"{path} is no file: give the path of a .npz or .csv file, or one of {', '.join(names())}.")
     if path.suffix.lower() == ".csv":
         from actlab.tasks.table import load_table
 

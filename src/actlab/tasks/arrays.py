@@ -55,9 +55,7 @@ def _read(path: Path) -> Arrays:
         with path.open("rb") as stream:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InvalidData(
-                    f"{path} holds a single array: write it with numpy.savez, keys x_train, y_train."
-                )
+                raise InvalidData(f"{path} holds a single array: write it with numpy.savez, keys x_train, y_train.")
             wanted = [key for key in archive.files if key.startswith(("x_", "y_"))]
             # An unknown key is refused by its name; its content need not be readable.
             return {key: np.asarray(archive[key]) if key in _KEYS else np.empty(0) for key in wanted}
@@ -74,8 +72,7 @@ def _read(path: Path) -> Arrays:
     ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InvalidData(
-            f"{path} cannot be read as a .npz file of plain arrays ({reason}): "
-            "write it again with numpy.savez."
+            f"{path} cannot be read as a .npz file of plain arrays ({reason}): write it again with numpy.savez."
         ) from None
 
 

@@ -67,9 +67,7 @@ def read_cifar10(path: Path) -> tuple[Pair, Pair]:
             train = [_read_batch(archive, f"data_batch_{number}.bin", path) for number in range(1, 6)]
             test = _read_batch(archive, "test_batch.bin", path)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise InvalidData(
-            f"{path} cannot be read as a .tar.gz archive ({error}): get a fresh copy."
-        ) from None
+        raise InvalidData(f"{path} cannot be read as a .tar.gz archive ({error}): get a fresh copy.") from None
     return _images_and_labels(np.concatenate(train)), _images_and_labels(test)
 
 

@@ -119,23 +119,17 @@ def cifar10(seed: int) -> Task:
     """
     path = fetch(CIFAR10)["cifar-10-binary.tar.gz"]
     train, test = read_cifar10(path)
-    return _image_task(
-        "cifar10", train, test, CIFAR10_CLASSES, "CIFAR-10 (Krizhevsky 2009, no licence stated)", seed
-    )
+    return _image_task("cifar10", train, test, CIFAR10_CLASSES, "CIFAR-10 (Krizhevsky 2009, no licence stated)", seed)
 
 
 def _idx_task(name: str, source: Source, classes: Sequence[str] | None, credit: str, seed: int) -> Task:
     """The task of four IDX files: training and test images and labels."""
     paths = fetch(source)
     x_train, y_train, x_test, y_test = (read_idx(paths[file]) for file in source.digests)
-    return _image_task(
-        name, (x_train[..., None], y_train), (x_test[..., None], y_test), classes, credit, seed
-    )
+    return _image_task(name, (x_train[..., None], y_train), (x_test[..., None], y_test), classes, credit, seed)
 
 
-def _image_task(
-    name: str, train: Pair, test: Pair, classes: Sequence[str] | None, credit: str, seed: int
-) -> Task:
+def _image_task(name: str, train: Pair, test: Pair, classes: Sequence[str] | None, credit: str, seed: int) -> Task:
     """Scale, cut validation from train, build: images uint8, (n, height, width, channels)."""
     rest, validation = hold_out(*train, seed, name=name)
     parts = [(_scale(x), y) for x, y in (rest, validation, test)]

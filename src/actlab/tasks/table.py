@@ -81,14 +81,10 @@ def _read(path: Path) -> _Table:
             reader = csv.reader(stream, strict=True)
             numbered = [(tuple(row), reader.line_num) for row in reader if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidData(
-            f"{path} cannot be read as comma-separated UTF-8 text ({error}): write it again."
-        ) from None
+        raise InvalidData(f"{path} cannot be read as comma-separated UTF-8 text ({error}): write it again.") from None
     if len(numbered) < 2:
         held = "only a header row" if numbered else "nothing"
-        raise InvalidData(
-            f"{path.name} is empty: it holds {held}; give a header row and one row for each sample."
-        )
+        raise InvalidData(f"{path.name} is empty: it holds {held}; give a header row and one row for each sample.")
     header = tuple(name.strip() for name in numbered[0][0])
     _check_header(path.name, header)
     for row, line in numbered[1:]:
@@ -105,9 +101,7 @@ def _check_header(name: str, header: Sequence[str]) -> None:
     """Refuse a column without a name (often a row number, which gives the order away), and doubled names."""
     for index, column in enumerate(header):
         if not column:
-            raise InvalidData(
-                f"{name}: column {index + 1} has no name: name it, or remove it if it counts the rows."
-            )
+            raise InvalidData(f"{name}: column {index + 1} has no name: name it, or remove it if it counts the rows.")
         if column in header[:index]:
             raise InvalidData(f"{name}: two columns are named {column!r}: give each a name of its own.")
 

@@ -80,9 +80,7 @@ def build(
     >>> task.classes, task.y_validation, task.input_shape
     (('3', '7'), array([1], dtype=int32), (4,))
     """
-    pairs = [
-        check_pair(name, part, *pair) for part, pair in zip(SPLITS, (train, validation, test), strict=True)
-    ]
+    pairs = [check_pair(name, part, *pair) for part, pair in zip(SPLITS, (train, validation, test), strict=True)]
     _check_shapes(name, [x for x, _ in pairs])
     values = _class_values(name, [y for _, y in pairs])
     arrays: dict[str, npt.NDArray[np.generic]] = {}
@@ -116,9 +114,7 @@ def digest(arrays: Mapping[str, npt.NDArray[np.generic]]) -> str:
     return total.hexdigest()
 
 
-def check_pair(
-    name: str, part: str, x: npt.ArrayLike, y: npt.ArrayLike
-) -> tuple[Samples, npt.NDArray[np.integer]]:
+def check_pair(name: str, part: str, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Samples, npt.NDArray[np.integer]]:
     """Check the samples and labels of one split; return them as float32 and as integers of any range.
 
     Args:
@@ -216,14 +212,10 @@ def _class_values(name: str, labels: Sequence[npt.NDArray[np.integer]]) -> npt.N
     return values
 
 
-def _class_names(
-    name: str, values: npt.NDArray[np.integer], classes: Sequence[str] | None
-) -> tuple[str, ...]:
+def _class_names(name: str, values: npt.NDArray[np.integer], classes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names of the label values, which index `classes` where it is given."""
     if classes is None:
         return tuple(str(value) for value in values)
     if values[0] < 0 or values[-1] >= len(classes):
-        raise InvalidData(
-            f"{name}: labels from {values[0]} to {values[-1]} do not index {len(classes)} class names."
-        )
+        raise InvalidData(f"{name}: labels from {values[0]} to {values[-1]} do not index {len(classes)} class names.")
     return tuple(classes[int(value)] for value in values)

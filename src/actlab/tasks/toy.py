@@ -53,9 +53,7 @@ def moons(seed: int) -> Task:
 
     x, y = make_moons(_SAMPLES, noise=0.1, random_state=_random_state(seed))
     provenance = f"two moons, noise 0.1, computed with scikit-learn; {_SPLIT} {seed}"
-    return build(
-        "moons", *split(np.asarray(x), np.asarray(y), seed), classes=("upper", "lower"), provenance=provenance
-    )
+    return build("moons", *split(np.asarray(x), np.asarray(y), seed), classes=("upper", "lower"), provenance=provenance)
 
 
 def circles(seed: int) -> Task:

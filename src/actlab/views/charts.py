@@ -29,9 +29,7 @@ CURVES = {
 }
 
 
-def curves(
-    recording: Recording, members: Mapping[str, Sequence[int]], looks: Mapping[str, Look]
-) -> list[Chart]:
+def curves(recording: Recording, members: Mapping[str, Sequence[int]], looks: Mapping[str, Look]) -> list[Chart]:
     """Four charts of median and middle half over the seeds, a line for each activation.
 
     Args:
@@ -45,8 +43,7 @@ def curves(
     for metric, title in CURVES.items():
         scale = 100.0 if metric.endswith("accuracy") else 1.0
         bands = {
-            name: quartiles(recording.metrics[metric][epochs][:, places]) * scale
-            for name, places in members.items()
+            name: quartiles(recording.metrics[metric][epochs][:, places]) * scale for name, places in members.items()
         }
         data = [
             trace
@@ -56,9 +53,7 @@ def curves(
         axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands)
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
-        caption = (
-            f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
-        )
+        caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
         charts.append(Chart(metric.replace("_", "-"), title, label, data, layout, caption=caption))
     return charts
 
@@ -227,9 +222,7 @@ def functions(recording: Recording, names: Sequence[str], looks: Mapping[str, Lo
     return charts
 
 
-def _function_line(
-    card: Mapping[str, Any], what: str, letter: str, line: Mapping[str, Any]
-) -> dict[str, Any]:
+def _function_line(card: Mapping[str, Any], what: str, letter: str, line: Mapping[str, Any]) -> dict[str, Any]:
     x, y = np.array(card["x"], dtype=float), np.array(card[what], dtype=float)
     return {
         "type": "scatter",

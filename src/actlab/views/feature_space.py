@@ -250,9 +250,7 @@ def _chart(space: FeatureSpace, classes: Sequence[str]) -> Chart:
         "xaxis": {"title": {"text": "a₁"}, "range": rounded(horizontal), "zeroline": True},
         "yaxis": {"title": {"text": "a₂"}, "range": rounded(vertical), "zeroline": True},
     }
-    label = (
-        f"Feature space of {space.activation} in {space.layer}, seed {space.seed}, samples coloured by class"
-    )
+    label = f"Feature space of {space.activation} in {space.layer}, seed {space.seed}, samples coloured by class"
     return Chart(
         f"feature-space-{space.activation}",
         space.activation,

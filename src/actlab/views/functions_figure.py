@@ -94,9 +94,7 @@ def _draw(panel: Axes, activation: Activation, colour: str, *, large: bool) -> N
     _label(panel, x, lines, (low, high), colour, 12 if large else 10)
     panel.set(xlim=(-REACH, REACH), ylim=(low, high))
     _axes_through_origin(panel, large=large)
-    panel.set_title(
-        activation.title, fontsize=17 if large else 12, color=INK, loc="left", pad=34 if large else 28
-    )
+    panel.set_title(activation.title, fontsize=17 if large else 12, color=INK, loc="left", pad=34 if large else 28)
     panel.text(
         0,
         1.02,
@@ -188,9 +186,7 @@ def _formula(activation: Activation) -> str:
 def _check_suffix(path: str | Path) -> None:
     if Path(path).suffix.lower() not in SUFFIXES:
         allowed = ", ".join(SUFFIXES[:-1]) + f" or {SUFFIXES[-1]}"
-        raise InvalidFunction(
-            f"{path}: a picture is written as {allowed}; give the file one of these endings."
-        )
+        raise InvalidFunction(f"{path}: a picture is written as {allowed}; give the file one of these endings.")
 
 
 def save(figure: Figure, path: str | Path) -> Path:

@@ -204,8 +204,7 @@ def _heat(
         "zmin": 0,
         "zmax": float(f"{top:.3g}"),
         "colorscale": [
-            [round((step / (HEAT_STEPS - 1)) ** HEAT_POWER, 5), f"var(--heat-{step})"]
-            for step in range(HEAT_STEPS)
+            [round((step / (HEAT_STEPS - 1)) ** HEAT_POWER, 5), f"var(--heat-{step})"] for step in range(HEAT_STEPS)
         ],
         "showscale": False,
         "meta": {"rows": _ranges(edges, bins)},

@@ -55,9 +55,7 @@ def table(summary: Row, looks: Mapping[str, Look]) -> str:
     """The table of activations, best first."""
     rows = summary["activations"]
     columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
-    heads = "".join(
-        f'<th scope="col" title="{escape(hint)}">{escape(head)}</th>' for head, hint, _ in columns
-    )
+    heads = "".join(f'<th scope="col" title="{escape(hint)}">{escape(head)}</th>' for head, hint, _ in columns)
     low, high = _common_span(rows)
     body = []
     for row in rows:
@@ -74,9 +72,7 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     """Heading, explanation, cell and whether there is anything to show, for the columns after accuracy."""
     rows = summary["activations"]
     milestones = [milestone["name"] for milestone in rows[0]["milestones"]]
-    several = (
-        len({row["learning_rate"] for row in rows}) > 1 or len(summary["study"]["learning_rates"] or ()) > 1
-    )
+    several = len({row["learning_rate"] for row in rows}) > 1 or len(summary["study"]["learning_rates"] or ()) > 1
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
         ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
@@ -153,9 +149,7 @@ def _strip(row: Row, low: float, high: float, look: Look) -> str:
     if accuracy["mean"] is None:
         return NOTHING
     ends = accuracy["ci95"] or [accuracy["mean"]] * 2
-    left, middle, right = (
-        100 * (value - low) / (high - low) for value in (ends[0], accuracy["mean"], ends[1])
-    )
+    left, middle, right = (100 * (value - low) / (high - low) for value in (ends[0], accuracy["mean"], ends[1]))
     figures = f"<b>{number(100 * accuracy['mean'], '.2f')} %</b>"
     figures += f"<small>{interval(accuracy['ci95'], 100, '.2f')}</small>"
     return (
@@ -237,9 +231,7 @@ def _mark(shape: str, colour: str, text: str) -> str:
 def heat_legend(top: float) -> str:
     """The colour scale that all heat maps share."""
     stops = ", ".join(f"var(--heat-{step})" for step in range(HEAT_STEPS))
-    ticks = "".join(
-        f'<span style="left:{100 * place:.2f}%">{label}</span>' for label, place in heat_ticks(top)
-    )
+    ticks = "".join(f'<span style="left:{100 * place:.2f}%">{label}</span>' for label, place in heat_ticks(top))
     return (
         f'<div class="scale" role="img" aria-label="colour scale: share of activations in a bin">'
         f'<div style="background:linear-gradient(to right, {stops})"></div><p>{ticks}</p></div>'
@@ -266,9 +258,7 @@ def settings(recording: Recording) -> str:
         "Machine": facts.get("machine"),
         "Versions": ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items()),
     }
-    rows = "".join(
-        f"<div><dt>{term}</dt><dd>{escape(str(text))}</dd></div>" for term, text in terms.items() if text
-    )
+    rows = "".join(f"<div><dt>{term}</dt><dd>{escape(str(text))}</dd></div>" for term, text in terms.items() if text)
     return f"<dl>{rows}</dl>"
 
 
@@ -297,11 +287,7 @@ def _parameters(counts: Mapping[str, int]) -> str:
 def _stopped(recording: Recording) -> str:
     if recording.complete:
         return ""
-    return (
-        f" (stopped after epoch {recording.epochs})"
-        if recording.epochs >= 0
-        else " (stopped before the first)"
-    )
+    return f" (stopped after epoch {recording.epochs})" if recording.epochs >= 0 else " (stopped before the first)"
 
 
 def _speed(throughput: Row | None) -> str | None:

@@ -45,9 +45,7 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
     Look(slot=1, dash='solid')
     """
     rounds = [divmod(number, len(SERIES)) for number in range(len(names))]
-    return {
-        name: Look(slot, DASHES[turn % len(DASHES)]) for name, (turn, slot) in zip(names, rounds, strict=True)
-    }
+    return {name: Look(slot, DASHES[turn % len(DASHES)]) for name, (turn, slot) in zip(names, rounds, strict=True)}
 
 
 def css_class(label: int) -> str:

@@ -88,9 +88,7 @@ def html(recording: Recording) -> str:
             "study": escape(recording.study.name),
             "headline": escape(summary["headline"]),
             "facts": _facts_line(recording),
-            "contents": "".join(
-                f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections
-            ),
+            "contents": "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections),
             "legend": markup.legend(ranked, drawn, hidden) if all_charts else "",
             "many": _many_line(len(ranked)) if hidden else "",
             "sections": "".join(map(_section, sections)),
@@ -187,9 +185,7 @@ def _outcome(
         if several
         else "One seed: the lines are single runs. "
     ) + "Look for who learns early, who still rises at the end, where validation turns away from training."
-    found = [
-        Section("curves", "Learning", lead, f"<div class='pair'>{markup.figures(lines, drawn)}</div>", lines)
-    ]
+    found = [Section("curves", "Learning", lead, f"<div class='pair'>{markup.figures(lines, drawn)}</div>", lines)]
     forest = charts.differences(summary, "test_accuracy", drawn)
     if forest:
         body = markup.figures([forest], drawn) + (
@@ -203,9 +199,7 @@ def _outcome(
     return found
 
 
-def _insides(
-    recording: Recording, members: Mapping[str, Sequence[int]], drawn: Mapping[str, Look]
-) -> list[Section]:
+def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: Mapping[str, Look]) -> list[Section]:
     found = []
     spaces = feature_space.feature_spaces(recording)
     if spaces:
@@ -261,25 +255,17 @@ def _feature_section(
 
 def _functions(recording: Recording, names: Sequence[str], drawn: Mapping[str, Look]) -> list[Section]:
     panels = charts.functions(recording, names, drawn)
-    without = [
-        name for name in names if name in recording.functions and name not in {p.activation for p in panels}
-    ]
+    without = [name for name in names if name in recording.functions and name not in {p.activation for p in panels}]
     formulas = {name: escape(str(recording.functions[name].get("formula", ""))) for name in without}
-    cards = "".join(
-        f"<li>{markup.key(drawn[name])}<b>{escape(name)}</b> {formulas[name]}</li>" for name in without
-    )
-    others = (
-        f"<p>These mix several units and have no curve:</p><ul class='notes'>{cards}</ul>" if without else ""
-    )
+    cards = "".join(f"<li>{markup.key(drawn[name])}<b>{escape(name)}</b> {formulas[name]}</li>" for name in without)
+    others = f"<p>These mix several units and have no curve:</p><ul class='notes'>{cards}</ul>" if without else ""
     if not panels and not others:
         return []
     lead = (
         "The function (line) and its derivative (dots), all on the same axes. Learning passes through the "
         "derivative: where it is zero, nothing is learnt."
     )
-    return [
-        Section("functions", "The functions", lead if panels else "", _panels(panels, drawn) + others, panels)
-    ]
+    return [Section("functions", "The functions", lead if panels else "", _panels(panels, drawn) + others, panels)]
 
 
 def _method(recording: Recording) -> Section:

@@ -71,9 +71,7 @@ class _Leaderboard:
                 break
         else:
             table = parts[-1]
-        return (
-            [table] if table in whole or not split else [table, milestone_table(self.recording, self.summary)]
-        )
+        return [table] if table in whole or not split else [table, milestone_table(self.recording, self.summary)]
 
 
 def result_table(recording: Recording, summary: Summary, *, milestones: bool = True, gap: int = 2) -> Table:
@@ -292,9 +290,7 @@ def _description(activation: Activation) -> list[tuple[str, str]]:
 
 def _parameter(parameter: Parameter) -> str:
     trainable = ", trainable" if parameter.trainable else ""
-    return (
-        f"{parameter.name} = {parameter.default:g}{trainable}, in {_range((parameter.low, parameter.high))}"
-    )
+    return f"{parameter.name} = {parameter.default:g}{trainable}, in {_range((parameter.low, parameter.high))}"
 
 
 def _facts_in_words(facts: Facts) -> list[tuple[str, str]]:
