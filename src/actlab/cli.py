@@ -1,47 +1,62 @@
 """The command line: `actlab functions | recipes | compare | report`.
 
-Every error is one sentence on stderr and exit code 2. Heavy modules are imported by the command that needs them.
+Every error is one sentence on stderr and exit code 2. Heavy modules are imported by the command that
+needs them.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from actlab.errors import ActlabError, InvalidStudy, UnknownName
+from actlab.errors import ActlabError, InvalidStudy, complaint
 
 if TYPE_CHECKING:
+    from actlab.network import Network
     from actlab.study import Study
 
 app = typer.Typer(
     name="actlab",
     help="The laboratory for activation functions: train, record, compare, understand.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     add_completion=False,
-    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 
 
-@app.callback()
+class _Stopped(Exception):
+    """Ctrl-C, with the sentence that says what is left."""
+
+
+@app.callback(invoke_without_command=True)
 def _laboratory(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     if version:
         from actlab import __version__
 
         typer.echo(f"actlab {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
 def functions(
     name: Annotated[str | None, typer.Argument(help="One function: its card. All of them where left out.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw function and derivative into FILE (.png, .svg, .pdf).")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw function and derivative into FILE (.png, .svg, .pdf)."),
+    ] = None,
 ) -> None:
     """The catalogue of activation functions, with their facts as measured."""
     from actlab.functions import catalogue
@@ -53,7 +68,8 @@ def functions(
         draw(chosen, plot)
         typer.echo(f"wrote {plot}", err=as_json)
     if as_json:
-        _print_json([_function_record(function) for function in chosen] if name is None else _function_record(chosen[0]))
+        records = [_function_record(function) for function in chosen]
+        _print_json(records[0] if name else records)
     elif plot is None:
         from actlab.views import terminal
 
@@ -89,20 +105,23 @@ def recipes() -> None:
 @app.command()
 def compare(
     study: Annotated[
-        str | None, typer.Argument(metavar="[RECIPE | STUDY.toml]", help="What to run; the recipe digits by default.")
+        str | None,
+        typer.Argument(metavar="RECIPE|STUDY.toml", help="What to run; the recipe digits by default."),
     ] = None,
     task: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, an .npz or a .csv file.")] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the .csv with the classes.")] = None,
     activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes through the training data.")] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="Number of seeds, counted from 0.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes through the training data.")] = None,
     learning_rates: Annotated[
-        str | None, typer.Option(metavar="0.01,0.1", help="Rates to try; each function's is chosen on validation data.")
+        str | None,
+        typer.Option(metavar="0.01,0.1", help="Rates to try; each function's is chosen on validation data."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
     summary: Annotated[
-        bool, typer.Option("--summary", help="Only show the network: layers, shapes, parameters. Trains nothing.")
+        bool,
+        typer.Option("--summary", help="Only show the network: layers, shapes, parameters. Trains nothing."),
     ] = False,
 ) -> None:
     """Train the same network with several activation functions over several seeds, and compare."""
@@ -118,15 +137,17 @@ def compare(
     if summary:
         _show_network(chosen)
         return
-    directory = out or Path("runs") / f"{chosen.name}-{chosen.identity[:8]}"
-    _compare(chosen, directory, as_json)
+    name = re.sub(r"[^\w.-]+", "-", chosen.name).strip(".-") or "study"
+    _compare(chosen, out or Path("runs") / f"{name}-{chosen.identity[:8]}", as_json)
 
 
 def _rates(text: str) -> list[float]:
     try:
         return [float(rate) for rate in text.split(",")]
     except ValueError:
-        raise InvalidStudy(f"--learning-rates {text!r}: numbers separated by commas are expected, as in 0.01,0.1.") from None
+        raise InvalidStudy(
+            f"--learning-rates {text!r}: numbers separated by commas are expected, as in 0.01,0.1."
+        ) from None
 
 
 def _study(name: str | None, changes: dict[str, Any]) -> Study:
@@ -141,8 +162,8 @@ def _study(name: str | None, changes: dict[str, Any]) -> Study:
     elif name is not None and name not in RECIPES:
         from actlab.tasks import names
 
-        if name in names():
-            raise UnknownName("recipe", name, RECIPES) from InvalidStudy(f"{name} is a task: --task {name}.")
+        if name in names() or name.endswith((".csv", ".npz")):
+            raise InvalidStudy(f"{name} is no recipe but data: write actlab compare --task {name}.")
         base = recipe(name).study
     else:
         base = recipe(name or "digits").study
@@ -164,8 +185,7 @@ def _compare(study: Study, directory: Path, as_json: bool) -> None:
     try:
         recording = run(study, directory)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; what was recorded is kept: actlab report {directory} shows it.", err=True)
-        raise typer.Exit(130) from None
+        raise _Stopped(_what_is_left(directory)) from None
     summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
     if as_json:
         _print_json(summary)
@@ -175,6 +195,18 @@ def _compare(study: Study, directory: Path, as_json: bool) -> None:
     typer.echo(f"summary    {directory / 'summary.json'}")
 
 
+def _what_is_left(directory: Path) -> str:
+    from actlab.recording import load
+
+    try:
+        epochs = load(directory).epochs
+    except ActlabError:
+        epochs = -1
+    if epochs < 0:
+        return "stopped before an epoch was recorded."
+    return f"stopped; everything up to epoch {epochs} is kept: actlab report {directory} shows it."
+
+
 def _show_network(study: Study) -> None:
     from actlab.study import complete
     from actlab.tasks import load
@@ -182,9 +214,13 @@ def _show_network(study: Study) -> None:
 
     task = load(study.task, target=study.target, seed=study.task_seed)
     completed = complete(study, task)
-    for network in completed.networks(task.input_shape).values():
-        _show(terminal.network_table(network))
-        return
+    by_count: dict[int, dict[str, Network]] = {}
+    for name, network in completed.networks(task.input_shape).items():
+        by_count.setdefault(network.parameter_count, {})[name] = network
+    for networks in by_count.values():
+        if len(by_count) > 1:
+            typer.echo(f"\nwith {', '.join(networks)}:")
+        _show(terminal.network_table(next(iter(networks.values()))))
 
 
 @app.command()
@@ -212,14 +248,33 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, allow_nan=False))
 
 
+def _sentence(error: TyperException) -> str:
+    """A wrong command line in one sentence."""
+    if isinstance(error, typer.BadParameter) and error.param and hasattr(error.__cause__, "errors"):
+        problem = error.__cause__.errors()[0]  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+        return complaint(problem | {"loc": (error.param.opts[0],)})
+    message = error.format_message()
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}{'' if message.endswith('?') else '.'}"
+
+
 def main() -> None:
     """Entry point. Errors that a user can meet end as one sentence on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A terminal of another encoding must not end a run.
+    message, code = "", 2
     try:
-        code = app(standalone_mode=False)
-    except (ActlabError, TyperException) as error:
-        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        code = app(standalone_mode=False) or 0
+        if code == 130:
+            message = "stopped."
+    except _Stopped as stop:
+        message, code = str(stop), 130
+    except ActlabError as error:
+        message = str(error)
+    except TyperException as error:
+        message = _sentence(error)
+    except OSError as error:
+        message = f"{error.filename or 'the output'}: {error.strerror or error}."
+    if message:
         typer.echo(f"actlab: {message}", err=True)
-        code = 2
-    except KeyboardInterrupt:
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)

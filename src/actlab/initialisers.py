@@ -2,7 +2,8 @@
 
 A name is what a study file holds: `"glorot_uniform"`, `"he_normal"`, `"normal(0.05)"`.
 
-Sources: Glorot & Bengio 2010 (AISTATS), He et al. 2015 (arXiv 1502.01852), LeCun et al. 1998 (Efficient BackProp).
+Sources: Glorot & Bengio 2010 (AISTATS), He et al. 2015 (arXiv 1502.01852), LeCun et al. 1998 (Efficient
+BackProp).
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def check(name: str) -> str:
     except ValueError:
         deviation = math.nan
     if not 0 < deviation < math.inf:
-        raise InvalidNetwork(f"initialiser {name!r}: the standard deviation must be a positive number, as in 'normal(0.05)'.")
+        raise InvalidNetwork(
+            f"initialiser {name!r}: the standard deviation must be a positive number, as in 'normal(0.05)'."
+        )
     return name
 
 
@@ -65,7 +68,7 @@ def draw(name: str, key: Array, shape: tuple[int, ...], dtype: Any = None) -> Ar
     Args:
         name: the initialiser.
         key: a JAX random key.
-        shape: (inputs, outputs) of a dense layer or (height, width, channels in, channels out) of a convolution.
+        shape: (inputs, outputs) of a dense layer, (height, width, channels in, channels out) of a convolution.
         dtype: float type of the result; JAX's default where None.
     """
     import jax

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab.errors import RecordingFailed
 from actlab.recording import Recording
 from actlab.study import Study
 from actlab.tasks import Task
@@ -23,7 +24,7 @@ def run(
     task: Task | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Recording:
-    """Train the population of a study, record it, and write `summary.json` and `report.html` beside the recording.
+    """Train the population of a study, record it, and write `summary.json` and `report.html` beside it.
 
     Args:
         study: what to compare.
@@ -57,7 +58,13 @@ def conclude(recording: Recording) -> dict[str, Any]:
     summary = summarise(recording)
     path = recording.directory / "summary.json"
     temporary = path.with_name("summary.json.tmp")
-    temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RecordingFailed(
+            f"{path}: the summary cannot be written ({error.strerror}); the recording is complete and loads."
+        ) from None
     report(recording, recording.directory / "report.html")
     return summary

@@ -39,8 +39,8 @@ DIGITS = Recipe(
 PARABOLAS = Recipe(
     title="Two parabolas, 2-2-1: the feature space twists until a line separates the classes",
     source=(
-        "D. V. Godoy, Hyper-parameters in Action, part I: Activation functions (2018), with its own deepreplay: "
-        "one seed there. Validation and test points are ours."
+        "D. V. Godoy, Hyper-parameters in Action, part I: Activation functions (2018), with its own "
+        "deepreplay: one seed there. Validation and test points are ours."
     ),
     study=Study(
         name="parabolas",

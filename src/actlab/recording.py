@@ -1,9 +1,9 @@
 """What a run leaves behind, and the only thing that everything after training reads.
 
-A run directory holds `study.toml`, `study.db` (SQLite: members, metrics, functions, segments, facts about the run)
-and `segments/*.safetensors` with the dense arrays. A segment is written to a temporary name, synced, renamed and
-only then entered in `study.db`, together with the metrics of its epochs, in one transaction: whatever moment a run
-is stopped at, what the database names exists and is whole. NumPy only: no JAX here.
+A run directory holds `study.toml`, `study.db` (SQLite: members, metrics, functions, segments, facts about the
+run) and `segments/*.safetensors` with the dense arrays. A segment is written to a temporary name, synced, renamed
+and only then entered in `study.db`, together with the metrics of its epochs, in one transaction: whatever moment
+a run is stopped at, what the database names exists and is whole. NumPy only: no JAX here.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from actlab.errors import InvalidRecording, RecordingFailed
+from actlab.errors import InvalidRecording, InvalidStudy, RecordingFailed
 from actlab.network import Network, Params
 from actlab.study import Study, from_toml
 
@@ -73,9 +73,14 @@ class Writer:
 
     @classmethod
     def create(
-        cls, directory: str | Path, study: Study, members: Iterable[Member], functions: Mapping[str, Any], **facts: Any
+        cls,
+        directory: str | Path,
+        study: Study,
+        members: Iterable[Member],
+        functions: Mapping[str, Any],
+        **facts: Any,
     ) -> Writer:
-        """Start a recording in a directory that is new, empty, or holds an earlier recording of the same study.
+        """Start a recording in a directory that is new, empty, or holds an earlier one of the same study.
 
         Args:
             directory: where; made if it does not exist.
@@ -89,22 +94,32 @@ class Writer:
             RecordingFailed: it cannot be written.
         """
         directory = Path(directory)
-        vacate(directory, study)
+        refuse_others(directory, study)
+        made = [path for path in (directory, *directory.parents) if not path.exists()]
+        writer = None
         try:
+            _clear(directory)
             (directory / "segments").mkdir(parents=True, exist_ok=True)
             _write_synced(directory / "study.toml", study.to_toml().encode())
             writer = cls(directory)
-            writer._database.executescript("BEGIN;" + TABLES)
-            for name, value in {"schema": SCHEMA, "epochs": study.epochs, "complete": False, **facts}.items():
-                writer._set(name, value)
-            cards = [(name, json.dumps(card)) for name, card in functions.items()]
-            writer._database.executemany("INSERT INTO functions VALUES (?, ?)", cards)
-            rows = [tuple(asdict(member).values()) for member in members]
-            writer._database.executemany("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            writer._database.execute("COMMIT")
+            started = {"schema": SCHEMA, "epochs": study.epochs, "complete": False, **facts}
+            writer._start(started, members, functions)
         except (OSError, sqlite3.Error) as error:
+            if writer is not None:
+                writer.close()
+            _abandon(directory, made)
             raise RecordingFailed(f"{directory}: the recording cannot be started ({_reason(error)}).") from None
         return writer
+
+    def _start(self, facts: Mapping[str, Any], members: Iterable[Member], functions: Mapping[str, Any]) -> None:
+        self._database.executescript("BEGIN;" + TABLES)
+        for name, value in facts.items():
+            self._set(name, value)
+        cards = [(name, json.dumps(card)) for name, card in functions.items()]
+        self._database.executemany("INSERT INTO functions VALUES (?, ?)", cards)
+        rows = [tuple(asdict(member).values()) for member in members]
+        self._database.executemany("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._database.execute("COMMIT")
 
     def commit(
         self,
@@ -132,7 +147,8 @@ class Writer:
             self._database.execute("BEGIN IMMEDIATE")
             segment = (kind, file, first_epoch, last, digest)
             self._database.execute(
-                "INSERT INTO segments (kind, file, first_epoch, last_epoch, sha256) VALUES (?, ?, ?, ?, ?)", segment
+                "INSERT INTO segments (kind, file, first_epoch, last_epoch, sha256) VALUES (?, ?, ?, ?, ?)",
+                segment,
             )
             if metrics:
                 self._insert_metrics(first_epoch, np.stack([metrics[name] for name in METRICS], axis=-1))
@@ -143,9 +159,11 @@ class Writer:
         except (OSError, sqlite3.Error) as error:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
+            (self.directory / file).unlink(missing_ok=True)
+            before = f"up to epoch {first_epoch - 1} everything" if first_epoch else "nothing"
             raise RecordingFailed(
                 f"{self.directory}: epochs {first_epoch} to {last} cannot be written ({_reason(error)}); "
-                f"everything up to epoch {first_epoch - 1} is kept and loads."
+                f"{before} is kept."
             ) from None
 
     def finish(self, **facts: Any) -> None:
@@ -156,7 +174,11 @@ class Writer:
                 self._set(name, value)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
-            raise RecordingFailed(f"{self.directory}: the end cannot be recorded ({_reason(error)}).") from None
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise RecordingFailed(
+                f"{self.directory}: the end cannot be recorded ({_reason(error)}); all epochs are kept."
+            ) from None
 
     def close(self) -> None:
         """Close the database."""
@@ -178,23 +200,45 @@ class Writer:
         self._database.executemany(f"INSERT INTO metrics VALUES ({places})", rows)
 
 
-def vacate(directory: Path, study: Study) -> None:
-    """Make room for a recording of `study`, or refuse: a directory with anything else in it stays untouched.
+def refuse_others(directory: Path, study: Study) -> None:
+    """Refuse a directory that is neither new, nor empty, nor that of an earlier recording of `study`.
 
     Raises:
-        InvalidRecording: the directory holds another study or other files.
+        InvalidRecording: the directory holds another study or other files; it is untouched.
     """
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+    # A run killed at its very start leaves no more than these.
+    if not directory.exists() or (directory.is_dir() and _contents(directory) <= {"study.toml.tmp", "segments"}):
         return
-    advice = "Choose another directory with --out."
+    advice = "it is left as it is; choose another directory with --out."
     if not (directory / "study.toml").is_file():
-        raise InvalidRecording(f"{directory} exists and holds no recording; it is left as it is. {advice}")
-    if from_toml(directory / "study.toml").identity != study.identity:
-        raise InvalidRecording(f"{directory} holds the recording of another study; it is left as it is. {advice}")
-    # The same study gives the same bytes: nothing is lost by running it again.
+        raise InvalidRecording(f"{directory} exists and holds no recording: {advice}")
+    try:
+        identity = from_toml(directory / "study.toml").identity
+    except InvalidStudy:
+        identity = ""
+    if identity != study.identity:
+        raise InvalidRecording(f"{directory} holds another study: {advice}")
+
+
+def _contents(directory: Path) -> set[str]:
+    """Names in a directory, those within `segments` among them."""
+    return {str(path.relative_to(directory)) for path in (*directory.glob("*"), *directory.glob("segments/*"))}
+
+
+def _clear(directory: Path) -> None:
+    """Remove an earlier recording of the same study: the same bytes will come again."""
     for name in ("study.db", "study.db-journal", "summary.json", "report.html"):
         (directory / name).unlink(missing_ok=True)
     shutil.rmtree(directory / "segments", ignore_errors=True)
+
+
+def _abandon(directory: Path, made: Iterable[Path]) -> None:
+    """Leave nothing of a recording that could not be started, nor of the directories made for it."""
+    with suppress(OSError):
+        _clear(directory)
+        (directory / "study.toml").unlink(missing_ok=True)
+        for path in made:
+            path.rmdir()
 
 
 def _reason(error: Exception) -> str:
@@ -224,7 +268,9 @@ def _write_segment(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 class Recording:
-    """A recording opened for reading. Arrays have epochs on the first axis (0 is the untrained network) and members on the second.
+    """A recording opened for reading.
+
+    Arrays have epochs on the first axis (0 is the untrained network) and members on the second.
 
     Attributes:
         directory: where it lies.
@@ -232,8 +278,8 @@ class Recording:
         members: all members, in the order of the member axis.
         metrics: name of METRICS → float64 (epochs + 1, members); NaN where a member has diverged.
         functions: activation → card (title, formula, facts, sampled curves).
-        facts: everything else that is known about the run: weight_layers, act_layers, classes, histogram_edges,
-            throughput, versions, complete …
+        facts: everything else that is known about the run: weight_layers, act_layers, classes,
+            histogram_edges, throughput, versions, complete …
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -242,11 +288,18 @@ class Recording:
         database = self.directory / "study.db"
         if not database.is_file() or not (self.directory / "study.toml").is_file():
             raise InvalidRecording(f"{self.directory} is no run directory: study.toml and study.db are expected in it.")
-        self.study = from_toml(self.directory / "study.toml")
         try:
-            with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            self.study = from_toml(self.directory / "study.toml")
+        except InvalidStudy as error:
+            raise InvalidRecording(f"the study of this recording cannot be read: {error}") from None
+        # What a killed run left half-written in the database, SQLite takes back when it may write.
+        mode = "rw" if database.with_name("study.db-journal").exists() else "ro"
+        try:
+            with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode={mode}", uri=True)) as connection:
                 self._read(connection)
-        except (sqlite3.Error, json.JSONDecodeError) as error:
+        except InvalidRecording:
+            raise
+        except (sqlite3.Error, ValueError, TypeError) as error:
             raise InvalidRecording(f"{database} is damaged or no actlab database ({error}).") from None
 
     def _read(self, connection: sqlite3.Connection) -> None:
@@ -256,7 +309,7 @@ class Recording:
                 f"{self.directory} has schema {self.facts.get('schema')}, this version of actlab reads {SCHEMA}."
             )
         rows = connection.execute("SELECT * FROM members ORDER BY id")
-        self.members = tuple(Member(*row[:4], bool(row[4]), *row[5:]) for row in rows)
+        self.members = tuple(replace(Member(*row), tuning=bool(row[4])) for row in rows)
         self.functions: dict[str, Any] = {
             name: json.loads(card) for name, card in connection.execute("SELECT * FROM functions")
         }
@@ -294,7 +347,7 @@ class Recording:
 
     @cached_property
     def sample(self) -> dict[str, np.ndarray]:
-        """`x` (samples, ...) and `y` (samples,): training samples kept with small networks; empty otherwise."""
+        """`x` (samples, ...) and `y` (samples,): training samples of small networks; empty for others."""
         return {name: array[0, 0] for name, array in self._arrays("sample").items()}
 
     @cached_property
@@ -316,7 +369,11 @@ class Recording:
         return self.study.networks(tuple(self.facts["input_shape"]))[activation]
 
     def weights(self, member: Member, epoch: int) -> Params:
-        """Parameters of one member after an epoch, as `Network.apply` takes them. Raises InvalidRecording if not kept."""
+        """Parameters of one member after an epoch, as `Network.apply` takes them.
+
+        Raises:
+            InvalidRecording: the weights of that epoch were not kept.
+        """
         if epoch not in self._weights:
             raise InvalidRecording(f"the weights of epoch {epoch} were not kept; there are {list(self.weight_epochs)}.")
         ids = [m.id for m in self.members if m.activation == member.activation]
@@ -355,4 +412,3 @@ def load(directory: str | Path) -> Recording:
         InvalidRecording: no recording there, or a damaged one.
     """
     return Recording(directory)
-

@@ -45,6 +45,7 @@ def samples_per_second(progress: Progress) -> str:
     '1.25 M'
     """
     rate = progress.samples / progress.seconds if progress.seconds else 0.0
+    rate = float(f"{rate:.3g}")  # 999,999 is 1 M, not 1,000 k.
     for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if rate >= size:
             return f"{rate / size:.3g} {prefix}"
