@@ -18,7 +18,7 @@ def parabolas(seed: int) -> Task:
     """Two parabolas, one half above the other: (x₁, x₁²) negative, (x₁, x₁² − 0.5) positive.
 
     Training: 1,000 equally spaced x₁ in [−1, 1] per class, the same for every seed, the negative class first
-    and each class in the order of x₁. Validation and test: 500 further points per class each,
+    and each class in the order of x₁. Validation and test: 250 further points per class each,
     x₁ drawn uniformly.
 
     >>> parabolas(0).x_train[[0, 1000]].tolist()
@@ -28,11 +28,11 @@ def parabolas(seed: int) -> Task:
     return build(
         "parabolas",
         _on_parabolas(np.linspace(-1, 1, 1000)),
-        _on_parabolas(rng.uniform(-1, 1, 500)),
-        _on_parabolas(rng.uniform(-1, 1, 500)),
+        _on_parabolas(rng.uniform(-1, 1, 250)),
+        _on_parabolas(rng.uniform(-1, 1, 250)),
         classes=("negative", "positive"),
         provenance="two parabolas, computed: training 1,000 equally spaced points a class, "
-        f"validation and test 500 uniform points a class each, seed {seed}",
+        f"validation and test 250 uniform points a class each, seed {seed}",
     )
 
 
