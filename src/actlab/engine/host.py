@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -89,21 +89,14 @@ def _run(
     count = sum(len(program.population.arms) * len(program.population.seeds) for program in programs)
     ledger = Ledger(study, programs, data.counts, writer, np.ones(count, bool))
     _commit_sample(writer, programs, task, study)
+    if not ledger.keeps_weights:
+        ledger.commit_weights(0)
     start = time.perf_counter()
     progress(Progress(0, study.epochs, count, 0, 0.0))
-    # Leaving the pool waits for what is being written: an interrupt loses nothing that was computed before.
+    # Leaving the pool waits for what is being written: an interrupt loses nothing that was handed over before.
     with ThreadPoolExecutor(1, "recording") as pool:
         written: Future[None] | None = None
-        batches = [orders(study, samples, program.seeds, range(chunk)) for program in programs]
-        for first in range(0, study.epochs + 1, chunk):
-            epochs = range(first, min(first + chunk, study.epochs + 1))
-            if not ledger.keeps_weights and first == 0:
-                ledger.commit_weights(0)
-            kinds = _kinds(epochs, chunk)
-            results = [program.advance(kinds, batch) for program, batch in zip(programs, batches, strict=True)]
-            # While the devices compute, the next chunk is shuffled and the last one written.
-            following = range(first + chunk, first + 2 * chunk)
-            batches = [orders(study, samples, program.seeds, following) for program in programs]
+        for epochs, results in _computed(study, samples, programs, chunk):
             if written is not None:
                 written.result()
             written = pool.submit(ledger.commit, epochs, results)
@@ -117,6 +110,22 @@ def _run(
         ledger.commit_weights(study.epochs)
     writer.finish(throughput=_throughput(study, samples, count, train_seconds, programs))
     return Recording(writer.directory)
+
+
+def _computed(study: Study, samples: int, programs: list[Program], chunk: int) -> Iterator[tuple[range, list[Tree]]]:
+    """Every chunk's epochs and results, which may still be computed.
+
+    One chunk is always handed to the devices ahead: while they compute, the next is shuffled and the last written.
+    """
+    ahead: list[tuple[range, list[Tree]]] = []
+    for first in range(0, study.epochs + 1, chunk):
+        epochs = range(first, min(first + chunk, study.epochs + 1))
+        batches = [orders(study, samples, program.seeds, range(first, first + chunk)) for program in programs]
+        kinds = _kinds(epochs, chunk)
+        ahead.append((epochs, [program.advance(kinds, own) for program, own in zip(programs, batches, strict=True)]))
+        if len(ahead) == 2:
+            yield ahead.pop(0)
+    yield from ahead
 
 
 def _kinds(epochs: range, chunk: int) -> np.ndarray:

@@ -95,7 +95,8 @@ def orders(study: Study, samples: int, seeds: tuple[int, ...], epochs: range) ->
         for j, seed in enumerate(seeds):
             generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
             found[i, j, :samples] = generator.permutation(samples)
-    return found.reshape(len(epochs), len(seeds), steps, study.batch).transpose(0, 2, 3, 1)
+    # Copied into the layout of the devices here, while these are busy, not when they wait for it.
+    return np.ascontiguousarray(found.reshape(len(epochs), len(seeds), steps, study.batch).transpose(0, 2, 3, 1))
 
 
 def chunk_length(study: Study, population: Population, samples: int) -> int:
