@@ -1,17 +1,11 @@
-"""A study: what is compared, on which data, how the networks are trained, and by which seeds.
-
-A study is data: validated when it is made, saved as TOML, and complete enough to be run again years later.
-"""
+"""The settings of a study: validated when it is made, completed for its data."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import itertools
-import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -213,16 +207,16 @@ class Study(_Frozen):
         whole = isinstance(seeds, Sequence) and all(isinstance(seed, int) for seed in seeds)
         if not whole and not isinstance(seeds, int):
             return settings  # Refused as seeds.
-        first = seeds if isinstance(seeds, int) else max(seeds, default=0) + 1
-        return settings | {"tuning_seeds": tuple(range(first, first + 3))}
+        taken = set(range(min(seeds, MOST_SEEDS)) if isinstance(seeds, int) else seeds)
+        after = itertools.chain(range(max(taken, default=0) + 1, 2**32), itertools.count())
+        free = (seed for seed in after if seed not in taken)
+        return settings | {"tuning_seeds": tuple(itertools.islice(free, 3))}
 
     @model_validator(mode="after")
     def _separate_tuning_seeds(self) -> Study:
         if shared := set(self.seeds) & set(self.tuning_seeds):
             numbers = ", ".join(map(str, sorted(shared)))
-            raise ValueError(
-                f"seeds and tuning_seeds share {numbers}: the report must not use a seed of tuning"
-            )
+            raise ValueError(f"seeds and tuning_seeds share {numbers}: the report must not use a seed of tuning")
         return self
 
     @property
@@ -231,7 +225,7 @@ class Study(_Frozen):
         return hashlib.sha256(self.to_toml().encode()).hexdigest()
 
     def to_toml(self) -> str:
-        """The study as the text of a TOML file; `from_toml` reads it back."""
+        """The study as the text of a TOML file; `actlab.study.from_toml` reads it back."""
         import tomli_w
 
         settings = self.model_dump(mode="json")
@@ -310,131 +304,6 @@ def _keys(location: Location, settings: Any) -> list[str]:
     return list(kind.model_fields)
 
 
-def from_toml(path: str | Path) -> Study:
-    """Read a study file.
-
-    Raises:
-        InvalidStudy: no such file, no TOML, a wrong key, type or range, a misspelt activation, layer or
-            optimiser; the message names key and line.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        settings = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidStudy(f"{path}: cannot be read as a study ({reason}).") from None
-    try:
-        return Study(**settings)
-    except InvalidStudy as error:
-        location, sentence = error.location, str(error)
-    except UnknownName as error:
-        location, sentence = _place_of(error, settings), str(error)
-    lines = TomlLines(text).lines
-    known = [lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines]
-    raise InvalidStudy(f"{path}, line {known[0] if known else 1}: {sentence}", location)
-
-
-# Where in a study file the names of each kind stand: first and last key.
-_NAMED = {
-    "activation": {("activations", "activations"), ("network", "function"), ("network", "activation")},
-    "layer": {("network", "layer")},
-    "initialiser": {("network", "init")},
-    "optimiser": {("optimiser", "optimiser"), ("optimiser", "name")},
-}
-
-
-def _place_of(error: UnknownName, settings: Mapping[str, Any]) -> Location:
-    for location, value in _leaves(settings):
-        keys = [part for part in location if isinstance(part, str)]
-        words = [word.strip() for word in value.split(",")] if isinstance(value, str) else []
-        if (keys[0], keys[-1]) in _NAMED[error.kind] and error.name in words:
-            return location
-    return ()
-
-
-def _leaves(value: Any, location: Location = ()) -> Iterator[tuple[Location, Any]]:
-    if isinstance(value, (dict, list)):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(item, (*location, key))
-    else:
-        yield location, value
-
-
-class TomlLines:
-    """Finds the line of every table, key and list entry of a TOML text that is known to be valid.
-
-    >>> TomlLines('a = 1\\nb = [\\n  {c = 2},\\n]').lines
-    {('a',): 1, ('b',): 2, ('b', 0): 3, ('b', 0, 'c'): 3}
-    """
-
-    TOKEN = re.compile(
-        r"""#[^\n]*|"{3}[\s\S]*?"{3}|'{3}[\s\S]*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'"""
-        r"""|[^\s#"'\[\]{},=.]+|[\[\]{},=.\n]"""
-    )
-
-    def __init__(self, text: str) -> None:
-        self.lines: dict[Location, int] = {}
-        self._left: list[tuple[str, int]] = []
-        line = 1
-        for token in self.TOKEN.findall(text):
-            if not token.startswith("#"):
-                self._left.append((token, line))
-            line += token.count("\n")
-        self._left.reverse()
-        table: Location = ()
-        while self._left:
-            if self._left[-1][0] == "\n":
-                self._left.pop()
-            elif self._left[-1][0] == "[":
-                table = self._header()
-            else:
-                self._pair(table)
-
-    def _header(self) -> Location:
-        _, line = self._left.pop()
-        repeated = self._left[-1][0] == "["
-        if repeated:
-            self._left.pop()
-        table = self._key("]")
-        if repeated:
-            self._left.pop()
-            self.lines.setdefault(table, line)
-            table = (*table, next(n for n in itertools.count() if (*table, n) not in self.lines))
-        self.lines[table] = line
-        return table
-
-    def _key(self, end: str) -> Location:
-        parts = itertools.takewhile(lambda token: token != end, iter(lambda: self._left.pop()[0], None))
-        return tuple(part.strip("\"'") for part in parts if part != ".")
-
-    def _pair(self, table: Location) -> None:
-        line = self._left[-1][1]
-        path = (*table, *self._key("="))
-        self.lines[path] = line
-        self._value(path)
-
-    def _value(self, path: Location) -> None:
-        opening, line = self._left.pop()
-        self.lines.setdefault(path, line)
-        if opening == "[":
-            for index in itertools.count():
-                if self._at_end("]"):
-                    return
-                self._value((*path, index))
-        elif opening == "{":
-            while not self._at_end("}"):
-                self._pair(path)
-        else:
-            while self._left and self._left[-1][0] not in (",", "]", "}", "\n"):
-                self._left.pop()  # The rest of a number or a date.
-
-    def _at_end(self, closing: str) -> bool:
-        while self._left[-1][0] in (",", "\n"):
-            self._left.pop()
-        return self._left[-1][0] == closing and bool(self._left.pop())
-
-
 def complete(study: Study, task: Task) -> Study:
     """The study with all filled in that depends on its task: network, learning rate, provenance, digest.
 
@@ -484,6 +353,4 @@ def _check_outputs(study: Study, task: Task) -> None:
                 f"{classes} classes: end it with Dense({1 if classes == 2 else classes})."
             )
     if not any(isinstance(layer, Act) and layer.function is None for layer in study.network or ()):
-        raise InvalidNetwork(
-            "the network has no open Act(): nothing in it would differ between the activations."
-        )
+        raise InvalidNetwork("the network has no open Act(): nothing in it would differ between the activations.")
