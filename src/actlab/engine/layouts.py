@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -36,6 +37,7 @@ class Layout(ABC):
         arm_axis: axis of the arms, likewise.
         sample_axis: axis of the samples in activations.
         unit_axis: axis of the units (or channels) in activations.
+        compiler_options: XLA's, for a CPU.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Layout(ABC):
     arm_axis: int
     sample_axis: int
     unit_axis: int
+    compiler_options: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def spread(self, per_seed: Array, arms: int) -> Array:
@@ -86,6 +89,9 @@ class Lanes(Layout):
 
     name = "lanes"
     seed_axis, arm_axis, sample_axis, unit_axis = -1, -2, 0, -3
+    # XLA would hand every small sum to a library of kernels (YNN): a call each time, and memory between them. Fused
+    # loops instead took a sixth of the time for a step of 192 members.
+    compiler_options = MappingProxyType({"xla_cpu_experimental_ynn_fusion_type": ""})
 
     def spread(self, per_seed: Array, arms: int) -> Array:
         last = jnp.moveaxis(per_seed, 0, -1)
@@ -102,10 +108,8 @@ class Lanes(Layout):
 
     def weigh(self, layer: Any, params: Mapping[str, Array], x: Array) -> Array:
         weight = params["weight"]
-        # Spelt out rather than as one reduction: with 192 members that took five times as long.
-        y = x[:, 0, None] * weight[0]
-        for i in range(1, weight.shape[0]):
-            y = y + x[:, i, None] * weight[i]
+        # A sum of products, which the compiler fuses with what comes before and after.
+        y = jnp.sum(x[:, :, None] * weight, axis=1)
         return y + params["bias"] if layer.bias else y
 
     def transform(self, layer: Any, x: Array) -> Array:

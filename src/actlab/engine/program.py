@@ -184,7 +184,9 @@ def build(study: Study, task: Task, population: Population, chunk: int, layout: 
         (chunk, steps, study.batch, len(seeds)), np.int32, sharding=NamedSharding(devices, order_spec)
     )
     with jax.default_matmul_precision("highest"):
-        call = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed).compile()
+        lowered = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed)
+    options = dict(layout.compiler_options) if jax.default_backend() == "cpu" else {}
+    call = lowered.compile(compiler_options=options)
     seconds = time.perf_counter() - start
     return Program(population, layout, devices, seeds, keeps_weights, seconds, call, state, fixed)
 
