@@ -428,8 +428,15 @@ class TestHeadline:
         assert "cannot be told apart from tanh and relu" in text
 
     def test_many_alike_are_counted(self, tmp_path):
-        made_up = study(activations=("sigmoid", "tanh", "relu", "elu", "gelu"), seeds=3)
+        made_up = study(activations=("sigmoid", "tanh", "relu", "elu", "gelu"), seeds=10)
         assert "from any of the other 4" in summarise(record(tmp_path / "run", made_up))["headline"]
+
+    def test_too_few_seeds_for_any_test_are_not_called_alike(self, tmp_path):
+        finals = {"sigmoid": 0.7, "tanh": 0.8, "relu": 0.9}
+        metrics = {"test_accuracy": lambda m: finals[m.activation] + 0.001 * m.seed}
+        text = summarise(record(tmp_path / "run", study(seeds=5), metrics=metrics))["headline"]
+        assert "So few seeds cannot tell any two activations apart" in text
+        assert "Statistically it cannot" not in text
 
     def test_single_activation(self, tmp_path):
         summary = summarise(record(tmp_path / "run", study(activations=("relu",), seeds=4)))

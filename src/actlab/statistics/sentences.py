@@ -155,9 +155,10 @@ def _told_apart(summary: Mapping[str, Any], best: Mapping[str, Any], others: Seq
     """The sentence about what is statistically indistinguishable from the best."""
     if not others:
         return []
-    p = {
-        c["b"]: c["p_holm"] for c in summary["comparisons"] if c["metric"] == "test_accuracy" and c["a"] == best["name"]
-    }
+    compared = [c for c in summary["comparisons"] if c["metric"] == "test_accuracy"]
+    if smallest_p(max(c["pairs"] for c in compared), len(compared)) >= SIGNIFICANT:
+        return ["So few seeds cannot tell any two activations apart by a test: look at the intervals."]
+    p = {c["b"]: c["p_holm"] for c in compared if c["a"] == best["name"]}
     alike = [other["name"] for other in others if p[other["name"]] is None or p[other["name"]] >= SIGNIFICANT]
     test = "(Wilcoxon signed-rank by seed, Holm's correction)"
     if not alike:
