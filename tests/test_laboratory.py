@@ -1,0 +1,206 @@
+"""A study from end to end: the same bytes twice, and nothing lost by a full disk, Ctrl-C or a kill."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import actlab
+from actlab import recording as recording_module
+from actlab.errors import InvalidData, InvalidRecording, RecordingFailed
+from actlab.laboratory import conclude
+from actlab.recipes import recipe
+from actlab.study import Study
+from actlab.tasks import load as load_task
+from actlab.tasks.task import build
+
+SMALL = recipe("parabolas").study.model_copy(update={"seeds": (0, 1), "epochs": 20, "milestones": ()})
+
+
+def files(directory):
+    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    seen = []
+    recording = actlab.run(SMALL, tmp_path_factory.mktemp("runs") / "run", progress=seen.append)
+    return recording, seen
+
+
+def test_a_run_leaves_what_is_promised(finished):
+    recording, _ = finished
+    assert (recording.epochs, recording.complete, len(recording.members)) == (20, True, 6)
+    names = {path.name for path in recording.directory.iterdir()}
+    assert names == {"study.toml", "study.db", "segments", "summary.json", "report.html"}
+    assert not [name for name in files(recording.directory) if name.endswith((".tmp", "-journal"))]
+    assert recording.study.digest == load_task("parabolas").digest
+    summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
+    assert summary == json.loads(json.dumps(actlab.summarise(recording)))
+    assert conclude(recording) == actlab.summarise(recording)
+
+
+def test_progress_goes_from_compiling_to_the_last_epoch(finished):
+    _, seen = finished
+    assert (seen[0].epoch, seen[0].samples, seen[0].seconds) == (0, 0, 0.0)
+    assert (seen[-1].epoch, seen[-1].epochs, seen[-1].members) == (20, 20, 6)
+    assert seen[-1].samples == 20 * 2000 * 6
+    epochs = [progress.epoch for progress in seen[1:]]
+    assert epochs == sorted(set(epochs))
+
+
+def test_the_same_study_gives_the_same_bytes_also_into_the_same_directory(finished, tmp_path):
+    recording, _ = finished
+    other = actlab.run(recording.study, tmp_path / "run", progress=lambda _: None)
+    actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
+    for name in recording.metrics:
+        np.testing.assert_array_equal(other.metrics[name], recording.metrics[name])
+    ours, theirs = files(recording.directory), files(tmp_path / "run")
+    assert set(ours) == set(theirs)
+    for name in ours:
+        if name.startswith("segments/") or name == "study.toml":
+            assert ours[name] == theirs[name]
+
+
+def test_trainable_parameters_are_among_the_weights_of_every_epoch(tmp_path):
+    study = SMALL.model_copy(update={"activations": ("relu", "prelu", "maxout"), "epochs": 3, "seeds": (3, 8)})
+    recording = actlab.run(study, tmp_path / "run", progress=lambda _: None)
+    task = load_task("parabolas")
+    assert recording.weight_epochs == (0, 1, 2, 3)
+    for member in recording.members:
+        network = recording.network(member.activation)
+        first, last = (recording.weights(member, epoch) for epoch in (0, 3))
+        for params in (first, last):
+            shapes = {(layer, name): a.shape for layer, arrays in params.items() for name, a in arrays.items()}
+            assert shapes == {(s.name, name): size for s in network.sites for name, size in s.parameter_shapes.items()}
+        if member.activation == "prelu":
+            np.testing.assert_array_equal(first["act1"]["negative_slope"], np.float32([0.25, 0.25]))
+            assert np.all(last["act1"]["negative_slope"] != 0.25)
+        # The network in NumPy, from the weights alone, classifies as was recorded.
+        for epoch, params in ((0, first), (3, last)):
+            right = (np.asarray(network.apply(params, task.x_test))[:, 0] > 0) == (task.y_test == 1)
+            assert right.mean() == pytest.approx(recording.metrics["test_accuracy"][epoch, member.id], abs=2e-3)
+
+
+def test_data_at_hand_are_taken(tmp_path):
+    rng = np.random.default_rng(0)
+    pairs = [(rng.normal(size=(n, 4)).astype(np.float32), np.arange(n) % 3) for n in (60, 30, 30)]
+    task = build("mine", *pairs, provenance="a random number generator")
+    study = Study(name="mine", task="mine.npz", activations="relu", seeds=1, epochs=1)
+    recording = actlab.run(study, tmp_path / "run", task=task, progress=lambda _: None)
+    assert (recording.study.digest, recording.study.provenance) == (task.digest, "a random number generator")
+    with pytest.raises(InvalidData, match=r"mine\.npz is no file"):
+        actlab.run(study, tmp_path / "other", progress=lambda _: None)
+    assert not (tmp_path / "other").exists()
+
+
+def test_another_study_is_refused(finished):
+    recording, _ = finished
+    before = files(recording.directory)
+    with pytest.raises(InvalidRecording, match="holds another study"):
+        actlab.run(SMALL.model_copy(update={"epochs": 21}), recording.directory, progress=lambda _: None)
+    assert files(recording.directory) == before
+
+
+# Full disks
+
+
+def test_a_disk_full_at_the_third_segment_keeps_the_others(tmp_path, monkeypatch, finished):
+    write, written = recording_module._write_synced, []
+
+    def filling(path, data):
+        if path.suffix == ".safetensors" and path.name.startswith("epochs"):
+            written.append(path.name)
+            if len(written) > 2:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, data)
+
+    monkeypatch.setattr(recording_module, "_write_synced", filling)
+    with pytest.raises(RecordingFailed, match="No space left on device"):
+        actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
+    monkeypatch.undo()
+    assert len(written) == 3, "nothing is written after the failure"
+    whole, _ = finished
+    kept = actlab.load(tmp_path / "run")
+    assert kept.epochs >= 1
+    assert not kept.complete
+    for name, values in kept.metrics.items():
+        np.testing.assert_array_equal(values, whole.metrics[name][: kept.epochs + 1])
+    for name, array in kept.probes.items():
+        np.testing.assert_array_equal(array, whole.probes[name][: kept.epochs + 1])
+    assert actlab.report(kept, tmp_path / "report.html").stat().st_size > 100_000
+    assert actlab.run(SMALL, tmp_path / "run", progress=lambda _: None).complete
+
+
+@pytest.mark.parametrize("call", ["write_text", "replace"])
+def test_a_summary_that_cannot_be_written_leaves_no_half_of_one(finished, monkeypatch, call):
+    recording, _ = finished
+    before = files(recording.directory)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*(("pathlib.Path.write_text",) if call == "write_text" else ("os.replace",)), full)
+    with pytest.raises(RecordingFailed, match=r"summary\.json: .*No space left .*the recording is complete"):
+        conclude(recording)
+    monkeypatch.undo()
+    assert files(recording.directory) == before
+
+
+# Ctrl-C and kills
+
+
+def test_an_interrupt_keeps_what_was_computed_before(tmp_path, finished):
+    whole, _ = finished
+    calls = []
+
+    def interrupt(progress):
+        calls.append(progress.epoch)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        actlab.run(SMALL, tmp_path / "run", progress=interrupt)
+    kept = actlab.load(tmp_path / "run")
+    assert not kept.complete
+    assert calls[-2] <= kept.epochs <= 20
+    for name, values in kept.metrics.items():
+        np.testing.assert_array_equal(values, whole.metrics[name][: kept.epochs + 1])
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
+def test_a_signal_in_the_middle_of_a_run(tmp_path, kind):
+    command = [sys.executable, "-m", "actlab", "compare", "parabolas", "--seeds", "4", "--epochs", "1000000"]
+    child = subprocess.Popen(
+        [*command, "--out", "run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        patience = time.monotonic() + 120
+        while len(list(tmp_path.glob("run/segments/epochs-*.safetensors"))) < 2:
+            assert child.poll() is None, child.communicate()
+            assert time.monotonic() < patience, "no segment came"
+            time.sleep(0.02)
+        child.send_signal(kind)
+        out, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        child.wait()
+    kept = actlab.load(tmp_path / "run")
+    assert kept.epochs > 0
+    assert not kept.complete
+    assert all(np.isfinite(values).all() for values in kept.metrics.values())
+    assert len(kept.probes["flat_share"]) == kept.epochs + 1
+    assert out == ""
+    if kind == signal.SIGKILL:
+        assert child.returncode == -signal.SIGKILL
+        return
+    assert child.returncode == 130
+    assert err == f"actlab: stopped; everything up to epoch {kept.epochs} is kept: actlab report run shows it.\n"
