@@ -1,0 +1,601 @@
+"""The command line as people use it: what it prints, and what it says to wrong input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+import typer
+
+import actlab
+from actlab.cli import app, main
+from actlab.functions import catalogue
+from actlab.recipes import RECIPES
+
+TINY = ["--seeds", "2", "--epochs", "2"]
+
+
+def files(directory):
+    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def actlab_command(capsys, monkeypatch, tmp_path):
+    """Run a command line in an empty directory; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["actlab", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def refused(actlab_command, tmp_path):
+    """Run a command line that must be refused: one sentence, nothing written. Returns the sentence."""
+
+    def run(*arguments):
+        before = files(tmp_path), sorted(map(str, tmp_path.rglob("*")))
+        code, out, err = actlab_command(*arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith("actlab: ")
+        assert err.endswith((".\n", "?\n"))
+        assert err.count("\n") == 1
+        assert (files(tmp_path), sorted(map(str, tmp_path.rglob("*")))) == before
+        return err.removeprefix("actlab: ").rstrip("\n")
+
+    return run
+
+
+def in_a_process(*arguments, cwd, code=None, **environment):
+    """Run the command, or `code` before its main(), in a process of its own."""
+    start = ["-m", "actlab"] if code is None else ["-c", f"{code}\nfrom actlab.cli import main; main()"]
+    return subprocess.run(
+        [sys.executable, *start, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A small run by the real command: its directory and what the process said."""
+    directory = tmp_path_factory.mktemp("command")
+    arguments = ["compare", "parabolas", "--seeds", "6", "--epochs", "12", "--out", "run", "--json"]
+    return directory / "run", in_a_process(*arguments, cwd=directory)
+
+
+# What it prints
+
+
+def test_version_and_help(actlab_command):
+    assert actlab_command("--version") == (0, f"actlab {version('actlab')}\n", "")
+    code, out, err = actlab_command()
+    assert (code, err) == (0, "")
+    assert actlab_command("--help") == actlab_command("-h") == (0, out, "")
+    for command in ("functions", "recipes", "compare", "report"):
+        assert command in out
+
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_every_command_is_documented(actlab_command, name):
+    code, out, err = actlab_command(name, "--help")
+    assert (code, err) == (0, "")
+    assert COMMANDS[name].help.splitlines()[0][:40] in out
+    for parameter in COMMANDS[name].params:
+        assert parameter.help, f"actlab {name}: {parameter.name} is not documented"
+        assert " ".join(parameter.help.split())[:20] in " ".join(out.split())
+        if parameter.param_type_name == "option":
+            assert parameter.opts[0] in out
+
+
+def test_functions_are_listed_each_with_a_card(actlab_command):
+    code, out, err = actlab_command("functions")
+    assert (code, err) == (0, "")
+    for name in catalogue:
+        assert name in out
+    code, out, err = actlab_command("functions", "swish")
+    assert (code, err) == (0, "")
+    assert out.startswith("SiLU")
+    assert "Lipschitz" in out
+
+
+def test_functions_as_json(actlab_command):
+    code, out, err = actlab_command("functions", "--json")
+    assert (code, err) == (0, "")
+    records = json.loads(out)
+    assert [record["name"] for record in records] == [function.name for function in catalogue.values()]
+    code, out, _ = actlab_command("functions", "leaky_relu", "--json")
+    record = json.loads(out)
+    assert code == 0
+    assert record == records[[r["name"] for r in records].index("leaky_relu")]
+    assert record["parameters"] == {"negative_slope": {"default": 0.01, "trainable": False}}
+    assert {"title", "formula", "latex", "family", "kind", "year", "source", "aliases", "facts"} <= set(record)
+    assert record["facts"] == catalogue["leaky_relu"].facts().to_dict()
+
+
+@pytest.mark.parametrize(("name", "start"), [("g.png", b"\x89PNG"), ("g.svg", b"<?xml"), ("g.pdf", b"%PDF")])
+def test_functions_are_drawn(actlab_command, tmp_path, name, start):
+    assert actlab_command("functions", "gelu", "--plot", name) == (0, f"wrote {name}\n", "")
+    assert (tmp_path / name).read_bytes().startswith(start)
+    code, out, err = actlab_command("functions", "gelu", "--plot", name, "--json")
+    assert (code, err, json.loads(out)["name"]) == (0, f"wrote {name}\n", "gelu")
+
+
+def test_recipes_are_listed(actlab_command):
+    code, out, err = actlab_command("recipes")
+    assert (code, err) == (0, "")
+    for name in RECIPES:
+        assert name in out
+
+
+def test_json_is_the_summary_and_nothing_else(finished):
+    directory, done = finished
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+
+
+SCHEMA = {"schema", "actlab", "study", "activations", "comparisons", "findings", "throughput"}
+ESTIMATE = {"mean", "median", "ci95", "values"}
+THROUGHPUT = {
+    "members",
+    "steps",
+    "net_steps_per_second",
+    "samples_per_second",
+    "train_seconds",
+    "compile_seconds",
+}
+
+
+def test_the_summary_has_the_keys_that_programs_rely_on(finished):
+    directory, _ = finished
+    summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+    assert set(summary) == SCHEMA | {"epoch", "complete", "notes", "headline"}
+    assert (summary["schema"], summary["actlab"], summary["complete"]) == (1, version("actlab"), True)
+    assert summary["study"]["seeds"] == [0, 1, 2, 3, 4, 5]
+    assert [entry["name"] for entry in summary["activations"]] != []
+    for entry in summary["activations"]:
+        assert {"name", "members", "diverged", "test_accuracy", "test_loss", "train_loss"} <= set(entry)
+        assert (entry["members"], entry["diverged"]) == (6, 0)
+        for metric in ("test_accuracy", "test_loss", "train_loss"):
+            estimate = entry[metric]
+            assert set(estimate) >= ESTIMATE
+            assert len(estimate["values"]) == 6
+            assert estimate["mean"] == pytest.approx(np.mean(estimate["values"]))
+            assert estimate["ci95"][0] <= estimate["mean"] <= estimate["ci95"][1]
+        assert set(entry["epochs_to_target"]) == {"target", "median", "reached"}
+        assert [set(milestone) for milestone in entry["milestones"]] == [{"name", "median", "reached"}] * 2
+    means = [entry["test_accuracy"]["mean"] for entry in summary["activations"]]
+    assert means == sorted(means, reverse=True)
+    for row in summary["comparisons"]:
+        assert {"a", "b", "metric", "difference", "ci95", "p", "p_holm"} <= set(row)
+    assert set(summary["throughput"]) == THROUGHPUT
+    assert summary["throughput"]["members"] == 18
+    assert summary["throughput"]["steps"] == 12 * 125
+
+
+def test_a_table_and_where_the_report_lies(actlab_command, tmp_path):
+    code, out, err = actlab_command("compare", "--task", "moons", "--activations", "relu,gelu", *TINY)
+    assert (code, err) == (0, "")
+    (directory,) = (tmp_path / "runs").iterdir()
+    assert directory.name.startswith("moons-")
+    for part in ("relu", "gelu", "accuracy", f"runs/{directory.name}/report.html", "summary.json"):
+        assert part in out
+    assert actlab.load(directory).study.network[-1].units == 1
+    again = actlab_command("compare", directory / "study.toml", "--json", "--out", directory)
+    assert again[0] == 0
+    assert [entry["name"] for entry in json.loads(again[1])["activations"]]
+
+
+def test_names_of_studies_do_not_leave_the_directory_of_runs(actlab_command, tmp_path):
+    (tmp_path / "s.toml").write_text('name = "../../up/and away"\ntask = "moons"\n', encoding="utf-8")
+    assert actlab_command("compare", "s.toml", "--activations", "relu", *TINY)[0] == 0
+    assert [path.name.rpartition("-")[0] for path in (tmp_path / "runs").iterdir()] == ["up-and-away"]
+
+
+WITHOUT_JAX = """
+import importlib.abc, sys
+class Blocked(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {"jax", "jaxlib", "optax"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def test_a_report_is_made_again_without_jax(finished, tmp_path):
+    directory, _ = finished
+    done = in_a_process("report", directory, "--out", "again.html", cwd=tmp_path, code=WITHOUT_JAX)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "wrote again.html\n", "")
+    assert (tmp_path / "again.html").read_bytes() == (directory / "report.html").read_bytes()
+    (directory / "report.html").unlink()
+    assert in_a_process("report", directory, cwd=tmp_path, code=WITHOUT_JAX).returncode == 0
+    assert (directory / "report.html").read_bytes() == (tmp_path / "again.html").read_bytes()
+
+
+# Networks
+
+
+def write_npz(path, shape=(4,), classes=3, samples=60, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {"x_train": rng.normal(size=(samples, *shape)), "y_train": np.arange(samples) % classes}
+    np.savez(path, **arrays | changes)
+
+
+DENSE = '[[network]]\nlayer = "dense"\nunits = {}\n[[network]]\nlayer = "act"\n'
+CONV = (
+    '[[network]]\nlayer = "conv"\nfilters = {}\nkernel = 5\nactivation = {{layer = "act"}}\n'
+    '[[network]]\nlayer = "max_pool"\n'
+)
+FLATTEN = '[[network]]\nlayer = "flatten"\n'
+END = '[[network]]\nlayer = "dense"\nunits = 10\n'
+LENET5 = CONV.format(6) + CONV.format(16) + CONV.format(120).rpartition("[[")[0] + FLATTEN + DENSE.format(84) + END
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "published"),
+    [
+        ((784,), DENSE.format(512) + END, "407,050"),
+        ((28, 28), FLATTEN + DENSE.format(512) * 6 + END, "1,720,330"),
+        ((32, 32, 3), LENET5, "697,046"),
+    ],
+)
+def test_the_summary_of_a_network_counts_as_published(actlab_command, tmp_path, shape, layers, published):
+    write_npz(tmp_path / "data.npz", shape, 10, 100)
+    (tmp_path / "s.toml").write_text('task = "data.npz"\nactivations = ["relu"]\n' + layers, encoding="utf-8")
+    before = files(tmp_path)
+    code, out, err = actlab_command("compare", "s.toml", "--summary")
+    assert (code, err) == (0, "")
+    assert out.split()[-2:] == ["total", published]
+    assert files(tmp_path) == before, "nothing is trained"
+
+
+def test_networks_that_differ_are_all_shown(actlab_command):
+    code, out, _ = actlab_command("compare", "--summary", "--activations", "relu,gelu,prelu,maxout")
+    assert code == 0
+    for part in ("with relu, gelu:", "with prelu:", "with maxout:", "26,122", "26,378", "50,954"):
+        assert part in out
+
+
+# A user's own data
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.4f},{b:.4f},{'xyz'[i % 3]}" for i, (a, b) in enumerate(rng.normal(size=(60, 2)))]
+    (tmp_path / "iris.csv").write_text("\n".join(["width,length,species", *rows]) + "\n", encoding="utf-8")
+    return tmp_path / "iris.csv"
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_own_data_are_compared(actlab_command, tmp_path, table, kind):
+    write_npz(tmp_path / "own.npz")
+    chosen = ["--task", "iris.csv", "--target", "species"] if kind == "csv" else ["--task", "own.npz"]
+    code, out, err = actlab_command("compare", *chosen, *TINY, "--activations", "relu, swish", "--out", "run", "--json")
+    assert (code, err) == (0, "")
+    assert sorted(entry["name"] for entry in json.loads(out)["activations"]) == ["relu", "silu"]
+    study = actlab.load(tmp_path / "run").study
+    assert study.name == ("iris" if kind == "csv" else "own")
+    assert study.target == ("species" if kind == "csv" else None)
+    assert study.network[-1].units == 3
+
+
+def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, refused, tmp_path):
+    write_npz(tmp_path / "own.npz")
+    assert actlab_command("compare", "--task", "own.npz", *TINY, "--activations", "relu", "--out", "run")[0] == 0
+    write_npz(tmp_path / "own.npz", samples=61)
+    sentence = refused("compare", "run/study.toml", "--out", "again")
+    assert "the data of task 'own.npz' are not those of the study" in sentence
+    sentence = refused("compare", "--task", "own.npz", *TINY, "--activations", "relu", "--out", "run")
+    assert sentence == "run holds another study: it is left as it is; choose another directory with --out."
+
+
+# Wrong input: names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["compare", "--activations", "relu,gleu"], "unknown activation 'gleu': did you mean 'gelu'?"),
+        (["functions", "gleu"], "unknown activation 'gleu': did you mean 'gelu'?"),
+        (["compare", "parabola"], "unknown recipe 'parabola': did you mean 'parabolas'?"),
+        (["compare", "--task", "mnits"], "unknown task 'mnits': did you mean 'mnist'?"),
+        (["compare", "--task", "iris.csv", "--target", "specis"], "unknown column 'specis': did you mean 'species'?"),
+        (["compare", "desne.toml"], "desne.toml, line 2: unknown layer 'desne': did you mean 'dense'?"),
+        (["compar"], "no such command 'compar'. Did you mean 'compare'?"),
+        (["compare", "--seed", "3"], "no such option: --seed (Possible options: --seeds)."),
+        (["compare", "mnist"], "mnist is no recipe but data: write actlab compare --task mnist."),
+        (["compare", "iris.csv"], "iris.csv is no recipe but data: write actlab compare --task iris.csv."),
+    ],
+)
+def test_misspelt_names_come_with_the_nearest(refused, table, tmp_path, arguments, sentence):
+    (tmp_path / "desne.toml").write_text('[[network]]\nlayer = "desne"\nunits = 3\n', encoding="utf-8")
+    assert refused(*arguments) == sentence
+
+
+# Wrong input: values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--seeds", "0"], "seeds: a number of seeds from 1 to 100,000 is expected, got 0."),
+        (["--seeds", "-1"], "seeds: a number of seeds from 1 to 100,000 is expected, got -1."),
+        (["--seeds", "ten"], "--seeds: a whole number is expected, got 'ten'."),
+        (["--seeds"], "option '--seeds' requires an argument."),
+        (["--epochs", "0"], "epochs: 1 or more is expected, got 0."),
+        (["--epochs", "1.5"], "--epochs: a whole number is expected, got '1.5'."),
+        (
+            ["--learning-rates", "fast"],
+            "--learning-rates 'fast': numbers separated by commas are expected, as in 0.01,0.1.",
+        ),
+        (["--learning-rates", "0.1,0"], "learning_rates, entry 2: more than 0 is expected, got 0.0."),
+        (["--learning-rates", "inf"], "learning_rates, entry 1: a finite number is expected, got inf."),
+        (["--learning-rates", "0.1,0.10"], "learning_rates: 0.1 is named twice."),
+        (["--activations", ","], "activations: a list with at least 1 entry is expected, got []."),
+        (["--activations", "silu,swish"], "activations: 'silu' is named twice."),
+        (["--target", "a"], "target 'a' was given for 'digits', which is no .csv file: leave it out."),
+        (["digits", "parabolas"], "got unexpected extra argument(s) (parabolas)."),
+        (["nowhere.toml"], "nowhere.toml: cannot be read as a study (No such file or directory)."),
+        (["--task", "nowhere.npz", "--summary"], "nowhere.npz is no file: give the path of a .npz or .csv file"),
+        (["parabolas", "--task", "digits"], "layer dense1: Dense takes vectors and got samples of shape (8, 8, 1)"),
+    ],
+)
+def test_wrong_values(refused, arguments, sentence):
+    assert refused("compare", *arguments).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["report"], "missing argument 'DIR'."),
+        (["report", "nowhere"], "nowhere is no run directory: study.toml and study.db are expected in it."),
+        (["functions", "gelu", "--plot", "g.xyz"], "g.xyz: a picture is written as .png, .svg or .pdf"),
+        (["functions", "gelu", "--plot", "nowhere/g.png"], "nowhere/g.png: the picture cannot be written"),
+        (["functions", "--frobnicate"], "no such option: --frobnicate."),
+    ],
+)
+def test_wrong_values_of_the_other_commands(refused, arguments, sentence):
+    assert refused(*arguments).startswith(sentence)
+
+
+def test_a_report_that_cannot_be_written(refused, finished):
+    directory, _ = finished
+    assert refused("report", directory, "--out", "nowhere/r.html").startswith("nowhere/r.html: the report cannot be")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "sentence"),
+    [
+        ('task = "moons"\nepoch = 3', 2, "unknown key 'epoch': did you mean 'epochs'?"),
+        ('task = "moons"\nepochs = "many"', 2, "epochs: a whole number is expected, got 'many'."),
+        ('task = "moons"\n\nepochs = 0', 3, "epochs: 1 or more is expected, got 0."),
+        ('[optimiser]\nname = "sgd"\nmomentum = 1.5', 3, "optimiser, momentum: less than 1 is expected, got 1.5."),
+        (FLATTEN + DENSE.format(0), 5, "network, entry 2, units: more than 0 is expected, got 0."),
+        ('[[milestones]]\nname = "a"\naccuracy = 2', 3, "milestones, entry 1, accuracy: 1 or less is expected, got 2."),
+        ('activations = [\n  "relu",\n  "gleu",\n]', 3, "unknown activation 'gleu': did you mean 'gelu'?"),
+    ],
+)
+def test_a_wrong_study_file_is_refused_with_key_and_line(refused, tmp_path, text, line, sentence):
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    assert refused("compare", "s.toml") == f"s.toml, line {line}: {sentence}"
+    assert refused("compare", "s.toml", "--seeds", "3", "--summary") == f"s.toml, line {line}: {sentence}"
+
+
+# Wrong input: data
+
+
+def with_holes(kind):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    x[3, 1] = np.nan
+    x[[7, 9], 2] = kind
+    return x
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "sentence"),
+    [
+        (
+            (4,),
+            {"x_train": with_holes(np.nan)},
+            "3 of the 240 values of x_train are NaN or infinite in float32, the first at [3, 1]",
+        ),
+        ((4,), {"x_train": with_holes(-np.inf)}, "3 of the 240 values of x_train are NaN or infinite"),
+        ((4,), {"y_train": np.arange(59) % 3}, "x_train holds 60 samples and y_train 59 labels"),
+        ((4,), {"y_train": np.zeros(60, int)}, "y_train holds one class only (0)"),
+        ((4,), {"y_train": np.arange(60) % 3 + 0.5}, "labels are not integers: y_train holds 0.5 at [0]"),
+        ((4,), {"y_train": np.array(["a", "b"] * 30)}, "labels are not integers"),
+        ((4,), {"x_train": np.zeros((0, 4)), "y_train": np.zeros(0, int)}, "x_train is empty"),
+        ((4,), {"x_train": np.zeros((60, 0))}, "x_train is empty"),
+        ((4,), {"x_test": np.zeros((9, 3)), "y_test": np.arange(9) % 3}, "a sample of x_test has shape (3,)"),
+        ((4,), {"x_tset": np.zeros((9, 4))}, "did you mean 'x_test'?"),
+    ],
+)
+def test_wrong_arrays(refused, tmp_path, shape, changes, sentence):
+    write_npz(tmp_path / "own.npz", shape, **changes)
+    assert sentence in refused("compare", "--task", "own.npz", *TINY)
+
+
+def test_arrays_cut_short(refused, tmp_path):
+    write_npz(tmp_path / "own.npz")
+    (tmp_path / "own.npz").write_bytes((tmp_path / "own.npz").read_bytes()[:-100])
+    assert "own.npz cannot be read as a .npz file" in refused("compare", "--task", "own.npz", *TINY)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("0.1257", "nan"), "iris.csv: 1 of the 120 values are NaN or infinite, the first in line 2, column 'width'"),
+        (("0.1257", "many"), "iris.csv, line 2: column 'width' holds 'many', no number"),
+        ((",x\n", "\n"), "iris.csv, line 2: 2 values where the header names 3 columns"),
+    ],
+)
+def test_wrong_tables(refused, table, change, sentence):
+    text = table.read_text(encoding="utf-8")
+    assert change[0] in text
+    table.write_text(text.replace(*change), encoding="utf-8")
+    assert sentence in refused("compare", "--task", "iris.csv", "--target", "species")
+
+
+def test_a_table_needs_a_target(refused, table):
+    sentence = refused("compare", "--task", "iris.csv")
+    assert "no target was given: name the column of classes, one of width, length, species" in sentence
+    assert "labels are not integers" in refused("compare", "--task", "iris.csv", "--target", "width")
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "sentence"),
+    [
+        ((8, 8), DENSE.format(5) + END, "layer dense1: Dense takes vectors and got samples of shape (8, 8, 1)"),
+        ((4,), CONV.format(5) + FLATTEN + END, "layer conv1: Conv takes images"),
+        ((8, 8), CONV.format(5) * 4 + FLATTEN + END, "a window of 2×2 does not fit into images of 1×1"),
+        ((8, 8), FLATTEN + DENSE.format(5), "but the task has 10 classes: end it with Dense(10)"),
+        ((8, 8), FLATTEN + END, "the network has no open Act()"),
+    ],
+)
+def test_samples_of_another_shape_than_the_network_takes(refused, tmp_path, shape, layers, sentence):
+    write_npz(tmp_path / "own.npz", shape, 10)
+    (tmp_path / "s.toml").write_text('task = "own.npz"\nactivations = ["relu"]\n' + layers, encoding="utf-8")
+    assert sentence in refused("compare", "s.toml", *TINY)
+
+
+# Data files that must be downloaded
+
+
+MNIST_IMAGES = "train-images-idx3-ubyte.gz"
+MNIST_SHA256 = "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+
+
+def test_a_damaged_data_file_is_named_and_never_used(refused, monkeypatch, tmp_path):
+    monkeypatch.setenv("ACTLAB_DATA", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / MNIST_IMAGES).write_bytes(b"cut short")
+    sentence = refused("compare", "--task", "mnist", *TINY)
+    found = hashlib.sha256(b"cut short").hexdigest()
+    wrong = f"has the wrong SHA-256 digest, expected {MNIST_SHA256}, found {found}: "
+    assert sentence.startswith(f"{tmp_path}/mnist/{MNIST_IMAGES} {wrong}")
+
+
+def test_without_a_network_it_says_what_to_put_where(refused, monkeypatch, tmp_path):
+    monkeypatch.setenv("ACTLAB_DATA", str(tmp_path))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "fashion-mnist").mkdir()
+    sentence = refused("compare", "--task", "fashion-mnist", *TINY)
+    assert f"{MNIST_IMAGES} could be had from no mirror" in sentence
+    assert "cannot be reached" in sentence
+    assert f"into {tmp_path}/fashion-mnist" in sentence
+
+
+# Directories that are not free
+
+
+def test_a_directory_of_another_study_stays_as_it_is(actlab_command, finished):
+    directory, _ = finished
+    before = files(directory)
+    code, out, err = actlab_command("compare", "parabolas", "--seeds", "6", "--epochs", "13", "--out", directory)
+    assert (code, out) == (2, "")
+    assert (
+        err == f"actlab: {directory} holds another study: it is left as it is; choose another directory with --out.\n"
+    )
+    assert files(directory) == before
+
+
+def test_a_directory_of_other_files_stays_as_it_is(refused, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine", encoding="utf-8")
+    assert "mine exists and holds no recording" in refused("compare", "parabolas", *TINY, "--out", "mine")
+    assert "thesis.tex exists and holds no recording" in refused("compare", *TINY, "--out", "mine/thesis.tex")
+    assert "holds no recording" in refused("compare", *TINY, "--out", ".")
+
+
+# A damaged recording, a full disk
+
+
+def test_a_damaged_recording_is_not_reported(actlab_command, finished, tmp_path):
+    directory, _ = finished
+    segment = sorted(directory.glob("segments/epochs-*"))[1]
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        code, out, err = actlab_command("report", directory, "--out", "r.html")
+    finally:
+        segment.write_bytes(whole)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"actlab: {segment} is damaged: SHA-256 is ")
+    assert not (tmp_path / "r.html").exists()
+
+
+LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
+
+
+def test_a_full_disk_ends_a_run_with_a_sentence_and_keeps_what_was_written(tmp_path):
+    """Files that may not grow beyond a limit stand for the disk: the database reaches it in the middle."""
+    pytest.importorskip("resource")
+    arguments = ["compare", "parabolas", "--seeds", "2", "--epochs", "150", "--out", "run"]
+    done = in_a_process(*arguments, cwd=tmp_path, code=LIMITED.format(100_000))
+    assert (done.returncode, done.stdout) == (2, "")
+    kept = actlab.load(tmp_path / "run")
+    assert 0 < kept.epochs < 150
+    assert not kept.complete
+    assert done.stderr.startswith(f"actlab: run: epochs {kept.epochs + 1} to ")
+    assert done.stderr.endswith(f"up to epoch {kept.epochs} everything is kept.\n")
+    assert done.stderr.count("\n") == 1
+    assert len(kept.probes["flat_share"]) == kept.epochs + 1
+    assert kept.weight_epochs == tuple(range(kept.epochs + 1))
+    whole = in_a_process("report", "run", cwd=tmp_path)
+    assert (whole.returncode, whole.stdout) == (0, "wrote run/report.html\n")
+
+
+def test_a_disk_full_from_the_start_leaves_nothing(tmp_path):
+    pytest.importorskip("resource")
+    arguments = ["compare", "parabolas", *TINY, "--out", "runs/run"]
+    done = in_a_process(*arguments, cwd=tmp_path, code=LIMITED.format(20_000))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("actlab: runs/run: the recording cannot be started (")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full, which is always full, is Linux's")
+def test_output_that_cannot_be_written(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "actlab", "recipes"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (2, "actlab: the output: No space left on device.\n")
+
+
+def test_a_terminal_of_another_encoding_gets_what_it_can_show(tmp_path):
+    done = in_a_process("functions", "gelu", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("GELU (gelu)")
+
+
+def test_ctrl_c_before_anything_is_recorded(actlab_command, monkeypatch, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("actlab.laboratory.run", interrupted)
+    assert actlab_command("compare") == (130, "", "actlab: stopped before an epoch was recorded.\n")
+    monkeypatch.setattr("actlab.recording.load", interrupted)
+    assert actlab_command("report", "run") == (130, "", "actlab: stopped.\n")
+    assert list(tmp_path.iterdir()) == []
