@@ -1,0 +1,40 @@
+"""Make the pictures of the README anew, from real runs.
+
+    .venv/bin/python docs/pictures.py
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+import actlab
+from actlab.study import Study
+from actlab.views import terminal
+from actlab.views.feature_space import feature_space_figure
+from actlab.views.functions_figure import plot
+
+PICTURES = Path(__file__).parent / "pictures"
+
+
+def main() -> None:
+    """Run both recipes and draw."""
+    PICTURES.mkdir(exist_ok=True)
+    plot(["gelu"], PICTURES / "gelu.svg")
+    with tempfile.TemporaryDirectory() as folder:
+        parabolas = Study(**(actlab.recipe("parabolas").study.model_dump() | {"seeds": 16}))
+        recording = actlab.run(parabolas, Path(folder) / "parabolas")
+        feature_space_figure(recording, [0, 10, 20, 40, 80, 150], PICTURES / "feature-space.png")
+        recording = actlab.run(actlab.recipe("digits").study, Path(folder) / "digits")
+        summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
+    console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)
+    console.print(terminal.leaderboard(recording, summary))
+    console.save_svg(str(PICTURES / "digits.svg"), title="actlab compare digits", unique_id="digits")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The README's examples run as they stand, in order, in one folder."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCKS = re.findall(r"```(python|console)\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("readme")
+    rng = np.random.default_rng(0)
+    np.savez(path / "mine.npz", x_train=rng.normal(size=(120, 4)), y_train=rng.integers(0, 3, 120))
+    return path
+
+
+def commands(language, text):
+    """What to start for a block: the Python of it, or each of its command lines."""
+    if language == "python":
+        return [[sys.executable, "-W", "error", "-c", text]]
+    lines = [line.removeprefix("$ ").split() for line in text.splitlines() if line.startswith("$ ")]
+    assert all(line[0] == "actlab" for line in lines)
+    return [[sys.executable, "-W", "error", "-m", "actlab", *line[1:]] for line in lines]
+
+
+@pytest.mark.parametrize(("language", "text"), BLOCKS, ids=[text.strip().splitlines()[0][:50] for _, text in BLOCKS])
+def test_every_example_of_the_readme_runs(language, text, folder):
+    for command in commands(language, text):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+
+
+def test_pictures_and_pages_that_the_readme_names_exist():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8")):
+        assert (README.parent / target).is_file(), target
