@@ -61,6 +61,7 @@ def test_errors_come_out_of_another_process_as_they_went_in(error):
         ({"loc": (), "type": "bool_type", "input": 3}, "true or false is expected, got 3."),
         ({"loc": ("a",), "type": "tuple_type", "input": 3}, "a: a list is expected, got 3."),
         ({"loc": ("a",), "type": "model_type", "input": 3}, "a: a table is expected, got 3."),
+        ({"loc": (0,), "type": "int_type", "input": "x"}, "argument 1: a whole number is expected, got 'x'."),
         ({"loc": ("a",), "type": "missing", "input": {}}, "a is missing."),
         ({"loc": ("b", 1, "a"), "type": "missing", "input": {}}, "b, entry 2, a is missing."),
         (

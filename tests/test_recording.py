@@ -444,6 +444,14 @@ def test_a_damaged_study(tmp_path):
         load(tmp_path / "run")
 
 
+def test_a_function_that_is_not_known_here(tmp_path):
+    record(tmp_path / "run")
+    path = tmp_path / "run" / "study.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace('"relu"', '"my_relu"'), encoding="utf-8")
+    with pytest.raises(InvalidRecording, match=r"register a function of your own first.*'my_relu'"):
+        load(tmp_path / "run")
+
+
 def test_another_version_of_the_schema(tmp_path):
     record(tmp_path / "run")
     connection = sqlite3.connect(tmp_path / "run" / "study.db", isolation_level=None)

@@ -30,9 +30,7 @@ class UnknownName(ActlabError, KeyError):
         lowered = {option.lower(): option for option in self.known}
         near = difflib.get_close_matches(self.name.lower(), lowered, n=1, cutoff=0.5)
         known = f"known: {', '.join(self.known) or 'none'}."
-        return (
-            f"unknown {self.kind} {self.name!r}: {f'did you mean {lowered[near[0]]!r}?' if near else known}"
-        )
+        return f"unknown {self.kind} {self.name!r}: {f'did you mean {lowered[near[0]]!r}?' if near else known}"
 
 
 class InvalidStudy(ActlabError, ValueError):
@@ -103,6 +101,8 @@ def complaint(problem: Mapping[str, Any]) -> str:
     """
     kind, context = problem["type"], problem.get("ctx", {})
     location = [f"entry {part + 1}" if isinstance(part, int) else str(part) for part in problem["loc"]]
+    if location and isinstance(problem["loc"][0], int):
+        location[0] = f"argument {problem['loc'][0] + 1}"
     if kind in ("missing", "missing_argument", "union_tag_not_found"):
         missing = context["discriminator"].strip("'") if "discriminator" in context else location.pop()
         return f"{', '.join([*location, missing])} is missing."

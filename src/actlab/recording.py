@@ -291,7 +291,8 @@ class Recording:
         try:
             self.study = from_toml(self.directory / "study.toml")
         except InvalidStudy as error:
-            raise InvalidRecording(f"the study of this recording cannot be read: {error}") from None
+            advice = " (register a function of your own first)" if "unknown activation" in str(error) else ""
+            raise InvalidRecording(f"the study of this recording cannot be read{advice}: {error}") from None
         # What a killed run left half-written in the database, SQLite takes back when it may write.
         mode = "rw" if database.with_name("study.db-journal").exists() else "ro"
         try:
