@@ -24,7 +24,7 @@ from actlab.network import Act, Dense
 from actlab.recipes import recipe
 from actlab.study import Study, complete
 
-WIDTHS = (2, 4, 8, 12, 16, 24, 32, 64)
+WIDTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 SEEDS = (4, 16, 64)
 EPOCHS = 2
 

@@ -25,8 +25,8 @@ Array = jax.Array
 Tree = Any
 
 # Largest number of inputs of a layer up to which sums of products in lanes beat stacked matrix products.
-# Measured by benchmarks/layouts.py.
-LANES_INPUTS = 4
+# Measured by benchmarks/layouts.py: from some thirty members on; with fewer, both take microseconds.
+LANES_INPUTS = 16
 
 
 class Layout(ABC):
