@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -20,11 +21,22 @@ def prepare() -> None:
     Where JAX has been in use before, its devices stay as they are.
     """
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        jax.config.update("jax_num_cpu_devices", cores())
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", str(cache_directory()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        directory = cache_directory()
+        # Where it cannot be had, as in a read-only home, every run compiles anew.
+        with contextlib.suppress(OSError):
+            directory.mkdir(parents=True, exist_ok=True)
+        if os.access(directory, os.W_OK):
+            jax.config.update("jax_compilation_cache_dir", str(directory))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+            jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    # macOS and Windows do not know of affinity.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cache_directory() -> Path:
@@ -32,6 +44,29 @@ def cache_directory() -> Path:
     import pooch
 
     return Path(pooch.os_cache("actlab")) / "compiled"
+
+
+class Stopwatch:
+    """Seconds that XLA compiles while a `with` block runs; programs found in the cache cost none."""
+
+    EVENTS: ClassVar[dict[str, int]] = {
+        "/jax/core/compile/backend_compile_duration": 1,
+        # Counted in the above, though nothing was compiled.
+        "/jax/compilation_cache/cache_retrieval_time_sec": -1,
+    }
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def _listen(self, event: str, duration_secs: float, **_: str | int) -> None:
+        self.seconds += self.EVENTS.get(event, 0) * duration_secs
+
+    def __enter__(self) -> Stopwatch:
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._listen)
 
 
 def mesh(seeds: int) -> Mesh:

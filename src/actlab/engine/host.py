@@ -65,13 +65,12 @@ def run(
     groups = populations(study, task.input_shape)
     chunk = min(chunk_length(study, population, len(task.x_train)) for population in groups)
     data = prepare_data(study, task, groups[0])
-    programs: list[Program] = []
-    all_members = members(study, groups)
     cards = {name: _card(name) for name in study.activations}
-    writer = Writer.create(directory, study, all_members, cards, **_facts(study, task, groups, data))
+    writer = Writer.create(directory, study, members(study, groups), cards, **_facts(study, task, groups, data))
     try:
-        programs = [build(study, task, population, chunk) for population in groups]
-        return _run(study, task, programs, data, writer, chunk, progress)
+        with devices.Stopwatch() as compiling:
+            programs = [build(study, task, population, chunk) for population in groups]
+        return _run(study, task, programs, data, writer, chunk, compiling.seconds, progress)
     finally:
         writer.close()
 
@@ -83,6 +82,7 @@ def _run(
     data: Data,
     writer: Writer,
     chunk: int,
+    compile_seconds: float,
     progress: Callable[[Progress], None],
 ) -> Recording:
     samples = len(task.x_train)
@@ -108,7 +108,7 @@ def _run(
             written.result()
     if not ledger.keeps_weights:
         ledger.commit_weights(study.epochs)
-    writer.finish(throughput=_throughput(study, samples, count, train_seconds, programs))
+    writer.finish(throughput=_throughput(study, samples, count, train_seconds) | {"compile_seconds": compile_seconds})
     return Recording(writer.directory)
 
 
@@ -135,9 +135,7 @@ def _kinds(epochs: range, chunk: int) -> np.ndarray:
     return kinds
 
 
-def _throughput(
-    study: Study, samples: int, count: int, train_seconds: float, programs: list[Program]
-) -> dict[str, float]:
+def _throughput(study: Study, samples: int, count: int, train_seconds: float) -> dict[str, float]:
     steps = study.epochs * -(-samples // study.batch)
     return {
         "members": count,
@@ -145,7 +143,6 @@ def _throughput(
         "net_steps_per_second": count * steps / train_seconds,
         "samples_per_second": count * study.epochs * samples / train_seconds,
         "train_seconds": train_seconds,
-        "compile_seconds": sum(program.compile_seconds for program in programs),
     }
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,8 @@ from actlab.tasks import Task
 Tree = Any
 
 SKIP, OBSERVE, TRAIN = 0, 1, 2
+# How the shuffled indices (epochs, steps, batch, seeds) are shared out.
+ORDER = PartitionSpec(None, None, None, SEED)
 # Train metrics are taken on at most this many training samples, the same at every epoch.
 EVALUATION_SAMPLES = 10_000
 # Networks up to this size leave their weights at every epoch.
@@ -120,7 +121,6 @@ class Program:
     mesh: Mesh
     seeds: tuple[int, ...]
     keeps_weights: bool
-    compile_seconds: float
     _call: Callable[..., tuple[Tree, Tree]]
     _state: Tree
     _fixed: Tree
@@ -131,7 +131,7 @@ class Program:
         Returns:
             results as JAX arrays that may still be computed, (epochs, arms, seeds, ...).
         """
-        placed = jax.device_put(order, NamedSharding(self.mesh, PartitionSpec(None, None, None, SEED)))
+        placed = jax.device_put(order, NamedSharding(self.mesh, ORDER))
         self._state, results = self._call(self._state, kinds, placed, self._fixed)
         return results
 
@@ -159,36 +159,31 @@ def build(study: Study, task: Task, population: Population, chunk: int, layout: 
         "probe": data.probe,
         "keys": dropout_keys,
     }
-    start = time.perf_counter()
-    placements = functools.partial(_placements, layout)
-    fixed_spec = {key: jax.tree.map(lambda _: PartitionSpec(), value) for key, value in fixed.items()}
-    fixed_spec["keys"] = PartitionSpec(SEED)
     initialise = functools.partial(_initial_state, population, layout, {"name": name, **numbers})
-    shapes = jax.eval_shape(initialise, weight_keys)
-    state_spec = placements(shapes)
-    place = jax.tree.map(lambda spec: NamedSharding(devices, spec), state_spec)
-    state = jax.jit(initialise, out_shardings=place)(weight_keys)
-    fixed = jax.tree.map(lambda array, spec: jax.device_put(array, NamedSharding(devices, spec)), fixed, fixed_spec)
-    body = functools.partial(_chunk, population, layout, name, keeps_weights)
-    order_spec = PartitionSpec(None, None, None, SEED)
+    state_spec = _placements(layout, jax.eval_shape(initialise, weight_keys))
+    state = jax.jit(initialise, out_shardings=_on(devices, state_spec))(weight_keys)
+    fixed_spec: Tree = {key: jax.tree.map(lambda _: PartitionSpec(), value) for key, value in fixed.items()}
+    fixed_spec["keys"] = PartitionSpec(SEED)
+    fixed = jax.tree.map(jax.device_put, fixed, _on(devices, fixed_spec))
     mapped = jax.shard_map(
-        body,
+        functools.partial(_chunk, population, layout, name, keeps_weights),
         mesh=devices,
-        in_specs=(state_spec, PartitionSpec(), order_spec, fixed_spec),
+        in_specs=(state_spec, PartitionSpec(), ORDER, fixed_spec),
         out_specs=(state_spec, PartitionSpec(None, None, SEED)),
         check_vma=False,
     )
-    steps = -(-len(task.x_train) // study.batch)
     kinds = jax.ShapeDtypeStruct((chunk,), np.int32)
-    order = jax.ShapeDtypeStruct(
-        (chunk, steps, study.batch, len(seeds)), np.int32, sharding=NamedSharding(devices, order_spec)
-    )
+    shape = (chunk, -(-len(task.x_train) // study.batch), study.batch, len(seeds))
+    order = jax.ShapeDtypeStruct(shape, np.int32, sharding=NamedSharding(devices, ORDER))
     with jax.default_matmul_precision("highest"):
         lowered = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed)
-    options = dict(layout.compiler_options) if jax.default_backend() == "cpu" else {}
+    options: Any = dict(layout.compiler_options) if jax.default_backend() == "cpu" else {}
     call = lowered.compile(compiler_options=options)
-    seconds = time.perf_counter() - start
-    return Program(population, layout, devices, seeds, keeps_weights, seconds, call, state, fixed)
+    return Program(population, layout, devices, seeds, keeps_weights, call, state, fixed)
+
+
+def _on(devices: Mesh, specs: Tree) -> Tree:
+    return jax.tree.map(lambda spec: NamedSharding(devices, spec), specs)
 
 
 def _placements(layout: Layout, shapes: Tree) -> Tree:
