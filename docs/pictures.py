@@ -1,6 +1,6 @@
 """Make the pictures of the README anew, from real runs.
 
-    .venv/bin/python docs/pictures.py
+.venv/bin/python docs/pictures.py
 """
 
 from __future__ import annotations

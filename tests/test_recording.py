@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from tests.synthetic_recording import members_of, probes, record, study
 
 from actlab import recording as module
-from actlab.errors import InvalidRecording, RecordingFailed
+from actlab.errors import InvalidRecording, RecordingFailed, UnknownName
 from actlab.network import Act, Conv, Dense, Flatten
 from actlab.recording import METRICS, Writer, load
 
@@ -448,8 +448,11 @@ def test_a_function_that_is_not_known_here(tmp_path):
     record(tmp_path / "run")
     path = tmp_path / "run" / "study.toml"
     path.write_text(path.read_text(encoding="utf-8").replace('"relu"', '"my_relu"'), encoding="utf-8")
-    with pytest.raises(InvalidRecording, match=r"register a function of your own first.*'my_relu'"):
-        load(tmp_path / "run")
+    recording = load(tmp_path / "run")
+    assert "my_relu" in recording.study.activations
+    with pytest.raises(UnknownName, match="unknown activation 'my_relu'"):
+        recording.network("my_relu")
+    assert recording.network("tanh").activation.name == "tanh"
 
 
 def test_another_version_of_the_schema(tmp_path):

@@ -189,7 +189,7 @@ class TestNetwork:
         network = build((Dense(512), Act(), Dense(512, activation="tanh"), Dense(10)), (784,), "prelu")
         text = rendered(network_table(network), 80)
         assert lines_with(text, "dense1")[0].split() == ["dense1", "512", "401,920"]
-        assert lines_with(text, "act1")[0].split() == ["act1", "(prelu)", "512", "512"]
+        assert lines_with(text, "act1")[0].split() == ["act1", "(under", "study)", "512", "512"]
         assert lines_with(text, "act2")[0].split() == ["act2", "(tanh)", "512", "0"]
         assert lines_with(text, "total")[0].split() == ["total", f"{407_050 + 262_656 + 512:,}"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
 
@@ -25,6 +26,8 @@ Array = Any
 Shape = tuple[int, ...]
 Params = Mapping[str, Mapping[str, Array]]
 T = TypeVar("T")
+# Set while the study of a recording is read: its functions may be a user's own, unknown to this process.
+names_as_recorded: ContextVar[bool] = ContextVar("names_as_recorded", default=False)
 Initialiser = Annotated[str, AfterValidator(initialisers.check)]
 
 
@@ -59,7 +62,7 @@ class Act:
     layer: Literal["act"] = field(default="act", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
-        if self.function is not None:
+        if self.function is not None and not names_as_recorded.get():
             catalogue[self.function]
 
     def activation(self, studied: Activation) -> Activation:

@@ -213,7 +213,7 @@ def refuse_others(directory: Path, study: Study) -> None:
     if not (directory / "study.toml").is_file():
         raise InvalidRecording(f"{directory} exists and holds no recording: {advice}")
     try:
-        identity = from_toml(directory / "study.toml").identity
+        identity = from_toml(directory / "study.toml", recorded=True).identity
     except InvalidStudy:
         identity = ""
     if identity != study.identity:
@@ -289,10 +289,9 @@ class Recording:
         if not database.is_file() or not (self.directory / "study.toml").is_file():
             raise InvalidRecording(f"{self.directory} is no run directory: study.toml and study.db are expected in it.")
         try:
-            self.study = from_toml(self.directory / "study.toml")
+            self.study = from_toml(self.directory / "study.toml", recorded=True)
         except InvalidStudy as error:
-            advice = " (register a function of your own first)" if "unknown activation" in str(error) else ""
-            raise InvalidRecording(f"the study of this recording cannot be read{advice}: {error}") from None
+            raise InvalidRecording(f"the study of this recording cannot be read: {error}") from None
         # What a killed run left half-written in the database, SQLite takes back when it may write.
         mode = "rw" if database.with_name("study.db-journal").exists() else "ro"
         try:
@@ -366,8 +365,12 @@ class Recording:
         return tuple(sorted(self._weights))
 
     def network(self, activation: str) -> Network:
-        """The network of one activation."""
-        return self.study.networks(tuple(self.facts["input_shape"]))[activation]
+        """The network of one activation.
+
+        Raises:
+            UnknownName: it holds a function of a user's own, which is not registered in this process.
+        """
+        return self.study.network_for(activation, tuple(self.facts["input_shape"]))
 
     def weights(self, member: Member, epoch: int) -> Params:
         """Parameters of one member after an epoch, as `Network.apply` takes them.

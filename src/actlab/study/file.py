@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from actlab.errors import InvalidStudy, UnknownName
+from actlab.network import names_as_recorded
 from actlab.study.settings import Location, Study
 
 
-def from_toml(path: str | Path) -> Study:
+def from_toml(path: str | Path, *, recorded: bool = False) -> Study:
     """Read a study file.
+
+    Args:
+        path: the file.
+        recorded: whether it lies in a run directory: its functions are then taken by name, for they may be a
+            user's own that this process does not know.
 
     Raises:
         InvalidStudy: no such file, no TOML, a wrong key, type or range, a misspelt activation, layer or
@@ -27,12 +33,15 @@ def from_toml(path: str | Path) -> Study:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidStudy(f"{path}: cannot be read as a study ({reason}).") from None
+    token = names_as_recorded.set(recorded)
     try:
         return Study(**settings)
     except InvalidStudy as error:
         location, sentence = error.location, str(error)
     except UnknownName as error:
         location, sentence = _place_of(error, settings), str(error)
+    finally:
+        names_as_recorded.reset(token)
     lines = TomlLines(text).lines
     known = [lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines]
     raise InvalidStudy(f"{path}, line {known[0] if known else 1}: {sentence}", location)

@@ -21,7 +21,7 @@ from pydantic import (
 
 from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName, complaint
 from actlab.functions import catalogue
-from actlab.network import Act, Dense, Flatten, Layer, Network, build, expand, matching_parameters
+from actlab.network import Act, Dense, Flatten, Layer, Network, build, expand, matching_parameters, names_as_recorded
 from actlab.tasks import Task
 
 EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
@@ -175,6 +175,8 @@ class Study(_Frozen):
             names = [name.strip() for name in names.split(",") if name.strip()]
         if not isinstance(names, (list, tuple)):
             return names
+        if names_as_recorded.get():
+            return names
         canonical = [catalogue[name].name if isinstance(name, str) else name for name in names]
         _refuse_repetition(canonical)
         return canonical
@@ -231,19 +233,19 @@ class Study(_Frozen):
         settings = self.model_dump(mode="json")
         return tomli_w.dumps(_without_none(settings))
 
-    def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network]:
-        """The network of each activation, with `match` applied where a function changes the width."""
+    def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network:
+        """The network of one activation, with `match` applied where the function changes the width."""
         if self.network is None:
             raise InvalidStudy("the study has no network yet: complete it for its task first.")
-        studied = {name: catalogue[name] for name in self.activations}
-        budget = build(self.network, input_shape, "linear").parameter_count
-        found = {}
-        for name, activation in studied.items():
-            layers = self.network
-            if self.match == "parameters" and activation.inputs_per_unit() != 1:
-                layers = matching_parameters(layers, input_shape, activation, budget)
-            found[name] = build(layers, input_shape, activation)
-        return found
+        function, layers = catalogue[activation], self.network
+        if self.match == "parameters" and function.inputs_per_unit() != 1:
+            budget = build(layers, input_shape, "linear").parameter_count
+            layers = matching_parameters(layers, input_shape, function, budget)
+        return build(layers, input_shape, function)
+
+    def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network]:
+        """The network of each activation."""
+        return {name: self.network_for(name, input_shape) for name in self.activations}
 
 
 LAYERS: Mapping[str, Any] = {layer.layer: layer for layer in get_args(get_args(Layer)[0])}

@@ -174,7 +174,9 @@ def _check_labels(name: str, array_name: str, y: npt.NDArray[np.generic]) -> npt
     if y.dtype.kind in "iub":
         return y.astype(np.int64)
     if not np.issubdtype(y.dtype, np.floating):
-        raise InvalidData(f"{name}: labels are not integers: {array_name} holds {y.dtype} values.")
+        raise InvalidData(
+            f"{name}: labels are not integers: {array_name} holds {y.dtype} values; give every class a number."
+        )
     # Beyond 2**53 a float64 no longer tells neighbouring integers apart; NaN and infinity fail here too.
     whole = (np.abs(y) < 2**53) & (np.floor(y) == y)
     if not whole.all():

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from actlab.errors import InvalidRecording
+from actlab.errors import InvalidRecording, UnknownName
 from actlab.network import WEIGHTED, Act, Network, Params
 from actlab.recording import Member, Recording
 from actlab.statistics import entries
@@ -88,7 +88,11 @@ def feature_spaces(recording: Recording, epochs: int | Sequence[int] = FRAMES) -
     rows = _spread_by_class(recording.sample["y"], POINTS)
     found = []
     for entry in entries(recording):
-        layer = two_unit_layer(recording.network(entry.activation))
+        try:
+            layer = two_unit_layer(recording.network(entry.activation))
+        except UnknownName:
+            # A function of somebody's own, not registered here: it cannot be computed again.
+            continue
         member = next((member for member in entry.members if member.seed == seed), None)
         if layer and member:
             found.append(_feature_space(recording, member, layer, chosen, rows))

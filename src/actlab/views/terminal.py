@@ -221,7 +221,7 @@ def network_table(network: Network) -> Table:
     table.add_column("parameters", footer=f"{network.parameter_count:,}", justify="right", no_wrap=True)
     for site in network.sites:
         act = isinstance(site.layer, Act)
-        name = f"{site.name} ({site.layer.activation(network.activation).name})" if act else site.name
+        name = f"{site.name} ({site.layer.function or 'under study'})" if act else site.name
         table.add_row(name, " × ".join(map(str, site.output_shape)), f"{site.parameter_count:,}")
     return table
 
