@@ -20,6 +20,7 @@ from actlab.engine import probes, training
 from actlab.engine.devices import SEED, mesh
 from actlab.engine.layouts import Layout, choose
 from actlab.engine.population import Population
+from actlab.network import Site
 from actlab.study import Study
 from actlab.tasks import Task
 
@@ -32,7 +33,7 @@ ORDER = PartitionSpec(None, None, None, SEED)
 EVALUATION_SAMPLES = 10_000
 # Networks up to this size leave their weights at every epoch.
 SMALL = 10_000
-# Evaluation runs in slices whose widest layer takes at most this many numbers.
+# Evaluation runs in slices of which the widest layer takes at most this many numbers.
 SLICE_NUMBERS = 2**25
 # A chunk is about this much arithmetic: half a second or less, so that progress shows.
 CHUNK_OPERATIONS = 4e9
@@ -66,7 +67,7 @@ def prepare_data(study: Study, task: Task, population: Population) -> Data:
     membership = np.concatenate(
         [parts[:, None] == np.arange(3), (y[:, None] == np.arange(task.class_count)) & (parts == 0)[:, None]], axis=1
     ).astype(np.float32)
-    widest = max(math.prod(site.output_shape) for site in population.network.sites)
+    widest = max(_numbers_per_sample(site) for site in population.network.sites)
     members = len(population.arms) * len(population.seeds)
     slices = min(len(x), -(-len(x) * widest * members // SLICE_NUMBERS))
     padding = -len(x) % slices
@@ -77,6 +78,12 @@ def prepare_data(study: Study, task: Task, population: Population) -> Data:
         probe={"x": task.x_train[probed], "y": task.y_train[probed]},
         counts=membership.sum(axis=0, dtype=np.float64),
     )
+
+
+def _numbers_per_sample(site: Site) -> int:
+    """Numbers that one sample takes in a layer: its outputs, or what the layer's product is taken of (patches)."""
+    weight = site.parameter_shapes.get("weight", (1, 1))
+    return math.prod(site.output_shape[:-1]) * max(site.output_shape[-1], math.prod(weight[:-1]))
 
 
 def _slices(array: np.ndarray, slices: int, padding: int) -> np.ndarray:
