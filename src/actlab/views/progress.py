@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 if TYPE_CHECKING:
@@ -22,17 +22,16 @@ def bar(console: Console | None = None) -> Iterator[Callable[[Progress], None]]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("epochs · {task.fields[rate]} ·"),
+        TextColumn("{task.fields[detail]}"),
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=console, disable=not console.is_terminal) as shown:
-        task = shown.add_task("compiling", total=None, rate="")
+        task = shown.add_task("compiling", total=None, detail="")
 
         def show(progress: Progress) -> None:
-            rate = f"{samples_per_second(progress)} samples/s"
+            detail = f"{progress.epoch}/{progress.epochs} epochs · {samples_per_second(progress)} samples/s ·"
             description = f"{progress.members} members"
-            shown.update(task, description=description, completed=progress.epoch, total=progress.epochs, rate=rate)
+            shown.update(task, description=description, completed=progress.epoch, total=progress.epochs, detail=detail)
 
         yield show
 
