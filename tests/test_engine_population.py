@@ -1,0 +1,123 @@
+"""Who is trained together: order of arms, members and groups, and who shares a program with whom."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from actlab.engine.population import Arm, Group, all_seeds, members, populations
+from actlab.functions import catalogue
+from actlab.network import Act, Dense
+from actlab.study import Study
+
+LAYERS = [Dense(4), Act(), Dense(4), Act("prelu", per_unit=False), Dense(1)]
+
+
+def study_of(activations, rates=(0.1, 0.02), seeds=(4, 1), tuning=(9,), layers=LAYERS, **changes):
+    return Study(
+        network=layers, activations=activations, learning_rates=rates, seeds=seeds, tuning_seeds=tuning, **changes
+    )
+
+
+def test_maxout_in_the_middle_of_the_list_stands_alone_and_last():
+    first, second = populations(study_of(["tanh", "maxout", "prelu", "softmax"]), (2,))
+    assert list(first.networks) == ["tanh", "prelu", "softmax"]
+    assert list(second.networks) == ["maxout"]
+    assert first.seeds == second.seeds == (4, 1, 9)
+    assert first.arms == tuple(Arm(name, rate) for name in ("tanh", "prelu", "softmax") for rate in (0.1, 0.02))
+    assert second.arms == (Arm("maxout", 0.1), Arm("maxout", 0.02))
+    assert first.network.activation.name == "tanh"
+    assert second.network.sites[0].output_shape == (8,)
+
+
+def test_populations_come_in_the_order_in_which_their_first_activation_is_named():
+    order = [list(p.networks) for p in populations(study_of(["maxout", "relu", "elu"]), (2,))]
+    assert order == [["maxout"], ["relu", "elu"]]
+
+
+def test_groups_are_the_arms_of_each_function_one_after_the_other():
+    (population,) = populations(study_of(["tanh", "prelu", "gelu"], rates=(0.3, 0.1, 0.2)), (2,))
+    names = ("tanh", "prelu", "gelu")
+    assert population.groups == tuple(Group(catalogue[n], 3 * i, 3 * i + 3) for i, n in enumerate(names))
+    for group in population.groups:
+        own = population.arms[group.start : group.stop]
+        assert {arm.activation for arm in own} == {group.function.name}
+        # The rates stay in the study's order, which need not be that of their size.
+        assert [arm.learning_rate for arm in own] == [0.3, 0.1, 0.2]
+
+
+def test_a_fixed_function_has_one_group_of_all_arms():
+    (population,) = populations(study_of(["tanh", "prelu"]), (2,))
+    sites = {site.name: site for site in population.network.sites}
+    assert population.groups_at(sites["act1"]) == population.groups
+    assert population.groups_at(sites["act2"]) == (Group(catalogue["prelu"], 0, 4),)
+
+
+def test_trainable_parameters_are_listed_place_by_place():
+    (population,) = populations(study_of(["tanh", "prelu"]), (2,))
+    listed = [
+        (site.name, group.function.name, group.start, group.stop, shapes) for site, group, shapes in population.acts()
+    ]
+    assert listed == [
+        ("act1", "tanh", 0, 2, {}),
+        ("act1", "prelu", 2, 4, {"negative_slope": (4,)}),
+        ("act2", "prelu", 0, 4, {"negative_slope": (1,)}),
+    ]
+
+
+def test_members_are_numbered_arm_by_arm_and_seed_by_seed():
+    study = study_of(["relu", "maxout", "tanh"])
+    found = members(study, populations(study, (2,)))
+    expected = list(itertools.product(["relu", "tanh", "maxout"], [0.1, 0.02], [4, 1, 9]))
+    assert [(m.activation, m.learning_rate, m.seed) for m in found] == expected
+    assert [m.id for m in found] == list(range(18))
+    assert [m.tuning for m in found] == [False, False, True] * 6
+    assert all(m.diverged_epoch is None and m.diverged_reason is None for m in found)
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_the_place_of_a_member_is_its_row_in_an_array_of_arms_and_seeds(case):
+    """Arrays (arms, seeds) of the populations, flattened and put end to end, are in the order of the members."""
+    rng = np.random.default_rng(case)
+    names = ["relu", "maxout", "prelu", "softmax", "elu", "silu", "sigmoid"]
+    activations = rng.permutation(names)[: rng.integers(1, 8)].tolist()
+    rates = rng.permutation([0.001, 0.003, 0.01, 0.03])[: rng.integers(1, 5)].tolist()
+    seeds = rng.permutation(50)[: rng.integers(2, 9)].tolist()
+    study = study_of(activations, rates, seeds[1:], seeds[:1])
+    groups = populations(study, (3,))
+    found = members(study, groups)
+    rows = []
+    for population in groups:
+        for arm in population.arms:
+            rows += [(arm.activation, arm.learning_rate, seed) for seed in population.seeds]
+        edges = [0, *(group.stop for group in population.groups)]
+        assert [group.start for group in population.groups] == edges[:-1]
+        assert edges[-1] == len(population.arms)
+    assert [(m.activation, m.learning_rate, m.seed) for m in found] == rows
+    assert set(rows) == set(itertools.product(activations, rates, seeds))
+    assert len(rows) == len(activations) * len(rates) * len(seeds)
+    assert {m.seed for m in found if m.tuning} == set(seeds[:1])
+
+
+def test_tuning_seeds_follow_those_of_the_report():
+    study = Study(activations=["relu"], learning_rates=[0.1, 0.2], seeds=[7, 3])
+    assert all_seeds(study) == (7, 3, 8, 9, 10)
+    assert all_seeds(Study(activations=["relu"], seeds=2)) == (0, 1)
+
+
+@pytest.mark.parametrize("match", ["units", "parameters"])
+def test_all_networks_of_a_population_have_weights_of_one_shape(match):
+    study = study_of(["maxout", "relu", "prelu", "softmax"], match=match, layers=[Dense(12), Act(), Dense(1)])
+    for population in populations(study, (5,)):
+        shapes = {
+            tuple(tuple(s.parameter_shapes.items()) for s in network.sites if s.name.startswith("dense"))
+            for network in population.networks.values()
+        }
+        assert len(shapes) == 1
+
+
+def test_a_function_that_only_mixes_units_shares_the_population():
+    """Softmax looks at all units of a layer but leaves the width as it is."""
+    assert len(populations(study_of(["softmax", "relu"]), (2,))) == 1
