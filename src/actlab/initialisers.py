@@ -54,6 +54,12 @@ def check(name: str) -> str:
 def standard_deviation(name: str, fan_in: int, fan_out: int) -> float:
     """Standard deviation of the weights that an initialiser draws.
 
+    √(2/(fan_in + fan_out)) for Glorot, √(2/fan_in) for He, √(1/fan_in) for LeCun, the number itself for normal(STD).
+
+    Args:
+        name: the initialiser, known to `check`.
+        fan_in, fan_out: inputs of a unit, and units that an input reaches; of a convolution times its window.
+
     >>> round(standard_deviation("he_normal", 8, 4), 3)
     0.5
     """
@@ -70,6 +76,9 @@ def draw(name: str, key: Array, shape: tuple[int, ...], dtype: Any = None) -> Ar
         key: a JAX random key.
         shape: (inputs, outputs) of a dense layer, (height, width, channels in, channels out) of a convolution.
         dtype: float type of the result; JAX's default where None.
+
+    Returns:
+        an array of that shape: uniform on ±√3 standard deviations, or normal and not truncated.
     """
     import jax
 

@@ -98,7 +98,11 @@ class Dense:
     layer: Literal["dense"] = field(default="dense", kw_only=True, repr=False)
 
     def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """Shapes of weight and bias for samples of `shape`."""
+        """Shapes of weight and bias for samples of `shape`.
+
+        >>> Dense(3).parameter_shapes((5,))
+        {'weight': (5, 3), 'bias': (3,)}
+        """
         weight = {"weight": (shape[0], self.units)}
         return weight | ({"bias": (self.units,)} if self.bias else {})
 
@@ -118,6 +122,8 @@ class Dense:
 class Conv:
     """Convolution over images (batch, height, width, channels); W (kernel, kernel, channels, filters), b (filters,).
 
+    y[i, j] = b + Σ_{k, l} x[stride·i + k, stride·j + l] · W[k, l], cross-correlation as in all frameworks.
+
     Written as one matrix product over patches: inside a compiled loop on a CPU, XLA's own convolution takes a path
     some 20 times slower.
 
@@ -127,6 +133,9 @@ class Conv:
         padding: "same" (zeros around, output height = ceil(height / stride)) or "valid" (none).
         stride: step between windows.
         activation, init, bias: as for Dense.
+
+    >>> Conv(6, kernel=5).output_shape((28, 28, 1)), Conv(6, 5, padding="valid", stride=2).output_shape((28, 28, 1))
+    ((28, 28, 6), (12, 12, 6))
     """
 
     filters: PositiveInt
@@ -149,7 +158,11 @@ class Conv:
         return (height, width, self.filters)
 
     def patches(self, x: Array) -> Array:
-        """(batch, height, width, channels) -> (batch, height', width', kernel·kernel·channels)."""
+        """(batch, height, width, channels) -> (batch, height', width', kernel·kernel·channels), row by row of a patch.
+
+        >>> Conv(1, kernel=2, padding="valid").patches(np.arange(6).reshape(1, 2, 3, 1)).tolist()
+        [[[[0, 1, 3, 4], [1, 2, 4, 5]]]]
+        """
         xp = namespace(x)
         height, width, _ = self.output_shape(x.shape[1:])
         if self.padding == "same":
@@ -169,6 +182,9 @@ class MaxPool:
     Args:
         size: height and width of the window.
         stride: step between windows; `size` where None, smaller for overlapping windows.
+
+    >>> MaxPool(2).apply({}, np.arange(8).reshape(1, 2, 4, 1)).ravel().tolist()
+    [5, 7]
     """
 
     size: PositiveInt = 2
@@ -264,7 +280,14 @@ def _windows(x: Array, size: int, stride: int, height: int, width: int) -> list[
 
 @dataclass(frozen=True)
 class Site:
-    """A layer in its place: its name in the network, shapes of one sample before and after, shapes of its arrays."""
+    """A layer in its place.
+
+    Attributes:
+        name: in the network, as "dense1" or "act2": its kind and how many of it there have been.
+        layer: its description, widened where the function after it needs more inputs.
+        input_shape, output_shape: of one sample.
+        parameter_shapes: of its trained arrays, by name; empty where it has none.
+    """
 
     name: str
     layer: Any
@@ -301,7 +324,14 @@ class Network:
         return tuple(site.name for site in self.sites if isinstance(site.layer, Act))
 
     def init(self, key: Array) -> dict[str, dict[str, Array]]:
-        """Initial parameters of one network from a JAX random key: `{layer: {"weight": …, "bias": …}}`."""
+        """Initial parameters of one network: `{layer: {"weight": …, "bias": …}}`.
+
+        Weights as the layer's initialiser draws them, biases zero, trainable parameters of functions at their default.
+        A layer's weights depend on the key and its place alone, not on the activation under study.
+
+        Args:
+            key: a JAX random key.
+        """
         import jax
 
         params: dict[str, dict[str, Array]] = {}
@@ -333,7 +363,14 @@ class Network:
             params: what `init` returns.
             x: (batch, *sample shape), NumPy or JAX.
             act: `act(pre_activation, name=layer_name)`, called at every `Act`; the functions themselves where None.
-            training: whether dropout drops; needs `key`, a JAX random key.
+            training: whether dropout drops.
+            key: a JAX random key, needed for that and for nothing else.
+
+        >>> network = build([Dense(2), Act(), Dense(1)], (2,), "relu")
+        >>> first = {"weight": np.eye(2), "bias": np.array([0.0, -1.0])}
+        >>> params = {"dense1": first, "dense2": {"weight": np.ones((2, 1)), "bias": np.zeros(1)}}
+        >>> network.apply(params, np.array([[3.0, 0.5], [-3.0, 1.5]])).tolist()
+        [[3.0], [0.5]]
         """
         for number, site in enumerate(self.sites):
             layer = site.layer
@@ -423,6 +460,15 @@ def matching_parameters(
     """Layers whose hidden widths are scaled so that the network has as near to `budget` parameters as widths allow.
 
     Widths count units after the function. The last weight layer, whose width is the number of outputs, stays.
+
+    Args:
+        layers: the network as written for functions that keep the width.
+        input_shape: shape of one sample.
+        activation: the function that changes it.
+        budget: number of parameters to come near to; widths go up to twice those of `layers`.
+
+    >>> matching_parameters([Dense(12), Act(), Dense(1)], (2,), catalogue["maxout"], budget=49)[0]
+    Dense(units=7, activation=None, init='glorot_uniform', bias=True)
     """
     expanded = expand(layers)
     weighted = [i for i, layer in enumerate(expanded) if isinstance(layer, WEIGHTED)]

@@ -27,7 +27,15 @@ Tree = Any
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `epoch` is the last finished one, 0 while compiling; `samples` counts members' samples."""
+    """How far a run is.
+
+    Attributes:
+        epoch: the last finished one, 0 at the start.
+        epochs: how many there will be.
+        members: networks in training.
+        samples: training samples seen so far, counted once for every member.
+        seconds: time since training began, compiling left out.
+    """
 
     epoch: int
     epochs: int
@@ -49,7 +57,8 @@ def run(
         study: what to compare.
         directory: the run directory: new, empty, or one of the same study.
         task: the data, if they are at hand; by the study's `task` otherwise.
-        progress: called after compiling and after every chunk of epochs.
+        progress: called in this thread, after compiling and after every chunk of epochs. What it raises stops the
+            run; the chunks it was told of are kept.
 
     Returns:
         the recording, complete.
@@ -58,6 +67,8 @@ def run(
         InvalidStudy, InvalidNetwork, InvalidData, DownloadFailed: nothing has been written.
         InvalidRecording: the directory holds something else; it is untouched.
         RecordingFailed: the disk is full; what was committed before loads.
+
+    A member whose training loss becomes NaN or infinite raises nothing: the recording says when and why.
     """
     devices.prepare()
     task = task or load_task(study.task, target=study.target, seed=study.task_seed)
@@ -129,7 +140,11 @@ def _computed(study: Study, samples: int, programs: list[Program], chunk: int) -
 
 
 def _kinds(epochs: range, chunk: int) -> np.ndarray:
-    """What to do in each epoch of a chunk: epoch 0 is only observed, what lies after the last is skipped."""
+    """What to do in each epoch of a chunk: epoch 0 is only observed, what lies after the last is skipped.
+
+    >>> _kinds(range(3), chunk=4).tolist() == [OBSERVE, TRAIN, TRAIN, SKIP]
+    True
+    """
     kinds = np.full(chunk, SKIP, np.int32)
     kinds[: len(epochs)] = [OBSERVE if epoch == 0 else TRAIN for epoch in epochs]
     return kinds
@@ -148,7 +163,15 @@ def _throughput(study: Study, samples: int, count: int, train_seconds: float) ->
 
 @dataclass
 class Ledger:
-    """Turns results of the devices into what the recording holds, and remembers who has diverged."""
+    """Turns results of the devices into what the recording holds, and remembers who has diverged.
+
+    Attributes:
+        study: the complete study.
+        programs: in the order of the populations, which is that of the members.
+        counts: samples in each set of the evaluation, as in `program.Data`.
+        writer: where it goes.
+        alive: (members,), False from the first epoch on whose training loss is not finite.
+    """
 
     study: Study
     programs: list[Program]
@@ -162,7 +185,15 @@ class Ledger:
         return all(program.keeps_weights for program in self.programs)
 
     def commit(self, epochs: range, results: list[Tree]) -> None:
-        """Wait for a chunk's results and write them."""
+        """Wait for a chunk's results and write them.
+
+        Args:
+            epochs: the epochs they are of; rows after these belong to skipped ones.
+            results: of each program, arrays (chunk, arms, seeds, ...) as `Program.advance` returns them.
+
+        Raises:
+            RecordingFailed: they cannot be written; nothing of the chunk is entered.
+        """
         host = [
             self._by_member(program, found, len(epochs)) for program, found in zip(self.programs, results, strict=True)
         ]
@@ -176,7 +207,7 @@ class Ledger:
         self.writer.commit(epochs[0], metrics, arrays, diverged)
 
     def commit_weights(self, epoch: int) -> None:
-        """Write the weights as they are now."""
+        """Write the weights as they are now, as those of `epoch`. Raises RecordingFailed if they cannot be."""
         own = [
             jax.tree.map(lambda a: a.reshape(1, -1, *a.shape[2:]), program.parameters()) for program in self.programs
         ]

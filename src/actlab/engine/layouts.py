@@ -85,7 +85,10 @@ class Layout(ABC):
 
 
 class Lanes(Layout):
-    """Members last: parameters (in, out, arms, seeds), activations (batch, units, arms, seeds)."""
+    """Members last: parameters (in, out, arms, seeds), activations (batch, units, arms, seeds).
+
+    For fully connected networks: it has no convolution and no pooling.
+    """
 
     name = "lanes"
     seed_axis, arm_axis, sample_axis, unit_axis = -1, -2, 0, -3
@@ -167,7 +170,12 @@ class Stacked(Layout):
 
 
 def choose(network: Network) -> Layout:
-    """Lanes for fully connected networks whose layers have few inputs, stacked for all others."""
+    """Lanes for fully connected networks whose layers have few inputs (LANES_INPUTS), stacked for all others.
+
+    >>> from actlab.network import build
+    >>> choose(build([Dense(2), Act(), Dense(1)], (2,))).name, choose(build([Dense(10)], (784,))).name
+    ('lanes', 'stacked')
+    """
     few = all(
         isinstance(site.layer, (Act, Dropout, Flatten))
         or (isinstance(site.layer, Dense) and math.prod(site.input_shape) <= LANES_INPUTS)
@@ -185,17 +193,21 @@ def forward(
     keys: Array | None = None,
     taps: Mapping[str, Array] | None = None,
 ) -> tuple[Array, dict[str, tuple[Array, Array]]]:
-    """Run all members through the network.
+    """Run all members through the network; what `Network.apply` does for one.
 
     Args:
-        params: `{layer: {parameter: array}}`, for an `Act` `{layer: {function: {parameter: array}}}`.
+        population: whose network it is.
+        layout: how `params` and `x` lie in memory.
+        params: `{layer: {parameter: array}}`, for an `Act` `{layer: {function: {parameter: array}}}`, the latter with
+            the arms of that function alone.
         x: activations in the layout; axes of length 1 stand for "the same for all".
         keys: random keys (seeds,) for dropout while training.
         taps: by name of an `Act`, zeros added to its output: the gradient with respect to them is the gradient
             with respect to the activations.
 
     Returns:
-        logits, and by name of each `Act` its pre-activations and activations.
+        logits in the layout, outputs on its unit axis; and by name of each `Act` its pre-activations and
+        activations. Before the first layer with weights these may have an arm or seed axis of length 1.
     """
     seen: dict[str, tuple[Array, Array]] = {}
     for number, site in enumerate(population.network.sites):
@@ -233,7 +245,18 @@ def _activate(population: Population, layout: Layout, params: Tree, site: Any, x
 
 
 def function_arguments(layout: Layout, function: Any, params: Tree, x: Array) -> dict[str, Any]:
-    """Keyword arguments of a function at a place: its trainable parameters and, for grouping ones, the unit axis."""
+    """Keyword arguments of a function at a place: its trainable parameters and, for grouping ones, the unit axis.
+
+    Args:
+        layout: the layout of `x` and `params`.
+        function: the Activation.
+        params: of the place, `{function: {parameter: array}}`; functions without trainable ones are not in it.
+        x: the function's input.
+
+    >>> from actlab.functions import catalogue
+    >>> function_arguments(Stacked(), catalogue["softmax"], {}, jnp.zeros((1, 1, 4, 3)))
+    {'axis': -1}
+    """
     own = params.get(function.name, {})
     arguments: dict[str, Any] = {name: layout.parameter(value, x) for name, value in own.items()}
     return arguments | ({"axis": layout.unit_axis} if function.kind == "grouping" else {})

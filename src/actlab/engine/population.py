@@ -35,7 +35,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Population:
-    """Members that are trained by one program: `arms` × `seeds`, arms of one activation side by side."""
+    """Members that are trained by one program: `arms` × `seeds`, arms of one activation side by side.
+
+    Attributes:
+        networks: by activation, in the order of the study; all have weights of the same shapes.
+        arms: activation by activation, learning rate by learning rate.
+        seeds: those of the report, then those of tuning.
+    """
 
     networks: dict[str, Network]
     arms: tuple[Arm, ...]
@@ -60,7 +66,7 @@ class Population:
         return (Group(catalogue[site.layer.function], 0, len(self.arms)),)
 
     def acts(self) -> Iterator[tuple[Site, Group, dict[str, tuple[int, ...]]]]:
-        """Every place, group and shapes of the trainable parameters of its function there."""
+        """Every place, group and shapes of the trainable parameters of its function there (of one member)."""
         for number, site in enumerate(self.network.sites):
             if isinstance(site.layer, Act):
                 for group in self.groups_at(site):
@@ -69,7 +75,16 @@ class Population:
 
 
 def populations(study: Study, input_shape: tuple[int, ...]) -> tuple[Population, ...]:
-    """The populations of a complete study, in the order in which its activations name them."""
+    """The populations of a complete study, in the order in which its activations name them.
+
+    Args:
+        study: with network and learning rates.
+        input_shape: shape of one sample.
+
+    >>> study = Study(network=[Dense(4), Act(), Dense(1)], activations=["tanh", "maxout", "relu"], learning_rates=[0.1])
+    >>> [list(population.networks) for population in populations(study, (2,))]
+    [['tanh', 'relu'], ['maxout']]
+    """
     rates = study.learning_rates or ()
     by_shapes: dict[Any, dict[str, Network]] = {}
     for name, network in study.networks(input_shape).items():
@@ -84,12 +99,19 @@ def populations(study: Study, input_shape: tuple[int, ...]) -> tuple[Population,
 
 
 def all_seeds(study: Study) -> tuple[int, ...]:
-    """Seeds of the report, then those that choose the learning rate."""
+    """Seeds of the report, then those that choose the learning rate.
+
+    >>> all_seeds(Study(seeds=2, learning_rates=[0.1, 0.01]))
+    (0, 1, 2, 3, 4)
+    """
     return study.seeds + study.tuning_seeds
 
 
 def members(study: Study, groups: tuple[Population, ...]) -> list[Member]:
-    """All members: population by population, arm by arm, seed by seed; the order of every recorded array."""
+    """All members: population by population, arm by arm, seed by seed; the order of every recorded array.
+
+    Their ids count from 0. `groups` are the study's `populations`.
+    """
     found: list[Member] = []
     for population in groups:
         for arm in population.arms:

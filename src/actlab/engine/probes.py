@@ -32,7 +32,11 @@ STACKED = Stacked()
 
 
 def histogram_edges() -> np.ndarray:
-    """The 65 edges of the bins, (BINS + 1,) float64: ±11,013 at the ends."""
+    """The 65 edges of the bins, (BINS + 1,) float64: sinh(t)/2 for t in equal steps from −10 to 10.
+
+    >>> histogram_edges()[[0, 31, 32, 33, 64]].round(2).tolist()
+    [-5506.62, -0.16, 0.0, 0.16, 5506.62]
+    """
     return np.sinh(np.linspace(-REACH, REACH, BINS + 1)) / 2
 
 
@@ -40,6 +44,7 @@ def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> di
     """Sums over evaluation samples.
 
     Args:
+        population: whose network it is.
         params: parameters in the stacked layout.
         data: "x" (slices, samples, ...), "y" (slices, samples) and "membership" (slices, samples, sets) of 0 and 1.
 
@@ -65,7 +70,12 @@ def probe(
 ) -> dict[str, Array]:
     """Gradients, activations, flatness and update size on the probe batch `data["x"]`, `data["y"]`.
 
-    `state` is {"params", "optimiser"} in the stacked layout.
+    Args:
+        population: whose network it is.
+        optimiser: name and settings, as `training.transformation` takes them.
+        rates: (arms,) learning rates.
+        data: "x" (samples, ...) and "y" (samples,), the same for all members.
+        state: {"params", "optimiser"} in the stacked layout.
 
     Returns:
         weight_gradient_norm (arms, seeds, weight layers): ‖∂L/∂W‖₂;
@@ -125,6 +135,12 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
 
     A unit of an image layer is a channel. NaN for functions that mix units (softmax, maxout): they have no slope
     of their own. Both (arms, seeds).
+
+    Args:
+        population: whose network it is.
+        params: parameters in the stacked layout.
+        name: of the `Act`.
+        z: its pre-activations, (arms or 1, seeds, samples, ...).
     """
     site = next(site for site in population.network.sites if site.name == name)
     groups = population.groups_at(site)
@@ -148,9 +164,9 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
 
 
 def histogram(array: Array) -> Array:
-    """Counts of values in each bin, (arms, seeds, ...) -> (arms, seeds, BINS) int32.
+    """Counts of values in each bin, (arms, seeds, ..., units) -> (arms, seeds, BINS) int32.
 
-    At most some 4,096 of each member's values are counted: larger arrays are thinned by a step that shares no
+    A bin holds its lower edge; the outermost two hold all that lies beyond, infinities too. At most some 4,096 of each member's values are counted: larger arrays are thinned by a step that shares no
     factor with the number of units, so that all units count. NaN is counted nowhere.
     """
     values = array.reshape(*array.shape[:2], -1)

@@ -57,7 +57,11 @@ class Data:
 
 
 def prepare_data(study: Study, task: Task, population: Population) -> Data:
-    """Choose evaluation and probe samples (by the task's seed) and slice the evaluation to fit memory."""
+    """Choose evaluation and probe samples (by the task's seed) and slice the evaluation to fit memory.
+
+    The first EVALUATION_SAMPLES and the first `study.probe_samples` of one random order of the training samples,
+    all of the validation and test samples. Padding of the last slice belongs to no set.
+    """
     chosen = np.random.default_rng([study.task_seed, 1]).permutation(len(task.x_train))
     seen = np.sort(chosen[:EVALUATION_SAMPLES])
     probed = chosen[: study.probe_samples]
@@ -96,6 +100,17 @@ def orders(study: Study, samples: int, seeds: tuple[int, ...], epochs: range) ->
 
     Epoch e of a seed is shuffled by the counter-based generator with the key (seed, e): the same whatever the other
     members are, and whatever epochs came before.
+
+    Args:
+        study: for its batch.
+        samples: number of training samples.
+        seeds: any, in [0, 2³²).
+        epochs: which.
+
+    Source: Philox-4×64, Salmon et al. 2011 (doi:10.1145/2063384.2063405).
+
+    >>> orders(Study(batch=2), samples=3, seeds=(0, 1), epochs=range(1, 2))[0, 1].tolist()
+    [[2, 1], [-1, -1]]
     """
     steps = -(-samples // study.batch)
     found = np.full((len(epochs), len(seeds), steps * study.batch), -1, np.int32)
@@ -108,7 +123,17 @@ def orders(study: Study, samples: int, seeds: tuple[int, ...], epochs: range) ->
 
 
 def chunk_length(study: Study, population: Population, samples: int) -> int:
-    """Epochs in one call: about CHUNK_OPERATIONS of arithmetic, and at least ten chunks in a run."""
+    """Epochs in one call: about CHUNK_OPERATIONS of arithmetic, and at least ten chunks in a run.
+
+    From 1 to ⌈(epochs + 1)/10⌉, the untrained network counted as an epoch; a step takes 6 operations for each
+    parameter and sample.
+
+    >>> from actlab.engine.population import populations
+    >>> study = Study(network=[Dense(2), Act(), Dense(1)], seeds=4, epochs=99, learning_rates=[0.1])
+    >>> (population,) = populations(study, (2,))
+    >>> chunk_length(study, population, samples=1000), chunk_length(study, population, samples=1_000_000)
+    (10, 2)
+    """
     members = len(population.arms) * len(population.seeds)
     operations = 6 * population.network.parameter_count * members * samples
     return max(1, min(round(CHUNK_OPERATIONS / operations), -(-(study.epochs + 1) // 10)))
@@ -119,6 +144,9 @@ class Program:
     """A compiled population with its state; `advance` runs one chunk of epochs.
 
     Attributes:
+        population: who is trained.
+        layout: of the parameters while training.
+        mesh: the devices that share the seeds.
         seeds: seeds on the seed axis, those that only fill up the devices at the end.
         keeps_weights: whether every epoch's weights are among the results.
     """
@@ -136,7 +164,9 @@ class Program:
         """Run a chunk: kinds (epochs,) of SKIP, OBSERVE or TRAIN, order as `orders` gives it. Returns at once.
 
         Returns:
-            results as JAX arrays that may still be computed, (epochs, arms, seeds, ...).
+            results as JAX arrays that may still be computed, (epochs, arms, seeds, ...), seeds that only fill up the
+            devices among them: what `probes.probe` and `probes.evaluate` return and, with `keeps_weights`, "weights"
+            in the stacked layout. Zeros for skipped epochs.
         """
         placed = jax.device_put(order, NamedSharding(self.mesh, ORDER))
         self._state, results = self._call(self._state, kinds, placed, self._fixed)
@@ -149,7 +179,15 @@ class Program:
 
 
 def build(study: Study, task: Task, population: Population, chunk: int, layout: Layout | None = None) -> Program:
-    """Compile a population, initialise its members and put everything on the devices."""
+    """Compile a population, initialise its members and put everything on the devices.
+
+    Args:
+        study: complete.
+        task: the data.
+        population: one of the study's.
+        chunk: epochs in one call.
+        layout: while training; chosen by the network's size where None.
+    """
     layout = layout or choose(population.network)
     devices = mesh(len(population.seeds))
     seeds = population.seeds + population.seeds[:1] * (-len(population.seeds) % devices.size)

@@ -22,7 +22,10 @@ Tree = Any
 def sample_losses(layout: Layout, logits: Array, y: Array) -> Array:
     """Cross-entropy of every sample, from logits: binary for one output, softmax for several.
 
+    log(1 + e^z) − y·z for one logit z, log Σ e^z_k − z_y for several.
+
     Args:
+        layout: of the logits.
         logits: in the layout, with the outputs on its unit axis.
         y: class indices, the same axes without that of the outputs (length 1: the same for all).
 
@@ -42,7 +45,10 @@ def sample_losses(layout: Layout, logits: Array, y: Array) -> Array:
 
 
 def correct(layout: Layout, logits: Array, y: Array) -> Array:
-    """Whether each sample is put into its class: logit > 0 for one output, else the largest (the first of equals)."""
+    """Whether each sample is put into its class: logit > 0 for one output, else the largest (the first of equals).
+
+    Arguments and shape of the result as of `sample_losses`. NaN is not > 0 and is the largest.
+    """
     axis = layout.unit_axis % logits.ndim
     if logits.shape[axis] == 1:
         return (jnp.squeeze(logits, axis) > 0) == (y == 1)
@@ -52,7 +58,10 @@ def correct(layout: Layout, logits: Array, y: Array) -> Array:
 def mean_loss(layout: Layout, losses: Array, weights: Array | None) -> Array:
     """Sum over all members of each one's mean loss, so that its gradient holds every member's own gradient.
 
-    `weights` (batch, seeds) are 0 for the padding of an epoch's last batch, else 1; None for no padding.
+    Args:
+        layout: of the losses.
+        losses: what `sample_losses` returns.
+        weights: (batch, seeds), 0 for the padding of an epoch's last batch, else 1; None for no padding.
     """
     if weights is None:
         return jnp.sum(jnp.mean(losses, axis=layout.sample_axis))
@@ -64,7 +73,11 @@ def mean_loss(layout: Layout, losses: Array, weights: Array | None) -> Array:
 def transformation(settings: dict[str, Any]) -> optax.GradientTransformation:
     """The optimiser at learning rate 1, from its name and (traced) settings.
 
-    In all four, the learning rate is a factor of the update alone, so that each arm can have its own.
+    In all four, the learning rate is a factor of the update alone, so that each arm can have its own. Formulas and
+    sources: `actlab.study.SGD`, `Adam`, `AdamW`, `RMSProp`.
+
+    Args:
+        settings: `{"name": …}` and the numbers of `optimiser_settings`, which may be traced.
     """
     own = dict(settings)
     match own.pop("name"):
@@ -80,7 +93,12 @@ def transformation(settings: dict[str, Any]) -> optax.GradientTransformation:
 
 
 def optimiser_settings(study_optimiser: Any) -> tuple[str, dict[str, float]]:
-    """Name and numbers of a study's optimiser; plain SGD has no momentum, hence no state to carry."""
+    """Name and numbers of a study's optimiser; plain SGD has no momentum, hence no state to carry.
+
+    >>> from actlab.study import SGD, RMSProp
+    >>> optimiser_settings(SGD()), optimiser_settings(RMSProp())
+    (('sgd', {}), ('rmsprop', {'decay': 0.9, 'epsilon': 1e-08}))
+    """
     numbers = study_optimiser.model_dump()
     name = numbers.pop("name")
     return name, {key: value for key, value in numbers.items() if key != "momentum" or value > 0}
@@ -127,6 +145,7 @@ def batch_loss(
     """Loss of one batch, summed over members.
 
     Args:
+        population, layout, params: as for `layouts.forward`.
         data: `x_train`, `y_train`.
         order: (batch, seeds) indices into them; −1 pads the last batch of an epoch.
         keys: for dropout, (seeds,).
@@ -147,14 +166,18 @@ def step(
     state: Tree,
     order: Array,
 ) -> Tree:
-    """One training step of all members.
+    """One training step of all members: w ← w − learning_rate · update(gradient).
 
     Args:
+        population, layout: whose step, and how the state lies in memory.
         optimiser: name and traced settings.
         rates: (arms,) learning rates.
         data: `x_train`, `y_train` and `keys` (seeds,), the members' random keys for dropout.
         state: {"params", "optimiser", "steps"}.
-        order: (batch, seeds) indices of the batch.
+        order: (batch, seeds) indices of the batch; −1 is padding.
+
+    Returns:
+        the next state.
     """
     params = state["params"]
     keys = None
