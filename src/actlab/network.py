@@ -160,6 +160,7 @@ class Conv:
     def patches(self, x: Array) -> Array:
         """(batch, height, width, channels) -> (batch, height', width', kernel·kernel·channels), row by row of a patch.
 
+        >>> import numpy as np
         >>> Conv(1, kernel=2, padding="valid").patches(np.arange(6).reshape(1, 2, 3, 1)).tolist()
         [[[[0, 1, 3, 4], [1, 2, 4, 5]]]]
         """
@@ -183,6 +184,7 @@ class MaxPool:
         size: height and width of the window.
         stride: step between windows; `size` where None, smaller for overlapping windows.
 
+    >>> import numpy as np
     >>> MaxPool(2).apply({}, np.arange(8).reshape(1, 2, 4, 1)).ravel().tolist()
     [5, 7]
     """
@@ -366,6 +368,7 @@ class Network:
             training: whether dropout drops.
             key: a JAX random key, needed for that and for nothing else.
 
+        >>> import numpy as np
         >>> network = build([Dense(2), Act(), Dense(1)], (2,), "relu")
         >>> first = {"weight": np.eye(2), "bias": np.array([0.0, -1.0])}
         >>> params = {"dense1": first, "dense2": {"weight": np.ones((2, 1)), "bias": np.zeros(1)}}

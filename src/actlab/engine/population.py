@@ -81,6 +81,7 @@ def populations(study: Study, input_shape: tuple[int, ...]) -> tuple[Population,
         study: with network and learning rates.
         input_shape: shape of one sample.
 
+    >>> from actlab import Act, Dense
     >>> study = Study(network=[Dense(4), Act(), Dense(1)], activations=["tanh", "maxout", "relu"], learning_rates=[0.1])
     >>> [list(population.networks) for population in populations(study, (2,))]
     [['tanh', 'relu'], ['maxout']]

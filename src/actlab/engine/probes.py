@@ -166,8 +166,9 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
 def histogram(array: Array) -> Array:
     """Counts of values in each bin, (arms, seeds, ..., units) -> (arms, seeds, BINS) int32.
 
-    A bin holds its lower edge; the outermost two hold all that lies beyond, infinities too. At most some 4,096 of each member's values are counted: larger arrays are thinned by a step that shares no
-    factor with the number of units, so that all units count. NaN is counted nowhere.
+    A bin holds its lower edge; the outermost two hold all that lies beyond, infinities too. At most some 4,096 of
+    each member's values are counted: larger arrays are thinned by a step that shares no factor with the number of
+    units, so that all units count. NaN is counted nowhere.
     """
     values = array.reshape(*array.shape[:2], -1)
     stride = max(1, values.shape[-1] // HISTOGRAM_SAMPLES)

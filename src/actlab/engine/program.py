@@ -128,6 +128,7 @@ def chunk_length(study: Study, population: Population, samples: int) -> int:
     From 1 to ⌈(epochs + 1)/10⌉, the untrained network counted as an epoch; a step takes 6 operations for each
     parameter and sample.
 
+    >>> from actlab import Act, Dense
     >>> from actlab.engine.population import populations
     >>> study = Study(network=[Dense(2), Act(), Dense(1)], seeds=4, epochs=99, learning_rates=[0.1])
     >>> (population,) = populations(study, (2,))
