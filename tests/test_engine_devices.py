@@ -136,3 +136,12 @@ def test_the_stopwatch_counts_what_is_compiled_and_not_what_the_cache_has(tmp_pa
         # After its block a stopwatch stands still.
         assert after == before
         assert nothing == 0
+
+
+def test_what_the_cache_gave_is_taken_off_the_time_it_is_counted_in():
+    """JAX reports a program found in the cache as compiled, and the time of fetching it beside that."""
+    with devices.Stopwatch() as compiling:
+        jax.monitoring.record_event_duration_secs("/jax/core/compile/backend_compile_duration", 3.0)
+        jax.monitoring.record_event_duration_secs("/jax/compilation_cache/cache_retrieval_time_sec", 2.0)
+        jax.monitoring.record_event_duration_secs("/jax/core/compile/jaxpr_trace_duration", 5.0)
+    assert compiling.seconds == 1.0
