@@ -10,9 +10,9 @@ import pytest
 
 from actlab import engine, statistics
 from actlab.engine import devices, host
-from actlab.engine.host import Ledger, Progress, _computed, _kinds, _throughput
+from actlab.engine.host import Ledger, Progress, _advance, _kinds, _throughput
 from actlab.engine.population import members, populations
-from actlab.engine.program import OBSERVE, SKIP, TRAIN
+from actlab.engine.program import OBSERVE, SKIP, TRAIN, orders
 from actlab.errors import InvalidNetwork
 from actlab.network import Act, Dense
 from actlab.recording import METRICS, Writer, load
@@ -125,7 +125,6 @@ def test_a_member_is_masked_from_its_first_loss_that_is_not_finite():
     assert ledger.alive.tolist() == [True, False, True, False, True, False]
 
 
-@pytest.mark.xfail(reason="NaN logits count as class 0 right: a diverged member has all of it right for ever")
 def test_a_diverged_member_reaches_no_milestone(task, tmp_path):
     study = study_of(
         activations=["linear"], learning_rates=[1e38], epochs=2, milestones=[Milestone(name="class 0", label=0)]
@@ -191,27 +190,13 @@ def test_epoch_0_is_observed_and_what_lies_after_the_last_is_skipped(epochs, chu
     assert kinds.dtype == np.int32
 
 
-@pytest.mark.parametrize(("epochs", "chunk"), [(1, 1), (9, 5), (10, 5), (11, 5), (3, 7)])
-def test_every_epoch_is_computed_once_and_one_chunk_ahead(epochs, chunk):
-    study = study_of(epochs=epochs)
+def test_a_chunk_is_handed_over_with_its_epochs_shuffled():
     handed = []
-
-    def advance(kinds, order):
-        handed.append((kinds.tolist(), order.shape))
-        return len(handed) - 1
-
-    program = SimpleNamespace(seeds=(0, 1), advance=advance)
-    chunks = -(-(epochs + 1) // chunk)
-    yielded = []
-    for number, (own, (result,)) in enumerate(_computed(study, 40, [program], chunk)):
-        assert result == number
-        # While this chunk's results are awaited the next one is with the devices already, and no more than that.
-        assert len(handed) == min(number + 2, chunks)
-        yielded += own
-    assert yielded == list(range(epochs + 1))
-    kinds = [kind for own, _ in handed for kind in own]
-    assert kinds == [OBSERVE] + [TRAIN] * epochs + [SKIP] * (chunks * chunk - epochs - 1)
-    assert {shape for _, shape in handed} == {(chunk, 3, 16, 2)}
+    program = SimpleNamespace(seeds=(0, 1), advance=lambda kinds, order: handed.append((kinds.tolist(), order)))
+    assert _advance(study_of(epochs=6), 40, [program, program], range(4, 7), 4) == [None, None]
+    for kinds, order in handed:
+        assert kinds == [TRAIN] * 3 + [SKIP]
+        np.testing.assert_array_equal(order, orders(study_of(epochs=6), 40, (0, 1), range(4, 8)))
 
 
 def test_throughput_counts_steps_of_the_last_smaller_batch_too():
@@ -238,7 +223,8 @@ def test_progress_comes_in_order_with_what_has_been_done(task, tmp_path):
     assert seconds[1] > 0
     assert all((progress.epochs, progress.members) == (12, 4) for progress in seen)
     assert recording.epochs == 12
-    assert recording.facts["throughput"]["train_seconds"] >= seconds[-1]
+    # The last word comes when the last chunk is written, a little after it was computed.
+    assert 0 < recording.facts["throughput"]["train_seconds"] <= seconds[-1]
 
 
 class Broken(Exception):
@@ -313,17 +299,12 @@ def test_large_networks_leave_their_weights_at_the_start_and_at_the_end(task, tm
                 np.testing.assert_allclose(ours[layer]["weight"], theirs[layer]["weight"], rtol=1e-5, atol=1e-6)
 
 
-DATA_FIRST = pytest.mark.xfail(reason="what acts on the data is probed once for all members, not once for each")
-
-
-@DATA_FIRST
 @pytest.mark.parametrize("layers", [[Act(), Dense(1)], [Act(), Dense(2), Act("tanh"), Dense(1)]], ids=["one", "two"])
 def test_a_function_straight_on_the_data_is_probed_for_every_member(layers, task, tmp_path):
     recording = engine.run(study_of(network=layers, epochs=1), tmp_path / "run", task=task)
     assert {array.shape[1] for array in recording.probes.values()} == {4}
 
 
-@pytest.mark.xfail(raises=ZeroDivisionError, reason="chunk_length divides by the number of parameters")
 def test_a_network_without_parameters_is_run_or_refused_in_words(task, tmp_path):
     with pytest.raises(InvalidNetwork):
         engine.run(study_of(network=[Act()], epochs=1), tmp_path / "run", task=task)

@@ -13,7 +13,6 @@ from actlab.engine import devices
 from actlab.engine.layouts import Lanes, Stacked, choose, forward, function_arguments
 from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters
-from actlab.errors import InvalidFunction
 from actlab.functions import catalogue
 from actlab.network import Act, Conv, Dense, Dropout, Flatten, MaxPool, build
 from actlab.study import Study
@@ -155,9 +154,6 @@ def test_maxout_under_study_in_both_layouts():
 
 
 @LAYOUTS
-@pytest.mark.xfail(
-    raises=InvalidFunction, reason="prelu does not broadcast to the members where it acts on data that have no arms yet"
-)
 def test_trainable_function_on_the_data(layout):
     population = population_of([Act(), Dense(1)], ["prelu"], (2,), (0.1, 0.2))
     params = random_parameters(population, np.random.default_rng(0))

@@ -431,7 +431,9 @@ def build(layers: Sequence[Any], input_shape: Shape, activation: Activation | st
     shape = tuple(input_shape)
     counts: dict[str, int] = {}
     expanded = expand(layers)
-    for layer, following in zip(expanded, (*expanded[1:], None), strict=True):
+    for place, layer in enumerate(expanded):
+        # Pooling and dropout between a layer and its function leave the number of units as it is.
+        following = next((v for v in expanded[place + 1 :] if isinstance(v, (Act, *WEIGHTED))), None)
         counts[layer.layer] = counts.get(layer.layer, 0) + 1
         name = f"{layer.layer}{counts[layer.layer]}"
         if isinstance(layer, WEIGHTED) and isinstance(following, Act) and following.function is None:

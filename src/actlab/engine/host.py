@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from actlab.engine import devices, probes
 from actlab.engine.population import members, populations
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, Data, Program, build, chunk_length, orders, prepare_data
 from actlab.functions import catalogue
-from actlab.recording import METRICS, Recording, Writer
+from actlab.recording import METRICS, Recording, Writer, refuse_others
 from actlab.study import Study, complete
 from actlab.tasks import Task
 from actlab.tasks import load as load_task
@@ -77,10 +77,12 @@ def run(
     chunk = min(chunk_length(study, population, len(task.x_train)) for population in groups)
     data = prepare_data(study, task, groups[0])
     cards = {name: _card(name) for name in study.activations}
+    refuse_others(Path(directory), study)
+    with devices.Stopwatch() as compiling:
+        programs = [build(study, task, population, chunk) for population in groups]
+    # Only now, with everything ready to run, an earlier recording of this study makes room.
     writer = Writer.create(directory, study, members(study, groups), cards, **_facts(study, task, groups, data))
     try:
-        with devices.Stopwatch() as compiling:
-            programs = [build(study, task, population, chunk) for population in groups]
         return _run(study, task, programs, data, writer, chunk, compiling.seconds, progress)
     finally:
         writer.close()
@@ -104,39 +106,40 @@ def _run(
         ledger.commit_weights(0)
     start = time.perf_counter()
     progress(Progress(0, study.epochs, count, 0, 0.0))
+
+    def show(epoch: int) -> None:
+        progress(Progress(epoch, study.epochs, count, epoch * samples * count, time.perf_counter() - start))
+
     # Leaving the pool waits for what is being written: an interrupt loses nothing that was handed over before.
     with ThreadPoolExecutor(1, "recording") as pool:
-        written: Future[None] | None = None
-        for epochs, results in _computed(study, samples, programs, chunk):
+        written: Future[int] | None = None
+        results: list[Tree] = []
+        for first in range(0, study.epochs + 1, chunk):
+            epochs = range(first, min(first + chunk, study.epochs + 1))
+            results = _advance(study, samples, programs, epochs, chunk)
             if written is not None:
-                written.result()
+                show(written.result())
             written = pool.submit(ledger.commit, epochs, results)
-            jax.block_until_ready(results)
-            done = epochs[-1]
-            progress(Progress(done, study.epochs, count, done * samples * count, time.perf_counter() - start))
+        jax.block_until_ready(results)
         train_seconds = time.perf_counter() - start
         if written is not None:
-            written.result()
+            show(written.result())
     if not ledger.keeps_weights:
         ledger.commit_weights(study.epochs)
     writer.finish(throughput=_throughput(study, samples, count, train_seconds) | {"compile_seconds": compile_seconds})
     return Recording(writer.directory)
 
 
-def _computed(study: Study, samples: int, programs: list[Program], chunk: int) -> Iterator[tuple[range, list[Tree]]]:
-    """Every chunk's epochs and results, which may still be computed.
+def _advance(study: Study, samples: int, programs: list[Program], epochs: range, chunk: int) -> list[Tree]:
+    """Shuffle for a chunk of epochs while the devices compute the one before, then hand it to them.
 
-    One chunk is always handed to the devices ahead: while they compute, the next is shuffled and the last written.
+    Returns:
+        each program's results, which may still be computed.
     """
-    ahead: list[tuple[range, list[Tree]]] = []
-    for first in range(0, study.epochs + 1, chunk):
-        epochs = range(first, min(first + chunk, study.epochs + 1))
-        batches = [orders(study, samples, program.seeds, range(first, first + chunk)) for program in programs]
-        kinds = _kinds(epochs, chunk)
-        ahead.append((epochs, [program.advance(kinds, own) for program, own in zip(programs, batches, strict=True)]))
-        if len(ahead) == 2:
-            yield ahead.pop(0)
-    yield from ahead
+    shuffled = range(epochs[0], epochs[0] + chunk)
+    batches = [orders(study, samples, program.seeds, shuffled) for program in programs]
+    kinds = _kinds(epochs, chunk)
+    return [program.advance(kinds, own) for program, own in zip(programs, batches, strict=True)]
 
 
 def _kinds(epochs: range, chunk: int) -> np.ndarray:
@@ -184,8 +187,8 @@ class Ledger:
         """Whether weights come with every epoch."""
         return all(program.keeps_weights for program in self.programs)
 
-    def commit(self, epochs: range, results: list[Tree]) -> None:
-        """Wait for a chunk's results and write them.
+    def commit(self, epochs: range, results: list[Tree]) -> int:
+        """Wait for a chunk's results and write them; returns its last epoch.
 
         Args:
             epochs: the epochs they are of; rows after these belong to skipped ones.
@@ -200,11 +203,12 @@ class Ledger:
         weights = [own.pop("weights", None) for own in host]
         arrays = {name: np.concatenate([own[name] for own in host], axis=1) for name in host[0]}
         metrics, by_class = self._metrics(arrays.pop("losses"), arrays.pop("correct"))
-        diverged = self._mask(epochs, metrics)
+        diverged = self._mask(epochs, metrics, by_class)
         arrays["class_accuracy"] = by_class.astype(np.float32)
         if self.keeps_weights:
             arrays |= self._name_weights(weights)
         self.writer.commit(epochs[0], metrics, arrays, diverged)
+        return epochs[-1]
 
     def commit_weights(self, epoch: int) -> None:
         """Write the weights as they are now, as those of `epoch`. Raises RecordingFailed if they cannot be."""
@@ -225,14 +229,15 @@ class Ledger:
 
     def _metrics(self, losses: np.ndarray, right: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         mean = losses[..., :3] / self.counts[:3]
-        accuracy = right / self.counts
+        # A class may have no sample among those evaluated: its accuracy is not known.
+        accuracy = right / np.where(self.counts > 0, self.counts, np.nan)
         parts = enumerate(("train", "validation", "test"))
         metrics = {}
         for i, part in parts:
             metrics |= {f"{part}_loss": mean[..., i].astype(float), f"{part}_accuracy": accuracy[..., i]}
         return {name: metrics[name] for name in METRICS}, accuracy[..., 3:]
 
-    def _mask(self, epochs: range, metrics: dict[str, np.ndarray]) -> dict[int, tuple[int, str]]:
+    def _mask(self, epochs: range, metrics: dict[str, np.ndarray], by_class: np.ndarray) -> dict[int, tuple[int, str]]:
         """NaN from the first epoch on whose training loss is not finite; who diverged here, when and why."""
         diverged: dict[int, tuple[int, str]] = {}
         for row, epoch in enumerate(epochs):
@@ -241,7 +246,7 @@ class Ledger:
                 what = "not a number" if np.isnan(loss[member]) else "infinite"
                 diverged[int(member)] = (epoch, f"the training loss became {what}")
             self.alive &= np.isfinite(loss)
-            for values in metrics.values():
+            for values in (*metrics.values(), by_class):
                 values[row, ~self.alive] = np.nan
         return diverged
 

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from actlab.engine.population import Population
-from actlab.network import Act, Conv, Dense, Dropout, Flatten, Network
+from actlab.network import WEIGHTED, Act, Conv, Dense, Dropout, Flatten, Network
 
 Array = jax.Array
 Tree = Any
@@ -210,6 +210,13 @@ def forward(
         activations. Before the first layer with weights these may have an arm or seed axis of length 1.
     """
     seen: dict[str, tuple[Array, Array]] = {}
+    sites = population.network.sites
+    if isinstance(next(site.layer for site in sites if isinstance(site.layer, (Act, *WEIGHTED))), Act):
+        # A function straight on the data: from here on every member has its own.
+        shape = list(x.shape)
+        shape[layout.arm_axis] = len(population.arms)
+        shape[layout.seed_axis] = params[population.network.weight_layers[0]]["weight"].shape[layout.seed_axis]
+        x = jnp.broadcast_to(x, shape)
     for number, site in enumerate(population.network.sites):
         layer = site.layer
         if isinstance(layer, Act):
@@ -231,12 +238,6 @@ def forward(
 
 def _activate(population: Population, layout: Layout, params: Tree, site: Any, x: Array) -> Array:
     groups = population.groups_at(site)
-    arms = len(population.arms)
-    if len(groups) > 1 and x.shape[layout.arm_axis] != arms:
-        # Straight on the data, which have no arms yet.
-        shape = list(x.shape)
-        shape[layout.arm_axis] = arms
-        x = jnp.broadcast_to(x, shape)
     parts = []
     for group in groups:
         part = layout.arms(x, group.start, group.stop) if len(groups) > 1 else x

@@ -49,14 +49,18 @@ def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> di
         data: "x" (slices, samples, ...), "y" (slices, samples) and "membership" (slices, samples, sets) of 0 and 1.
 
     Returns:
-        "losses" and "correct", (arms, seeds, sets): sum of losses, number of samples put into their class.
+        "losses" (arms, seeds, 3), sums over the training, validation and test samples, and "correct"
+        (arms, seeds, sets), how many samples are put into their class.
     """
 
-    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[Array, ...]]:
+    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[Array, Array]]:
         logits, _ = forward(population, STACKED, params, part["x"][None, None])
-        y = part["y"][None, None]
-        losses, right = sample_losses(STACKED, logits, y), correct(STACKED, logits, y).astype(logits.dtype)
-        return None, tuple(jnp.matmul(values, part["membership"]) for values in (losses, right))
+        y, membership = part["y"][None, None], part["membership"]
+        losses, right = sample_losses(STACKED, logits, y), correct(STACKED, logits, y)
+        # Chosen, not multiplied by 0: 0 · ∞ of one test sample would break the sum over the training samples.
+        chosen = [jnp.where(membership[:, i] > 0, losses, 0.0) for i in range(3)]
+        sums = jnp.stack([jnp.sum(values, axis=-1) for values in chosen], axis=-1)
+        return None, (sums, jnp.matmul(right.astype(logits.dtype), membership))
 
     if data["x"].shape[0] == 1:
         _, (losses, right) = one_slice(None, {name: array[0] for name, array in data.items()})
@@ -156,7 +160,8 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
             continue
         arguments = function_arguments(STACKED, group.function, params.get(name, {}), part)
         slope = jnp.abs(group.function.derivative(part, **arguments))
-        flat = slope <= FLAT * steepest
+        # Where the slope has no bound, only a slope of zero is flat.
+        flat = slope <= (FLAT * steepest if math.isfinite(steepest) else 0.0)
         always = jnp.all(flat, axis=_within(flat)[:-1])
         shares.append(jnp.mean(flat, axis=_within(flat), dtype=z.dtype))
         dead.append(jnp.mean(always, axis=-1, dtype=z.dtype))

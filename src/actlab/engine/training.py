@@ -35,8 +35,8 @@ def sample_losses(layout: Layout, logits: Array, y: Array) -> Array:
     axis = layout.unit_axis % logits.ndim
     if logits.shape[axis] == 1:
         logit = jnp.squeeze(logits, axis)
-        # −log σ(z) for class 1, −log σ(−z) for class 0; softplus keeps its tails.
-        return catalogue["softplus"](logit) - logit * y.astype(logit.dtype)
+        # −log σ(z) for class 1, −log σ(−z) for class 0: softplus keeps the tails of both.
+        return catalogue["softplus"](jnp.where(y == 1, -logit, logit))
     shifted = logits - jax.lax.stop_gradient(jnp.max(logits, axis=axis, keepdims=True))
     classes = jax.lax.broadcasted_iota(jnp.int32, (logits.shape[axis],), 0)
     classes = jnp.expand_dims(classes, [i for i in range(logits.ndim) if i != axis])
@@ -51,8 +51,10 @@ def correct(layout: Layout, logits: Array, y: Array) -> Array:
     """
     axis = layout.unit_axis % logits.ndim
     if logits.shape[axis] == 1:
-        return (jnp.squeeze(logits, axis) > 0) == (y == 1)
-    return jnp.argmax(logits, axis=axis) == y
+        logit = jnp.squeeze(logits, axis)
+        return jnp.where(y == 1, logit > 0, logit <= 0)
+    known = ~jnp.isnan(jnp.max(logits, axis=axis))
+    return (jnp.argmax(logits, axis=axis) == y) & known
 
 
 def mean_loss(layout: Layout, losses: Array, weights: Array | None) -> Array:

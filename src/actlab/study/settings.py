@@ -324,6 +324,7 @@ def complete(study: Study, task: Task) -> Study:
         update={
             "network": layers,
             "learning_rates": study.learning_rates or (rate,),
+            "batch": min(study.batch, len(task.x_train)),
             "provenance": task.provenance,
             "digest": task.digest,
         }
@@ -349,6 +350,8 @@ def _check_outputs(study: Study, task: Task) -> None:
     allowed = {(classes,), (1,)} if classes == 2 else {(classes,)}
     for network in study.networks(task.input_shape).values():
         last = network.sites[-1]
+        if not network.weight_layers:
+            raise InvalidNetwork("the network has no Dense and no Conv: nothing in it would learn.")
         if last.output_shape not in allowed:
             raise InvalidNetwork(
                 f"the network ends with {last.name} of output shape {last.output_shape}, but the task has "

@@ -140,6 +140,7 @@ def _common_span(rows: Sequence[Row]) -> tuple[float, float]:
     values = [end for row in rows for end in (row["test_accuracy"]["ci95"] or [row["test_accuracy"]["mean"]])]
     values = [value for value in values if value is not None] or [0.0, 1.0]
     low, high = int(min(values) * 100) / 100, -int(-max(values) * 100 // 1) / 100
+    low = min(low, 0.99)
     return low, min(1.0, max(high, low + 0.01))
 
 
