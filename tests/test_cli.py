@@ -442,7 +442,10 @@ def test_arrays_cut_short(refused, tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (("0.1257", "nan"), "iris.csv: 1 of the 120 values are NaN or infinite, the first in line 2, column 'width'"),
+        (
+            ("0.1257", "nan"),
+            "iris.csv: 1 of the 120 values are missing, NaN or infinite, the first in line 2, column 'width'",
+        ),
         (("0.1257", "many"), "iris.csv, line 2: column 'width' holds 'many', no number"),
         ((",x\n", "\n"), "iris.csv, line 2: 2 values where the header names 3 columns"),
     ],
@@ -456,7 +459,9 @@ def test_wrong_tables(refused, table, change, sentence):
 
 def test_a_table_needs_a_target(refused, table):
     sentence = refused("compare", "--task", "iris.csv")
-    assert "no target was given: name the column of classes, one of width, length, species" in sentence
+    assert (
+        "no target was given: name the column of classes (--target COLUMN), one of width, length, species" in sentence
+    )
     assert "labels are not integers" in refused("compare", "--task", "iris.csv", "--target", "width")
 
 

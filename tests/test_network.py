@@ -144,6 +144,13 @@ def test_maxout_widens_the_layer_before_it():
     assert network.sites[1].output_shape == (8,)
 
 
+def test_maxout_keeps_the_units_behind_dropout_and_pooling_too():
+    network = build(
+        [Conv(8, 3), MaxPool(2), Act(), Flatten(), Dense(16), Dropout(0.5), Act(), Dense(3)], (8, 8, 1), "maxout"
+    )
+    assert [site.output_shape[-1] for site in network.sites if isinstance(site.layer, Act)] == [8, 16]
+
+
 def test_matching_parameters_keeps_the_budget():
     layers = (Dense(64), Act(), Dense(64), Act(), Dense(10))
     budget = build(layers, (32,)).parameter_count

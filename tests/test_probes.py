@@ -237,3 +237,30 @@ def test_learning_rates_reach_the_members_they_belong_to():
     tree = learning_rate_tree(population, probes.STACKED, params, jax.numpy.array([0.1, 0.2, 0.3, 0.4]))
     np.testing.assert_allclose(tree["dense1"]["weight"].ravel(), [0.1, 0.2, 0.3, 0.4])
     np.testing.assert_allclose(tree["act1"]["prelu"]["negative_slope"].ravel(), [0.1, 0.2])
+
+
+def test_a_broken_test_sample_does_not_pass_for_a_diverged_member(tmp_path):
+    task = tasks.load("parabolas")
+    x_test = task.x_test.copy()
+    x_test[0] = 3e38
+    settings = recipe("parabolas").study.model_dump() | {"epochs": 1, "seeds": 2, "activations": ["relu"]}
+    recording = engine.run(Study(**settings), tmp_path / "run", task=dataclasses.replace(task, x_test=x_test))
+    assert all(member.diverged_epoch is None for member in recording.members)
+    assert np.isfinite(recording.metrics["train_loss"]).all()
+    assert not np.isfinite(recording.metrics["test_loss"]).all()
+
+
+def test_a_slope_without_bound_is_flat_only_where_it_is_zero():
+    from actlab.functions import register, unregister
+
+    register("square_of_x", lambda x, xp: x * x)
+    try:
+        task = tasks.load("parabolas")
+        study = Study(task="parabolas", network=[Dense(2), Act(), Dense(1)], activations=["square_of_x"], seeds=1)
+        (population,) = populations(complete(study, task), task.input_shape)
+        z = jax.numpy.array([[0.0, 1.0], [0.0, -2.0]])[None, None]
+        share, dead = probes.flatness(population, {}, "act1", z)
+    finally:
+        unregister("square_of_x")
+    assert float(share[0, 0]) == 0.5
+    assert float(dead[0, 0]) == 0.5

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from tests.synthetic_recording import record
 from tests.views_recording import record_all
 
 from actlab.errors import ActlabError
@@ -415,3 +416,13 @@ def test_no_jax_is_imported(recording, tmp_path):
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_all_members_at_one_hundred_per_cent_are_drawn(tmp_path):
+    recording = record(tmp_path / "run", metrics={"test_accuracy": 1.0})
+    assert "100.00" in html(recording)
+
+
+def test_a_directory_is_no_report(tmp_path):
+    with pytest.raises(ActlabError, match="is a directory: name the file to write"):
+        report(record(tmp_path / "run"), tmp_path)

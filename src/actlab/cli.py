@@ -157,14 +157,12 @@ def _study(name: str | None, changes: dict[str, Any]) -> Study:
 
     if name is None and "task" in changes:
         return Study(name=Path(changes["task"]).stem, **changes)
-    if name is not None and (name.endswith(".toml") or "/" in name):
-        base = from_toml(name)
-    elif name is not None and name not in RECIPES:
+    if name is not None and name not in RECIPES:
         from actlab.tasks import names
 
         if name in names() or name.endswith((".csv", ".npz")):
             raise InvalidStudy(f"{name} is no recipe but data: write actlab compare --task {name}.")
-        base = recipe(name).study
+        base = from_toml(name) if name.endswith(".toml") or "/" in name else recipe(name).study
     else:
         base = recipe(name or "digits").study
     if not changes:
@@ -173,6 +171,8 @@ def _study(name: str | None, changes: dict[str, Any]) -> Study:
     if "task" in changes:
         # The data are others: what was known of the recipe's does not hold for them.
         settings |= {"digest": None, "provenance": None, "target": None}
+    if "target" in changes:
+        settings |= {"digest": None, "provenance": None}
     return Study(**(settings | changes))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +24,8 @@ def prepare() -> None:
     """
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", cores())
+    # A cache on a full disk costs time, nothing else: no reason to warn in the middle of a run.
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         directory = cache_directory()
         # Where it cannot be had, as in a read-only home, every run compiles anew.

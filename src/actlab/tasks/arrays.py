@@ -71,6 +71,8 @@ def _read(path: Path) -> Arrays:
         zlib.error,
     ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        if "allow_pickle" in reason:
+            reason = "it holds Python objects, which are never unpickled"
         raise InvalidData(
             f"{path} cannot be read as a .npz file of plain arrays ({reason}): write it again with numpy.savez."
         ) from None

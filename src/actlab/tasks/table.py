@@ -53,7 +53,9 @@ def load_table(path: Path, target: str | None, seed: int) -> Task:
     table = _read(path)
     if target is None:
         columns = ", ".join(table.header)
-        raise InvalidData(f"{path.name}: no target was given: name the column of classes, one of {columns}.")
+        raise InvalidData(
+            f"{path.name}: no target was given: name the column of classes (--target COLUMN), one of {columns}."
+        )
     if target not in table.header:
         raise UnknownName("column", target, table.header)
     features = [name for name in table.header if name != target]
@@ -86,6 +88,8 @@ def _read(path: Path) -> _Table:
         held = "only a header row" if numbered else "nothing"
         raise InvalidData(f"{path.name} is empty: it holds {held}; give a header row and one row for each sample.")
     header = tuple(name.strip() for name in numbered[0][0])
+    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0]), None)):
+        raise InvalidData(f"{path.name} is separated by {other!r}: write it again, separated by commas.")
     _check_header(path.name, header)
     for row, line in numbered[1:]:
         if len(row) != len(header):
@@ -128,8 +132,14 @@ def _classes(table: _Table, target: str) -> tuple[npt.NDArray[np.int64], tuple[s
     return np.array([ranks[value] for value in whole]), tuple(str(value) for value in ranks)
 
 
+# What tables write where a value is missing: counted with NaN.
+MISSING = {"", "na", "n/a", "null", "none", "?", "-"}
+
+
 def _number(text: str) -> float | None:
-    """The number that `text` writes, or None. Python's digit groups (1_000) are no numbers in a table."""
+    """The number that `text` writes, NaN for a missing one, else None. Digit groups (1_000) are no numbers here."""
+    if text.strip().lower() in MISSING:
+        return math.nan
     try:
         return None if "_" in text else float(text)
     except ValueError:
@@ -152,7 +162,7 @@ def _numbers(table: _Table, names: Sequence[str]) -> Columns:
     if wrong.any():
         row, index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         raise InvalidData(
-            f"{table.name}: {int(wrong.sum()):,} of the {wrong.size:,} values are NaN or infinite, "
+            f"{table.name}: {int(wrong.sum()):,} of the {wrong.size:,} values are missing, NaN or infinite, "
             f"the first in line {table.lines[int(row)]}, column {names[int(index)]!r}: "
             "remove or replace them."
         )

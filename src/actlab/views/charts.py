@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from actlab.recording import Recording
+from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
 from actlab.views.figures import (
     CURVE_POINTS,
     Chart,
     Floats,
     epoch_axis,
     line_mode,
+    log_ticks,
     plotly_text,
     quartiles,
     rounded,
@@ -107,7 +109,7 @@ def _loss_axis(bands: Mapping[str, Floats]) -> dict[str, Any]:
     axis = {"title": {"text": "cross-entropy"}}
     if not len(values) or values.min() <= 0 or values.max() < 8 * values.min():
         return axis
-    return axis | {"type": "log", "dtick": "D2" if values.max() < 1e4 * values.min() else 1}
+    return axis | {"type": "log", **log_ticks(float(np.log10(values.min())), float(np.log10(values.max())))}
 
 
 def differences(summary: Mapping[str, Any], metric: str, looks: Mapping[str, Look]) -> Chart | None:
@@ -142,7 +144,8 @@ def differences(summary: Mapping[str, Any], metric: str, looks: Mapping[str, Loo
         "hovermode": "closest",
     }
     label = f"Paired differences of test accuracy to {best}, with 95 % intervals"
-    data = [_difference(row, looks[row["b"]]) for row in rows]
+    tests = sum(comparison["metric"] == metric for comparison in summary["comparisons"])
+    data = [_difference(row, looks[row["b"]], tests) for row in rows]
     return Chart("differences", f"Distance to {best}", label, data, layout)
 
 
@@ -170,11 +173,13 @@ def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
     return row | {"a": row["b"], "b": row["a"], "difference": difference, "ci95": interval}
 
 
-def _difference(row: Mapping[str, Any], look: Look) -> dict[str, Any]:
-    """One mark with its interval: other activation minus the best one, in percentage points."""
+def _difference(row: Mapping[str, Any], look: Look, tests: int) -> dict[str, Any]:
+    """One mark with its interval: other activation minus the best one, in percentage points, and p of `tests`."""
     middle = -100 * row["difference"]
     low, high = [-100 * end for end in reversed(row["ci95"])] if row["ci95"] else (middle, middle)
     chance = "" if row["p_holm"] is None else f"p = {row['p_holm']:.2g}"
+    if chance and smallest_p(row["pairs"], tests) >= SIGNIFICANT:
+        chance = "too few seeds for a test"
     return {
         "type": "scatter",
         "mode": "markers+text",

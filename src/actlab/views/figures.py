@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,3 +120,16 @@ def reported_members(recording: Recording, summary: Mapping[str, Any]) -> dict[s
     """Places on the member axis of the members that are reported, by activation, the best first."""
     columns = {entry.activation: list(entry.columns) for entry in entries(recording)}
     return {entry["name"]: columns[entry["name"]] for entry in summary["activations"]}
+
+
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of a logarithmic axis from 10^low to 10^high, written out in full: some six of them.
+
+    >>> log_ticks(-4, 0)["ticktext"]
+    ['0.0001', '0.001', '0.01', '0.1', '1']
+    """
+    step = max(1, math.ceil((high - low) / 5))
+    within = (1, 2, 5) if high - low < 1.5 else (1,)
+    powers = range(math.floor(low), math.ceil(high) + 1, step)
+    values = [m * 10.0**power for power in powers for m in within if low <= math.log10(m) + power <= high]
+    return {"tickvals": values, "ticktext": [f"{value:g}" for value in values]}

@@ -16,6 +16,7 @@ from actlab.views.figures import (
     Floats,
     epoch_axis,
     line_mode,
+    log_ticks,
     quartiles,
     rounded,
     thinned,
@@ -63,8 +64,7 @@ def _decades(values: Floats) -> dict[str, Any]:
     low, high = float(np.log10(positive.min())), float(np.log10(positive.max()))
     low = max(low, high - 16)
     room = max(0.05 * (high - low), 0.15)
-    ticks = "D2" if high - low < 1.5 else int(np.ceil((high - low) / 5))
-    return {"range": rounded([low - room, high + room]), "dtick": ticks}
+    return {"range": rounded([low - room, high + room]), **log_ticks(low - room, high + room)}
 
 
 def _layer_line(epochs: Any, values: Floats, number: int, layers: Sequence[str]) -> dict[str, Any]:

@@ -59,6 +59,8 @@ def report(recording: Recording, out: str | Path) -> Path:
         ActlabError: the file cannot be written.
     """
     out = Path(out)
+    if out.is_dir():
+        raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
     page = html(recording)
     temporary = out.with_name(f".{out.name}.tmp")
     try:
