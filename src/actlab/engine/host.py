@@ -294,7 +294,7 @@ def _facts(study: Study, task: Task, groups: Any, data: Data) -> dict[str, Any]:
         "layout": {name: choose(networks[name]).name for name in study.activations},
         "versions": {name: version(name) for name in ("actlab", "jax", "jaxlib", "numpy", "optax")},
         "machine": devices.description(),
-        "precision": "float32",
+        "precision": str(task.x_train.dtype),
     }
 
 

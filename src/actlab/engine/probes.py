@@ -24,7 +24,7 @@ Tree = Any
 
 # A function counts as flat where its slope is below this share of the largest.
 FLAT = 1e-3
-# Bins are equal steps of asinh(2x): 0.16 wide around zero, a tenth of x far out; the outermost two are open.
+# Bins are equal steps of asinh(2x): 0.16 wide around zero, a third of x far out; the outermost two are open.
 BINS = 64
 REACH = 10.0
 HISTOGRAM_SAMPLES = 4096

@@ -47,7 +47,7 @@ def sample_losses(layout: Layout, logits: Array, y: Array) -> Array:
 def correct(layout: Layout, logits: Array, y: Array) -> Array:
     """Whether each sample is put into its class: logit > 0 for one output, else the largest (the first of equals).
 
-    Arguments and shape of the result as of `sample_losses`. NaN is not > 0 and is the largest.
+    Arguments and shape of the result as of `sample_losses`. A sample with a logit that is NaN is in no class.
     """
     axis = layout.unit_axis % logits.ndim
     if logits.shape[axis] == 1:
