@@ -162,7 +162,7 @@ class Program:
     _fixed: Tree
 
     def advance(self, kinds: np.ndarray, order: np.ndarray) -> Tree:
-        """Run a chunk: kinds (epochs,) of SKIP, OBSERVE or TRAIN, order as `orders` gives it. Returns at once.
+        """Run a chunk: kinds (epochs,) of SKIP, OBSERVE or TRAIN, order as `orders` gives it.
 
         Returns:
             results as JAX arrays that may still be computed, (epochs, arms, seeds, ...), seeds that only fill up the

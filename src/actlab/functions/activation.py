@@ -99,10 +99,9 @@ class Activation:
         value_rule: `value(x, xp, **parameters)`, over an array namespace `xp` (NumPy's names).
         derivative_rule: `derivative(x, xp, **parameters)`; None leaves it to JAX's automatic differentiation.
         parameters: in the order of the formula.
-        kind: "elementwise"; or "grouping", which mixes the units along an axis. The rules of a grouping
-            function take that axis too: `value(x, xp, axis, **parameters)`, and `derivative(x, tangent, xp,
-                axis, **parameters)` is
-            the directional derivative J·tangent; or "stochastic".
+        kind: "elementwise"; "grouping", which mixes the units along an axis; or "stochastic". The rules of a grouping
+            function take that axis too: `value(x, xp, axis, **parameters)`; its `derivative(x, tangent, xp, axis,
+            **parameters)` is the directional derivative J·tangent.
         parameter_derivatives: name → `derivative(x, xp, **parameters)` with respect to that parameter.
         constraint: returns a sentence if the parameters do not go together, else None.
         inputs_per_unit_rule: how many inputs make one output, from the parameters.
@@ -160,8 +159,7 @@ class Activation:
     def derivative(self, x: Any, /, *, axis: int = -1, **parameters: Any) -> Any:
         """Return f'(x), like `x` in kind, dtype and shape; at a kink that of the piece on the left.
 
-        A grouping function returns its Jacobian over the units: the shape of `x` without `axis`, then
-            (outputs,
+        A grouping function returns its Jacobian over the units: the shape of `x` without `axis`, then (outputs,
         inputs). A function registered without a derivative gets it from JAX, in the precision of `x`.
 
         >>> from actlab.functions import catalogue
