@@ -53,6 +53,14 @@ class InvalidFunction(ActlabError, ValueError):
     """A wrong argument of an activation function, or a function that cannot be registered."""
 
 
+class InvalidInput(InvalidFunction, TypeError):
+    """An input of an activation function that is no array of real floating-point numbers."""
+
+
+class MissingExtra(ActlabError, ImportError):
+    """A framework that is not installed; the message is the command that installs it."""
+
+
 class InvalidData(ActlabError, ValueError):
     """Data that cannot be used: wrong shape, missing keys, NaN, labels that are not classes."""
 

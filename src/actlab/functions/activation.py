@@ -1,15 +1,13 @@
 """What an activation function is: its value and derivative, its parameters, its formula and its source.
 
 `Activation` is a frozen object that is called like a function. Its two rules are written over an array
-namespace; this module checks the arguments, chooses the working precision, and hands JAX the written
-derivative.
+namespace; `evaluation` and the `with_…` modules beside this one carry them out.
 """
 
 from __future__ import annotations
 
-import functools
+import difflib
 import math
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from actlab.errors import InvalidFunction
-from actlab.functions.arrays import FLOAT_TYPES, HALF_TYPES, float_array, is_jax
+from actlab.functions.arrays import FLOAT_TYPES, is_framework, type_name
+from actlab.functions.evaluation import evaluate
 
 if TYPE_CHECKING:
     from actlab.functions.facts import Facts
@@ -32,27 +31,36 @@ class Parameter:
 
     Attributes:
         name: as it is written in a call.
-        default: the value it has when it is not given.
+        default: the value it has when it is not given, and starts from where it is learnt; None where there is none,
+            because it is an array of `shape`.
         trainable: whether a network learns it; it may then be any array that broadcasts against the input.
         low, high: the valid range, both ends included.
-        integer: whether it is a count. A count changes shapes, so it can be neither trained nor traced.
+        integer: whether it is a count or a choice. A count changes shapes, so it can be neither trained nor traced.
+        shape: for weights that do not belong to one unit each (a window, a small matrix): their shape, from the
+            number of units.
     """
 
     name: str
-    default: float
+    default: float | None
     trainable: bool = False
     low: float = -math.inf
     high: float = math.inf
     integer: bool = False
+    shape: Callable[[int], tuple[int, ...]] | None = None
 
     def checked(self, value: Any, function: str) -> Any:
         """Return `value` as a number, or as it is if it is an array; `function` is named in the error.
 
         The range is checked where the value is known without waiting for a device: numbers and NumPy arrays.
         """
+        if value is None and self.shape is not None:
+            raise InvalidFunction(
+                f"{function}: {self.name!r} is an array of weights and must be given; of shape {self.shape(64)} for "
+                f"64 units. actlab.torch.Activation({function!r}, units=64) makes one."
+            )
         if value is self.default:
             return value
-        if is_jax(value) and not self.integer and value.dtype.name in FLOAT_TYPES:
+        if is_framework(value) and not self.integer and type_name(value) in FLOAT_TYPES:
             return value
         try:
             number = np.asarray(value)
@@ -94,17 +102,19 @@ class Activation:
     Attributes:
         name: name in the catalogue; `aliases` are other names of the same function, `title` is for headings.
         formula: plain and LaTeX.
-        family: squashing, rectifying, gating, grouping, elementary, or a user's own word.
+        family: name of the module of the catalogue it stands in, or a user's own word.
         year, source: when and where it was published (authors, arXiv or DOI).
         value_rule: `value(x, xp, **parameters)`, over an array namespace `xp` (NumPy's names).
         derivative_rule: `derivative(x, xp, **parameters)`; None leaves it to JAX's automatic differentiation.
         parameters: in the order of the formula.
-        kind: "elementwise"; "grouping", which mixes the units along an axis; or "stochastic". The rules of a grouping
-            function take that axis too: `value(x, xp, axis, **parameters)`; its `derivative(x, tangent, xp, axis,
-            **parameters)` is the directional derivative J·tangent.
+        kind: "elementwise"; "grouping", which mixes the units along an axis; or "stochastic", elementwise with
+            noise. The rules of a grouping function take that axis too: `value(x, xp, axis, **parameters)`; its
+            `derivative(x, tangent, xp, axis, **parameters)` is the directional derivative J·tangent.
+        noise: what the function draws for every element: "uniform" on [0, 1), "normal", or "gumbel". Its rules take
+            it as `noise=`, an array like x, or None, for which they give what they give outside training.
         parameter_derivatives: name → `derivative(x, xp, **parameters)` with respect to that parameter.
         constraint: returns a sentence if the parameters do not go together, else None.
-        inputs_per_unit_rule: how many inputs make one output, from the parameters.
+        inputs_per_unit_rule: how many inputs make one output, from the parameters; ½ where one makes two.
         notes: where it falls short of the accuracy of the others, or what its convention is.
 
     >>> from actlab.functions import catalogue
@@ -123,9 +133,10 @@ class Activation:
     aliases: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     kind: Literal["elementwise", "grouping", "stochastic"] = "elementwise"
+    noise: Literal["uniform", "normal", "gumbel"] | None = None
     parameter_derivatives: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     constraint: Callable[..., str | None] | None = None
-    inputs_per_unit_rule: Callable[..., int] = _one
+    inputs_per_unit_rule: Callable[..., float] = _one
     notes: str = ""
 
     def __post_init__(self) -> None:
@@ -134,13 +145,16 @@ class Activation:
     def __repr__(self) -> str:
         return f"<activation {self.name}: {self.formula.plain}>"
 
-    def __call__(self, x: Any, /, *, axis: int = -1, **parameters: Any) -> Any:
+    def __call__(self, x: Any, /, *, axis: int = -1, key: Any = None, **parameters: Any) -> Any:
         """Return f(x).
 
         Args:
-            x: NumPy or JAX array of any shape, or a number or list of numbers, taken as float64. float16 and
-                bfloat16 are computed in float32.
+            x: NumPy, JAX, PyTorch or TensorFlow array of any shape, or a number or list of numbers, taken as float64.
+                float16 and bfloat16 are computed in float32.
             axis: the axis of the units; elementwise functions do not look at it.
+            key: for stochastic functions while training: a JAX random key, a `numpy.random.Generator`, a
+                `torch.Generator` or a `tensorflow.random.Generator`, by the kind of `x`. Without it, and for all
+                others, nothing is random.
             **parameters: numbers, or arrays that broadcast against `x`.
 
         Returns:
@@ -154,9 +168,9 @@ class Activation:
         >>> catalogue["relu"]([-1.0, 2.0])
         array([0., 2.])
         """
-        return _evaluate(self, "value", x, axis, parameters)
+        return evaluate(self, "value", x, axis, key, parameters)
 
-    def derivative(self, x: Any, /, *, axis: int = -1, **parameters: Any) -> Any:
+    def derivative(self, x: Any, /, *, axis: int = -1, key: Any = None, **parameters: Any) -> Any:
         """Return f'(x), like `x` in kind, dtype and shape; at a kink that of the piece on the left.
 
         A grouping function returns its Jacobian over the units: the shape of `x` without `axis`, then (outputs,
@@ -166,10 +180,10 @@ class Activation:
         >>> catalogue["relu"].derivative([-1.0, 0.0, 2.0])
         array([0., 0., 1.])
         """
-        return _evaluate(self, "derivative", x, axis, parameters)
+        return evaluate(self, "derivative", x, axis, key, parameters)
 
-    def inputs_per_unit(self, **parameters: Any) -> int:
-        """Say how many inputs make one output: 1, but for functions that change the width.
+    def inputs_per_unit(self, **parameters: Any) -> float:
+        """Say how many inputs make one output: 1, but for functions that change the width; ½ where one makes two.
 
         >>> from actlab.functions import catalogue
         >>> catalogue["maxout"].inputs_per_unit(pieces=4), catalogue["relu"].inputs_per_unit()
@@ -194,191 +208,15 @@ class Activation:
         Raises:
             InvalidFunction: an unknown parameter, or one outside its range.
         """
-        unknown = sorted(set(given) - {parameter.name for parameter in self.parameters})
-        if unknown:
-            known = ", ".join(parameter.name for parameter in self.parameters) or "none"
-            raise InvalidFunction(f"{self.name} has no parameter {unknown[0]!r}; it has: {known}.")
+        known = [parameter.name for parameter in self.parameters]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(known) or 'none'}."
+                raise InvalidFunction(f"{self.name} has no parameter {name!r}; {hint}")
         settings = {p.name: p.checked(given.get(p.name, p.default), self.name) for p in self.parameters}
-        if self.constraint and not any(is_jax(value) for value in settings.values()):
+        if self.constraint and not any(is_framework(value) for value in settings.values()):
             problem = self.constraint(**settings)
             if problem:
                 raise InvalidFunction(f"{self.name}: {problem}.")
         return settings
-
-
-def _evaluate(activation: Activation, which: str, x: Any, axis: int, parameters: Settings) -> Any:
-    settings = activation.settings(parameters)
-    if is_jax(x) or any(is_jax(value) for value in settings.values()):
-        return _evaluate_jax(activation, which, x, axis, settings)
-    return _evaluate_numpy(activation, which, x, axis, settings)
-
-
-def _evaluate_numpy(activation: Activation, which: str, x: Any, axis: int, settings: Settings) -> Any:
-    array = float_array(x, np, activation.name)
-    axis = _check_shapes(activation, array.shape, axis, settings)
-    work = array.astype(np.float32) if array.dtype.name in HALF_TYPES else array
-    settings = {name: np.asarray(v, work.dtype) if np.ndim(v) else v for name, v in settings.items()}
-    # Overflow to inf and underflow to 0 are the right answers far out; NumPy would warn of both.
-    with np.errstate(all="ignore"):
-        if which == "derivative" and activation.derivative_rule is None:
-            result = _automatic_derivative(activation, work, axis, settings)
-        else:
-            result = _rule(activation, which)(work, np, axis, settings)
-        result = np.asarray(result).astype(array.dtype, copy=result is array)
-    return result if isinstance(x, np.ndarray) else result[()]
-
-
-def _evaluate_jax(activation: Activation, which: str, x: Any, axis: int, settings: Settings) -> Any:
-    import jax
-    import jax.numpy as jnp
-
-    array = float_array(x, jnp, activation.name)
-    axis = _check_shapes(activation, array.shape, axis, settings)
-    work = array.astype(jnp.float32) if array.dtype.name in HALF_TYPES else array
-    arrays = {name: value for name, value in settings.items() if is_jax(value) or np.ndim(value)}
-    traced = {name: jnp.asarray(value).astype(work.dtype) for name, value in arrays.items()}
-    static = tuple((name, value) for name, value in settings.items() if name not in traced)
-    function = _jax_function(activation, which, axis, static, tuple(traced))
-    try:
-        return function(work, *traced.values()).astype(array.dtype)
-    except jax.errors.TracerArrayConversionError:
-        raise InvalidFunction(
-            f"{activation.name} calls NumPy itself and cannot take a JAX array: write it with the namespace "
-            "`xp` that it is given."
-        ) from None
-
-
-def _check_shapes(activation: Activation, shape: tuple[int, ...], axis: int, settings: Settings) -> int:
-    """Return the axis counted from the end, once the shapes of input and parameters are known to fit."""
-    for name, value in settings.items():
-        if np.ndim(value) and not _broadcasts(np.shape(value), shape):
-            raise InvalidFunction(
-                f"{activation.name}: parameter {name!r} of shape {np.shape(value)} does not broadcast "
-                f"against the input's shape {shape}."
-            )
-    if activation.kind != "grouping":
-        return -1
-    try:
-        axis = operator.index(axis)
-    except TypeError:
-        raise InvalidFunction(f"{activation.name}: axis must be an integer; it was given {axis!r}.") from None
-    if not -len(shape) <= axis < len(shape):
-        raise InvalidFunction(f"{activation.name}: the input's shape {shape} has no axis {axis}.")
-    group = activation.inputs_per_unit_rule(**settings)
-    if shape[axis] == 0 or shape[axis] % group:
-        raise InvalidFunction(
-            f"{activation.name} needs a multiple of {group} units along axis {axis}; the input's shape is {shape}."
-        )
-    return axis if axis < 0 else axis - len(shape)
-
-
-def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, target) == target
-    except ValueError:
-        return False
-
-
-def _rule(activation: Activation, which: str) -> Callable[[Any, Any, int, Settings], Any]:
-    """Give value or derivative of any kind of function one signature: (x, xp, axis, settings)."""
-    rule = activation.value_rule if which == "value" else activation.derivative_rule
-    assert rule is not None
-    if activation.kind != "grouping":
-        return lambda x, xp, axis, settings: rule(x, xp, **settings)
-    if which == "value":
-        return lambda x, xp, axis, settings: rule(x, xp, axis, **settings)
-    return lambda x, xp, axis, settings: _jacobian(rule, x, xp, axis, settings)
-
-
-def _jacobian(push: Callable[..., Any], x: Any, xp: Any, axis: int, settings: Settings) -> Any:
-    """Build the Jacobian, (..., outputs, inputs), from one directional derivative for each input."""
-    x = xp.moveaxis(x, axis, -1)
-    units = x.shape[-1]
-    shape = (*x.shape[:-1], units, units)
-    tangents = xp.broadcast_to(xp.eye(units, dtype=x.dtype), shape)
-    columns = push(xp.broadcast_to(x[..., None, :], shape), tangents, xp, -1, **settings)
-    return xp.swapaxes(columns, -1, -2)
-
-
-def _automatic_derivative(activation: Activation, x: Any, axis: int, settings: Settings) -> Any:
-    import jax
-
-    with jax.enable_x64(True):
-        return np.asarray(_evaluate_jax(activation, "derivative", jax.numpy.asarray(x), axis, settings))
-
-
-@functools.lru_cache(maxsize=512)
-def _jax_function(
-    activation: Activation, which: str, axis: int, static: tuple[tuple[str, Any], ...], names: tuple[str, ...]
-) -> Callable[..., Any]:
-    """Build f(x, *parameters) for JAX: `static` parameters are constants, those in `names` are arguments."""
-    import jax
-
-    def value(x: Any, *dynamic: Any) -> Any:
-        settings = {**dict(static), **dict(zip(names, dynamic, strict=True))}
-        return _rule(activation, which)(x, jax.numpy, axis, settings)
-
-    def slope(x: Any, *dynamic: Any) -> Any:
-        push = jax.jvp(lambda x: value_function(x, *dynamic), (x,), (jax.numpy.ones_like(x),))
-        return push[1]
-
-    if activation.derivative_rule is None:
-        if which == "derivative":
-            value_function = _jax_function(activation, "value", axis, static, names)
-            return jax.jit(slope, inline=True)
-        return jax.jit(value, inline=True)
-    # Inlined, the rule leaves no call of its own inside a larger compiled program.
-    compiled = jax.jit(value, inline=True)
-    if which == "derivative":
-        return compiled
-    return _with_written_derivative(compiled, activation, axis, static, names)
-
-
-def _with_written_derivative(
-    value: Callable[..., Any],
-    activation: Activation,
-    axis: int,
-    static: tuple[tuple[str, Any], ...],
-    names: tuple[str, ...],
-) -> Callable[..., Any]:
-    """Give `value(x, *parameters)` the written derivative in JAX; a structural zero tangent costs nothing."""
-    import jax
-    import jax.numpy as jnp
-    from jax.custom_derivatives import SymbolicZero
-
-    function = jax.custom_jvp(value)
-
-    def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-        x, dynamic = primals[0], dict(zip(names, primals[1:], strict=True))
-        settings = {**dict(static), **dynamic}
-        parts = []
-        if not isinstance(tangents[0], SymbolicZero):
-            parts.append(_push_input(activation, x, tangents[0], axis, settings))
-        for name, tangent in zip(names, tangents[1:], strict=True):
-            if not isinstance(tangent, SymbolicZero):
-                parts.append(_push_parameter(activation, x, name, tangent, axis, settings))
-        result = function(*primals)
-        return result, functools.reduce(operator.add, parts) if parts else jnp.zeros_like(result)
-
-    function.defjvp(rule, symbolic_zeros=True)
-    return function
-
-
-def _push_input(activation: Activation, x: Any, tangent: Any, axis: int, settings: Settings) -> Any:
-    import jax.numpy as jnp
-
-    assert activation.derivative_rule is not None
-    if activation.kind == "grouping":
-        return activation.derivative_rule(x, tangent, jnp, axis, **settings)
-    return activation.derivative_rule(x, jnp, **settings) * tangent
-
-
-def _push_parameter(activation: Activation, x: Any, name: str, tangent: Any, axis: int, settings: Settings) -> Any:
-    """The parameter's own derivative where it is written, else automatic differentiation of the value."""
-    import jax
-    import jax.numpy as jnp
-
-    if name in activation.parameter_derivatives:
-        return activation.parameter_derivatives[name](x, jnp, **settings) * tangent
-    value = _rule(activation, "value")
-    return jax.jvp(lambda p: value(x, jnp, axis, {**settings, name: p}), (settings[name],), (tangent,))[1]

@@ -1,9 +1,8 @@
 """One namespace over the array libraries, and the numerical pieces that several functions share.
 
-A function of the catalogue is written once, over a namespace `xp` that has NumPy's names. Today `xp` is
-`numpy` or `jax.numpy` itself; PyTorch and Keras come in as further branches of `namespace`, each with a small
-adapter that gives their operations NumPy's names. No framework is imported here: an array of JAX can only
-exist once its owner has imported JAX, so it is enough to look into `sys.modules`.
+A function of the catalogue is written once, over a namespace `xp` that has NumPy's names: `numpy` or `jax.numpy`
+itself, or a small adapter that gives the operations of PyTorch or TensorFlow these names. No framework is imported
+here: an array of JAX can only exist once its owner has imported JAX, so it is enough to look into `sys.modules`.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from actlab.errors import InvalidFunction
+from actlab.errors import InvalidInput
 
 #: Types whose values are computed in float32 and rounded once at the end.
 HALF_TYPES = ("float16", "bfloat16")
 FLOAT_TYPES = (*HALF_TYPES, "float32", "float64")
+_EXPECTED = "{} takes an array of float16, bfloat16, float32 or float64, a number or a list of numbers, all real"
 
 # Below −80, exp(x) is taken as exp(x + 32)·exp(−32): the first factor stays a normal number (XLA flushes the
 # others to zero) in products like x·exp(x) that are normal still; both −80 + 32 and the sum 1 + exp(−48) are
@@ -115,6 +115,32 @@ _EXPM1_DOUBLE = (
     0.5,
 )
 
+# erf(x)/x as a polynomial in x² for |x| ≤ 7/8; relative errors 2.2e−10 and 5.1e−21.
+_ERF_SINGLE = (
+    8.674353312085986e-05,
+    -0.0008211182734408228,
+    0.005206782237302845,
+    -0.0268616100082738,
+    0.11283733671917695,
+    -0.3761263612468304,
+    1.1283791668773964,
+)
+_ERF_DOUBLE = (
+    6.614572262600827e-11,
+    -1.1706804633115635e-09,
+    1.4734279940172703e-08,
+    -1.6359895222635417e-07,
+    1.6461784600644023e-06,
+    -1.4925637767487396e-05,
+    0.00012055332652079168,
+    -0.0008548327017657817,
+    0.005223977625376794,
+    -0.026866170645126856,
+    0.11283791670955111,
+    -0.37612638903183754,
+    1.1283791670955126,
+)
+
 
 def is_jax(x: Any) -> bool:
     """Say whether `x` is an array of JAX; its tracers count as arrays.
@@ -122,8 +148,36 @@ def is_jax(x: Any) -> bool:
     >>> is_jax(1.0)
     False
     """
-    array_type = getattr(sys.modules.get("jax"), "Array", None)
-    return array_type is not None and isinstance(x, array_type)
+    return _is_a(x, "jax", "Array")
+
+
+def is_torch(x: Any) -> bool:
+    """Say whether `x` is a tensor of PyTorch."""
+    return _is_a(x, "torch", "Tensor")
+
+
+def is_tensorflow(x: Any) -> bool:
+    """Say whether `x` is a tensor or variable of TensorFlow."""
+    return _is_a(x, "tensorflow", "Tensor") or _is_a(x, "tensorflow", "Variable")
+
+
+def is_framework(x: Any) -> bool:
+    """Say whether `x` belongs to JAX, PyTorch or TensorFlow: its values may be unknown yet, or on a device."""
+    return is_jax(x) or is_torch(x) or is_tensorflow(x)
+
+
+def _is_a(x: Any, module: str, name: str) -> bool:
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(x, kind)
+
+
+def type_name(x: Any) -> str:
+    """Name of the type of an array's elements, the same in all libraries.
+
+    >>> type_name(np.zeros(2, "float32"))
+    'float32'
+    """
+    return x.dtype.name if hasattr(x.dtype, "name") else str(x.dtype).removeprefix("torch.")
 
 
 def namespace(*arrays: Any) -> Any:
@@ -136,27 +190,34 @@ def namespace(*arrays: Any) -> Any:
 
 
 def float_array(x: Any, xp: Any, function: str) -> Any:
-    """Take an input of a function as an array of float16, bfloat16, float32 or float64.
+    """Take an input of a function as an array of float16, bfloat16, float32 or float64, in NumPy or JAX.
 
-    Integers become NumPy's float64, or JAX's default float. `function` is named in the error.
+    Numbers and lists of them become NumPy's float64, or JAX's default float. `function` is named in the error.
 
     Raises:
-        InvalidFunction: `x` is not a NumPy or JAX array, a real number or a list of real numbers.
+        InvalidInput: `x` is not an array of floating-point numbers, a real number or a list of real numbers.
     """
-    expected = f"{function} takes a NumPy or JAX array, a number or a list of numbers, all real"
     if not is_jax(x):
         if isinstance(x, bool) or not isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)):
-            raise InvalidFunction(f"{expected}; it was given {type(x).__name__!r}.")
+            raise InvalidInput(f"{_EXPECTED.format(function)}; it was given {type(x).__name__!r}.")
+        was_array = isinstance(x, (np.ndarray, np.generic))
         try:
             x = np.asarray(x)
         except (ValueError, TypeError):
-            raise InvalidFunction(f"{expected}; the list it was given makes no array.") from None
-    if x.dtype.name in FLOAT_TYPES:
-        return xp.asarray(x)
-    if x.dtype.kind in "iu":
-        return xp.asarray(x, dtype=np.float64 if xp is np else xp.result_type(float))
-    types = ", ".join(FLOAT_TYPES)
-    raise InvalidFunction(f"{expected} (types {types}, or integers); it was given {x.dtype.name}.")
+            raise InvalidInput(f"{_EXPECTED.format(function)}; the list it was given makes no array.") from None
+        if x.dtype.kind in "iu" and not was_array:
+            return xp.asarray(x, dtype=np.float64 if xp is np else xp.result_type(float))
+    check_type(x, function)
+    return xp.asarray(x)
+
+
+def check_type(x: Any, function: str) -> None:
+    """Raise InvalidInput unless the elements of an array are floating-point numbers that functions are exact for."""
+    name = type_name(x)
+    if name not in FLOAT_TYPES:
+        way = "x.real and x.imag apart" if name.startswith("complex") else "x.astype('float32')"
+        way = way.replace("astype('float32')", "float()") if is_torch(x) else way
+        raise InvalidInput(f"{_EXPECTED.format(function)}; it was given an array of {name}: convert it, {way}.")
 
 
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
@@ -262,6 +323,29 @@ def normal_tail(t: Any, xp: Any) -> Any:
     return polynomial((t - 1.5) * inverse, _TAIL_SINGLE if is_single(t) else _TAIL_DOUBLE) * inverse
 
 
+def erf(x: Any, xp: Any) -> Any:
+    """The error function.
+
+    >>> erf(np.array([-9.0, 0.0, 0.5]), np)
+    array([-1.        ,  0.        ,  0.52049988])
+    """
+    size = absolute(xp.clip(x, -9.0, 9.0), xp)
+    scaled = math.sqrt(2) * size
+    far = 1.0 - 2.0 * normal_density(scaled, xp) * normal_tail(scaled, xp)
+    near_x = xp.clip(x, -0.875, 0.875)
+    near = near_x * polynomial(near_x * near_x, _ERF_SINGLE if is_single(x) else _ERF_DOUBLE)
+    return xp.where(size < 0.875, near, xp.where(x >= 0, far, -far))
+
+
 def is_single(x: Any) -> bool:
     """Say whether `x` is float32, so that the shorter of two polynomials is enough."""
-    return x.dtype.itemsize == 4
+    return type_name(x) == "float32"
+
+
+def is_exactly(parameter: Any, number: float) -> bool:
+    """Say whether a parameter is a plain number with this value, known before anything is computed.
+
+    >>> is_exactly(1.0, 1), is_exactly(np.ones(3), 1)
+    (True, False)
+    """
+    return isinstance(parameter, (int, float)) and parameter == number

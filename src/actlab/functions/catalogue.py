@@ -17,26 +17,14 @@ from actlab.functions import elementary, gating, grouping, rectifying, squashing
 from actlab.functions.activation import Activation, Formula, Parameter
 from actlab.functions.registry import catalogue
 
-_BUILT_IN = (
-    elementary.step,
-    elementary.linear,
-    squashing.sigmoid,
-    squashing.tanh,
-    squashing.softsign,
-    squashing.hard_sigmoid,
-    squashing.hard_tanh,
-    rectifying.relu,
-    rectifying.leaky_relu,
-    rectifying.prelu,
-    rectifying.elu,
-    rectifying.selu,
-    rectifying.softplus,
-    gating.gelu,
-    gating.silu,
-    gating.mish,
-    grouping.softmax,
-    grouping.maxout,
+_FAMILIES = (
+    elementary,
+    squashing,
+    rectifying,
+    gating,
+    grouping,
 )
+_BUILT_IN = tuple(activation for family in _FAMILIES for activation in family.FUNCTIONS)
 _TRIAL = np.array([[-2.0, -0.5, 0.0], [0.25, 1.0, 3.0]])
 
 

@@ -47,3 +47,5 @@ linear = Activation(
     derivative_rule=_linear_derivative,
     aliases=("identity",),
 )
+
+FUNCTIONS = (step, linear)

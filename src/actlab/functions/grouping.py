@@ -75,3 +75,5 @@ maxout = Activation(
     inputs_per_unit_rule=_pieces,
     notes="The width shrinks by `pieces`. Of equal units the first passes the gradient.",
 )
+
+FUNCTIONS = (softmax, maxout)

@@ -166,3 +166,5 @@ softplus = Activation(
     derivative_rule=logistic,
     aliases=("smooth_relu",),
 )
+
+FUNCTIONS = (relu, leaky_relu, prelu, elu, selu, softplus)

@@ -140,3 +140,5 @@ hard_tanh = Activation(
     parameters=(Parameter("minimum", -1.0), Parameter("maximum", 1.0)),
     constraint=_ordered,
 )
+
+FUNCTIONS = (sigmoid, tanh, softsign, hard_sigmoid, hard_tanh)
