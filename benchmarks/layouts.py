@@ -20,7 +20,7 @@ from actlab import tasks
 from actlab.engine import devices, program
 from actlab.engine.layouts import Lanes, Layout, Stacked
 from actlab.engine.population import populations
-from actlab.network import Act, Dense
+from actlab.layers import Act, Dense
 from actlab.recipes import recipe
 from actlab.study import Study, complete
 

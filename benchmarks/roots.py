@@ -25,6 +25,8 @@ DIGITS = 60
 # For each type: aim for the relative error, the longest polynomial.
 TYPES = ((np.float32, mpf("3e-9"), 10), (np.float64, mpf("1e-18"), 18))
 REACH = 0.25
+# How far out roots are looked for. Those of oscillating functions never end, but further out rounding cannot reach them.
+WITHIN = {"gcu": 2.0}
 
 
 def function(name: str) -> Callable[[Any], Any]:
@@ -36,8 +38,9 @@ def function(name: str) -> Callable[[Any], Any]:
 
 def roots(name: str) -> list[Any]:
     """Positions where the function changes its sign without a jump, away from 0 and from kinks, within ±40."""
+    end = WITHIN.get(name, 40.0)
     f, kinks = function(name), (0.0, *REFERENCES[name.removesuffix(".value")].kinks)
-    grid = np.sinh(np.linspace(-np.arcsinh(40), np.arcsinh(40), 2000))
+    grid = np.sinh(np.linspace(-np.arcsinh(end), np.arcsinh(end), 2000))
     values = [f(mpf(x)) for x in grid]
     found = []
     for low, high, at_low, at_high in zip(grid, grid[1:], values, values[1:], strict=False):

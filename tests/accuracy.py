@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from mpmath import mpf
+from tests.references import REFERENCES
 
 from actlab.functions import catalogue
-from tests.references import REFERENCES
 
 Array = np.ndarray
 SAMPLES = 4096
@@ -87,9 +87,16 @@ class Errors:
         return float(self.ulps[i]), float(self.x[i]), float(self.relative[k]), float(self.x[k])
 
 
+def finfo(dtype: Any) -> Any:
+    """Limits of a floating-point type, bfloat16 among them."""
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype)
+
+
 def errors(x: Array, computed: Array, high: Array, low: Array) -> Errors:
     """Compare `computed` with high + low: by ulp where that is a normal number, else only that it is about as small."""
-    limits = np.finfo(computed.dtype)
+    limits = finfo(computed.dtype)
     tiny, largest = float(limits.tiny), float(limits.max)
     size, got = np.abs(high), computed.astype(np.float64)
     with np.errstate(all="ignore"):
@@ -114,13 +121,31 @@ def evaluate(name: str, which: str, x: Array, library: str) -> Array:
 
         with jax.enable_x64(x.dtype == np.float64):
             return np.asarray(jax.jit(function)(jax.numpy.asarray(x)))
-    if library == "torch":
-        import torch
+    to, back = transfer(library)
+    return back(function(to(x)))
 
-        return function(torch.from_numpy(x.copy())).numpy()
-    import tensorflow
 
-    return function(tensorflow.constant(x)).numpy()
+def transfer(library: str) -> tuple[Callable[[Array], Any], Callable[[Any], Array]]:
+    """From NumPy to PyTorch or TensorFlow, and back; bfloat16 too."""
+    if library == "tensorflow":
+        import tensorflow
+
+        return tensorflow.constant, lambda y: y.numpy()
+    import ml_dtypes
+    import torch
+
+    half = np.dtype(ml_dtypes.bfloat16)
+
+    def to(x: Array) -> Any:
+        return (
+            torch.from_numpy(x.view(np.int16)).view(torch.bfloat16) if x.dtype == half else torch.from_numpy(x.copy())
+        )
+
+    def back(y: Any) -> Array:
+        y = y.detach()
+        return y.view(torch.int16).numpy().view(half) if y.dtype == torch.bfloat16 else y.numpy()
+
+    return to, back
 
 
 def measure(name: str, which: str, dtype: type, library: str, samples: int = SAMPLES) -> Errors:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.network import Act, Dense
+from actlab.layers import Act, Dense
 from actlab.recording import METRICS, Member, Recording, Writer, load
 from actlab.study import SGD, Study
 

@@ -13,7 +13,7 @@ from actlab import engine, tasks
 from actlab.engine import devices, program
 from actlab.engine.layouts import Lanes, Stacked
 from actlab.engine.population import populations
-from actlab.network import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
 from actlab.recipes import recipe
 from actlab.study import Study, complete
 

@@ -14,7 +14,7 @@ from actlab.engine.host import Ledger, Progress, _advance, _kinds, _throughput
 from actlab.engine.population import members, populations
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, orders
 from actlab.errors import InvalidNetwork
-from actlab.network import Act, Dense
+from actlab.layers import Act, Dense
 from actlab.recording import METRICS, Writer, load
 from actlab.study import Milestone, Study
 from actlab.tasks.task import build as build_task

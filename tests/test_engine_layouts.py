@@ -14,7 +14,8 @@ from actlab.engine.layouts import Lanes, Stacked, choose, forward, function_argu
 from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue
-from actlab.network import Act, Conv, Dense, Dropout, Flatten, MaxPool, build
+from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.network import build
 from actlab.study import Study
 
 devices.prepare()

@@ -9,7 +9,7 @@ import pytest
 
 from actlab.engine.population import Arm, Group, all_seeds, members, populations
 from actlab.functions import catalogue
-from actlab.network import Act, Dense
+from actlab.layers import Act, Dense
 from actlab.study import Study
 
 LAYERS = [Dense(4), Act(), Dense(4), Act("prelu", per_unit=False), Dense(1)]

@@ -12,7 +12,7 @@ import scipy.stats
 from actlab.engine import devices, program
 from actlab.engine.population import populations
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, build, chunk_length, orders, prepare_data
-from actlab.network import Act, Conv, Dense, Flatten
+from actlab.layers import Act, Conv, Dense, Flatten
 from actlab.study import Study, complete
 from actlab.tasks.task import build as build_task
 

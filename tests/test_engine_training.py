@@ -12,7 +12,7 @@ from actlab.engine import devices, training
 from actlab.engine.layouts import Lanes, Stacked
 from actlab.engine.population import populations
 from actlab.engine.training import correct, initial_parameters, learning_rate_tree, mean_loss, sample_losses
-from actlab.network import Act, Dense
+from actlab.layers import Act, Dense
 from actlab.study import SGD, Adam, AdamW, RMSProp, Study
 
 devices.prepare()

@@ -153,7 +153,7 @@ def test_parameters_in_numpy():
     ("name", "parameters", "message"),
     [
         ("gelu", {"alpha": 1}, "gelu has no parameter 'alpha'; it has: none"),
-        ("elu", {"aplha": 1}, "elu has no parameter 'aplha'; it has: alpha"),
+        ("elu", {"aplha": 1}, r"elu has no parameter 'aplha'; did you mean 'alpha'\?"),
         ("elu", {"alpha": -1}, r"elu: parameter 'alpha' must be a number in \[0, inf\]; it was given -1"),
         ("elu", {"alpha": np.nan}, "must be a number"),
         ("elu", {"alpha": "1"}, "must be a number"),

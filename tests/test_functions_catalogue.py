@@ -102,13 +102,35 @@ def test_own_function_has_facts(own):
         lambda x, xp, scale: xp.tanh(scale * x) / scale,
         parameters=[Parameter("scale", 1.5, low=0.1)],
     )
-    assert mine.facts().equals == ("doubled(scale=2)",)
+    assert "doubled(x, scale=2)" in mine.facts().equals
+    assert "sigmoid(4*x) - 0.5" in mine.facts().equals
 
 
 def test_own_derivative_is_used(own):
-    mine = own("mine", lambda x, xp: x * x, derivative=lambda x, xp: 0 * x + 7, source="me")
-    assert mine.derivative(3.0) == 7
-    assert float(jax.grad(mine)(3.0)) == 7
+    calls = []
+
+    def derivative(x, xp):
+        calls.append(xp)
+        return 2 * x
+
+    mine = own("mine", lambda x, xp: x * x, derivative=derivative, source="me")
+    calls.clear()
+    assert mine.derivative(3.0) == 6
+    assert float(jax.grad(mine)(3.0)) == 6
+    assert calls == [np, jnp]
+
+
+def test_a_derivative_of_another_function_is_refused_with_the_first_input(own):
+    with pytest.raises(InvalidFunction, match=r"at x = -20.3 it returns -7, automatic differentiation -40.6"):
+        own("mine", lambda x, xp: x * x, derivative=lambda x, xp: 0 * x - 7)
+    with pytest.raises(InvalidFunction, match=r"at x = 1.37 it returns 0.685, automatic differentiation 1"):
+        own("mine", lambda x, xp: xp.maximum(x, 0), derivative=lambda x, xp: xp.where(x > 1.2, x / 2, x > 0))
+    assert "mine" not in catalogue
+
+
+def test_a_derivative_may_choose_its_side_at_a_kink(own):
+    mine = own("mine", lambda x, xp: xp.maximum(x, 0), derivative=lambda x, xp: xp.where(x >= 0, x**0, 0 * x))
+    assert mine.derivative(0.0) == 1
 
 
 def test_own_trainable_parameter(own):
@@ -146,8 +168,10 @@ def test_names_that_are_no_names(own, name):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (lambda x, xp: x.sum(), "must return an array of numbers; it returned float64"),
-        (lambda x, xp: x[0], r"must keep the shape: \(2, 3\) became \(3,\)"),
+        (lambda x, xp: x.sum(), "must return an array of real numbers; it returned float64"),
+        (lambda x, xp: x[0], r"must keep the shape: \(3, 3\) became \(3,\)"),
+        (lambda x, xp: x * np.ones(3), "must keep the type: float32 became float64"),
+        (lambda x, xp: x + 1j, "it returned an array of complex128"),
         (lambda x, xp: None, "it returned NoneType"),
         (lambda x, xp: x > 0, "it returned an array of bool"),
         (lambda x, xp: x.missing, "failed on a small array: AttributeError"),

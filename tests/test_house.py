@@ -16,7 +16,7 @@ SOURCE = Path(actlab.__file__).parent
 FLOORS = [
     {"errors"},
     {"functions", "initialisers", "torch", "keras"},
-    {"tasks", "network"},
+    {"tasks", "layers", "network"},
     {"study", "recipes"},
     {"recording"},
     {"engine"},

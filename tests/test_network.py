@@ -9,7 +9,8 @@ import torch
 
 from actlab.errors import InvalidNetwork, UnknownName
 from actlab.functions import catalogue
-from actlab.network import Act, Conv, Dense, Dropout, Flatten, MaxPool, build, expand, matching_parameters
+from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.network import build, expand, matching_parameters
 
 LENET5 = [
     Conv(6, 5, activation=Act()),

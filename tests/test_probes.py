@@ -13,7 +13,7 @@ from actlab.engine import devices, probes, program
 from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters, learning_rate_tree, transformation
 from actlab.functions import catalogue
-from actlab.network import Act, Conv, Dense, Flatten, MaxPool
+from actlab.layers import Act, Conv, Dense, Flatten, MaxPool
 from actlab.recipes import recipe
 from actlab.study import Study, complete
 

@@ -18,7 +18,7 @@ from tests.synthetic_recording import members_of, probes, record, study
 
 from actlab import recording as module
 from actlab.errors import InvalidRecording, RecordingFailed, UnknownName
-from actlab.network import Act, Conv, Dense, Flatten
+from actlab.layers import Act, Conv, Dense, Flatten
 from actlab.recording import METRICS, Writer, load
 
 FACTS = {"weight_layers": ["dense1", "dense2"], "act_layers": ["act1"], "input_shape": [2]}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName
-from actlab.network import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
 from actlab.recipes import RECIPES
 from actlab.study import (
     EIGHT,

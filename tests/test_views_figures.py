@@ -10,7 +10,7 @@ from tests.views_recording import record_all
 
 from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
 from actlab.functions import catalogue
-from actlab.network import Act, Dense
+from actlab.layers import Act, Dense
 from actlab.views.feature_space import feature_space_figure
 from actlab.views.functions_figure import curves, plot
 

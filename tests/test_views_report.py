@@ -292,7 +292,7 @@ def test_several_learning_rates_report_the_chosen_one(tmp_path, bare):
 
 
 def test_no_feature_space_without_two_units(tmp_path, bare):
-    from actlab.network import Act, Dense
+    from actlab.layers import Act, Dense
 
     page = Page(html(record_all(tmp_path / "run", network=(Dense(3), Act(), Dense(1)))))
     assert "feature-space" not in page.with_attribute("id")
@@ -378,7 +378,8 @@ def test_frames_of_the_page_are_those_of_the_feature_space(recording, page):
 
 
 def test_boundaries_between_three_classes_meet():
-    from actlab.network import Act, Dense, build
+    from actlab.layers import Act, Dense
+    from actlab.network import build
 
     network = build([Dense(2), Act(), Dense(3)], (2,), "tanh")
     angles = np.array([0, 2, 4]) * np.pi / 3
@@ -392,7 +393,8 @@ def test_boundaries_between_three_classes_meet():
 
 
 def test_two_outputs_and_a_second_layer_behind():
-    from actlab.network import Act, Dense, build
+    from actlab.layers import Act, Dense
+    from actlab.network import build
 
     rng = np.random.default_rng(0)
     shallow = build([Dense(2), Act(), Dense(2)], (2,), "tanh")

@@ -10,7 +10,8 @@ from rich.console import Console
 from tests.synthetic_recording import record, study
 
 from actlab.functions import Activation, Formula, catalogue
-from actlab.network import Act, Dense, build
+from actlab.layers import Act, Dense
+from actlab.network import build
 from actlab.recipes import RECIPES, Recipe
 from actlab.statistics import summarise
 from actlab.study import Milestone

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from actlab.errors import ActlabError
     from actlab.functions import Activation, catalogue, register
     from actlab.laboratory import run
-    from actlab.network import Act, Conv, Dense, Dropout, Flatten, MaxPool
+    from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
     from actlab.recipes import recipe
     from actlab.recording import Recording, load
     from actlab.statistics import summarise
@@ -24,13 +24,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ActlabError": "errors",
-    "Act": "network",
+    "Act": "layers",
     "Activation": "functions",
-    "Conv": "network",
-    "Dense": "network",
-    "Dropout": "network",
-    "Flatten": "network",
-    "MaxPool": "network",
+    "Conv": "layers",
+    "Dense": "layers",
+    "Dropout": "layers",
+    "Flatten": "layers",
+    "MaxPool": "layers",
     "Recording": "recording",
     "Study": "study",
     "catalogue": "functions",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from actlab.errors import UnknownName
-from actlab.network import Act, Dense, Flatten
+from actlab.layers import Act, Dense, Flatten
 from actlab.study import EIGHT, SGD, Adam, Milestone, Study
 
 

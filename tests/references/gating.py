@@ -1,10 +1,24 @@
 """References: x times a gate."""
 
-from tests.references.jets import logistic, normal, softplus, tanh
+from mpmath import mpf
+from tests.references.jets import Jet, constant, exp, log1p, logistic, normal, softplus, tanh
 from tests.references.reference import Reference
+
+
+
+def golu(x: Jet) -> Jet:
+    """x·exp(−e⁻ˣ); below −20 it is less than e^(−e²⁰), beyond what the references reach."""
+    return x * exp(-exp(-x)) if x > -20 else constant(0)
+
 
 REFERENCES = {
     "gelu": Reference(lambda x: x * normal(x)),
+    "quick_gelu": Reference(lambda x: x * logistic(mpf(1702) / 1000 * x)),
     "silu": Reference(lambda x: x * logistic(x)),
+    "trainable_swish": Reference(lambda x: x * logistic(x)),
+    "e_swish": Reference(lambda x: mpf(1375) / 1000 * x * logistic(x)),
+    "xsilu": Reference(lambda x: x * logistic(x)),
     "mish": Reference(lambda x: x * tanh(softplus(x))),
+    "logish": Reference(lambda x: x * log1p(logistic(x))),
+    "golu": Reference(golu),
 }

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpmath import mp, mpf
-
 from tests.references.jets import Jet, constant, variable
 
 
@@ -24,6 +23,8 @@ class Reference:
         floor: what is met, by what is measured ("value", "derivative", "second"), where it is less than the floor
             that holds for all, as {"value": {"float32": relative error, ...}}; with the reason in the function's notes.
         digits: decimal digits to compute with, more where terms cancel.
+        slope_of: the formula whose derivatives stand for those of `formula`, where a function claims another
+            derivative than its own.
     """
 
     formula: Callable[[Jet], Any]
@@ -32,12 +33,20 @@ class Reference:
     at_infinity: Mapping[float, tuple[float, float]] = field(default_factory=dict)
     floor: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     digits: int = 40
+    slope_of: Callable[[Jet], Any] | None = None
 
     def jet(self, x: Any, *, second: bool = False) -> Jet:
         """Value and derivatives at x, exact for every practical purpose."""
         with mp.workdps(self.digits):
-            result = self.formula(variable(mpf(x), second=second))
-            return result if isinstance(result, Jet) else constant(result)
+            result = self._apply(self.formula, x, second)
+            if self.slope_of is None:
+                return result
+            smooth = self._apply(self.slope_of, x, second)
+            return Jet(result.value, smooth.first, smooth.second)
+
+    def _apply(self, formula: Callable[[Jet], Any], x: Any, second: bool) -> Jet:
+        result = formula(variable(mpf(x), second=second))
+        return result if isinstance(result, Jet) else constant(result)
 
     @functools.cached_property
     def limits(self) -> dict[float, tuple[float, float]]:

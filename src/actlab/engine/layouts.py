@@ -19,7 +19,8 @@ import jax
 import jax.numpy as jnp
 
 from actlab.engine.population import Population
-from actlab.network import WEIGHTED, Act, Conv, Dense, Dropout, Flatten, Network
+from actlab.layers import WEIGHTED, Act, Conv, Dense, Dropout, Flatten
+from actlab.network import Network
 
 Array = jax.Array
 Tree = Any
@@ -201,7 +202,7 @@ def forward(
         params: `{layer: {parameter: array}}`, for an `Act` `{layer: {function: {parameter: array}}}`, the latter with
             the arms of that function alone.
         x: activations in the layout; axes of length 1 stand for "the same for all".
-        keys: random keys (seeds,) for dropout while training.
+        keys: random keys (seeds,) while training, for dropout and for functions that draw at random.
         taps: by name of an `Act`, zeros added to its output: the gradient with respect to them is the gradient
             with respect to the activations.
 
@@ -221,14 +222,14 @@ def forward(
         layer = site.layer
         if isinstance(layer, Act):
             before = x
-            x = _activate(population, layout, params.get(site.name, {}), site, x)
+            own = None if keys is None else _at_layer(keys, number)
+            x = _activate(population, layout, params.get(site.name, {}), site, x, own)
             if taps is not None:
                 x = x + taps[site.name]
             seen[site.name] = (before, x)
         elif isinstance(layer, Dropout):
             if keys is not None:
-                own = jax.vmap(lambda key, number=number: jax.random.fold_in(key, number))(keys)
-                x = x * layout.mask(layer, own, x)
+                x = x * layout.mask(layer, _at_layer(keys, number), x)
         elif "weight" in site.parameter_shapes:
             x = layout.weigh(layer, params[site.name], x)
         else:
@@ -236,13 +237,35 @@ def forward(
     return x, seen
 
 
-def _activate(population: Population, layout: Layout, params: Tree, site: Any, x: Array) -> Array:
+def _at_layer(keys: Array, number: int) -> Array:
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+
+def _activate(population: Population, layout: Layout, params: Tree, site: Any, x: Array, keys: Array | None) -> Array:
     groups = population.groups_at(site)
     parts = []
     for group in groups:
         part = layout.arms(x, group.start, group.stop) if len(groups) > 1 else x
-        parts.append(group.function(part, **function_arguments(layout, group.function, params, part)))
+        arguments = function_arguments(layout, group.function, params, part)
+        if keys is not None and group.function.noise:
+            parts.append(_activate_with_noise(layout, group.function, part, arguments, keys))
+        else:
+            parts.append(group.function(part, **arguments))
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=layout.arm_axis)
+
+
+def _activate_with_noise(layout: Layout, function: Any, x: Array, arguments: dict[str, Array], keys: Array) -> Array:
+    """A function that draws at random: by seed, and alike for all arms, so that comparisons stay paired."""
+    axes = (layout.arm_axis, layout.seed_axis)
+    own = {name: jnp.moveaxis(value, axes, (0, 1)) for name, value in arguments.items() if name != "axis"}
+
+    def member(x: Array, own: dict[str, Array], key: Array) -> Array:
+        # Without the axes of the members the units are last in every layout.
+        return function(x, axis=-1, key=key, **own)
+
+    seeds = jax.vmap(member)
+    arms = jax.vmap(seeds, in_axes=(0, 0, None))
+    return jnp.moveaxis(arms(jnp.moveaxis(x, axes, (0, 1)), own, keys), (0, 1), axes)
 
 
 def function_arguments(layout: Layout, function: Any, params: Tree, x: Array) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from actlab.functions import Activation, catalogue
-from actlab.network import Act, Network, Site
+from actlab.layers import Act
+from actlab.network import Network, Site
 from actlab.recording import Member
 from actlab.study import Study
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from actlab.errors import InvalidFunction
 from actlab.functions.arrays import FLOAT_TYPES, is_framework, type_name
+from actlab.functions.elsewhere import elsewhere
 from actlab.functions.evaluation import evaluate
 
 if TYPE_CHECKING:
@@ -190,6 +191,16 @@ class Activation:
         (4, 1)
         """
         return self.inputs_per_unit_rule(**self.settings(parameters))
+
+    @property
+    def elsewhere(self) -> Mapping[str, str]:
+        """What it is called in other libraries: library → name, where it has one.
+
+        >>> from actlab.functions import catalogue
+        >>> catalogue["hard_tanh"].elsewhere["PyTorch"]
+        'torch.nn.Hardtanh()'
+        """
+        return elsewhere(self.name)
 
     def facts(self) -> Facts:
         """Return what is measured about the function at its default parameters; see `actlab.functions.facts`.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -244,6 +245,15 @@ def absolute(x: Any, xp: Any) -> Any:
     return xp.where(x >= 0, x, -x)
 
 
+def times(parameter: Any, x: Any, xp: Any) -> Any:
+    """parameter·x, but 0 where the parameter is 0: at x = ±inf the product itself would be NaN.
+
+    >>> times(0.0, np.array([-np.inf, 2.0]), np), times(0.5, np.array([-np.inf, 2.0]), np)
+    (array([0., 0.]), array([-inf,   1.]))
+    """
+    return parameter * xp.where(xp.isinf(x) & (parameter == 0), 0.0, x)
+
+
 def decay(x: Any, exponent: Any, xp: Any) -> tuple[Any, Any]:
     """exp(exponent), but e³² times as large where x < −80, and the mask of these places.
 
@@ -289,6 +299,52 @@ def exponential_minus_one(x: Any, xp: Any) -> Any:
     near = xp.maximum(x, -0.7)
     series = near + near * near * polynomial(near, _EXPM1_SINGLE if is_single(x) else _EXPM1_DOUBLE)
     return xp.where(x > -0.7, series, decay(x, x, xp)[0] - 1.0)
+
+
+def scaled(x: Any, factor: Fraction, xp: Any) -> tuple[Any, Any]:
+    """factor·x rounded, and what that has lost; for |x| ≤ 128 in float32, |x| ≤ 1024 in float64.
+
+    The exponential of the first alone would be off by |factor·x|/2 ulp; exp(first)·(1 + second) is not.
+
+    >>> scaled(np.array([3.0]), Fraction(1, 3), np)
+    (array([1.]), array([0.]))
+    """
+    bits, step = (11, 16.0) if is_single(x) else (26, 2.0**16)
+    unit = Fraction(2) ** (math.frexp(float(factor))[1] - bits)
+    high = round(factor / unit) * unit
+    h = xp.floor(x * step) / step  # high·h is exact
+    product = x * float(factor)
+    return product, (float(high) * h - product) + (float(high) * (x - h) + float(factor - high) * x)
+
+
+def gompertz(x: Any, xp: Any) -> tuple[Any, Any, Any]:
+    """exp(−exp(−x)), but e³² times as large where it is below e⁻⁸⁰; the mask of these places; and exp(−x).
+
+    exp(−x) is taken at 0 beyond where the result has underflowed. An error of 1 ulp in E = exp(−x) would be one of
+    E ulp here. So E is built from exp(−x/n) by squaring pairs of numbers, the first of half the digits, whose square
+    is exact.
+
+    >>> gompertz(np.array([-1e300, 0.0, 30.0]), np)[0].round(6)
+    array([0.      , 0.367879, 1.      ])
+    """
+    reach, step, coarser = (4.75, 2.0**11, (1, 1, 2, 4)) if is_single(x) else (6.75, 2.0**25, (1, 1, 1, 1, 1, 2, 2, 4))
+    v = xp.where(x >= 0, 0.0, -xp.maximum(x, -reach)) / 2.0 ** (len(coarser) + 1)
+    h = xp.floor(v * 2.0 * step) / (2.0 * step)
+    tail = v * v * v * polynomial(v, [1.0 / math.factorial(k) for k in range(9, 2, -1)])
+    high = xp.floor((1.0 + v + 0.5 * v * v + tail) * step) / step
+    low = (((1.0 - high) + v) + 0.5 * h * h) + (0.5 * (v + h) * (v - h) + tail)
+    for ratio in coarser:  # the larger the number, the more coarsely it is split, for its square to be exact
+        square, low = high * high, (2.0 * high + low) * low
+        step = step / ratio
+        high = xp.floor((square + low) * step) / step
+        low = (square - high) + low
+    high, low = high * high, (2.0 * high + low) * low
+    high = xp.where(x >= 0, xp.exp(-xp.maximum(x, 0.0)), high)
+    low = xp.where(x >= 0, 0.0, low)
+    far = high > -_FAR
+    correction = polynomial(-low, [1.0 / math.factorial(k) for k in range(5, -1, -1)])
+    result = xp.exp(xp.where(far, _SHIFT - high, -high)) * correction
+    return xp.where(x <= -reach, 0.0, result), far, high + low
 
 
 def normal_density(t: Any, xp: Any) -> Any:
@@ -349,3 +405,27 @@ def is_exactly(parameter: Any, number: float) -> bool:
     (True, False)
     """
     return isinstance(parameter, (int, float)) and parameter == number
+
+
+def coarse(number: Any, step: float, xp: Any) -> Any:
+    """The multiple of 1/step at or below a plain number or array, so that products of two such are exact.
+
+    >>> coarse(2.7, 4.0, np), coarse(np.array([2.7]), 4.0, np)
+    (2.5, array([2.5]))
+    """
+    return math.floor(number * step) / step if isinstance(number, (int, float)) else xp.floor(number * step) / step
+
+
+def product(factor: Any, x: Any, xp: Any) -> tuple[Any, Any]:
+    """factor·x for both ≥ 0 as a sum of two parts ≥ 0, of which the first is exact as far as that is possible.
+
+    exp(−first)·exp(−second) is then as accurate as an exponential, where rounding factor·x would cost it as many ulp
+    as the product is large; a plain number is taken in full, also with float32.
+
+    >>> first, second = product(1.1, np.array([3.3], dtype="float32"), np)
+    >>> round(float(first[0]) + float(second[0]) - 1.1 * float(np.float32(3.3)), 9)
+    0.0
+    """
+    step = 256.0 if is_single(x) else 2.0**20
+    above, high = coarse(factor, step, xp), coarse(xp.minimum(x, 1e30), step, xp)
+    return above * high, above * (xp.minimum(x, 1e30) - high) + (factor - above) * xp.minimum(x, 1e30)

@@ -13,19 +13,54 @@ from typing import Any
 import numpy as np
 
 from actlab.errors import InvalidFunction
-from actlab.functions import elementary, gating, grouping, rectifying, squashing
+from actlab.functions import (
+    adaptive,
+    elementary,
+    error_function,
+    gated_units,
+    gating,
+    grouping,
+    growth,
+    hyperbolic,
+    normalising,
+    periodic,
+    piecewise,
+    radial,
+    rational,
+    rectifying,
+    spiking,
+    square_root,
+    squashing,
+    stochastic,
+    trainable,
+)
 from actlab.functions.activation import Activation, Formula, Parameter
 from actlab.functions.registry import catalogue
 
 _FAMILIES = (
     elementary,
     squashing,
+    growth,
+    normalising,
+    piecewise,
     rectifying,
+    square_root,
+    trainable,
+    rational,
     gating,
+    gated_units,
     grouping,
+    adaptive,
+    error_function,
+    hyperbolic,
+    radial,
+    periodic,
+    stochastic,
+    spiking,
 )
 _BUILT_IN = tuple(activation for family in _FAMILIES for activation in family.FUNCTIONS)
-_TRIAL = np.array([[-2.0, -0.5, 0.0], [0.25, 1.0, 3.0]])
+# Numbers next to which nobody puts a kink, besides 0 and 1, in an odd shape.
+_TRIAL = np.array([[-20.3, -2.1, -0.53], [0.0, 0.27, 1.0], [1.37, 3.3, 19.7]])
 
 
 for _activation in _BUILT_IN:
@@ -61,8 +96,8 @@ def register(
         parameter_derivatives: name → derivative with respect to that parameter; automatic where missing.
 
     Raises:
-        InvalidFunction: the name is taken, or `value` (or `derivative`) fails on a small array, or does not
-            return an array of real numbers of the input's shape.
+        InvalidFunction: the name is taken, or `value` (or `derivative`) fails on a small array, does not return an array
+            of the input's shape and type, or `derivative` is not what JAX's automatic differentiation of `value` gives.
 
     >>> from actlab.functions import register, unregister
     >>> mine = register("mine", lambda x, xp: x * xp.tanh(xp.exp(x)), source="me")
@@ -86,6 +121,7 @@ def register(
     _try_rule(activation, "value", value)
     if derivative is not None:
         _try_rule(activation, "derivative", derivative)
+        _compare_with_automatic(activation)
     catalogue.add(activation)
     return activation
 
@@ -109,20 +145,48 @@ def _try_rule(activation: Activation, which: str, rule: Callable[..., Any]) -> N
         kind = type(rule).__name__
         raise InvalidFunction(f"the {which} of {activation.name!r} is no function: it is {kind!r}.")
     settings = activation.settings({})
-    try:
-        with np.errstate(all="ignore"):
-            result = rule(_TRIAL.copy(), np, **settings)
-    except Exception as error:
-        raise InvalidFunction(
-            f"the {which} of {activation.name!r} failed on a small array: {type(error).__name__}: {error}. "
-            f"It is called as {which}(x, xp{''.join(f', {key}=' for key in settings)})."
-        ) from error
-    if not isinstance(result, np.ndarray) or result.dtype.kind not in "fiu":
+    for dtype in (np.float64, np.float32):
+        x = _TRIAL.astype(dtype)
+        try:
+            with np.errstate(all="ignore"):
+                result = rule(x.copy(), np, **settings)
+        except Exception as error:
+            raise InvalidFunction(
+                f"the {which} of {activation.name!r} failed on a small array: {type(error).__name__}: {error}. "
+                f"It is called as {which}(x, xp{''.join(f', {key}=' for key in settings)})."
+            ) from error
+        _check_result(f"the {which} of {activation.name!r}", x, result)
+
+
+def _check_result(rule: str, x: np.ndarray, result: Any) -> None:
+    if not isinstance(result, np.ndarray) or result.dtype.kind != "f":
         kind = f"an array of {result.dtype}" if isinstance(result, np.ndarray) else type(result).__name__
+        raise InvalidFunction(f"{rule} must return an array of real numbers; it returned {kind}.")
+    if result.shape != x.shape:
+        raise InvalidFunction(f"{rule} must keep the shape: {x.shape} became {result.shape}.")
+    if result.dtype != x.dtype:
         raise InvalidFunction(
-            f"the {which} of {activation.name!r} must return an array of numbers; it returned {kind}."
+            f"{rule} must keep the type: {x.dtype} became {result.dtype}. Write constants as plain numbers, not as "
+            "arrays, and make one branch of xp.where from x, as in xp.where(x > 0, x, 0.0)."
         )
-    if result.shape != _TRIAL.shape:
+
+
+def _compare_with_automatic(activation: Activation) -> None:
+    """Raise InvalidFunction at the first input where the written derivative is not the automatic one."""
+    import jax
+
+    def value(x: Any) -> Any:
+        return activation.value_rule(x, jax.numpy, **activation.settings({})).sum()
+
+    written = activation.derivative(_TRIAL)
+    with jax.enable_x64(True):
+        automatic = np.asarray(jax.grad(value)(jax.numpy.asarray(_TRIAL)))
+    # At 0 and 1 there may be a kink, at which both sides are right.
+    differs = np.abs(written - automatic) > 1e-6 * np.maximum(np.abs(automatic), 1.0)
+    differs &= np.isfinite(automatic) & (_TRIAL != 0) & (_TRIAL != 1)
+    if np.any(differs):
+        at = tuple(np.argwhere(differs)[0])
         raise InvalidFunction(
-            f"the {which} of {activation.name!r} must keep the shape: {_TRIAL.shape} became {result.shape}."
+            f"the derivative of {activation.name!r} is not that of its value: at x = {_TRIAL[at]:g} it returns "
+            f"{written[at]:.7g}, automatic differentiation {automatic[at]:.7g}. Correct it, or leave it out."
         )

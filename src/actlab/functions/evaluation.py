@@ -1,4 +1,4 @@
-"""Carrying out the rules of an activation function: which library, which precision, what fits; and NumPy itself.
+"""Carrying out the rules of an activation function: which library; and NumPy itself.
 
 JAX, PyTorch and TensorFlow have a module each, `with_jax`, `with_torch` and `with_tensorflow`, imported only when an
 array of theirs arrives.
@@ -6,19 +6,17 @@ array of theirs arrives.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from actlab.errors import InvalidFunction
 from actlab.functions.arrays import HALF_TYPES, float_array, is_jax, is_tensorflow, is_torch
+from actlab.functions.rules import Settings, check_shapes, rule
 
 if TYPE_CHECKING:
     from actlab.functions.activation import Activation
-
-Settings = Mapping[str, Any]
 
 
 def evaluate(activation: Activation, which: str, x: Any, axis: int, key: Any, parameters: Settings) -> Any:
@@ -86,78 +84,3 @@ def _automatic_derivative(activation: Activation, x: Any, axis: int, settings: S
 
     with jax.enable_x64(True):
         return np.asarray(with_jax(activation, "derivative", jax.numpy.asarray(x), axis, None, settings))
-
-
-def check_shapes(activation: Activation, shape: tuple[int, ...], axis: int, settings: Settings) -> int:
-    """Return the axis counted from the end, once the shapes of input and parameters are known to fit.
-
-    Raises:
-        InvalidFunction: a parameter that does not broadcast, an axis that is not there, or units that do not divide.
-    """
-    for parameter in activation.parameters:
-        value = settings[parameter.name]
-        if parameter.shape is None and np.ndim(value) and not _broadcasts(np.shape(value), shape):
-            raise InvalidFunction(
-                f"{activation.name}: parameter {parameter.name!r} of shape {tuple(np.shape(value))} does not broadcast "
-                f"against the input's shape {tuple(shape)}."
-            )
-    if activation.kind != "grouping":
-        return -1
-    try:
-        axis = operator.index(axis)
-    except TypeError:
-        raise InvalidFunction(f"{activation.name}: axis must be an integer; it was given {axis!r}.") from None
-    if not -len(shape) <= axis < len(shape):
-        raise InvalidFunction(f"{activation.name}: the input's shape {tuple(shape)} has no axis {axis}.")
-    own = {parameter.name: settings[parameter.name] for parameter in activation.parameters}
-    group, units = activation.inputs_per_unit_rule(**own), shape[axis]
-    if units == 0 or units % group:
-        raise InvalidFunction(
-            f"{activation.name} needs a multiple of {group} units along axis {axis}; the input's shape is "
-            f"{tuple(shape)}."
-        )
-    for parameter in activation.parameters:
-        _check_weights(activation, parameter, own[parameter.name], units)
-    return axis if axis < 0 else axis - len(shape)
-
-
-def _check_weights(activation: Activation, parameter: Any, value: Any, units: int) -> None:
-    wanted = parameter.shape and parameter.shape(units)
-    if wanted and tuple(np.shape(value)) != tuple(wanted):
-        raise InvalidFunction(
-            f"{activation.name}: the weights {parameter.name!r} for {units} units have shape {wanted}; they were given "
-            f"with shape {tuple(np.shape(value))}."
-        )
-
-
-def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, target) == tuple(target)
-    except ValueError:
-        return False
-
-
-def rule(activation: Activation, which: str) -> Callable[[Any, Any, int, Settings], Any]:
-    """Give value or derivative of any kind of function one signature: (x, xp, axis, settings)."""
-    written = activation.value_rule if which == "value" else activation.derivative_rule
-    assert written is not None
-    if activation.kind != "grouping":
-        return lambda x, xp, axis, settings: written(x, xp, **settings)
-    if which == "value":
-        return lambda x, xp, axis, settings: written(x, xp, axis, **settings)
-    return lambda x, xp, axis, settings: _jacobian(activation, x, xp, axis, settings)
-
-
-def _jacobian(activation: Activation, x: Any, xp: Any, axis: int, settings: Settings) -> Any:
-    """Build the Jacobian, (..., outputs, inputs), from one directional derivative for each input."""
-    push = activation.derivative_rule
-    assert push is not None
-    noise = settings.get("noise")
-    x = xp.moveaxis(x, axis, -1)
-    units = x.shape[-1]
-    shape = (*x.shape[:-1], units, units)
-    if noise is not None:
-        settings = {**settings, "noise": xp.broadcast_to(xp.moveaxis(noise, axis, -1)[..., None, :], shape)}
-    tangents = xp.broadcast_to(xp.eye(units, dtype=x.dtype), shape)
-    columns = push(xp.broadcast_to(x[..., None, :], shape), tangents, xp, -1, **settings)
-    return xp.swapaxes(columns, -1, -2)

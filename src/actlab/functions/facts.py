@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from actlab.functions import relations
 from actlab.functions.registry import catalogue
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class Facts:
             1e−9; None on a side where it never does.
         gain: 1/√E f(z)², the factor that keeps a unit variance, to about 1e−12.
         critical: the mean-field critical initialisation of the smallest variance, to about 1e−6.
-        equals: functions of the catalogue that are the same at the parameters given, found by fitting them
-            and confirmed to 1e−10 on a grid that reaches ±10⁴.
+        equals: functions of the catalogue that it can be written with, up to parameters, a scaling of input or
+            output, or a reflection; confirmed to 1e−10 on a grid that reaches ±10⁴. See `relations`.
     """
 
     name: str
@@ -111,18 +112,19 @@ def _plain(value: Any) -> Any:
 def facts(activation: Activation) -> Facts:
     """Measure a function at its default parameters; kept, so that the second call costs nothing.
 
-    Of functions that mix units, or draw random numbers, nothing here makes sense but the name.
+    Of functions that mix units nothing here makes sense but the name; stochastic ones are measured as they are outside
+    training, where they draw nothing.
 
     >>> from actlab.functions import catalogue
-    >>> facts(catalogue["relu"]).equals
-    ('leaky_relu(negative_slope=0)', 'prelu(negative_slope=0)', 'elu(alpha=0)')
+    >>> facts(catalogue["tanh"]).slope_supremum
+    1.0
     """
     return _facts(activation, tuple(catalogue.values()))
 
 
 @functools.lru_cache(maxsize=512)
 def _facts(activation: Activation, others: tuple[Activation, ...]) -> Facts:
-    if activation.kind != "elementwise":
+    if activation.kind == "grouping":
         return Facts(activation.name)
     slope = slope_supremum(activation)
     jumps = _discontinuities(activation, activation)
@@ -155,7 +157,7 @@ def slope_supremum(activation: Activation) -> float | None:
     >>> slope_supremum(catalogue["sigmoid"])
     0.25
     """
-    if activation.kind != "elementwise":
+    if activation.kind == "grouping":
         return None
     slope = np.abs(activation.derivative(_GRID))
     if max(slope[0], slope[-1]) > 1.01 * np.nanmax(slope[np.abs(_GRID) < 1e3]):
@@ -304,44 +306,9 @@ def _critical(activation: Activation, kinks: tuple[float, ...]) -> CriticalIniti
 
 
 def _equals(activation: Activation, others: tuple[Activation, ...]) -> tuple[str, ...]:
-    wanted = activation(_GRID)
-    found = (_match(wanted, other) for other in others if other is not activation)
-    return tuple(text for text in found if text)
-
-
-def _match(wanted: Array, other: Activation) -> str | None:
-    """Say at which parameters `other` has the values `wanted` on the grid, if there are any."""
-    if other.kind != "elementwise" or any(p.integer for p in other.parameters):
-        return None
-    settings = _fit(wanted, other) if other.parameters else {}
-    if settings is None:
-        return None
-    with np.errstate(all="ignore"):
-        reached = other.value_rule(_GRID, np, **settings)
-    far = np.abs(_GRID) > 1e4
-    if not np.allclose(reached[~far], wanted[~far], rtol=1e-10, atol=1e-12):
-        return None
-    given = ", ".join(f"{name}={value:g}" for name, value in settings.items())
-    return f"{other.name}({given})" if given else other.name
-
-
-def _fit(wanted: Array, other: Activation) -> dict[str, float] | None:
-    """Fit the parameters of `other` within ±8, and take them as the round numbers they are next to."""
-    from scipy.optimize import least_squares
-
-    names = [parameter.name for parameter in other.parameters]
-    near = np.flatnonzero(np.abs(_GRID) < 8.0)[::16]
-    x, y = _GRID[near], wanted[near]
-
-    def residual(values: Array) -> Array:
-        with np.errstate(all="ignore"):
-            settings = dict(zip(names, map(float, values), strict=True))
-            return np.nan_to_num(other.value_rule(x, np, **settings) - y)
-
-    start = [parameter.default for parameter in other.parameters]
-    fitted = least_squares(residual, start, method="lm", max_nfev=60)
-    if np.max(np.abs(fitted.fun)) > 1e-4:
-        return None
-    settings = {name: _position(round(value, 6)) for name, value in zip(names, fitted.x, strict=True)}
-    ranges = zip(other.parameters, settings.values(), strict=True)
-    return settings if all(p.low <= value <= p.high for p, value in ranges) else None
+    """Relations to the others: looked up for the functions that came with the catalogue, searched for one's own."""
+    kept = relations.known()
+    own = [other for other in others if other.name not in kept]
+    found = kept.get(activation.name)
+    fresh = relations.related(activation, others if found is None else own)
+    return tuple(map(str, (*(found or ()), *fresh)))

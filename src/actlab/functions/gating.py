@@ -1,23 +1,34 @@
-"""Functions that multiply x by a gate between 0 and 1: GELU, SiLU, Mish."""
+"""Functions that multiply x by a gate between 0 and 1: GELU, SiLU and its scalings, Mish, Logish, GoLU."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
-from actlab.functions.activation import Activation, Formula
+import numpy as np
+
+from actlab.functions.activation import Activation, Formula, Parameter
 from actlab.functions.arrays import (
     DENSITY_AT_ZERO,
     absolute,
     decay,
+    exponential_minus_one,
+    gompertz,
+    is_exactly,
     is_single,
     normal_density,
     normal_tail,
+    polynomial,
+    scaled,
+    tanh,
     undecay,
 )
 from actlab.functions.roots import through_roots
 
 # Beyond ±1000 every exponential here is 0 or negligible; clipping there leaves no inf·0.
 _BEYOND = 1000.0
+
+_QUICK = Fraction(1702, 1000)
 
 
 def _gelu_reach(x: Any) -> float:
@@ -40,26 +51,125 @@ def _gelu_derivative(x: Any, xp: Any) -> Any:
     return through_roots(xp.where(x >= 0, 1.0 - left, left), near, xp, "gelu")
 
 
-def _silu(x: Any, xp: Any) -> Any:
+def exponential_of_size(near: Any, xp: Any, rest: Any = 0.0) -> tuple[Any, Any]:
+    """exp(−|near + rest|) and a mask, as from `decay`; `rest` is what rounding has lost of `near`.
+
+    NumPy's float32 exponential is 2.5 ulp off; near 0, where it matters most, a polynomial is better.
+
+    >>> exponential_of_size(np.array([0.0, -2.0, 2.0]), np)[0].round(6)
+    array([1.      , 0.135335, 0.135335])
+    """
+    size = absolute(near, xp)
+    e, far = decay(near, -size, xp)
+    if is_single(near):
+        e = xp.where(size < 0.7, 1.0 + exponential_minus_one(-size, xp), e)
+    if is_exactly(rest, 0.0):
+        return e, far
+    return e + e * xp.where(near >= 0, -rest, rest), far
+
+
+def _silu(x: Any, xp: Any, scale: Any = 1.0) -> Any:
     near = xp.clip(x, -_BEYOND, _BEYOND)
-    exponential, far = decay(near, -absolute(near, xp), xp)
-    gate = xp.where(near >= 0, 1.0, exponential) / (1.0 + exponential)
-    return undecay(xp.maximum(x, -_BEYOND) * gate, far, xp)
+    return _gated(x, near, *exponential_of_size(near, xp), xp, scale)
 
 
-def _silu_derivative(x: Any, xp: Any) -> Any:
+def _gated(x: Any, near: Any, e: Any, far: Any, xp: Any, scale: Any = 1.0) -> Any:
+    """scale·x·σ(near), e = exp(−|near|); without inf·0."""
+    gate = xp.where(near >= 0, scale, scale * e) / (1.0 + e)
+    return undecay(xp.where(gate == 0, 0.0, x) * gate, far, xp)
+
+
+def silu_derivative(x: Any, xp: Any, scale: Any = 1.0) -> Any:
+    """scale·σ(x)(1 + x(1 − σ(x))).
+
+    >>> silu_derivative(np.array([-np.inf, 0.0, 2.0]), np).round(6)
+    array([0.      , 0.5     , 1.090784])
+    """
+    near = xp.clip(x, -_BEYOND, _BEYOND)
+    e, far = exponential_of_size(near, xp)
+    # Before `undecay`, or a scale above 1 would make subnormal numbers normal, which XLA flushes to 0.
+    slope = scale * through_roots(_silu_slope(near, e, xp), near, xp, "silu")
+    return undecay(slope, far, xp)
+
+
+def _silu_slope(near: Any, e: Any, xp: Any) -> Any:
     # e(1 + x + e)/(1 + e)², e = eˣ; for x > 0 written in 1/e. 1 + x is exact near the root, x = −1.28.
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = decay(near, -absolute(near, xp), xp)
     above = xp.where(near >= 0, 1.0 + e * (1.0 + near), e * (1.0 + near + e))
     below = 1.0 + e
-    return through_roots(undecay(above / (below * below), far, xp), near, xp, "silu")
+    return above / (below * below)
+
+
+def _quick_gelu(x: Any, xp: Any) -> Any:
+    near, rest = scaled(xp.clip(x, -_BEYOND, _BEYOND), _QUICK, xp)
+    return _gated(x, near, *exponential_of_size(near, xp, rest), xp)
+
+
+def _quick_gelu_derivative(x: Any, xp: Any) -> Any:
+    x = xp.clip(x, -_BEYOND, _BEYOND)
+    near, rest = scaled(x, _QUICK, xp)
+    e, far = exponential_of_size(near, xp, rest)
+    return through_roots(undecay(_silu_slope(near, e, xp), far, xp), x, xp, "quick_gelu")
+
+
+def _times(x: Any, beta: Any, xp: Any) -> Any:
+    """β·x, clipped; 0 also for infinite x where β is 0."""
+    largest = float(xp.finfo(x.dtype).max)
+    return xp.clip(xp.clip(x, -largest, largest) * beta, -_BEYOND, _BEYOND)
+
+
+def _trainable_swish(x: Any, xp: Any, beta: Any) -> Any:
+    if is_exactly(beta, 1.0):
+        return _silu(x, xp)
+    near = _times(x, beta, xp)
+    return _gated(x, near, *exponential_of_size(near, xp), xp)
+
+
+def _trainable_swish_derivative(x: Any, xp: Any, beta: Any) -> Any:
+    return silu_derivative(x if is_exactly(beta, 1.0) else _times(x, beta, xp), xp)
+
+
+def _trainable_swish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
+    e, far = exponential_of_size(_times(x, beta, xp), xp)
+    slope = undecay(e / ((1.0 + e) * (1.0 + e)), far, xp)
+    x = xp.where(slope == 0, 0.0, x)
+    return x * (x * slope)
+
+
+def _e_swish(x: Any, xp: Any, beta: Any) -> Any:
+    return _silu(x, xp, beta)
+
+
+def _e_swish_derivative(x: Any, xp: Any, beta: Any) -> Any:
+    return silu_derivative(x, xp, beta)
+
+
+def _e_swish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
+    return _silu(x, xp)
+
+
+def _xsilu(x: Any, xp: Any, alpha: Any) -> Any:
+    if is_exactly(alpha, 0.0):
+        return _silu(x, xp)
+    near = xp.clip(x, -_BEYOND, _BEYOND)
+    gate = xp.where(x >= 0, 1.0 + alpha, -alpha)
+    outside = xp.where(gate == 0, 0.0, x) * gate
+    inside = (1.0 + 2.0 * alpha) * _silu(near, xp) - alpha * near
+    return xp.where(absolute(x, xp) > _BEYOND, outside, inside)
+
+
+def _xsilu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
+    slope = silu_derivative(x, xp)
+    return slope if is_exactly(alpha, 0.0) else (1.0 + 2.0 * alpha) * slope - alpha
+
+
+def _xsilu_by_alpha(x: Any, xp: Any, alpha: Any) -> Any:
+    return x * tanh(0.5 * x, xp)
 
 
 def _mish(x: Any, xp: Any) -> Any:
     # tanh(ln(1 + eˣ)) = e(e + 2)/(e² + 2e + 2), e = eˣ; for x > 0 written in 1/e.
     near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = decay(near, -absolute(near, xp), xp)
+    e, far = exponential_of_size(near, xp)
     right = near >= 0
     gate = xp.where(right, 1.0 + 2.0 * e, e * (e + 2.0)) / _mish_denominator(e, right, xp)
     return undecay(xp.maximum(x, -_BEYOND) * gate, far, xp)
@@ -68,7 +178,7 @@ def _mish(x: Any, xp: Any) -> Any:
 def _mish_derivative(x: Any, xp: Any) -> Any:
     # e(4(1 + x) + (6 + 4x)e + 4e² + e³)/(e² + 2e + 2)², e = eˣ; for x > 0 written in 1/e.
     near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = decay(near, -absolute(near, xp), xp)
+    e, far = exponential_of_size(near, xp)
     right, shifted = near >= 0, 4.0 * (1.0 + near)
     above = xp.where(
         right,
@@ -84,6 +194,34 @@ def _mish_denominator(e: Any, right: Any, xp: Any) -> Any:
     return xp.where(right, 1.0 + 2.0 * e * (1.0 + e), 2.0 + e * (2.0 + e))
 
 
+def _logish(x: Any, xp: Any) -> Any:
+    near = xp.clip(x, -_BEYOND, _BEYOND)
+    e, far = exponential_of_size(near, xp)
+    gate = xp.log1p(xp.where(near >= 0, 1.0, e) / (1.0 + e))
+    return undecay(xp.maximum(x, -_BEYOND) * gate, far, xp)
+
+
+def _logish_derivative(x: Any, xp: Any) -> Any:
+    # ln(1 + σ) + xσ(1 − σ)/(1 + σ); σ/(1 + σ) = e/(1 + 2e), e = eˣ; for x > 0 written in 1/e.
+    near = xp.clip(x, -_BEYOND, _BEYOND)
+    e, far = exponential_of_size(near, xp)
+    right = near >= 0
+    gate = xp.log1p(xp.where(right, 1.0, e) / (1.0 + e))
+    slope = e / ((1.0 + e) * xp.where(right, 2.0 + e, 1.0 + 2.0 * e))
+    return through_roots(undecay(gate + near * slope, far, xp), near, xp, "logish")
+
+
+def _golu(x: Any, xp: Any) -> Any:
+    gate, far, _ = gompertz(x, xp)
+    return undecay(xp.where(gate == 0, 0.0, x) * gate, far, xp)
+
+
+def _golu_derivative(x: Any, xp: Any) -> Any:
+    near = xp.clip(x, -_BEYOND, _BEYOND)
+    gate, far, e = gompertz(near, xp)
+    return through_roots(undecay(gate * (1.0 + near * e), far, xp), near, xp, "golu")
+
+
 gelu = Activation(
     name="gelu",
     title="GELU",
@@ -97,6 +235,19 @@ gelu = Activation(
     notes="The exact form, with erf; JAX's default is the approximation with tanh.",
 )
 
+quick_gelu = Activation(
+    name="quick_gelu",
+    title="Quick GELU",
+    formula=Formula("x*sigmoid(1.702*x)", r"x \, \sigma(1.702 x)"),
+    family="gating",
+    year=2016,
+    source="Hendrycks and Gimpel, 2016, arXiv:1606.08415; in CLIP Radford and others, 2021, arXiv:2103.00020",
+    value_rule=_quick_gelu,
+    derivative_rule=_quick_gelu_derivative,
+    aliases=("gelu_sigmoid",),
+    notes="The approximation of GELU by the logistic function.",
+)
+
 silu = Activation(
     name="silu",
     title="SiLU (Swish)",
@@ -105,8 +256,53 @@ silu = Activation(
     year=2017,
     source="Elfwing, Uchibe and Doya, 2017, arXiv:1702.03118; as swish Ramachandran, 2017, arXiv:1710.05941",
     value_rule=_silu,
-    derivative_rule=_silu_derivative,
+    derivative_rule=silu_derivative,
     aliases=("swish", "sigmoid_linear"),
+)
+
+trainable_swish = Activation(
+    name="trainable_swish",
+    title="Swish (trainable β)",
+    formula=Formula("x*sigmoid(beta*x), beta learnt", r"x \, \sigma(\beta x),\ \beta \ \mathrm{learnt}"),
+    family="gating",
+    year=2017,
+    source="Ramachandran, Zoph and Le, 2017, arXiv:1710.05941",
+    value_rule=_trainable_swish,
+    derivative_rule=_trainable_swish_derivative,
+    parameters=(Parameter("beta", 1.0, trainable=True),),
+    parameter_derivatives={"beta": _trainable_swish_by_beta},
+    notes="With beta 1 it is silu, 1.702 quick_gelu, 0 half of the identity.",
+)
+
+e_swish = Activation(
+    name="e_swish",
+    title="E-swish",
+    formula=Formula("beta*x*sigmoid(x)", r"\beta x \, \sigma(x)"),
+    family="gating",
+    year=2018,
+    source="Alcaide, 2018, arXiv:1801.07145",
+    value_rule=_e_swish,
+    derivative_rule=_e_swish_derivative,
+    parameters=(Parameter("beta", 1.375),),
+    parameter_derivatives={"beta": _e_swish_by_beta},
+    notes="The paper tries beta from 1 to 2 and does best with 1.125 to 1.375. Elsewhere ESwish is another function.",
+)
+
+xsilu = Activation(
+    name="xsilu",
+    title="xSiLU",
+    formula=Formula(
+        "x*((1 + 2*alpha)*sigmoid(x) - alpha), alpha learnt",
+        r"x \, ((1 + 2 \alpha) \, \sigma(x) - \alpha),\ \alpha \ \mathrm{learnt}",
+    ),
+    family="gating",
+    year=2024,
+    source="Huang, 2024, arXiv:2405.20768",
+    value_rule=_xsilu,
+    derivative_rule=_xsilu_derivative,
+    parameters=(Parameter("alpha", 0.0, trainable=True),),
+    parameter_derivatives={"alpha": _xsilu_by_alpha},
+    notes="The gate runs from -alpha to 1 + alpha; at its start, alpha 0, it is silu.",
 )
 
 mish = Activation(
@@ -120,4 +316,27 @@ mish = Activation(
     derivative_rule=_mish_derivative,
 )
 
-FUNCTIONS = (gelu, silu, mish)
+logish = Activation(
+    name="logish",
+    title="Logish",
+    formula=Formula("x*ln(1 + sigmoid(x))", r"x \ln(1 + \sigma(x))"),
+    family="gating",
+    year=2021,
+    source="Zhu, Zeng, Liu and Zhang, 2021, doi:10.1016/j.neucom.2021.06.067",
+    value_rule=_logish,
+    derivative_rule=_logish_derivative,
+)
+
+golu = Activation(
+    name="golu",
+    title="GoLU",
+    formula=Formula("x*exp(-exp(-x))", r"x \, \exp(-e^{-x})"),
+    family="gating",
+    year=2025,
+    source="Das and others, Gompertz linear units, 2025, arXiv:2502.03654",
+    value_rule=_golu,
+    derivative_rule=_golu_derivative,
+    aliases=("gompertz_linear",),
+)
+
+FUNCTIONS = (gelu, quick_gelu, silu, trainable_swish, e_swish, xsilu, mish, logish, golu)

@@ -30,7 +30,7 @@ class Root(NamedTuple):
 #: name → for each root the pair for float32 and float64. "gelu" is its derivative, "gelu.value" would be its value.
 ROOTS: dict[str, tuple[tuple[Root, Root], ...]] = {
     name: tuple((Root(*single[:3], tuple(single[3])), Root(*double[:3], tuple(double[3]))) for single, double in pairs)
-    for name, pairs in json.loads(files(__package__).joinpath("roots.json").read_text(encoding="utf-8")).items()
+    for name, pairs in json.loads(files("actlab.functions").joinpath("roots.json").read_text(encoding="utf-8")).items()
 }
 
 

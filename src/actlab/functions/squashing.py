@@ -1,13 +1,25 @@
-"""Functions that squash the line into an interval: sigmoid, tanh, softsign and their piecewise forms."""
+"""Functions that squash the line into an interval: sigmoid, tanh, softsign and their relatives; log-sigmoid."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from actlab.functions.activation import Activation, Formula, Parameter
-from actlab.functions.arrays import absolute, decay, undecay
+from actlab.functions.arrays import (
+    DENSITY_AT_ZERO,
+    absolute,
+    coarse,
+    decay,
+    exponential_minus_one,
+    is_single,
+    normal_density,
+    normal_tail,
+    product,
+    undecay,
+)
 from actlab.functions.arrays import tanh as _tanh
 
 
@@ -29,7 +41,13 @@ def _sigmoid_derivative(x: Any, xp: Any) -> Any:
     return exponential / (total * total)
 
 
-def _tanh_derivative(x: Any, xp: Any) -> Any:
+def tanh_derivative(x: Any, xp: Any) -> Any:
+    """1 − tanh(x)², without cancellation.
+
+    >>> import numpy as np
+    >>> tanh_derivative(np.array([0.0, 20.0]), np)
+    array([1.00000000e+00, 1.69934170e-17])
+    """
     exponent = -2.0 * absolute(x, xp)
     exponential, far = decay(exponent, exponent, xp)
     total = 1.0 + exponential
@@ -53,7 +71,7 @@ def _hard_sigmoid(x: Any, xp: Any, slope: Any, offset: Any) -> Any:
 
 
 def _hard_sigmoid_derivative(x: Any, xp: Any, slope: Any, offset: Any) -> Any:
-    return _ramp(x, xp, -offset / slope, (1.0 - offset) / slope, slope)
+    return ramp(x, xp, -offset / slope, (1.0 - offset) / slope, slope)
 
 
 def _hard_tanh(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
@@ -61,16 +79,151 @@ def _hard_tanh(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
 
 
 def _hard_tanh_derivative(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
-    return _ramp(x, xp, minimum, maximum, 1.0)
+    return ramp(x, xp, minimum, maximum, 1.0)
 
 
-def _ramp(x: Any, xp: Any, low: Any, high: Any, slope: Any) -> Any:
-    """`slope` on low < x ≤ high, else 0; the last branch is reached by NaN alone."""
+def ramp(x: Any, xp: Any, low: Any, high: Any, slope: Any) -> Any:
+    """`slope` on low < x ≤ high, else 0; the last branch is reached by NaN alone.
+
+    >>> import numpy as np
+    >>> ramp(np.array([0.0, 1.0, 2.0]), np, 0.0, 1.0, 0.5)
+    array([0. , 0.5, 0. ])
+    """
     return xp.where(x > high, 0.0, xp.where(x > low, slope, xp.where(x <= low, 0.0, x)))
+
+
+def _stanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
+    return scale * _tanh(slope * x, xp)
+
+
+def _stanh_derivative(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
+    first, second = product(2.0 * slope, absolute(x, xp), xp)
+    exponential, far = decay(-first, -first, xp)
+    exponential = exponential * xp.exp(-second)
+    total = 1.0 + exponential
+    return undecay(4.0 * scale * slope * exponential / (total * total), far, xp)
+
+
+def _weighted_tanh(x: Any, xp: Any, weight: Any) -> Any:
+    return _tanh(weight * x, xp)
+
+
+def _weighted_tanh_derivative(x: Any, xp: Any, weight: Any) -> Any:
+    return _stanh_derivative(x, xp, 1.0, weight)
+
+
+def _elliott(x: Any, xp: Any) -> Any:
+    tail = 0.5 / (1.0 + absolute(x, xp))
+    return xp.where(x >= 0, 1.0 - tail, tail)
+
+
+def _elliott_derivative(x: Any, xp: Any) -> Any:
+    inverse = 1.0 / (1.0 + absolute(x, xp))
+    return 0.5 * (inverse * inverse)
+
+
+def _folded(x: Any, xp: Any) -> tuple[Any, Any]:
+    """min(|x|, 1) and 1/max(|x|, 1): 1 + x² is the sum of their squares over the square of the second."""
+    size = absolute(x, xp)
+    return xp.minimum(size, 1.0), 1.0 / xp.maximum(size, 1.0)
+
+
+def _isru(x: Any, xp: Any, alpha: Any) -> Any:
+    root = alpha**0.5
+    size, inverse = _folded(root * x, xp)
+    return xp.clip(root * x, -1.0, 1.0) / (root * xp.sqrt(size * size + inverse * inverse))
+
+
+def _isru_derivative(x: Any, xp: Any, alpha: Any) -> Any:
+    size, inverse = _folded(alpha**0.5 * x, xp)
+    share = inverse / xp.sqrt(size * size + inverse * inverse)
+    return share * share * share
+
+
+def _arctan(x: Any, xp: Any) -> Any:
+    return xp.arctan(x)
+
+
+def _arctan_derivative(x: Any, xp: Any) -> Any:
+    size, inverse = _folded(x, xp)
+    return inverse * inverse / (size * size + inverse * inverse)
+
+
+def _log_sigmoid(x: Any, xp: Any) -> Any:
+    # As softplus, mirrored: below the bound ln(1 + e⁻ˣ) is −x.
+    bound = -17.0 if is_single(x) else -37.0
+    return xp.where(x < bound, x, -xp.log1p(xp.exp(-xp.maximum(x, bound))))
+
+
+def _log_sigmoid_derivative(x: Any, xp: Any) -> Any:
+    return logistic(-x, xp)
+
+
+def _soft_clipping_parts(x: Any, xp: Any, alpha: Any) -> tuple[Any, Any, Any, Any]:
+    """x or 1 − x, whichever is ≤ ½ (that is exact, and turns f into 1 − f); e^(−α|x|) of it with `decay`'s mask; and
+    1 + e^(α(x−1)). No exponent is positive.
+    """
+    left = xp.where(x <= 0.5, x, 1.0 - x)
+    exponent = -alpha * absolute(left, xp)
+    exponential, far = decay(exponent, exponent, xp)
+    return left, exponential, far, 1.0 + xp.exp(alpha * (left - 1.0))
+
+
+def _soft_clipping(x: Any, xp: Any, alpha: Any) -> Any:
+    # ln(1 + eᵘ) − ln(1 + eᵛ) as ln(1 + (eᵘ − eᵛ)/(1 + eᵛ)), for 0 < x ≤ ½ with e^(αx) taken out.
+    left, exponential, far, below = _soft_clipping_parts(x, xp, alpha)
+    inside = xp.maximum(left, 0.0)
+    difference = -exponential_minus_one(-alpha * (1.0 - 2.0 * inside), xp)
+    low = inside + undecay(xp.log1p(exponential * difference / below) / alpha, far, xp)
+    return xp.where(x <= 0.5, low, 1.0 - low)
+
+
+def _soft_clipping_derivative(x: Any, xp: Any, alpha: Any) -> Any:
+    left, exponential, far, below = _soft_clipping_parts(x, xp, alpha)
+    difference = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
+    above = xp.where(left <= 0, exponential, xp.where(far, 0.0, 1.0)) * difference
+    return undecay(above / ((1.0 + exponential) * below), far, xp)
+
+
+def _deviation(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> tuple[Any, Any, Any]:
+    """|x − mean|/standard_deviation, what rounding has added to it, and where x ≥ mean.
+
+    Rounding it would cost the tail t² ulp, so mean and x are taken apart as in `product`.
+    """
+    step, reach = (256.0, 14.5) if is_single(x) else (2.0**20, 39.5)
+    near = xp.clip(x, mean - reach * standard_deviation, mean + reach * standard_deviation)
+    high, high_mean = coarse(near, step, xp), coarse(mean, step, xp)
+    factor = 1.0 / standard_deviation
+    high_factor = coarse(factor, step, xp)
+    first = (high - high_mean) * high_factor
+    second = (high - high_mean) * (factor - high_factor) + ((near - high) - (mean - high_mean)) * factor
+    total = first + second
+    right = total >= 0
+    missing = second - (total - first)
+    return absolute(total, xp), xp.where(right, -missing, missing), right
+
+
+def _laplace(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> Any:
+    t, added, right = _deviation(x, xp, mean, standard_deviation)
+    tail = (normal_tail(t, xp) + added * DENSITY_AT_ZERO) * normal_density(t, xp)
+    return xp.where(right, 1.0 - tail, tail)
+
+
+def _laplace_derivative(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> Any:
+    t, added, _ = _deviation(x, xp, mean, standard_deviation)
+    return (1.0 + t * added) * (DENSITY_AT_ZERO / standard_deviation) * normal_density(t, xp)
 
 
 def _positive_slope(slope: Any, offset: Any) -> str | None:
     return None if np.all(slope > 0) else "slope must be above 0"
+
+
+def _positive_alpha(alpha: Any) -> str | None:
+    return None if np.all(alpha > 0) else "alpha must be above 0"
+
+
+def _positive_deviation(mean: Any, standard_deviation: Any) -> str | None:
+    return None if np.all(standard_deviation > 0) else "standard_deviation must be above 0"
 
 
 def _ordered(minimum: Any, maximum: Any) -> str | None:
@@ -97,7 +250,7 @@ tanh = Activation(
     year=1998,
     source="LeCun, Bottou, Orr and Müller, 1998, doi:10.1007/3-540-49430-8_2",
     value_rule=_tanh,
-    derivative_rule=_tanh_derivative,
+    derivative_rule=tanh_derivative,
     aliases=("hyperbolic_tangent",),
 )
 
@@ -125,7 +278,8 @@ hard_sigmoid = Activation(
     derivative_rule=_hard_sigmoid_derivative,
     parameters=(Parameter("slope", 1 / 6, low=0.0), Parameter("offset", 0.5)),
     constraint=_positive_slope,
-    notes="ONNX takes slope 0.2.",
+    notes="PyTorch's and JAX's. ONNX, and Keras before version 3, take slope 0.2 and offset 0.5: "
+    "hard_sigmoid(x, slope=0.2).",
 )
 
 hard_tanh = Activation(
@@ -141,4 +295,134 @@ hard_tanh = Activation(
     constraint=_ordered,
 )
 
-FUNCTIONS = (sigmoid, tanh, softsign, hard_sigmoid, hard_tanh)
+stanh = Activation(
+    name="stanh",
+    title="Scaled tanh",
+    formula=Formula("scale*tanh(slope*x)", r"\mathrm{scale} \cdot \tanh(\mathrm{slope} \cdot x)"),
+    family="squashing",
+    year=1989,
+    source="LeCun, Generalization and network design strategies, 1989; LeCun, Bottou, Orr and Müller, 1998, "
+    "doi:10.1007/3-540-49430-8_2",
+    value_rule=_stanh,
+    derivative_rule=_stanh_derivative,
+    aliases=("scaled_tanh", "lecun_tanh"),
+    parameters=(Parameter("scale", 1.7159), Parameter("slope", 2 / 3, low=0.0)),
+    notes="So scaled, f(1) is 1 and f(-1) is -1. PaddlePaddle's stanh takes slope 0.67.",
+)
+
+elliott = Activation(
+    name="elliott",
+    title="Elliott",
+    formula=Formula("x/(2*(1 + |x|)) + 1/2", r"\frac{x}{2 (1 + |x|)} + \frac{1}{2}"),
+    family="squashing",
+    year=1993,
+    source="Elliott, A better activation function for artificial neural networks, report TR 93-8, Maryland, 1993",
+    value_rule=_elliott,
+    derivative_rule=_elliott_derivative,
+    aliases=("elliott_sigmoid",),
+    notes="Between -1 and 1 instead of 0 and 1 it is softsign.",
+)
+
+isru = Activation(
+    name="isru",
+    title="ISRU",
+    formula=Formula("x/sqrt(1 + alpha*x^2)", r"\frac{x}{\sqrt{1 + \alpha x^2}}"),
+    family="squashing",
+    year=2017,
+    source="Carlile, Delamarter, Kinney, Marti and Whitney, 2017, arXiv:1710.09967",
+    value_rule=_isru,
+    derivative_rule=_isru_derivative,
+    aliases=("inverse_square_root_unit",),
+    parameters=(Parameter("alpha", 1.0, low=0.0),),
+    constraint=_positive_alpha,
+)
+
+arctan = Activation(
+    name="arctan",
+    title="Arctan",
+    formula=Formula("arctan(x)", r"\arctan(x)"),
+    family="squashing",
+    year=2002,
+    source="Kamruzzaman and Aziz, A note on activation function in multilayer feedforward learning, IJCNN 2002",
+    value_rule=_arctan,
+    derivative_rule=_arctan_derivative,
+    aliases=("atan",),
+)
+
+log_sigmoid = Activation(
+    name="log_sigmoid",
+    title="Log-sigmoid",
+    formula=Formula("ln(1/(1 + exp(-x)))", r"\ln \frac{1}{1 + e^{-x}}"),
+    family="squashing",
+    year=None,
+    source="The logarithm of the sigmoid, as in PyTorch, JAX and Keras",
+    value_rule=_log_sigmoid,
+    derivative_rule=_log_sigmoid_derivative,
+    notes="It is -softplus(-x).",
+)
+
+soft_clipping = Activation(
+    name="soft_clipping",
+    title="Soft clipping",
+    formula=Formula(
+        "ln((1 + exp(alpha*x))/(1 + exp(alpha*(x - 1))))/alpha",
+        r"\frac{1}{\alpha} \ln \frac{1 + e^{\alpha x}}{1 + e^{\alpha (x - 1)}}",
+    ),
+    family="squashing",
+    year=2018,
+    source="Klimek and Perelstein, 2018, arXiv:1810.11509",
+    value_rule=_soft_clipping,
+    derivative_rule=_soft_clipping_derivative,
+    parameters=(Parameter("alpha", 0.5, low=0.0),),
+    constraint=_positive_alpha,
+    notes="The larger alpha, the nearer to x clipped to [0, 1]. 0.5 is the echoAI package's default.",
+)
+
+weighted_tanh = Activation(
+    name="weighted_tanh",
+    title="Weighted tanh",
+    formula=Formula("tanh(weight*x)", r"\tanh(\mathrm{weight} \cdot x)"),
+    family="squashing",
+    year=2019,
+    source="Misra, echoAI (package), 2019",
+    value_rule=_weighted_tanh,
+    derivative_rule=_weighted_tanh_derivative,
+    parameters=(Parameter("weight", 1.7145, low=0.0),),
+    notes="Formula as commonly implemented. With weight 1, which echoAI's layers start from, it is tanh.",
+)
+
+laplace = Activation(
+    name="laplace",
+    title="Laplace",
+    formula=Formula(
+        "(1 + erf((x - mean)/(standard_deviation*sqrt(2))))/2",
+        r"\frac{1}{2} \left(1 + \mathrm{erf} \left( \frac{x - \mu}{\sigma \sqrt{2}} \right) \right)",
+    ),
+    family="squashing",
+    year=2022,
+    source="Ma and others, 2022, arXiv:2209.10655",
+    value_rule=_laplace,
+    derivative_rule=_laplace_derivative,
+    parameters=(
+        Parameter("mean", math.sqrt(1 / 2)),
+        Parameter("standard_deviation", math.sqrt(1 / (4 * math.pi)), low=0.0),
+    ),
+    constraint=_positive_deviation,
+    notes="The defaults make it touch the square of ReLU at its point of steepest ascent, where both are 1/2.",
+)
+
+FUNCTIONS = (
+    sigmoid,
+    tanh,
+    softsign,
+    hard_sigmoid,
+    hard_tanh,
+    stanh,
+    elliott,
+    isru,
+    arctan,
+    log_sigmoid,
+    soft_clipping,
+    weighted_tanh,
+    laplace,
+)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from actlab.errors import InvalidFunction
 from actlab.functions.arrays import HALF_TYPES, float_array, is_jax
-from actlab.functions.evaluation import check_shapes, rule
+from actlab.functions.rules import Settings, check_shapes, rule
 
 if TYPE_CHECKING:
     from actlab.functions.activation import Activation
-
-Settings = Mapping[str, Any]
 
 
 def evaluate(activation: Activation, which: str, x: Any, axis: int, key: Any, settings: Settings) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actlab.errors import InvalidStudy, UnknownName
-from actlab.network import names_as_recorded
+from actlab.layers import names_as_recorded
 from actlab.study.settings import Location, Study
 
 

@@ -21,7 +21,8 @@ from pydantic import (
 
 from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName, complaint
 from actlab.functions import catalogue
-from actlab.network import Act, Dense, Flatten, Layer, Network, build, expand, matching_parameters, names_as_recorded
+from actlab.layers import Act, Dense, Flatten, Layer, names_as_recorded
+from actlab.network import Network, build, expand, matching_parameters
 from actlab.tasks import Task
 
 EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")

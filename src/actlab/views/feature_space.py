@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidRecording, UnknownName
-from actlab.network import WEIGHTED, Act, Network, Params
+from actlab.layers import WEIGHTED, Act
+from actlab.network import Network, Params
 from actlab.recording import Member, Recording
 from actlab.statistics import entries
 from actlab.views.figures import Chart, Floats, plotly_text, rounded, thinned

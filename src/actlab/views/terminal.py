@@ -20,7 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from actlab.functions import Activation, Facts, Parameter
-from actlab.network import Act, Network
+from actlab.layers import Act
+from actlab.network import Network
 from actlab.recipes import Recipe
 from actlab.recording import Recording
 

@@ -1,0 +1,222 @@
+"""Which functions are the same: equal, or equal up to parameters, a scaling of input or output, or a reflection.
+
+Two functions f and g are related here if f(x) = shift + scale·g(stretch·x) for all x at some parameters of g. Nothing
+is looked up: stretch and parameters are found by least squares (scale and shift follow from them in closed form), taken
+as the round numbers they are next to, and confirmed on a grid that reaches ±10⁴. What was found among the functions of
+the catalogue is kept in `relations.json`, which `benchmarks/relations.py` computes; a user's own function is compared
+when its facts are asked for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from actlab.functions.activation import Activation, Parameter
+
+Array = np.ndarray
+_NEAR = np.concatenate([-np.geomspace(8.0, 0.04, 40), np.geomspace(0.03, 7.5, 41)])
+_FAR = np.sinh(np.linspace(-np.arcsinh(1e4), np.arcsinh(1e4), 2001))
+_STRETCHES = np.geomspace(0.05, 20.0, 121)
+#: A relation holds if it is met to this, relative to the function (or to 1 where that is smaller).
+TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class Relation:
+    """f(x) = shift + scale·function(stretch·x; parameters)."""
+
+    function: str
+    parameters: tuple[tuple[str, float], ...] = ()
+    scale: float = 1.0
+    shift: float = 0.0
+    stretch: float = 1.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is the function itself, at some parameters, with neither scaling nor reflection."""
+        return (self.scale, self.shift, self.stretch) == (1, 0, 1)
+
+    def __str__(self) -> str:
+        """The relation as a formula.
+
+        >>> str(Relation("sigmoid", scale=2.0, shift=-1.0, stretch=2.0)), str(Relation("elu", (("alpha", 1.0),)))
+        ('2*sigmoid(2*x) - 1', 'elu(x, alpha=1)')
+        """
+        given = "".join(f", {name}={value:.10g}" for name, value in self.parameters)
+        text = f"{_factor(self.scale)}{self.function}({_factor(self.stretch)}x{given})"
+        return text + (f" {'-' if self.shift < 0 else '+'} {abs(self.shift):.10g}" if self.shift else "")
+
+
+def _factor(number: float) -> str:
+    return {1.0: "", -1.0: "-"}.get(number, f"{number:.10g}*")
+
+
+def known() -> dict[str, tuple[Relation, ...]]:
+    """The relations of the functions that came with the catalogue, by name.
+
+    >>> [str(relation) for relation in known()["tanh"] if relation.function == "sigmoid"]
+    ['2*sigmoid(2*x) - 1']
+    """
+    table = json.loads(files("actlab.functions").joinpath("relations.json").read_text(encoding="utf-8"))
+    return {name: tuple(_from_json(entry) for entry in entries) for name, entries in table.items()}
+
+
+def _from_json(entry: Mapping[str, object]) -> Relation:
+    parameters = tuple((name, value) for name, value in entry["parameters"].items())  # type: ignore[attr-defined]
+    return Relation(**{**entry, "parameters": parameters})  # type: ignore[arg-type]
+
+
+def to_json(relation: Relation) -> dict[str, object]:
+    """The relation as `relations.json` holds it."""
+    return {**vars(relation), "parameters": dict(relation.parameters)}
+
+
+def related(activation: Activation, others: Iterable[Activation]) -> tuple[Relation, ...]:
+    """Every one of `others` that `activation` can be written with, in the simplest way.
+
+    >>> from actlab.functions import catalogue
+    >>> [str(relation) for relation in related(catalogue["tanh"], [catalogue["sigmoid"], catalogue["gelu"]])]
+    ['2*sigmoid(2*x) - 1']
+    """
+    found = (relation(activation, other) for other in others if other.name != activation.name)
+    return tuple(one for one in found if one is not None)
+
+
+def relation(activation: Activation, other: Activation) -> Relation | None:
+    """How `activation` at its default parameters can be written with `other`, or None."""
+    if activation.kind == "grouping" or other.kind == "grouping" or any(p.integer for p in other.parameters):
+        return None
+    wanted = _values(activation, _NEAR, {})
+    # The equal function first, then its parameters, then scalings, so that the simplest is found.
+    if _agree(activation, candidate := Relation(other.name), other):
+        return candidate
+    free = [p for p in other.parameters if p.default is not None]
+    if free:
+        settings = _fit_parameters(wanted, other, free)
+        if settings and _agree(activation, candidate := Relation(other.name, settings), other):
+            return candidate
+    for candidate in _scalings(wanted, other, free):
+        if _agree(activation, candidate, other):
+            return candidate
+    return None
+
+
+def _values(activation: Activation, x: Array, given: Mapping[str, float]) -> Array:
+    settings = {
+        p.name: np.float64(given.get(p.name, p.default)) for p in activation.parameters if p.default is not None
+    }
+    noise = {"noise": None} if activation.noise else {}
+    with np.errstate(all="ignore"):
+        return np.asarray(activation.value_rule(x, np, **settings, **noise), np.float64)
+
+
+def _agree(activation: Activation, candidate: Relation, other: Activation) -> bool:
+    """Whether the relation holds on the wide grid, its parameters within their ranges."""
+    for parameter in other.parameters:
+        value = dict(candidate.parameters).get(parameter.name, parameter.default)
+        if value is None or not parameter.low <= value <= parameter.high:
+            return False
+    if other.constraint and candidate.parameters and other.constraint(**dict(candidate.parameters)):
+        return False
+    wanted = _values(activation, _FAR, {})
+    with np.errstate(all="ignore"):
+        reached = candidate.shift + candidate.scale * _values(
+            other, candidate.stretch * _FAR, dict(candidate.parameters)
+        )
+        same = np.abs(reached - wanted) <= TOLERANCE * np.maximum(np.abs(wanted), 1.0)
+    return bool(np.all(same | (reached == wanted)))
+
+
+def _fit_parameters(wanted: Array, other: Activation, free: list[Parameter]) -> tuple[tuple[str, float], ...] | None:
+    def residual(values: Array) -> Array:
+        return _finite(_values(other, _NEAR, _named(free, values)) - wanted)
+
+    return _rounded(free, _least_squares(residual, [_inside(p) for p in free]))
+
+
+def _scalings(wanted: Array, other: Activation, free: list[Parameter]) -> Iterable[Relation]:
+    """Candidates with scale, shift and stretch: at the default parameters, and then with parameters fitted too."""
+    for sign in (1.0, -1.0):
+        stretches = sign * _STRETCHES
+        rest = np.array([_rest(wanted, _values(other, s * _NEAR, {})) for s in stretches])
+        best = [int(np.argmin(np.abs(_STRETCHES - 1.0)))]
+        best += [i for i in np.argsort(rest)[:2] if i not in best]
+        for i in best:
+            if rest[i] < 0.2:
+                yield from _refined(wanted, other, [], sign, float(np.log(_STRETCHES[i])))
+    for sign in (1.0, -1.0) if free else ():
+        yield from _refined(wanted, other, free, sign, 0.0)
+
+
+def _refined(wanted: Array, other: Activation, free: list[Parameter], sign: float, start: float) -> Iterable[Relation]:
+    def residual(values: Array) -> Array:
+        given = _values(other, sign * np.exp(np.clip(values[0], -4, 4)) * _NEAR, _named(free, values[1:]))
+        return _finite(_unexplained(wanted, given))
+
+    solution = _least_squares(residual, [start, *(_inside(p) for p in free)])
+    if solution is None:
+        return
+    settings = _rounded(free, solution[1:]) or ()
+    stretch = sign * _round(float(np.exp(np.clip(solution[0], -4, 4))))
+    scale, shift = _line(wanted, _values(other, stretch * _NEAR, dict(settings)))
+    yield Relation(other.name, settings, _round(scale), _round(shift), stretch)
+
+
+def _least_squares(residual: object, start: list[float]) -> Array | None:
+    from scipy.optimize import least_squares
+
+    fitted = least_squares(residual, start, method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=40 * len(start))
+    return fitted.x if np.max(np.abs(fitted.fun)) < 1e-6 else None
+
+
+def _inside(parameter: Parameter) -> float:
+    return float(parameter.default or 0.0)
+
+
+def _named(free: list[Parameter], values: Array) -> dict[str, float]:
+    return {p.name: float(np.clip(v, p.low, p.high)) for p, v in zip(free, values, strict=True)}
+
+
+def _rounded(free: list[Parameter], values: Array | None) -> tuple[tuple[str, float], ...] | None:
+    return None if values is None else tuple((name, _round(v)) for name, v in _named(free, values).items())
+
+
+def _round(value: float) -> float:
+    """The round number, simple fraction or root that `value` is next to, else itself."""
+    for square, denominator in itertools.product((False, True), range(1, 13)):
+        multiple = (value * value if square else value) * denominator
+        if abs(multiple - round(multiple)) < 1e-7 * max(abs(multiple), 1.0) and abs(multiple) < 1e4:
+            exact = round(multiple) / denominator
+            return float(np.copysign(np.sqrt(exact), value)) if square else exact + 0.0
+    near = round(value, 6)
+    return near if abs(value - near) < 1e-9 else value
+
+
+def _finite(residual: Array) -> Array:
+    return np.clip(np.nan_to_num(residual, nan=1e3, posinf=1e3, neginf=-1e3), -1e3, 1e3)
+
+
+def _line(wanted: Array, given: Array) -> tuple[float, float]:
+    """Scale and shift of the straight line from `given` to `wanted`, by least squares."""
+    with np.errstate(all="ignore"):
+        centred = given - np.mean(given)
+        scale = float(centred @ wanted / (centred @ centred))
+        return scale, float(np.mean(wanted) - scale * np.mean(given))
+
+
+def _unexplained(wanted: Array, given: Array) -> Array:
+    """What is left of `wanted` beside the best line through `given`, relative to what there was."""
+    scale, shift = _line(wanted, given)
+    return (wanted - shift - scale * given) / max(float(np.std(wanted)), 1e-300)
+
+
+def _rest(wanted: Array, given: Array) -> float:
+    return float(np.sqrt(np.mean(_finite(_unexplained(wanted, given)) ** 2)))

@@ -1,0 +1,122 @@
+"""Elementwise functions of large CPU tensors, a block after the other, each small enough to stay in the cache.
+
+A rule is a chain of some ten to fifty operations. Over a whole tensor each would go through main memory and leave a
+tensor as large as the input; over blocks only input and output do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from actlab.functions.torch_kernels import kernel
+from actlab.functions.torch_namespace import QuickNamespace, TorchNamespace
+
+if TYPE_CHECKING:
+    from actlab.functions.with_torch import Call
+
+Tensor = torch.Tensor
+_HALF = (torch.float16, torch.bfloat16)
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+# For each thread, as PyTorch gives every one of them 32,768 elements or more: fastest on the machine it was measured
+# on, and not far from it between half and four times as many.
+_BLOCK = 65_536
+
+
+def takes_blocks(call: Call, *tensors: Tensor) -> bool:
+    """Say whether a call may be computed in blocks: nothing watches its operations, and its data is in memory."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or call.activation.kind == "grouping":
+        return False
+    if call.activation.derivative_rule is None:
+        return False
+    for tensor in tensors:
+        if type(tensor) not in _PLAIN or tensor.device.type != "cpu" or tensor.layout != torch.strided:
+            return False
+        try:
+            tensor.data_ptr()
+        except RuntimeError:  # one that a transformation of torch.func has wrapped
+            return False
+    return True
+
+
+def in_blocks(call: Call, which: str, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """Compute "value" or "derivative"."""
+    out = torch.empty_like(x)
+    rule, xp = _rule(call, which, x), QuickNamespace(x.device)
+    for block, into, _, parts, _ in _blocks(x, out, None, tensors, ()):
+        into.copy_(rule(block, xp, call.settings(parts)))
+    return out
+
+
+def pull_in_blocks(
+    call: Call, gradient: Tensor, x: Tensor, tensors: tuple[Tensor, ...], needed: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """Carry the gradient of the output back to the input and to each tensor that needs it."""
+    from actlab.functions.with_torch import pull_parameter
+
+    out = torch.empty_like(x) if needed[0] else None
+    totals = tuple(torch.zeros_like(t) if need else None for t, need in zip(tensors, needed[1:], strict=True))
+    rule, quick, xp = _rule(call, "derivative", x), QuickNamespace(x.device), TorchNamespace(x.device)
+    for block, into, along, parts, sums in _blocks(x, out, gradient, tensors, totals):
+        settings = call.settings(parts)
+        if into is not None:
+            _product(rule(block, quick, settings), along, into)
+        for name, part, total in zip(call.names, parts, sums, strict=True):
+            if total is not None:
+                work, wide = (t.float() if t.dtype in _HALF else t for t in (block, along))
+                total += pull_parameter(call, name, wide, work, part, xp, settings)
+    return [out, *totals]
+
+
+def _product(slope: Tensor, gradient: Tensor, into: Tensor) -> None:
+    if into.dtype in _HALF:
+        into.copy_(slope * gradient)
+    else:
+        torch.mul(slope.to(into.dtype), gradient, out=into)
+
+
+def _rule(call: Call, which: str, x: Tensor) -> Callable[[Tensor, Any, dict[str, Any]], Tensor]:
+    """The rule or PyTorch's kernel, on a block of the type of x."""
+    work = torch.float32 if x.dtype in _HALF else x.dtype
+    native = kernel(call.activation, which, work == torch.float32, call.constants)
+    if native is not None:
+        wide = torch.float64 if native.wide else work
+        return lambda block, xp, settings: native.function(block.to(wide))
+    written = call.value if which == "value" else call.slope
+    return lambda block, xp, settings: written(block.to(work), xp, settings)
+
+
+def _blocks(
+    x: Tensor, out: Tensor | None, gradient: Tensor | None, tensors: tuple[Tensor, ...], totals: tuple[Any, ...]
+) -> Iterator[tuple[Any, Any, Any, tuple[Tensor, ...], tuple[Any, ...]]]:
+    """Yield the blocks of input, output and gradient, and the parts of tensors and totals that belong to them."""
+    size = _BLOCK * torch.get_num_threads()
+    order = sorted(range(x.ndim), key=x.stride, reverse=True)
+    in_memory = x.permute(order).is_contiguous()
+    own = [t for t in tensors if t.numel() != 1]
+    if in_memory and all(t.shape == x.shape and t.is_contiguous() and x.is_contiguous() for t in own):
+        # One long row in the order of the memory.
+        x, out, gradient = (_flat(t, order) for t in (x, out, gradient))
+        tensors = tuple(t.reshape(-1 if t.numel() > 1 else ()) for t in tensors)
+        totals = tuple(None if t is None else t.view(-1 if t.numel() > 1 else ()) for t in totals)
+        step = size
+    else:
+        step = max(1, size * x.shape[0] // max(1, x.numel()))
+    assert x is not None
+    for start in range(0, x.shape[0], step):
+        rows = slice(start, start + step)
+
+        def part(t: Any, rows: slice = rows) -> Any:
+            return t if t is None or t.ndim < x.ndim or t.shape[0] != x.shape[0] else t[rows]
+
+        yield x[rows], part(out), part(gradient), tuple(map(part, tensors)), tuple(map(part, totals))
+
+
+def _flat(x: Tensor | None, order: list[int]) -> Tensor | None:
+    if x is None:
+        return None
+    if x.numel() > 1 and not any(x.stride()):  # one number for all, as the gradient of a sum is
+        return x[(0,) * x.ndim]
+    return x.permute(order).reshape(-1)

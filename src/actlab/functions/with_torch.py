@@ -1,0 +1,294 @@
+"""Activation functions on PyTorch tensors: the written derivative as gradient, and nothing saved but the input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from actlab.errors import InvalidFunction, InvalidInput
+from actlab.functions.arrays import check_type, is_jax, is_tensorflow
+from actlab.functions.evaluation import check_shapes
+from actlab.functions.torch_blocks import in_blocks, pull_in_blocks, takes_blocks
+from actlab.functions.torch_namespace import TorchNamespace
+
+if TYPE_CHECKING:
+    from actlab.functions.activation import Activation
+
+Settings = Mapping[str, Any]
+Tensor = torch.Tensor
+_HALF = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A function with what is fixed in one call of it.
+
+    Attributes:
+        activation: the function.
+        axis: of the units, counted from the end.
+        constants: the parameters that are plain numbers.
+        names: of the tensors that come with the input: parameters, and "noise" last.
+    """
+
+    activation: Activation
+    axis: int
+    constants: dict[str, Any]
+    names: tuple[str, ...]
+
+    def settings(self, tensors: tuple[Tensor, ...]) -> dict[str, Any]:
+        """All parameters by name, and the noise where the function takes one."""
+        noise = {} if self.activation.noise is None else {"noise": None}
+        return {**self.constants, **noise, **dict(zip(self.names, tensors, strict=True))}
+
+    def value(self, x: Tensor, xp: Any, settings: Settings) -> Tensor:
+        """The value rule."""
+        if self.activation.kind == "grouping":
+            return self.activation.value_rule(x, xp, self.axis, **settings)
+        return self.activation.value_rule(x, xp, **settings)
+
+    def push(self, x: Tensor, tangent: Tensor, xp: Any, settings: Settings) -> Tensor:
+        """The directional derivative of a grouping function."""
+        assert self.activation.derivative_rule is not None
+        return self.activation.derivative_rule(x, tangent, xp, self.axis, **settings)
+
+    def slope(self, x: Tensor, xp: Any, settings: Settings) -> Tensor:
+        """The derivative of an elementwise function, automatic where none is written."""
+        if self.activation.derivative_rule is not None:
+            return self.activation.derivative_rule(x, xp, **settings)
+        result, pull = torch.func.vjp(lambda x: self.value(x, xp, settings), x)
+        return pull(torch.ones_like(result))[0]
+
+
+def evaluate(activation: Activation, which: str, x: Any, axis: int, key: Any, settings: Settings) -> Tensor:
+    """Compute "value" or "derivative" of `x`, a tensor or something that becomes one; see `evaluation.evaluate`."""
+    x = _tensor(x, settings, activation.name)
+    noise = None
+    if key is not None:
+        if not isinstance(key, torch.Generator):
+            raise InvalidFunction(
+                f"{activation.name}: for PyTorch tensors the key is a torch.Generator, as "
+                f"torch.Generator().manual_seed(0); it was given {type(key).__name__!r}."
+            )
+        noise = draw(activation, x, key)
+    return compute(activation, which, x, axis, noise, settings)
+
+
+def draw(activation: Activation, x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw the noise of a stochastic function; without a generator from PyTorch's global one."""
+    dtype = _work_type(x)
+    if generator is not None and generator.device.type != x.device.type:
+        raise InvalidFunction(
+            f"{activation.name}: the tensor is on {x.device.type!r} and its generator on {generator.device.type!r}; "
+            f"torch.Generator(device={x.device.type!r}) makes one that fits."
+        )
+    if activation.noise == "normal":
+        return torch.randn(x.shape, generator=generator, dtype=dtype, device=x.device)
+    if activation.noise == "uniform":
+        return torch.rand(x.shape, generator=generator, dtype=dtype, device=x.device)
+    # −ln of an exponential variate is Gumbel's, and finite.
+    return -torch.empty(x.shape, dtype=dtype, device=x.device).exponential_(generator=generator).log()
+
+
+def compute(
+    activation: Activation, which: str, x: Tensor, axis: int, noise: Tensor | None, settings: Settings
+) -> Tensor:
+    """Compute "value" or "derivative" of a tensor, the noise drawn and the parameters checked."""
+    check_type(x, activation.name)
+    axis = check_shapes(activation, tuple(x.shape), axis, settings)
+    tensors, constants = {}, {}
+    for name, value in settings.items():
+        if isinstance(value, (Tensor, np.ndarray)):
+            tensors[name] = torch.as_tensor(value, dtype=_work_type(x), device=x.device)
+        else:
+            constants[name] = value
+    if noise is not None:
+        tensors["noise"] = noise
+    call = Call(activation, axis, constants, tuple(tensors))
+    try:
+        if which == "derivative":
+            return _derivative(call, x, tuple(tensors.values()))
+        if activation.derivative_rule is None:
+            return _forward(call, x, tuple(tensors.values()))
+        function = _Compiled if torch.compiler.is_compiling() else _Eager
+        return function.apply(call, x, *tensors.values())  # pyright: ignore[reportReturnType]
+    except AttributeError as error:
+        if "namespace for PyTorch" not in str(error):
+            raise
+        raise InvalidFunction(f"{activation.name} cannot take a PyTorch tensor: {error}") from None
+
+
+def _tensor(x: Any, settings: Settings, function: str) -> Tensor:
+    """Take the input as a tensor; numbers and lists become float64, beside the parameters that are tensors."""
+    if isinstance(x, Tensor):
+        return x
+    if is_jax(x) or is_tensorflow(x):
+        raise InvalidInput(f"{function}: input and parameters belong to different libraries: {type(x).__name__!r}.")
+    from actlab.functions.arrays import float_array
+
+    beside = [value.device for value in settings.values() if isinstance(value, Tensor)]
+    return torch.as_tensor(float_array(x, np, function), device=beside[0] if beside else None)
+
+
+def _work_type(x: Tensor) -> torch.dtype:
+    return torch.float32 if x.dtype in _HALF else x.dtype
+
+
+def _work(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in _HALF else x
+
+
+def _forward(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    work = _work(x)
+    result = call.value(work, TorchNamespace(x.device), call.settings(tensors))
+    # The result of a custom function must not be its input.
+    return torch.clone(result) if result is x else result.to(x.dtype)
+
+
+def _derivative(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    tracked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors))
+    if not tracked and takes_blocks(call, x):
+        return in_blocks(call, "derivative", x, tensors)
+    work, xp, settings = _work(x), TorchNamespace(x.device), call.settings(tensors)
+    if call.activation.kind == "grouping":
+        return _jacobian(call, work, xp, settings).to(x.dtype)
+    return call.slope(work, xp, settings).to(x.dtype)
+
+
+def _jacobian(call: Call, x: Tensor, xp: Any, settings: Settings) -> Tensor:
+    """Build the Jacobian, (..., outputs, inputs), from one directional derivative for each input."""
+    units = x.shape[call.axis]
+    moved = torch.movedim(x, call.axis, -1)
+    shape = (*moved.shape[:-1], units, units)
+    if settings.get("noise") is not None:
+        noise = torch.movedim(settings["noise"], call.axis, -1)
+        settings = {**settings, "noise": torch.broadcast_to(noise[..., None, :], shape)}
+    moved = torch.broadcast_to(moved[..., None, :], shape)
+    tangents = torch.broadcast_to(xp.eye(units, dtype=x.dtype), shape)
+    last = Call(call.activation, -1, call.constants, call.names)
+    if call.activation.derivative_rule is not None:
+        columns = last.push(moved, tangents, xp, settings)
+    else:
+        columns = torch.func.jvp(lambda x: last.value(x, xp, settings), (moved,), (tangents,))[1]
+    return torch.swapaxes(columns, -1, -2)
+
+
+class _Compiled(torch.autograd.Function):
+    """The value with the written derivatives as its gradient; it saves the input, parameters and noise alone.
+
+    Dynamo traces this one: it takes no function that has a forward-mode rule of its own.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(call: Call, x: Tensor, *tensors: Tensor) -> Tensor:
+        return _forward(call, x, tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.call = inputs[0]
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, *tensors = ctx.saved_tensors
+        return (None, *_pull(ctx.call, gradient, x, tuple(tensors), ctx.needs_input_grad[1:]))
+
+
+class _Eager(torch.autograd.Function):
+    """The same, in blocks where that pays, and with forward-mode differentiation."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(call: Call, x: Tensor, *tensors: Tensor) -> Tensor:
+        if takes_blocks(call, x):
+            return in_blocks(call, "value", x, tensors)
+        return _forward(call, x, tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.call = inputs[0]
+        ctx.save_for_backward(*inputs[1:])
+        ctx.save_for_forward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, *tensors = ctx.saved_tensors
+        needed = ctx.needs_input_grad[1:]
+        if not torch.is_grad_enabled() and takes_blocks(ctx.call, x, gradient):
+            return (None, *pull_in_blocks(ctx.call, gradient, x, tuple(tensors), needed))
+        return (None, *_pull(ctx.call, gradient, x, tuple(tensors), needed))
+
+    @staticmethod
+    def jvp(ctx: Any, _: Any, *tangents: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, *tensors = ctx.saved_tensors
+        return _push(ctx.call, tangents, x, tuple(tensors))
+
+
+def _pull(
+    call: Call, gradient: Tensor, x: Tensor, tensors: tuple[Tensor, ...], needed: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """The gradient of the output carried back to the input and to each tensor that needs it."""
+    work, xp, settings = _work(x), TorchNamespace(x.device), call.settings(tensors)
+    wide = gradient.to(work.dtype)
+    pulled: list[Tensor | None] = [None] * (1 + len(tensors))
+    if needed[0]:
+        if call.activation.kind == "grouping":
+            pull = torch.func.vjp(lambda t: call.push(work, t, xp, settings), torch.zeros_like(work))[1]
+            pulled[0] = pull(wide)[0].to(x.dtype)
+        else:
+            pulled[0] = (call.slope(work, xp, settings) * wide).to(x.dtype)
+    for i, (name, tensor) in enumerate(zip(call.names, tensors, strict=True)):
+        if needed[1 + i]:
+            pulled[1 + i] = pull_parameter(call, name, wide, work, tensor, xp, settings)
+    return pulled
+
+
+def pull_parameter(
+    call: Call, name: str, gradient: Tensor, x: Tensor, tensor: Tensor, xp: Any, settings: Settings
+) -> Tensor:
+    """The gradient with respect to a parameter: its written derivative, or automatic differentiation of the value."""
+    written = call.activation.parameter_derivatives.get(name)
+    if written is not None and call.activation.kind != "grouping":
+        return _summed(gradient * written(x, xp, **settings), tensor.shape)
+    _, pull = torch.func.vjp(_by_parameter(call, name, x, xp, settings), tensor)
+    return pull(gradient)[0]
+
+
+def _by_parameter(call: Call, name: str, x: Tensor, xp: Any, settings: Settings) -> Callable[[Tensor], Tensor]:
+    # The sum gives a value that does not depend on the parameter the shape of one that does.
+    return lambda parameter: call.value(x, xp, {**settings, name: parameter}) + 0.0 * parameter.sum()
+
+
+def _push(call: Call, tangents: tuple[Any, ...], x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """The directional derivative along tangents of the input and of the tensors, None where there is none."""
+    work, xp, settings = _work(x), TorchNamespace(x.device), call.settings(tensors)
+    total: Any = 0.0
+    if tangents[0] is not None:
+        along = tangents[0].to(work.dtype)
+        grouping = call.activation.kind == "grouping"
+        total = call.push(work, along, xp, settings) if grouping else call.slope(work, xp, settings) * along
+    for name, tensor, along in zip(call.names, tensors, tangents[1:], strict=True):
+        if along is None or name == "noise":
+            continue
+        written = call.activation.parameter_derivatives.get(name)
+        if written is not None and call.activation.kind != "grouping":
+            total = total + written(work, xp, **settings) * along
+        else:
+            # Forward mode does not nest outside of torch.func: the transpose of the transpose is the same.
+            result, pull = torch.func.vjp(_by_parameter(call, name, work, xp, settings), tensor)
+            _, back = torch.func.vjp(lambda u, pull=pull: pull(u)[0], torch.zeros_like(result))
+            total = total + back(along)[0]
+    return total.to(x.dtype)
+
+
+def _summed(x: Tensor, shape: torch.Size) -> Tensor:
+    """Sum over the axes along which a parameter of this shape was broadcast."""
+    lead = x.ndim - len(shape)
+    axes = [*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1)]
+    return torch.sum(x, dim=axes, keepdim=True).reshape(shape) if axes else x.reshape(shape)

@@ -1,0 +1,335 @@
+"""What a Keras backend computes: run with KERAS_BACKEND set, in a process of its own; prints results as JSON.
+
+python -m tests.keras_backends check DIRECTORY      everything of this backend; leaves a model in the directory
+python -m tests.keras_backends load FILE.keras …    predictions of saved models, in a process that did not make them
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import actlab.keras
+from actlab.errors import InvalidFunction, UnknownName
+from actlab.functions import catalogue
+
+BACKEND = keras.backend.backend()
+# From NUMERICS: function, which, input, what is right.
+KNOWN = [
+    ("gelu", "value", -5.5, -1.0444e-7),
+    ("gelu", "value", -6.0, -5.9195e-9),
+    ("gelu", "value", np.inf, np.inf),
+    ("gelu", "value", -np.inf, 0.0),
+    ("silu", "value", -np.inf, 0.0),
+    ("mish", "value", -np.inf, 0.0),
+    ("softsign", "value", -np.inf, -1.0),
+    ("softsign", "value", np.inf, 1.0),
+    ("elu", "derivative", -17.0, 4.1399e-8),
+    ("tanh", "derivative", 10.0, 8.2446e-9),
+    ("relu", "derivative", 0.0, 0.0),
+    ("leaky_relu", "derivative", 0.0, 0.01),
+    ("hard_tanh", "derivative", 1.0, 1.0),
+    ("hard_tanh", "derivative", -1.0, 0.0),
+]
+SPECIAL = [0.0, -np.inf, np.inf, np.nan]
+
+
+def tensor(x):
+    return keras.ops.convert_to_tensor(x)
+
+
+def array(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def gradient(function, x):
+    """Gradient of a sum with respect to `x`, by the automatic differentiation of the backend."""
+    if BACKEND == "jax":
+        import jax
+
+        return np.asarray(jax.jit(jax.grad(lambda x: function(x).sum()))(jax.numpy.asarray(x)))
+    if BACKEND == "torch":
+        import torch
+
+        x = torch.tensor(x, requires_grad=True)
+        return torch.autograd.grad(function(x).sum(), x)[0].numpy()
+    import tensorflow as tf
+
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        result = function(x)
+    return tape.gradient(result, x, unconnected_gradients=tf.UnconnectedGradients.ZERO).numpy()
+
+
+def inputs(dtype, *, special=True):
+    """Rows of 12 inputs of ordinary size, some far out, and what is special."""
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=96) * np.repeat([0.3, 2.0, 8.0], 32)
+    if special:
+        x[:4] = SPECIAL
+        x[4:8] = [-60.0, 60.0, 1e-9, -1e-9]
+    return x.astype(dtype).reshape(8, 12)
+
+
+def weights(activation, units, dtype):
+    """Parameters that must be given: weights for so many units."""
+    generator = np.random.default_rng(5)
+    return {
+        parameter.name: generator.normal(size=parameter.shape(units)).astype(dtype) * 0.5
+        for parameter in activation.parameters
+        if parameter.shape
+    }
+
+
+def disagreement(got, wanted, spread, dtype):
+    """Largest difference in units of rounding errors: of the result, and of the input as far as they show in it."""
+    limits = np.finfo(dtype)
+    if got.dtype != dtype or got.shape != wanted.shape:
+        return f"{got.dtype} {got.shape} for {wanted.shape}"
+    got, wanted = got.astype(np.float64), wanted.astype(np.float64)
+    with np.errstate(all="ignore"):
+        unit = float(limits.eps) * (np.abs(wanted) + np.nan_to_num(spread, posinf=0.0)) + 2 * float(limits.tiny)
+        difference = np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0.0, np.abs(got - wanted) / unit)
+    return float(np.max(np.where(np.isnan(difference), np.inf, difference)))
+
+
+def spread(function, x):
+    """|x·f'(x)| by a difference, so that a derivative has one, too."""
+    with np.errstate(all="ignore"):
+        apart = np.abs(function(x * (1 + 1e-4)) - function(x * (1 - 1e-4))) / 2e-4
+        return np.maximum(apart, np.abs(function(x + 1e-4) - function(x - 1e-4)) / 2e-4 * np.minimum(np.abs(x), 1e-3))
+
+
+def agreement(dtype):
+    """For each function how far value, derivative and gradient are from NumPy's, in rounding errors."""
+    table = {}
+    for name, activation in catalogue.items():
+        x = inputs(dtype, special=activation.kind != "grouping")
+        parameters = weights(activation, x.shape[-1], dtype)
+        wide = {key: value.astype(np.float64) for key, value in parameters.items()}
+        row = {}
+        for which in ("value", "derivative"):
+            function = activation if which == "value" else activation.derivative
+            wanted = function(x, **parameters)
+            slack = spread(lambda x: function(x, **wide), x.astype(np.float64))  # noqa: B023
+            if activation.kind == "grouping":
+                slack = slack + np.max(np.abs(x), axis=-1, keepdims=True).max() * (1 + np.abs(wanted).max())
+            row[which] = disagreement(array(function(tensor(x), **parameters)), wanted, slack, dtype)
+        if activation.kind == "grouping":
+            share = np.random.default_rng(7).normal(size=activation(x, **parameters).shape).astype(dtype)
+            got = gradient(lambda x: activation(x, **parameters) * tensor(share), x)  # noqa: B023
+            jacobian = activation.derivative(x.astype(np.float64), **wide)
+            wanted = np.einsum("bo,boi->bi", share.astype(np.float64), jacobian).astype(dtype)
+            row["gradient"] = disagreement(got, wanted, slack.max() * np.ones_like(wanted), dtype)
+        else:
+            got = gradient(lambda x: activation(x, **parameters), x)  # noqa: B023
+            row["gradient"] = disagreement(got, wanted, slack, dtype)
+        table[name] = row
+    return table
+
+
+def known():
+    """NUMERICS' cases, in arrays of 67 float32: computed and right."""
+    rows = []
+    for name, which, x, right in KNOWN:
+        function = catalogue[name] if which == "value" else catalogue[name].derivative
+        through = {
+            "function": array(function(tensor(np.full(67, x, "float32")))),
+            "layer": array(actlab.keras.Activation(name)(tensor(np.full((1, 67), x, "float32")))).ravel(),
+        }
+        for door, got in through.items():
+            if which == "value" or door == "function":
+                rows.append([f"{name} {which} {x} by {door}", [float(v) for v in np.unique(got)], right])
+    half = np.array([-8.625, 1.5, -0.3], "float32")
+    rows.extend(
+        [f"{name} in float16", float(got), float(np.float16(right))]
+        for name in ("gelu", "silu", "mish")
+        for got, right in zip(
+            array(catalogue[name](tensor(half.astype("float16")))),
+            catalogue[name](half.astype("float16").astype("float64")),
+            strict=True,
+        )
+    )
+    return rows
+
+
+def data():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(256, 4)).astype("float32")
+    return x, np.sin(2 * x[:, :1]) + x[:, 1:2] * x[:, 2:3]
+
+
+def small_model():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(16, activation=actlab.keras.get("mish")),
+            keras.layers.Dense(16, activation=actlab.keras.get("leaky_relu", negative_slope=0.2)),
+            keras.layers.Dense(16),
+            actlab.keras.Activation("prelu"),
+            keras.layers.Dense(16),
+            actlab.keras.Activation("maxout", pieces=2),
+            keras.layers.Dense(8),
+            actlab.keras.Activation("prelu", negative_slope=0.1, per_unit=False),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+def training(directory):
+    """Fit a small model, save and load it."""
+    model = small_model()
+    x, y = data()
+    shapes = [tuple(weight.shape) for layer in model.layers[3:] for weight in layer.weights if "slope" in weight.path]
+    before = [array(weight).copy() for weight in model.weights if "slope" in weight.path]
+    history = model.fit(x, y, epochs=8, batch_size=64, verbose=0, shuffle=False).history["loss"]
+    after = [array(weight) for weight in model.weights if "slope" in weight.path]
+    path = directory / f"{BACKEND}.keras"
+    model.save(path)
+    predictions = model.predict(x[:16], verbose=0)
+    again = keras.saving.load_model(path).predict(x[:16], verbose=0)
+    return {
+        "history": history,
+        "slope_shapes": shapes,
+        "slopes_start": [np.unique(start).tolist() for start in before],
+        "slopes_moved": [float(np.min(np.abs(end - start))) for start, end in zip(before, after, strict=True)],
+        "predictions": predictions.ravel().tolist(),
+        "loaded": again.ravel().tolist(),
+        "widths": [layer.output.shape[-1] for layer in model.layers],
+    }
+
+
+def layer_and_argument():
+    """A Dense layer with the function as its argument, and with the layer after it: results, and after training."""
+    rows = {}
+    x, y = data()
+    for name, settings in (("gelu", {}), ("leaky_relu", {"negative_slope": 0.3}), ("softmax", {})):
+        results = []
+        for form in ("argument", "layer"):
+            keras.utils.set_random_seed(2)
+            if form == "argument":
+                hidden = [keras.layers.Dense(8, activation=actlab.keras.get(name, **settings))]
+            else:
+                hidden = [keras.layers.Dense(8), actlab.keras.Activation(name, **settings)]
+            model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+            model.fit(x, y, epochs=1, batch_size=64, verbose=0, shuffle=False)
+            results.append(model.predict(x[:8], verbose=0))
+        rows[name] = float(np.max(np.abs(results[0] - results[1])))
+    return rows
+
+
+def layers():
+    """Shapes, axes, precision, noise and what is refused."""
+    images = np.random.default_rng(1).normal(size=(2, 3, 4, 5)).astype("float32")
+    by_channel = actlab.keras.Activation("prelu", axis=1)
+    got = array(by_channel(images))
+    slopes = np.array([0.1, 0.2, 0.3], "float32")
+    by_channel.set_weights([slopes])
+    mixed = actlab.keras.Activation("prelu", dtype="mixed_float16")
+    half = mixed(np.full((2, 3), -6.0, "float32"))
+    dense = keras.layers.Dense(3, activation=actlab.keras.get("gelu"), dtype="mixed_bfloat16")
+    made_again = actlab.keras.Activation.from_config(
+        actlab.keras.Activation("elu", alpha=0.5, axis=1, name="mine", dtype="mixed_float16").get_config()
+    )
+    maxout = actlab.keras.Activation("maxout", pieces=4, axis=1)
+    symbolic = keras.Input((6,))
+    return {
+        "by_channel": [tuple(by_channel.weights[0].shape), float(np.abs(got - catalogue["prelu"](images)).max())],
+        "by_channel_set": float(
+            np.abs(array(by_channel(images)) - np.where(images > 0, images, images * slopes[:, None, None])).max()
+        ),
+        "mixed": [keras.backend.standardize_dtype(half.dtype), mixed.weights[0].dtype, float(array(half)[0, 0])],
+        "mixed_dense": keras.backend.standardize_dtype(dense(np.ones((1, 2), "float32")).dtype),
+        "config": made_again.get_config() | {"dtype": made_again.dtype_policy.name},
+        "maxout": [maxout.compute_output_shape((None, 8, 3)), tuple(maxout(np.ones((2, 8, 3), "float32")).shape)],
+        "symbolic": [tuple(actlab.keras.get("mish")(symbolic).shape), tuple(maxout(keras.Input((8, 3))).shape)],
+        "equal": actlab.keras.get("Leaky-ReLU", negative_slope=0.2) == actlab.keras.get("lrelu", negative_slope=0.2),
+        "refused": {
+            "unknown": refusal(lambda: actlab.keras.get("gelly"), UnknownName),
+            "unknown_layer": refusal(lambda: actlab.keras.Activation("gelly"), UnknownName),
+            "parameter": refusal(lambda: actlab.keras.Activation("elu", alfa=1.0), InvalidFunction),
+            "range": refusal(lambda: actlab.keras.get("elu", alpha=-1.0), InvalidFunction),
+            "array": refusal(lambda: actlab.keras.get("elu", alpha=[1.0, 2.0]), InvalidFunction),
+            "width": refusal(lambda: actlab.keras.get("maxout"), InvalidFunction),
+            "units": refusal(lambda: maxout(np.ones((2, 7, 3), "float32")), InvalidFunction),
+            "unknown_units": refusal(
+                lambda: actlab.keras.Activation("prelu", axis=1)(keras.Input((None, 3))), InvalidFunction
+            ),
+        },
+    }
+
+
+def refusal(call, kind):
+    try:
+        call()
+    except kind as error:
+        return str(error)
+    except Exception as error:
+        return f"NOT {kind.__name__} BUT {type(error).__name__}: {error}"
+    return "NOT REFUSED"
+
+
+def every_layer():
+    """Each function as a layer: shape, weights, config round trip, a gradient step, noise."""
+    table = {}
+    for name, activation in catalogue.items():
+        keras.utils.set_random_seed(4)
+        layer = actlab.keras.Activation(name, seed=3)
+        x = np.random.default_rng(2).normal(size=(5, 8)).astype("float32")
+        still = array(layer(x))
+        again = actlab.keras.Activation.from_config(layer.get_config())
+        again.build((None, 8))
+        again.set_weights(layer.get_weights())
+        noisy = [array(layer(x, training=True)) for _ in range(2)]
+        table[name] = {
+            "shape": list(still.shape) == [length or 5 for length in layer.compute_output_shape((None, 8))],
+            "again": bool(np.array_equal(array(again(x)), still, equal_nan=True)),
+            "finite": bool(np.isfinite(still).all()),
+            "weights": sorted(weight.name for weight in layer.weights if "seed" not in weight.path),
+            "wanted_weights": sorted(p.name for p in activation.parameters if p.trainable or p.shape),
+            "random": bool(not np.array_equal(*noisy)),
+            "random_expected": activation.noise is not None,
+        }
+    return table
+
+
+def load(paths):
+    """Predictions of models that another process saved."""
+    x, _ = data()
+    return {Path(p).stem: keras.saving.load_model(p).predict(x[:16], verbose=0).ravel().tolist() for p in paths}
+
+
+def check(directory):
+    started = time.perf_counter()
+    sections = {
+        "agreement": lambda: agreement(np.float32),
+        "known": known,
+        "training": lambda: training(directory),
+        "layer_and_argument": layer_and_argument,
+        "layers": layers,
+        "every_layer": every_layer,
+    }
+    if BACKEND == "tensorflow":
+        from tests import tensorflow_door
+
+        sections |= {f"door_{name}": section for name, section in tensorflow_door.SECTIONS.items()}
+        sections["agreement_double"] = lambda: agreement(np.float64)
+    results, seconds = {}, {}
+    for name, section in sections.items():
+        begun = time.perf_counter()
+        results[name] = section()
+        seconds[name] = round(time.perf_counter() - begun, 2)
+    return results | {"seconds": seconds | {"all": round(time.perf_counter() - started, 2)}}
+
+
+if __name__ == "__main__":
+    task, *rest = sys.argv[1:]
+    print(json.dumps(check(Path(rest[0])) if task == "check" else load(rest)))

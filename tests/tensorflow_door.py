@@ -1,0 +1,207 @@
+"""TensorFlow's own ways of calling the catalogue; part of `keras_backends`, which runs it in a process of its own."""
+
+import numpy as np
+import tensorflow as tf
+
+from actlab.errors import InvalidFunction, InvalidInput
+from actlab.functions import catalogue, register, unregister
+from tests.keras_backends import inputs, refusal, weights
+
+ORDINARY = np.array([[-6.3, -2.1, -1.2, -0.77], [-0.3, 0.04, 0.9, 2.3]])
+
+
+def compiled():
+    """Every function inside tf.function, batch size unknown, and by XLA: largest difference from eager results."""
+    table = {}
+    for name, activation in catalogue.items():
+        x = inputs(np.float32, special=activation.kind != "grouping")
+        parameters = weights(activation, x.shape[-1], np.float32)
+
+        def both(x, activation=activation, parameters=parameters):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = activation(x, **parameters)
+            return value, activation.derivative(x, **parameters), tape.gradient(value, x)
+
+        eager = both(tf.constant(x))
+        row = {}
+        for way, options in {
+            "graph": {"input_signature": [tf.TensorSpec((None, x.shape[-1]), tf.float32)]},
+            "xla": {"jit_compile": True},
+        }.items():
+            results = tf.function(both, **options)(tf.constant(x))
+            row[way] = max(_apart(got.numpy(), wanted.numpy()) for got, wanted in zip(results, eager, strict=True))
+        table[name] = row
+    return table
+
+
+def _apart(got, wanted):
+    with np.errstate(all="ignore"):
+        difference = np.where(
+            (got == wanted) | (np.isnan(got) & np.isnan(wanted)),
+            0.0,
+            np.abs(got - wanted) / np.maximum(np.abs(wanted), 1e-3),
+        )
+    return float(np.max(np.where(np.isnan(difference), np.inf, difference)))
+
+
+def second():
+    """Gradient of the gradient, along a direction, against differences of NumPy's derivative: relative error."""
+    table = {}
+    for name, activation in catalogue.items():
+        parameters = weights(activation, ORDINARY.shape[-1], np.float64)
+        x = tf.Variable(ORDINARY)
+        generator = np.random.default_rng(1)
+        outputs = activation(ORDINARY, **parameters).shape
+        share, direction = generator.normal(size=outputs), generator.normal(size=ORDINARY.shape)
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                value = tf.reduce_sum(activation(x, **parameters) * share)
+            along = tf.reduce_sum(inner.gradient(value, x, unconnected_gradients="zero") * direction)
+        got = outer.gradient(along, x, unconnected_gradients="zero").numpy()
+
+        def pulled(at, activation=activation, parameters=parameters, share=share, direction=direction):
+            slope = activation.derivative(at, **parameters)
+            if activation.kind == "grouping":
+                return np.sum(np.einsum("bo,boi->bi", share, slope) * direction)
+            return np.sum(share * slope * direction)
+
+        wanted = _differences(pulled, ORDINARY)
+        table[name] = float(np.max(np.abs(got - wanted) / (np.abs(wanted) + 1e-2)))
+    return table
+
+
+def _differences(function, x, step=1e-5):
+    gradient = np.zeros_like(x)
+    for place in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[place] += step
+        down[place] -= step
+        gradient[place] = (function(up) - function(down)) / (2 * step)
+    return gradient
+
+
+def parameters():
+    """Gradients by real parameters, as one number and one per unit, against differences: relative error."""
+    table = {}
+    for name, activation in catalogue.items():
+        fixed = weights(activation, ORDINARY.shape[-1], np.float64)
+        for parameter in activation.parameters:
+            if parameter.integer or not (parameter.trainable or parameter.name in activation.parameter_derivatives):
+                continue
+            per_unit = activation.inputs_per_unit(**fixed) == 1
+            for count in (0, ORDINARY.shape[-1]) if per_unit and not parameter.shape else (0,):
+                start = fixed.get(parameter.name, parameter.default)
+                start = np.full(count, start) if count else np.asarray(start, np.float64)
+                rest = {key: value for key, value in fixed.items() if key != parameter.name}
+                variable = tf.Variable(start)
+                with tf.GradientTape() as tape:
+                    value = activation(tf.constant(ORDINARY), **rest, **{parameter.name: variable})
+                    value = tf.reduce_sum(value * value)
+                got = tape.gradient(value, variable, unconnected_gradients="zero").numpy()
+
+                def total(at, activation=activation, rest=rest, key=parameter.name):
+                    at = at if at.ndim else float(at)
+                    return np.sum(activation(ORDINARY, **rest, **{key: at}) ** 2)
+
+                wanted = _differences(total, start)
+                table[f"{name}.{parameter.name}.{count}"] = float(
+                    np.max(np.abs(got - wanted) / (np.abs(wanted) + 1e-2))
+                )
+    return table
+
+
+def types():
+    """Types and kinds of input and result."""
+    rows = {}
+    for dtype in (tf.float16, tf.bfloat16, tf.float32, tf.float64):
+        x = tf.cast(tf.constant([-1.5, 0.25]), dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = catalogue["gelu"](x)
+        rows[dtype.name] = [value.dtype.name, tape.gradient(value, x).dtype.name]
+    slope = tf.Variable(0.5)
+    return {
+        "types": rows,
+        "variable": catalogue["relu"](tf.Variable([-1.0, 2.0])).numpy().tolist(),
+        "array_with_tensor": catalogue["prelu"](np.array([-1.0, 2.0]), negative_slope=slope).numpy().tolist(),
+        "list_with_tensor": catalogue["prelu"]([-1.0, 2.0], negative_slope=slope).dtype.name,
+        "scalar": float(catalogue["gelu"](tf.constant(1.0))),
+        "integers": refusal(lambda: catalogue["relu"](tf.constant([1, 2])), InvalidInput),
+        "shape": refusal(lambda: catalogue["prelu"](tf.ones((2, 3)), negative_slope=tf.ones(2)), InvalidFunction),
+        "axis": refusal(lambda: catalogue["softmax"](tf.ones((2, 3)), axis=2), InvalidFunction),
+        "units": refusal(lambda: catalogue["maxout"](tf.ones((2, 3))), InvalidFunction),
+        "middle_axis": float(
+            np.abs(
+                catalogue["softmax"](tf.constant(ORDINARY[..., None]), axis=1).numpy()
+                - catalogue["softmax"](ORDINARY[..., None], axis=1)
+            ).max()
+        ),
+        "two_unknown_lengths": unknown_lengths(),
+    }
+
+
+def unknown_lengths():
+    """Maxout of (None, None, 6) and its Jacobian, whose shapes are made from unknown lengths."""
+    x = np.random.default_rng(0).normal(size=(2, 3, 6))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 6), tf.float64)])
+    def traced(x):
+        return catalogue["maxout"](x), catalogue["maxout"].derivative(x)
+
+    got = traced(x)
+    wanted = catalogue["maxout"](x), catalogue["maxout"].derivative(x)
+    return [bool(np.array_equal(a.numpy(), b)) for a, b in zip(got, wanted, strict=True)]
+
+
+def own():
+    """A function of one's own: without a derivative it gets TensorFlow's; what the namespace lacks is said."""
+    register("tests_own", lambda x, xp: xp.sinh(x) * xp.maximum(x, 0.0) + xp.sign(x) * xp.arctan(x))
+    register("tests_lacking", lambda x, xp: xp.real(xp.fft.fft(x)) * 0 + x)
+    try:
+        x = tf.constant([-1.0, 0.5], tf.float64)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = catalogue["tests_own"](x)
+        own = catalogue["tests_own"]
+        return {
+            "value": float(np.abs(value.numpy() - own(x.numpy())).max()),
+            "derivative": float(np.abs(own.derivative(x).numpy() - own.derivative(x.numpy())).max()),
+            "gradient": float(np.abs(tape.gradient(value, x).numpy() - own.derivative(x.numpy())).max()),
+            "lacking": refusal(lambda: catalogue["tests_lacking"](x), AttributeError),
+        }
+    finally:
+        unregister("tests_own")
+        unregister("tests_lacking")
+
+
+def noise():
+    """Stochastic functions with a generator: differing draws, the same from the same seed, gradient that fits."""
+    table = {}
+    for name, activation in catalogue.items():
+        if not activation.noise:
+            continue
+        parameters = weights(activation, 6, np.float32)
+        x = tf.random.stateless_normal((4, 6), (1, 2))
+
+        def draw(seed, activation=activation, parameters=parameters, x=x):
+            return activation(x, key=tf.random.Generator.from_seed(seed), **parameters).numpy()
+
+        first = draw(1)
+        table[name] = {
+            "same": bool(np.array_equal(first, draw(1))),
+            "different": bool(not np.array_equal(first, draw(2))),
+            "finite": bool(np.isfinite(first).all()),
+            "key": refusal(lambda: activation(x, key=3), InvalidFunction),  # noqa: B023
+        }
+    return table
+
+
+SECTIONS = {
+    "compiled": compiled,
+    "second": second,
+    "parameters": parameters,
+    "types": types,
+    "own": own,
+    "noise": noise,
+}
