@@ -130,6 +130,29 @@ def test_functions_as_json(actlab_command):
     assert record["facts"] == catalogue["leaky_relu"].facts().to_dict()
 
 
+@pytest.mark.parametrize(
+    ("options", "inside", "outside"),
+    [
+        (["--family", "gating"], {"gelu", "silu", "mish"}, {"relu", "tanh"}),
+        (["--family", "Error-Function"], {"serf"}, {"gelu"}),
+        (["--smooth"], {"gelu", "tanh"}, {"relu", "step", "softmax"}),
+        (["--monotone"], {"relu", "tanh", "step"}, {"gelu", "sine", "softmax"}),
+        (["--search", "swish"], {"silu", "hard_swish", "e_swish"}, {"relu"}),
+        (["--search", "torch.nn.Hardswish"], {"hard_swish"}, {"silu"}),
+        (["--smooth", "--monotone", "--search", "dugas"], {"softplus"}, {"tanh"}),
+    ],
+)
+def test_functions_are_chosen(actlab_command, options, inside, outside):
+    code, out, err = actlab_command("functions", *options, "--json")
+    names = {record["name"] for record in json.loads(out)}
+    assert (code, err) == (0, "")
+    assert inside <= names
+    assert not outside & names
+    code, out, _ = actlab_command("functions", *options)
+    assert code == 0
+    assert all(f" {name} " in out for name in inside)
+
+
 @pytest.mark.parametrize(("name", "start"), [("g.png", b"\x89PNG"), ("g.svg", b"<?xml"), ("g.pdf", b"%PDF")])
 def test_functions_are_drawn(actlab_command, tmp_path, name, start):
     assert actlab_command("functions", "gelu", "--plot", name) == (0, f"wrote {name}\n", "")
@@ -370,6 +393,9 @@ def test_wrong_values(refused, arguments, sentence):
         (["functions", "gelu", "--plot", "g.xyz"], "g.xyz: a picture is written as .png, .svg or .pdf"),
         (["functions", "gelu", "--plot", "nowhere/g.png"], "nowhere/g.png: the picture cannot be written"),
         (["functions", "--frobnicate"], "no such option: --frobnicate."),
+        (["functions", "--family", "gatting"], "unknown family 'gatting': did you mean 'gating'?"),
+        (["functions", "--search", "zzz"], "no function meets all conditions: leave one out."),
+        (["functions", "gelu", "--smooth"], "--smooth chooses among all functions: leave it out, or leave 'gelu' out."),
     ],
 )
 def test_wrong_values_of_the_other_commands(refused, arguments, sentence):

@@ -120,7 +120,8 @@ def test_derivative_by_the_bounds_of_rrelu(parameter):
             slope = jax.jacobian(lambda p, k=seed_given: rrelu(x, key=k, **{**given, parameter: p}))(given[parameter])
             written = rrelu.parameter_derivatives[parameter](x, jnp, noise=drawn_noise, **given)
             by_hand = (
-                rrelu(x, key=seed_given, **{**given, parameter: given[parameter] + 0.25}) - rrelu(x, key=seed_given, **given)
+                rrelu(x, key=seed_given, **{**given, parameter: given[parameter] + 0.25})
+                - rrelu(x, key=seed_given, **given)
             ) / 0.25
             np.testing.assert_allclose(slope, written, rtol=1e-12)
             np.testing.assert_allclose(slope, by_hand, rtol=1e-9, atol=1e-12)

@@ -12,7 +12,8 @@ from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, Unknow
 from actlab.functions import catalogue
 from actlab.layers import Act, Dense
 from actlab.views.feature_space import feature_space_figure
-from actlab.views.functions_figure import curves, plot
+from actlab.functions.card import curves
+from actlab.views.functions_figure import plot
 
 HEADS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 

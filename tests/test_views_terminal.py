@@ -9,15 +9,12 @@ import pytest
 from rich.console import Console
 from tests.synthetic_recording import record, study
 
-from actlab.functions import Activation, Formula, catalogue
 from actlab.layers import Act, Dense
 from actlab.network import build
 from actlab.recipes import RECIPES, Recipe
 from actlab.statistics import summarise
 from actlab.study import Milestone
 from actlab.views.terminal import (
-    function_card,
-    functions_table,
     leaderboard,
     milestone_table,
     network_table,
@@ -200,73 +197,6 @@ class TestNetwork:
         network = build(made_up.network, (32, 32, 3), "relu")
         line = lines_with(rendered(network_table(network), 80), "conv1")[0]
         assert line.split() == ["conv1", "32", "×", "32", "×", "6", "456"]
-
-
-class TestFunctions:
-    @pytest.mark.parametrize("width", [80, 120])
-    def test_every_function_has_its_row(self, width):
-        text = rendered(functions_table(catalogue.values()), width)
-        for activation in catalogue.values():
-            assert lines_with(text, f" {activation.name} ")
-            for alias in activation.aliases:
-                assert alias in text
-        assert "…" not in text
-
-    def test_facts(self):
-        text = rendered(functions_table([catalogue["tanh"], catalogue["relu"], catalogue["maxout"]]), 100)
-        assert lines_with(text, " tanh")[0].split()[1:9] == [
-            "1998",
-            "−1",
-            "to",
-            "1",
-            "yes",
-            "1",
-            "both",
-            "1.593",
-        ]
-        assert lines_with(text, " relu")[0].split()[2:9] == ["0", "to", "∞", "no", "1", "left", "1.414"]
-        assert lines_with(text, " maxout")[0].split()[2:] == ["–"] * 5
-
-    def test_families_keep_together(self):
-        mixed = [catalogue[name] for name in ("relu", "tanh", "elu")]
-        text = rendered(functions_table(mixed), 80)
-        order = [text.index(word) for word in ("rectifying", " relu", " elu", "squashing", " tanh")]
-        assert order == sorted(order)
-
-    @pytest.mark.parametrize("name", list(catalogue))
-    @pytest.mark.parametrize("width", [80, 120])
-    def test_card(self, name, width):
-        activation = catalogue[name]
-        text = rendered(function_card(activation), width)
-        assert text.startswith(f"{activation.title} ({name})\n".rstrip("\n"))
-        for part in (activation.formula.plain, activation.source, activation.family, *activation.aliases):
-            assert words(part) in words(text)
-        for parameter in activation.parameters:
-            assert f"{parameter.name} = {parameter.default:g}" in text
-
-    def test_card_of_a_kinked_function(self):
-        text = rendered(function_card(catalogue["hard_tanh"]), 80)
-        assert "kinks at" in text
-        assert "flat on" in text
-        assert "range" in text
-        assert "−1 to 1" in text
-
-    def test_card_of_a_function_of_ones_own(self):
-        square = Activation(
-            name="square",
-            title="[i]Square",
-            formula=Formula("x[0]²"),
-            family="mine",
-            year=None,
-            source="nobody",
-            value_rule=lambda x, xp: x * x,
-            derivative_rule=lambda x, xp: 2 * x,
-        )
-        text = rendered(function_card(square), 80)
-        assert "[i]Square" in text
-        assert "x[0]²" in text
-        assert "|f'| unbounded" in text
-        assert "jumps" not in text
 
 
 class TestRecipes:

@@ -6,6 +6,7 @@ needs them.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from io import TextIOWrapper
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from actlab.errors import ActlabError, InvalidStudy, complaint
+from actlab.errors import ActlabError, InvalidFunction, InvalidStudy, complaint
 
 if TYPE_CHECKING:
     from actlab.network import Network
@@ -52,6 +53,12 @@ def _laboratory(
 @app.command()
 def functions(
     name: Annotated[str | None, typer.Argument(help="One function: its card. All of them where left out.")] = None,
+    family: Annotated[str | None, typer.Option(metavar="FAMILY", help="Only those of one family.")] = None,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Only those without kinks and jumps.")] = False,
+    monotone: Annotated[bool, typer.Option("--monotone", help="Only those that never turn.")] = False,
+    search: Annotated[
+        str, typer.Option(metavar="WORDS", help="Only those with these words in name, formula, source or elsewhere.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     plot: Annotated[
         Path | None,
@@ -59,9 +66,14 @@ def functions(
     ] = None,
 ) -> None:
     """The catalogue of activation functions, with their facts as measured."""
-    from actlab.functions import catalogue
+    from actlab.functions import catalogue, select
 
-    chosen = [catalogue[name]] if name else list(catalogue.values())
+    conditions = {"--family": family, "--smooth": smooth, "--monotone": monotone, "--search": search}
+    if name and (given := [option for option, value in conditions.items() if value]):
+        raise InvalidFunction(f"{given[0]} chooses among all functions: leave it out, or leave {name!r} out.")
+    chosen = [catalogue[name]] if name else select(family=family, smooth=smooth, monotone=monotone, search=search)
+    if not chosen:
+        raise InvalidFunction("no function meets all conditions: leave one out.")
     if plot is not None:
         from actlab.views.functions_figure import plot as draw
 
@@ -71,13 +83,16 @@ def functions(
         records = [_function_record(function) for function in chosen]
         _print_json(records[0] if name else records)
     elif plot is None:
-        from actlab.views import terminal
+        from actlab.views.functions_table import function_card, functions_table
 
-        _show(terminal.function_card(chosen[0]) if name else terminal.functions_table(chosen))
+        _show(function_card(chosen[0]) if name else functions_table(chosen))
 
 
 def _function_record(function: Any) -> dict[str, Any]:
-    parameters = {p.name: {"default": p.default, "trainable": p.trainable} for p in function.parameters}
+    parameters = {
+        p.name: {"default": p.default, "trainable": p.trainable, "range": [_finite(p.low), _finite(p.high)]}
+        for p in function.parameters
+    }
     return {
         "name": function.name,
         "title": function.title,
@@ -88,9 +103,15 @@ def _function_record(function: Any) -> dict[str, Any]:
         "year": function.year,
         "source": function.source,
         "aliases": list(function.aliases),
+        "notes": function.notes,
+        "elsewhere": dict(function.elsewhere),
         "parameters": parameters,
         "facts": function.facts().to_dict(),
     }
+
+
+def _finite(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None
 
 
 @app.command()

@@ -51,7 +51,7 @@ class Activation(keras.layers.Layer):
 
     Trainable parameters are weights of the layer: one for every unit along `axis`, or one for the layer. They start
     from the catalogue's values, or from those given here; weights without a starting value (a window, a small matrix)
-    are drawn uniformly from ±1/√(number of inputs of one output). Stochastic functions draw in training and are
+    are drawn uniformly from ±1/√(number of weights of one unit). Stochastic functions draw in training and are
     deterministic otherwise. In mixed precision the weights stay in float32, and half types are computed in float32.
 
     Args:
@@ -116,6 +116,12 @@ class Activation(keras.layers.Layer):
             weight = self.add_weight(shape=shape, initializer=initial, autocast=False, name=parameter.name)
             setattr(self, f"_{parameter.name}_weight", weight)
             learnt.append(parameter.name)
+        units, group = input_shape[self.axis], self._activation.inputs_per_unit(**self._settings())
+        if units is not None and units % group:
+            raise InvalidFunction(
+                f"{self.function} needs a multiple of {group} units along axis {self.axis}; the input's shape is "
+                f"{tuple(input_shape)}."
+            )
         self._learnt = tuple(learnt)
         self.built = True
 
@@ -163,7 +169,7 @@ class Activation(keras.layers.Layer):
 
     def _weight(self, name: str, rank: int) -> Any:
         """A weight as an array of the backend, one per unit put along the axis of the units."""
-        weight: Any = keras.ops.convert_to_tensor(getattr(self, f"_{name}_weight"))
+        weight = getattr(self, f"_{name}_weight").value
         parameter = next(p for p in self._activation.parameters if p.name == name)
         after = -1 - self.axis if self.axis < 0 else rank - 1 - self.axis
         if parameter.shape is not None or not len(weight.shape) or not after:
@@ -264,8 +270,8 @@ def _log(x: Any) -> Any:
 
 
 def _fan_in(shape: tuple[int, ...]) -> int:
-    """How many inputs one output of these weights has: all but the first axis, or the only one."""
-    return math.prod(shape[1:] or shape)
+    """How many weights a unit has: their last axis is that of the units, if they have several."""
+    return math.prod(shape[:-1] or shape)
 
 
 @functools.lru_cache(maxsize=512)

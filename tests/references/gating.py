@@ -5,7 +5,6 @@ from tests.references.jets import Jet, constant, exp, log1p, logistic, normal, s
 from tests.references.reference import Reference
 
 
-
 def golu(x: Jet) -> Jet:
     """x·exp(−e⁻ˣ); below −20 it is less than e^(−e²⁰), beyond what the references reach."""
     return x * exp(-exp(-x)) if x > -20 else constant(0)

@@ -1,7 +1,6 @@
 """References: functions that stand in for a normalisation layer."""
 
 from mpmath import mpf
-
 from tests.references.jets import erf, tanh
 from tests.references.reference import Reference
 

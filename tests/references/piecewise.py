@@ -1,7 +1,6 @@
 """References: functions put together from lines and parabolas."""
 
 from mpmath import mpf
-
 from tests.references.jets import absolute, clip, constant
 from tests.references.reference import Reference
 

@@ -35,6 +35,7 @@ REFERENCES = {
         lambda x: x if x > 0 else (sin(x) - cos(x)) / 400,
         kinks=(0,),
         at_infinity={-float("inf"): (0.0, 0.0)},
+        floor={"derivative": {"float64": 1e-11}},
         digits=PERIODIC,
     ),
     # As b/(√(x² + b) − x) on the left: 40 digits would not hold (x + √(x² + b))/2 there.

@@ -1,7 +1,6 @@
 """References: functions whose shape a network learns, at the parameters where it starts."""
 
 from mpmath import mpf
-
 from tests.references.jets import Jet, constant, exp, expm1, logistic, relu
 from tests.references.reference import Reference
 
@@ -46,8 +45,8 @@ def _xielu(x: Jet) -> Jet:
 REFERENCES = {
     "pelu": Reference(lambda x: x if x > 0 else expm1(x), monotone=1),
     "mpelu": Reference(lambda x: x if x > 0 else expm1(x), monotone=1),
-    "pdelu": Reference(_pdelu, kinks=(-10,), monotone=1, digits=100),
-    "apl": Reference(_apl, kinks=(-0.5, 0, 0.5)),
+    "pdelu": Reference(_pdelu, kinks=(-10,), monotone=1, digits=700),
+    "apl": Reference(_apl, kinks=(-0.5, 0, 0.5), digits=700, at_infinity={-float("inf"): (0.2, 0.0)}),
     "soft_exponential": Reference(lambda x: x, monotone=1),
     "acon_c": Reference(lambda x: x * logistic(x)),
     "xielu": Reference(_xielu, digits=700),

@@ -2,7 +2,7 @@
 
 from actlab.functions.activation import Activation, Formula, Parameter
 from actlab.functions.arrays import namespace
-from actlab.functions.catalogue import catalogue, register, unregister
+from actlab.functions.catalogue import catalogue, register, select, unregister
 from actlab.functions.facts import CriticalInitialisation, Facts, slope_supremum
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "catalogue",
     "namespace",
     "register",
+    "select",
     "slope_supremum",
     "unregister",
 ]

@@ -61,6 +61,9 @@ class Parameter:
             )
         if value is self.default:
             return value
+        # Ahead of the general check: quicker, and traced by torch.compile.
+        if type(value) is float and not self.integer and self.low <= value <= self.high:
+            return value
         if is_framework(value) and not self.integer and type_name(value) in FLOAT_TYPES:
             return value
         try:
@@ -146,6 +149,12 @@ class Activation:
     def __repr__(self) -> str:
         return f"<activation {self.name}: {self.formula.plain}>"
 
+    def _repr_html_(self) -> str:
+        """Its card in a notebook."""
+        from actlab.functions.card import html
+
+        return html(self)
+
     def __call__(self, x: Any, /, *, axis: int = -1, key: Any = None, **parameters: Any) -> Any:
         """Return f(x).
 
@@ -226,7 +235,7 @@ class Activation:
                 hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(known) or 'none'}."
                 raise InvalidFunction(f"{self.name} has no parameter {name!r}; {hint}")
         settings = {p.name: p.checked(given.get(p.name, p.default), self.name) for p in self.parameters}
-        if self.constraint and not any(is_framework(value) for value in settings.values()):
+        if given and self.constraint and not any(is_framework(value) for value in settings.values()):
             problem = self.constraint(**settings)
             if problem:
                 raise InvalidFunction(f"{self.name}: {problem}.")

@@ -301,22 +301,6 @@ def exponential_minus_one(x: Any, xp: Any) -> Any:
     return xp.where(x > -0.7, series, decay(x, x, xp)[0] - 1.0)
 
 
-def scaled(x: Any, factor: Fraction, xp: Any) -> tuple[Any, Any]:
-    """factor·x rounded, and what that has lost; for |x| ≤ 128 in float32, |x| ≤ 1024 in float64.
-
-    The exponential of the first alone would be off by |factor·x|/2 ulp; exp(first)·(1 + second) is not.
-
-    >>> scaled(np.array([3.0]), Fraction(1, 3), np)
-    (array([1.]), array([0.]))
-    """
-    bits, step = (11, 16.0) if is_single(x) else (26, 2.0**16)
-    unit = Fraction(2) ** (math.frexp(float(factor))[1] - bits)
-    high = round(factor / unit) * unit
-    h = xp.floor(x * step) / step  # high·h is exact
-    product = x * float(factor)
-    return product, (float(high) * h - product) + (float(high) * (x - h) + float(factor - high) * x)
-
-
 def gompertz(x: Any, xp: Any) -> tuple[Any, Any, Any]:
     """exp(−exp(−x)), but e³² times as large where it is below e⁻⁸⁰; the mask of these places; and exp(−x).
 
@@ -379,6 +363,17 @@ def normal_tail(t: Any, xp: Any) -> Any:
     return polynomial((t - 1.5) * inverse, _TAIL_SINGLE if is_single(t) else _TAIL_DOUBLE) * inverse
 
 
+def normal_near(x: Any, xp: Any) -> Any:
+    """Φ(x) − ½ for |x| ≤ 1.2, 0 at 0 and without loss beside it; further out that of ±1.2.
+
+    >>> normal_near(np.array([-1e-20, 1.0]), np)
+    array([-3.98942280e-21,  3.41344746e-01])
+    """
+    near = xp.clip(x, -1.2, 1.2)
+    square = 0.5 * near * near
+    return near * (polynomial(square, _ERF_SINGLE if is_single(x) else _ERF_DOUBLE) * (0.5 / math.sqrt(2.0)))
+
+
 def erf(x: Any, xp: Any) -> Any:
     """The error function.
 
@@ -419,13 +414,29 @@ def coarse(number: Any, step: float, xp: Any) -> Any:
 def product(factor: Any, x: Any, xp: Any) -> tuple[Any, Any]:
     """factor·x for both ≥ 0 as a sum of two parts ≥ 0, of which the first is exact as far as that is possible.
 
-    exp(−first)·exp(−second) is then as accurate as an exponential, where rounding factor·x would cost it as many ulp
-    as the product is large; a plain number is taken in full, also with float32.
+    `falling` makes an exponential of it, where rounding factor·x would cost as many ulp as the product is large. A
+    plain number is taken in full, and as the fraction it was meant to be: 2/3, or 1.7145.
 
     >>> first, second = product(1.1, np.array([3.3], dtype="float32"), np)
     >>> round(float(first[0]) + float(second[0]) - 1.1 * float(np.float32(3.3)), 9)
     0.0
     """
     step = 256.0 if is_single(x) else 2.0**20
-    above, high = coarse(factor, step, xp), coarse(xp.minimum(x, 1e30), step, xp)
-    return above * high, above * (xp.minimum(x, 1e30) - high) + (factor - above) * xp.minimum(x, 1e30)
+    x = xp.minimum(x, 1e30)
+    above, high = coarse(factor, step, xp), coarse(x, step, xp)
+    below = factor - above
+    if isinstance(factor, float) and float(Fraction(factor).limit_denominator(10_000)) == factor:
+        below = float(Fraction(factor).limit_denominator(10_000) - Fraction(above))
+    return above * high, above * (x - high) + below * x
+
+
+def falling(factor: Any, x: Any, xp: Any) -> tuple[Any, Any]:
+    """exp(−factor·x) for both ≥ 0, to an ulp or two, with the factor and the mask of `decay`.
+
+    >>> falling(2.0, np.array([0.0, 1.0]), np)
+    (array([1.        , 0.13533528]), array([False, False]))
+    """
+    first, second = product(factor, x, xp)
+    exponential, far = decay(-first, -first, xp)
+    # Of two exponentials XLA would make one, of the rounded sum.
+    return exponential + exponential * exponential_minus_one(-second, xp), far

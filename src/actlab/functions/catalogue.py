@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.errors import InvalidFunction
+from actlab.errors import InvalidFunction, UnknownName
 from actlab.functions import (
     adaptive,
     elementary,
@@ -22,6 +22,7 @@ from actlab.functions import (
     grouping,
     growth,
     hyperbolic,
+    modulating,
     normalising,
     periodic,
     piecewise,
@@ -48,6 +49,7 @@ _FAMILIES = (
     trainable,
     rational,
     gating,
+    modulating,
     gated_units,
     grouping,
     adaptive,
@@ -96,8 +98,8 @@ def register(
         parameter_derivatives: name → derivative with respect to that parameter; automatic where missing.
 
     Raises:
-        InvalidFunction: the name is taken, or `value` (or `derivative`) fails on a small array, does not return an array
-            of the input's shape and type, or `derivative` is not what JAX's automatic differentiation of `value` gives.
+        InvalidFunction: the name is taken, `value` (or `derivative`) fails on a small array or does not return an array
+            of the input's shape and type, or `derivative` is not what JAX's automatic differentiation gives.
 
     >>> from actlab.functions import register, unregister
     >>> mine = register("mine", lambda x, xp: x * xp.tanh(xp.exp(x)), source="me")
@@ -124,6 +126,41 @@ def register(
         _compare_with_automatic(activation)
     catalogue.add(activation)
     return activation
+
+
+def select(
+    *, family: str | None = None, smooth: bool = False, monotone: bool = False, search: str = ""
+) -> list[Activation]:
+    """The functions of the catalogue that meet every condition, in its order.
+
+    Args:
+        family: as `Activation.family`.
+        smooth: only those with neither kinks nor jumps, as measured.
+        monotone: only those that never turn, as measured.
+        search: words that must all occur in names, aliases, titles, formulas, sources, notes or names elsewhere.
+
+    Raises:
+        UnknownName: there is no such family.
+
+    >>> [function.name for function in select(family="gating", search="swish elfwing")]
+    ['silu']
+    """
+    families = dict.fromkeys(activation.family for activation in catalogue.values())
+    wanted = None if family is None else family.replace(" ", "_").replace("-", "_").casefold()
+    if wanted is not None and wanted not in families:
+        raise UnknownName("family", str(family), families)
+    chosen = [a for a in catalogue.values() if wanted in (None, a.family) and _mentions(a, search)]
+    if smooth:
+        chosen = [a for a in chosen if a.facts().smooth]
+    return [a for a in chosen if a.facts().monotone] if monotone else chosen
+
+
+def _mentions(activation: Activation, search: str) -> bool:
+    a = activation
+    words = " ".join(
+        (a.name, *a.aliases, a.title, a.formula.plain, a.source, a.notes, *a.elsewhere.values())
+    ).casefold()
+    return all(word in words for word in search.casefold().split())
 
 
 def unregister(name: str) -> None:

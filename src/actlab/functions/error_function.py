@@ -89,24 +89,49 @@ def _erf_act_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     return through_roots(general, xp.clip(x, -_BEYOND, _BEYOND), xp, "erf_act") if usual else general
 
 
-def _pserf_pieces(x: Any, xp: Any, gamma: Any, delta: Any) -> tuple[Any, Any, Any, Any]:
-    """γ·softplus(δx) within ±9, exp(δx) up to δx = 30, the mask of `decay`, and δx."""
+def _erf_act_by_alpha(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
+    e, far, product = _exponential(beta, x, 80.0, xp)
+    slope = _erf_slope(xp.clip(alpha * e, -_SATURATED, _SATURATED), xp) * e
+    return undecay(slope * _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp), far, xp)
+
+
+def _erf_act_by_beta(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
+    e, far, product = _exponential(beta, x, 80.0, xp)
+    inner = xp.clip(alpha * e, -_SATURATED, _SATURATED)
+    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
+    return undecay(near * (near * (inner * _erf_slope(inner, xp))), far, xp)
+
+
+def _pserf_pieces(x: Any, xp: Any, gamma: Any, delta: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """γ·softplus(δx) within ±9, exp(δx) up to δx = 30, the mask of `decay`, δx, and softplus(δx)."""
     e, far, product = _exponential(delta, x, 30.0, xp)
     softplus = xp.where(product > 30.0, xp.maximum(product, 30.0), xp.log1p(e))
-    return xp.clip(gamma * softplus, -_SATURATED, _SATURATED), e, far, product
+    return xp.clip(gamma * softplus, -_SATURATED, _SATURATED), e, far, product, softplus
 
 
 def _pserf(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, _, far, product = _pserf_pieces(x, xp, gamma, delta)
+    inner, _, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
     return undecay(_without_tail(x, product, xp) * erf(inner, xp), far, xp)
 
 
 def _pserf_derivative(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, e, far, product = _pserf_pieces(x, xp, gamma, delta)
+    inner, e, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
     bounded = xp.clip(product, -_BEYOND, _STRAIGHT)
     general = undecay(erf(inner, xp) + gamma * bounded * (e / (1.0 + e)) * _erf_slope(inner, xp), far, xp)
     usual = is_exactly(gamma, 1.25) and is_exactly(delta, 0.85)
     return through_roots(general, xp.clip(x, -_BEYOND, _BEYOND), xp, "pserf") if usual else general
+
+
+def _pserf_by_gamma(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
+    inner, _, far, product, softplus = _pserf_pieces(x, xp, gamma, delta)
+    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
+    return undecay(near * (softplus * _erf_slope(inner, xp)), far, xp)
+
+
+def _pserf_by_delta(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
+    inner, e, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
+    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
+    return undecay(near * (near * (gamma * (e / (1.0 + e)) * _erf_slope(inner, xp))), far, xp)
 
 
 def _normal_pieces(t: Any, xp: Any) -> tuple[Any, Any]:
@@ -154,36 +179,41 @@ def _hypotenuse(a: Any, b: Any, xp: Any) -> Any:
     return longer * xp.sqrt(1.0 + ratio * ratio)
 
 
-def _root(alpha: Any, xp: Any) -> Any:
-    return math.sqrt(alpha) if isinstance(alpha, (int, float)) else xp.sqrt(alpha)
-
-
 def _rounding(mu: Any) -> float:
     """What float32 loses of |μ|, a plain number: next to the root the function is that small."""
     return abs(mu) - float(np.float32(abs(mu))) if isinstance(mu, (int, float)) else 0.0
 
 
 def _smu1(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
-    # For x < 0, with the root of (1 − α)²x² + μ² as r: (μ² − 4αx²)/(2(r + (1 + α)|x|)), whose numerator is a product.
-    missing = _rounding(mu) if is_single(x) else 0.0
-    mu = absolute(xp.zeros_like(x) + mu, xp)
-    side = absolute(1.0 - alpha + xp.zeros_like(x), xp)
-    right = 0.5 * (1.0 + alpha) * x + 0.5 * _hypotenuse(side * absolute(x, xp), mu, xp)
-    size = xp.clip(-x, 0.0, _STRAIGHT)
-    slope = 2.0 * _root(alpha, xp)
-    below = 0.5 * _hypotenuse(side * size, mu, xp) + 0.5 * (1.0 + alpha) * size
-    left = ((mu - times(slope, xp.maximum(-x, 0.0), xp)) + missing) * (0.25 * (mu + slope * size) / below)
+    # With r² = (1 − α)²x² + μ²: for x ≥ 0 it is x + μ²/(2(r + (1 − α)x)), for x < 0 (μ² − 4αx²)/(2(r + (1 + α)|x|)),
+    # whose numerator is a product. A quarter of each length, for sums not to overflow.
+    missing = 0.5 * _rounding(mu) if is_single(x) else 0.0
+    mu, size, side, root = _smu1_lengths(x, xp, alpha, mu)
+    right = xp.where(x >= 0, x, 0.0) + 0.125 * mu * (mu / (root + side))
+    slope = math.sqrt(alpha) if isinstance(alpha, (int, float)) else xp.sqrt(alpha)
+    factor = 0.5 * (0.5 * mu + slope * size) / (root + 0.25 * (1.0 + alpha) * size)
+    left = (0.5 * mu - times(slope, absolute(x, xp), xp)) * factor + missing * factor
     return xp.where(x >= 0, right, left)
 
 
 def _smu1_derivative(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
     # ½(1 − (1 − α)|x|/r) = μ²/(2r(r + (1 − α)|x|)), which does not cancel.
+    mu, _, side, root = _smu1_lengths(x, xp, alpha, mu)
+    rest = (1.0 - alpha) * (0.03125 * (mu / root) * (mu / (root + side)))
+    return xp.where(x >= 0, 1.0 - rest, alpha + rest)
+
+
+def _smu1_by_mu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
+    _, _, _, root = _smu1_lengths(x, xp, alpha, mu)
+    return 0.125 * mu / root
+
+
+def _smu1_lengths(x: Any, xp: Any, alpha: Any, mu: Any) -> tuple[Any, Any, Any, Any]:
+    """|μ|, |x| but finite, and a quarter each of (1 − α)|x| and √((1 − α)²x² + μ²)."""
     mu = absolute(xp.zeros_like(x) + mu, xp)
-    size = absolute(1.0 - alpha, xp) * xp.minimum(absolute(x, xp), _STRAIGHT)
-    root = _hypotenuse(size, mu, xp)
-    rest = (1.0 - alpha) * (0.5 * (mu / root) * (mu / (root + size)))
-    flipped = absolute(xp.where(x >= 0, 1.0, alpha), xp)
-    return xp.where(x >= 0, flipped - rest, flipped + rest)
+    size = xp.minimum(absolute(x, xp), float(xp.finfo(x.dtype).max))
+    side = 0.25 * (1.0 - alpha) * size
+    return mu, size, side, _hypotenuse(side, 0.25 * mu, xp)
 
 
 def _xgelu(x: Any, xp: Any, alpha: Any) -> Any:
@@ -213,7 +243,7 @@ def _clipped_gelu_derivative(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any
 
 
 def _ordered(minimum: Any, maximum: Any) -> str | None:
-    return None if minimum < maximum else "minimum must be below maximum"
+    return None if np.all(minimum < maximum) else "minimum must be below maximum"
 
 
 serf = Activation(
@@ -237,6 +267,7 @@ erf_act = Activation(
     value_rule=_erf_act,
     derivative_rule=_erf_act_derivative,
     parameters=(Parameter("alpha", 0.75, trainable=True), Parameter("beta", 0.75, trainable=True)),
+    parameter_derivatives={"alpha": _erf_act_by_alpha, "beta": _erf_act_by_beta},
     notes="The parameters may be learnt; the defaults are their usual starting values.",
 )
 
@@ -250,6 +281,7 @@ pserf = Activation(
     value_rule=_pserf,
     derivative_rule=_pserf_derivative,
     parameters=(Parameter("gamma", 1.25, trainable=True), Parameter("delta", 0.85, trainable=True)),
+    parameter_derivatives={"gamma": _pserf_by_gamma, "delta": _pserf_by_delta},
     notes="The parameters may be learnt; the defaults are their usual starting values. Both 1 is SERF.",
 )
 
@@ -287,6 +319,7 @@ smu1 = Activation(
         Parameter("alpha", 0.25, low=0.0, high=1.0),
         Parameter("mu", 4.352665993287951e-09, trainable=True),
     ),
+    parameter_derivatives={"mu": _smu1_by_mu},
     notes="A smooth max(x, alpha*x), by default leaky ReLU but for |x| < 1e-4; mu is learnt. At 0 it is mu/2.",
 )
 

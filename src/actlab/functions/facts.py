@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,20 @@ Array = np.ndarray
 ZERO_CENTRED_BELOW = 1e-6
 #: A side is saturated where the slope is below this share of its supremum.
 SATURATED_BELOW = 1e-3
+
+#: To what each fact is known: an absolute error, but relative where it says so in `Facts`.
+ACCURACY: Mapping[str, float] = {
+    "range": 1e-11,
+    "slope_supremum": 1e-11,
+    "mean_under_unit_normal": 1e-10,
+    "kinks": 1e-9,
+    "jumps": 1e-9,
+    "flat": 1e-9,
+    "saturation": 2e-9,
+    "gain": 1e-9,
+    "critical": 1e-6,
+    "equals": 1e-10,
+}
 
 _REACH = 1e6
 _GRID = np.sinh(np.linspace(-np.arcsinh(_REACH), np.arcsinh(_REACH), 8001))
@@ -54,24 +68,25 @@ class CriticalInitialisation:
 class Facts:
     """What is measured about one function; None where a fact makes no sense or there is none.
 
+    How exactly each is known stands in `ACCURACY`.
+
     Attributes:
         name: the function's name in the catalogue.
-        range: infimum and supremum of f, to about 1e−12.
-        slope_supremum: supremum of |f'| where f' exists, to about 1e−12; inf if f' grows without end.
+        range: infimum and supremum of f.
+        slope_supremum: supremum of |f'| where f' exists, relative accuracy; inf if f' grows without end.
         lipschitz: the Lipschitz constant: the same, or inf if f jumps.
         monotone: "increasing" or "decreasing" (not always strictly), None if neither; over the grid.
-        mean_under_unit_normal: E f(z), z a unit normal, to about 1e−12.
+        mean_under_unit_normal: E f(z), z a unit normal.
         zero_centred: whether that mean is within 1e−6 of 0.
-        kinks: where f' jumps by more than a millionth of its supremum, within ±32, to 1e−9.
+        kinks: where f' jumps by more than a millionth of its supremum, within ±32.
         jumps: where f itself jumps, likewise.
-        flat: intervals on which f' is exactly 0, ends to 1e−9; looked for within ±32 and taken to go on
-            beyond.
-        saturation: below the first and above the second number |f'| stays under 1e−3 of its supremum, to
-            1e−9; None on a side where it never does.
-        gain: 1/√E f(z)², the factor that keeps a unit variance, to about 1e−12.
-        critical: the mean-field critical initialisation of the smallest variance, to about 1e−6.
+        flat: intervals on which f' is exactly 0; looked for within ±32 and taken to go on beyond.
+        saturation: below the first and above the second number |f'| stays under 1e−3 of its supremum; None on a side
+            where it never does.
+        gain: 1/√E f(z)², the factor that keeps a unit variance, relative accuracy.
+        critical: the mean-field critical initialisation of the smallest variance.
         equals: functions of the catalogue that it can be written with, up to parameters, a scaling of input or
-            output, or a reflection; confirmed to 1e−10 on a grid that reaches ±10⁴. See `relations`.
+            output, or a reflection; confirmed on a grid that reaches ±10⁴. See `relations`.
     """
 
     name: str
@@ -88,6 +103,11 @@ class Facts:
     gain: float | None = None
     critical: CriticalInitialisation | None = None
     equals: tuple[str, ...] = ()
+
+    @property
+    def smooth(self) -> bool | None:
+        """Whether it has neither kinks nor jumps."""
+        return None if self.kinks is None else not (self.kinks or self.jumps)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as a dictionary that JSON can hold; infinities are the texts "inf" and "-inf".

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
-
-import numpy as np
 
 from actlab.functions.activation import Activation, Formula, Parameter
 from actlab.functions.arrays import (
@@ -13,13 +10,13 @@ from actlab.functions.arrays import (
     absolute,
     decay,
     exponential_minus_one,
+    falling,
     gompertz,
     is_exactly,
     is_single,
     normal_density,
+    normal_near,
     normal_tail,
-    polynomial,
-    scaled,
     tanh,
     undecay,
 )
@@ -28,7 +25,10 @@ from actlab.functions.roots import through_roots
 # Beyond ±1000 every exponential here is 0 or negligible; clipping there leaves no inf·0.
 _BEYOND = 1000.0
 
-_QUICK = Fraction(1702, 1000)
+# Where Φ is better as ½ and an odd series than by its tail.
+_GELU_NEAR = 0.7
+# The factor of the logistic approximation of GELU.
+_QUICK = 1.702
 
 
 def _gelu_reach(x: Any) -> float:
@@ -41,18 +41,22 @@ def _gelu(x: Any, xp: Any) -> Any:
     size = absolute(near, xp)
     density, tail = normal_density(size, xp), normal_tail(size, xp)
     # In this order no factor is subnormal where x·Φ(x) is a normal number.
-    return xp.where(x >= 0, x * (1.0 - density * tail), near * density * tail)
+    far = xp.where(x >= 0, x * (1.0 - density * tail), near * density * tail)
+    return xp.where(size < _GELU_NEAR, x * (0.5 + normal_near(near, xp)), far)
 
 
 def _gelu_derivative(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -_gelu_reach(x), _gelu_reach(x))
     size = absolute(near, xp)
-    left = (normal_tail(size, xp) - DENSITY_AT_ZERO * size) * normal_density(size, xp)
-    return through_roots(xp.where(x >= 0, 1.0 - left, left), near, xp, "gelu")
+    density = normal_density(size, xp)
+    left = (normal_tail(size, xp) - DENSITY_AT_ZERO * size) * density
+    far = xp.where(x >= 0, 1.0 - left, left)
+    close = 0.5 + (normal_near(near, xp) + near * (DENSITY_AT_ZERO * density))
+    return through_roots(xp.where(size < _GELU_NEAR, close, far), near, xp, "gelu")
 
 
-def exponential_of_size(near: Any, xp: Any, rest: Any = 0.0) -> tuple[Any, Any]:
-    """exp(−|near + rest|) and a mask, as from `decay`; `rest` is what rounding has lost of `near`.
+def exponential_of_size(near: Any, xp: Any) -> tuple[Any, Any]:
+    """exp(−|near|) and a mask, as from `decay`.
 
     NumPy's float32 exponential is 2.5 ulp off; near 0, where it matters most, a polynomial is better.
 
@@ -63,9 +67,7 @@ def exponential_of_size(near: Any, xp: Any, rest: Any = 0.0) -> tuple[Any, Any]:
     e, far = decay(near, -size, xp)
     if is_single(near):
         e = xp.where(size < 0.7, 1.0 + exponential_minus_one(-size, xp), e)
-    if is_exactly(rest, 0.0):
-        return e, far
-    return e + e * xp.where(near >= 0, -rest, rest), far
+    return e, far
 
 
 def _silu(x: Any, xp: Any, scale: Any = 1.0) -> Any:
@@ -100,15 +102,15 @@ def _silu_slope(near: Any, e: Any, xp: Any) -> Any:
 
 
 def _quick_gelu(x: Any, xp: Any) -> Any:
-    near, rest = scaled(xp.clip(x, -_BEYOND, _BEYOND), _QUICK, xp)
-    return _gated(x, near, *exponential_of_size(near, xp, rest), xp)
+    near = xp.clip(x, -_BEYOND, _BEYOND)
+    e, far = falling(_QUICK, absolute(near, xp), xp)
+    return _gated(x, near, e, far & (near < 0), xp)
 
 
 def _quick_gelu_derivative(x: Any, xp: Any) -> Any:
-    x = xp.clip(x, -_BEYOND, _BEYOND)
-    near, rest = scaled(x, _QUICK, xp)
-    e, far = exponential_of_size(near, xp, rest)
-    return through_roots(undecay(_silu_slope(near, e, xp), far, xp), x, xp, "quick_gelu")
+    near = xp.clip(x, -_BEYOND, _BEYOND)
+    e, far = falling(_QUICK, absolute(near, xp), xp)
+    return through_roots(undecay(_silu_slope(_QUICK * near, e, xp), far & (near < 0), xp), near, xp, "quick_gelu")
 
 
 def _times(x: Any, beta: Any, xp: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actlab.functions.activation import Activation, Formula, Parameter
-from actlab.functions.arrays import absolute, decay, exponential_minus_one, gompertz, product, undecay
+from actlab.functions.arrays import absolute, exponential_minus_one, falling, gompertz, undecay
 
 # exp(−exp(7)) has underflowed; further out exp(x) would overflow.
 _UNDERFLOWN = 7.0
@@ -34,19 +34,20 @@ def _aria2_parts(x: Any, xp: Any, alpha: Any, beta: Any) -> tuple[Any, Any, Any,
     size = absolute(x, xp)
     exponential = xp.exp(-beta * size)
     rate = xp.where(x >= 0, beta, alpha * beta)
-    first, second = product(rate, size, xp)
-    falling, far = decay(-first, -first, xp)
-    return exponential, xp.exp(-alpha * xp.log1p(exponential)), falling * xp.exp(-second), far
+    tail, far = falling(rate, size, xp)
+    return exponential, xp.exp(-alpha * xp.log1p(exponential)), tail, far
 
 
 def _aria2(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    _, power, falling, far = _aria2_parts(x, xp, alpha, beta)
-    return xp.where(x >= 0, power, undecay(falling * power, far, xp))
+    # Right of e^(−βx) = e directly, or next to 0 the product would go up and down by an ulp.
+    _, power, tail, far = _aria2_parts(x, xp, alpha, beta)
+    direct = xp.exp(-alpha * xp.log1p(xp.exp(xp.minimum(-beta * x, 1.0))))
+    return xp.where(-beta * x <= 1.0, direct, undecay(tail * power, far, xp))
 
 
 def _aria2_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    exponential, power, falling, far = _aria2_parts(x, xp, alpha, beta)
-    return undecay(alpha * beta * falling * power / (1.0 + exponential), far, xp)
+    exponential, power, tail, far = _aria2_parts(x, xp, alpha, beta)
+    return undecay(alpha * beta * tail * power / (1.0 + exponential), far, xp)
 
 
 log_log = Activation(

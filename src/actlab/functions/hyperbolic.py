@@ -142,7 +142,7 @@ def _tanh_shrink(x: Any, xp: Any) -> Any:
 
 
 def _tanh_shrink_derivative(x: Any, xp: Any) -> Any:
-    gate = tanh(x, xp)
+    gate = tanh(xp.clip(x, -_BEYOND, _BEYOND), xp)
     return gate * gate
 
 
@@ -207,26 +207,31 @@ def _gelu_slope(x: Any, xp: Any) -> Any:
 
 
 def _beta_mish_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """x, eˣ or e⁻ˣ, the mask of `decay`, β·softplus(x) up to 50, and where it is below 50: tanh(50) is 1."""
+    """x where β·softplus(x) is below 50, else 0: tanh(50) is 1; eˣ; the mask of `decay`; softplus(x); that product."""
     near = xp.clip(x, -_BEYOND, _STRAIGHT)
     bounded = xp.minimum(near, 30.0)
     e, far = decay(bounded, bounded, xp)
-    inner = beta * xp.where(near > 30.0, near + xp.exp(-xp.maximum(near, 30.0)), xp.log1p(e))
-    inside = inner < 50.0
-    return near, e, far, xp.where(inside, inner, xp.full_like(x, 50.0)), inside
+    softplus = xp.where(near > 30.0, near + xp.exp(-xp.maximum(near, 30.0)), xp.log1p(e))
+    inside = beta * softplus < 50.0
+    inner = xp.where(inside, beta * softplus, xp.full_like(x, 50.0))
+    return xp.where(inside, near, xp.zeros_like(near)), e, far, softplus, inner
 
 
 def _beta_mish(x: Any, xp: Any, beta: Any) -> Any:
-    _, _, far, inner, _ = _beta_mish_pieces(x, xp, beta)
+    _, _, far, _, inner = _beta_mish_pieces(x, xp, beta)
     return undecay(xp.maximum(x, -_BEYOND) * tanh(inner, xp), far, xp)
 
 
 def _beta_mish_derivative(x: Any, xp: Any, beta: Any) -> Any:
-    near, e, far, inner, inside = _beta_mish_pieces(x, xp, beta)
-    logistic = e / (1.0 + e)
-    product = xp.where(inside, near, xp.zeros_like(near)) * beta * logistic * _tanh_slope(inner, xp)
-    general = undecay(tanh(inner, xp) + product, far, xp)
+    near, e, far, _, inner = _beta_mish_pieces(x, xp, beta)
+    general = tanh(inner, xp) + near * beta * (e / (1.0 + e)) * _tanh_slope(inner, xp)
+    general = undecay(general, far, xp)
     return through_roots(general, near, xp, "beta_mish") if is_exactly(beta, 1.5) else general
+
+
+def _beta_mish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
+    near, _, far, softplus, inner = _beta_mish_pieces(x, xp, beta)
+    return undecay(near * softplus * _tanh_slope(inner, xp), far, xp)
 
 
 def _mila_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Any, Any, Any, Any]:
@@ -239,7 +244,7 @@ def _mila_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Any, Any, Any, Any]:
     near = xp.clip(x, -_BEYOND, _BEYOND)
     e, far = exponential_of_size(near, xp)
     right = near >= 0
-    e = e * xp.where(right, 1.0 / factor, factor)
+    e = xp.where(right, e / factor, e * factor)
     return near, e, far, right, xp.where(right, 1.0 + 2.0 * e * (1.0 + e), 2.0 + e * (2.0 + e))
 
 
@@ -262,18 +267,24 @@ def _mila_derivative(x: Any, xp: Any, beta: Any) -> Any:
     return through_roots(general, near, xp, "mila") if is_exactly(beta, -0.25) else general
 
 
+def _mila_by_beta(x: Any, xp: Any, beta: Any) -> Any:
+    # x·4e(1 + e)/(e² + 2e + 2)², in 1/e for x ≥ 0.
+    near, e, far, right, below = _mila_pieces(x, xp, beta)
+    return undecay(near * 4.0 * xp.where(right, e * e, e) * (1.0 + e) / (below * below), far, xp)
+
+
 def _gelu_tanh_pieces(x: Any, xp: Any) -> tuple[Any, Any, Any, Any]:
     """x up to ±15 or ±40; exp(−(a|x| + b|x|³)), e³⁰ times as large where x < −5; the same without; that mask.
 
-    |x| is split into h, a multiple of ¼, and a rest; a and b into a few leading bits and a rest. All products of
+    |x| is split into h, a multiple of ¼ or 1/64, and a rest; a and b into a few leading bits and a rest. All products of
     the leading parts are exact, so is their sum, and the rests make a small exponent: rounding the whole exponent,
     which goes to 88 or 745, would cost the tail as many ulp. What rounding it loses is put back by a factor.
     """
-    reach, bits = (15.0, 2.0**9) if is_single(x) else (40.0, 2.0**24)
+    reach, step, bits = (15.0, 4.0, 2.0**9) if is_single(x) else (40.0, 64.0, 2.0**20)
     linear, cubic = math.floor(_LINEAR * bits) / bits, math.floor(_CUBIC * bits) / bits
     near = xp.clip(x, -reach, reach)
     size = absolute(near, xp)
-    h = xp.floor(size * 4.0 + 0.5) * 0.25
+    h = xp.floor(size * step + 0.5) / step
     whole = linear * h + cubic * (h * h * h)
     rest = (_LINEAR - linear + _LINEAR_REST) * h + (_CUBIC - cubic + _CUBIC_REST) * (h * h * h)
     rest = rest + (size - h) * (_LINEAR + _CUBIC * (size * size + size * h + h * h))
@@ -399,6 +410,7 @@ beta_mish = Activation(
     value_rule=_beta_mish,
     derivative_rule=_beta_mish_derivative,
     parameters=(Parameter("beta", 1.5, low=0.0),),
+    parameter_derivatives={"beta": _beta_mish_by_beta},
     notes="beta = 1 is Mish.",
 )
 
@@ -412,6 +424,7 @@ mila = Activation(
     value_rule=_mila,
     derivative_rule=_mila_derivative,
     parameters=(Parameter("beta", -0.25, low=-20.0, high=10.0),),
+    parameter_derivatives={"beta": _mila_by_beta},
     notes="beta = 0 is Mish.",
 )
 

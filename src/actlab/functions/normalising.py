@@ -7,14 +7,14 @@ from typing import Any
 
 from actlab.functions.activation import Activation, Formula, Parameter
 from actlab.functions.arrays import absolute, decay, erf, is_single, polynomial, tanh, undecay
-from actlab.functions.squashing import tanh_derivative
+from actlab.functions.squashing import scaled_tanh, tanh_derivative
 
 # Further out, a bell is 0 already; taking it times this instead of infinity leaves no 0·inf.
 _FINITE = 1e30
 
 
 def _dyt(x: Any, xp: Any, gamma: Any, alpha: Any, beta: Any) -> Any:
-    return gamma * tanh(alpha * x, xp) + beta
+    return scaled_tanh(x, xp, gamma, alpha) + beta
 
 
 def _dyt_derivative(x: Any, xp: Any, gamma: Any, alpha: Any, beta: Any) -> Any:
@@ -37,7 +37,10 @@ def _by_shift(x: Any, xp: Any, gamma: Any, alpha: Any, beta: Any, **shift: Any) 
 
 
 def _derf(x: Any, xp: Any, gamma: Any, alpha: Any, shift: Any, beta: Any) -> Any:
-    return gamma * erf(alpha * x + shift, xp) + beta
+    # Next to 0 alpha·x alone may be subnormal.
+    tiny = (absolute(x, xp) < 1e-20) & (shift == 0.0)
+    line = (2.0 / math.sqrt(math.pi) * gamma * alpha) * x
+    return xp.where(tiny, line, gamma * erf(alpha * x + shift, xp)) + beta
 
 
 def _derf_derivative(x: Any, xp: Any, gamma: Any, alpha: Any, shift: Any, beta: Any) -> Any:

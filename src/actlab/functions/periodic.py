@@ -200,8 +200,8 @@ siren = Activation(
     parameter_derivatives={"omega": _siren_by_omega},
     notes=_AT_INFINITY
     + " The product omega*x is not rounded, so it is as accurate as sine where |omega*x| < 2^20; beyond, the absolute "
-    "error is 2e-7 in float32 and 4e-16 in float64 (100 times that in the last seven binades), which beside a root is a "
-    "relative error of up to 1e-3 and 1e-12.",
+    "error is 2e-7 in float32 and 4e-16 in float64 (100 times that in the last seven binades), and beside a root the "
+    "relative error up to 1e-3 and 1e-12.",
 )
 
 snake = Activation(
@@ -242,8 +242,8 @@ sinc = Activation(
     source="In no paper of its own; for coordinates Saratchandran and others, 2024, arXiv:2402.05427",
     value_rule=_sinc,
     derivative_rule=_sinc_derivative,
-    notes="Not normalised; NumPy's sinc is sin(pi*x)/(pi*x). Beside the roots of its derivative this is accurate to 2e-6 "
-    "in float32, its sign is right.",
+    notes="Not normalised; NumPy's sinc is sin(pi*x)/(pi*x). Beside the roots of its derivative this is accurate to "
+    "2e-6 in float32, its sign is right.",
 )
 
 FUNCTIONS = (sine, cosine, siren, snake, gcu, sinc)

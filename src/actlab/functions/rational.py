@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from fractions import Fraction
 from typing import Any
 
 from actlab.functions.activation import Activation, Formula, Parameter
@@ -18,6 +20,8 @@ _NUMERATOR = (
     0.1524224383838956,
 )
 _DENOMINATOR = (-5.748546580824416e-05, 3.9802477853818083, -4.2529808614931225e-05, 0.3018338162009311)
+# Middle of −1 ≤ x ≤ −¼, where the terms of the numerator cancel.
+_MIDDLE = -0.625
 
 
 def _poly_relu(x: Any, xp: Any, a0: Any, a1: Any, a2: Any, a3: Any) -> Any:
@@ -51,32 +55,57 @@ def _above_zero(denominator: Any, x: Any, xp: Any) -> Any:
 def _pau(x: Any, xp: Any, **parameters: Any) -> Any:
     a, b = _coefficients(parameters)
     inside, near, inverse = _inside(x, xp)
-    inner = polynomial(near, a[::-1]) / (1.0 + absolute(near * polynomial(near, b[::-1]), xp))
+    inner = _numerator(near, a[::-1], xp) / (1.0 + absolute(near * polynomial(near, b[::-1]), xp))
     largest = float(xp.finfo(x.dtype).max)
     below = _above_zero(inverse**4 + absolute(polynomial(inverse, b), xp), x, xp)
-    outer = xp.clip(x, -largest, largest) * (polynomial(inverse, a) / below)
+    outer = xp.clip(x, -largest, largest) * (_numerator(inverse, a, xp) / below)
     outer = xp.where(xp.isinf(x) & (outer != 0), xp.sign(outer) * absolute(x, xp), outer)
-    value = xp.where(inside, inner, xp.where(inside | (x == x), outer, x))
+    value = xp.where(inside, inner, xp.where(xp.isnan(x), x, outer))
     return through_roots(value, x, xp, "pau.value") if _is_start(parameters) else value
 
 
 def _pau_derivative(x: Any, xp: Any, **parameters: Any) -> Any:
     a, b = _coefficients(parameters)
     inside, near, inverse = _inside(x, xp)
-    above, above_slope = polynomial(near, a[::-1]), polynomial(near, _slopes(a)[::-1])
-    q, q_slope = near * polynomial(near, b[::-1]), polynomial(near, _slopes((0.0, *b))[::-1])
-    # At a zero of Q the sign that it has on the left.
-    side = xp.where(q > 0, 1.0, xp.where(q < 0, -1.0, -xp.sign(q_slope)))
-    below = 1.0 + side * q
-    inner = (above_slope - above / below * (side * q_slope)) / below
+    q, q_slope = polynomial(near, b[::-1]), polynomial(near, _slopes((0.0, *b))[::-1])
+    side = _side(xp.sign(near) * xp.sign(q), q_slope, xp)
+    below = 1.0 + side * (near * q)
+    above = _numerator(near, a[::-1], xp) / below
+    inner = (_numerator(near, _slopes(a)[::-1], xp) - above * (side * q_slope)) / below
     # The same divided through by powers of x.
-    above, above_slope = polynomial(inverse, a), polynomial(inverse, _slopes(a))
     q, q_slope = polynomial(inverse, b), polynomial(inverse, _slopes((0.0, *b)))
-    side = xp.where(q > 0, 1.0, xp.where(q < 0, -1.0, -xp.sign(q_slope * inverse)))
+    side = _side(xp.sign(q), q_slope * inverse, xp)
     below = _above_zero(inverse**4 + side * q, x, xp)
-    outer = (above_slope - above / below * (side * q_slope)) / below
-    slope = xp.where(inside, inner, xp.where(inside | (x == x), outer, x))
+    outer = (_numerator(inverse, _slopes(a), xp) - _numerator(inverse, a, xp) / below * (side * q_slope)) / below
+    slope = xp.where(inside, inner, xp.where(xp.isnan(x), x, outer))
     return through_roots(slope, x, xp, "pau") if _is_start(parameters) else slope
+
+
+def _side(sign: Any, slope: Any, xp: Any) -> Any:
+    """The sign of Q, and at a zero of it the sign that it has on the left."""
+    return xp.where(sign == 0, -xp.sign(slope), sign)
+
+
+def _numerator(x: Any, coefficients: tuple[Any, ...], xp: Any) -> Any:
+    """A polynomial for |x| ≤ 1, highest power first; where its terms cancel, by its expansion in the middle there.
+
+    That needs coefficients that are plain numbers; the numerator of something like ReLU is small for x < 0.
+    """
+    value = polynomial(x, coefficients)
+    if not all(isinstance(coefficient, (int, float)) for coefficient in coefficients):
+        return value
+    return xp.where(x < -0.25, polynomial(x - _MIDDLE, _expansion(coefficients)), value)
+
+
+@functools.lru_cache(maxsize=64)
+def _expansion(coefficients: tuple[float, ...]) -> tuple[float, ...]:
+    """Coefficients of a polynomial around the middle, highest power first, from exact arithmetic."""
+    rest, found = [Fraction(coefficient) for coefficient in coefficients], []
+    while rest:
+        for k in range(1, len(rest)):
+            rest[k] += rest[k - 1] * Fraction(_MIDDLE)
+        found.append(float(rest.pop()))
+    return tuple(reversed(found))
 
 
 def _coefficients(parameters: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -131,10 +160,10 @@ pau = Activation(
         *(Parameter(f"a{k}", start, trainable=True) for k, start in enumerate(_NUMERATOR)),
         *(Parameter(f"b{k}", start, trainable=True) for k, start in enumerate(_DENOMINATOR, 1)),
     ),
-    notes="The safe form, one |·| around the whole sum: version B of the authors' package rational_activations, started at "
-    "its coefficients for leaky ReLU on [−3, 3]. (Their version A, to which the paper's table fits, has |·| around "
-    "every term.) Where the sum changes its sign there is a kink, at the start at 0 and 1.4e−5, both hardly visible; "
-    "in a few floating-point numbers next to such a place the derivative may be that of the other side.",
+    notes="The safe form, one |·| around the whole sum: version B of the authors' package rational_activations, whose "
+    "coefficients for leaky ReLU on [−3, 3] it starts at. (Their version A, to which the paper's table fits, has |·| "
+    "around every term.) Where the sum changes its sign there is a kink, at the start at 0 and 1.4e−5, both hardly "
+    "visible; in a few floating-point numbers next to such a place the derivative may be that of the other side.",
 )
 
 FUNCTIONS = (poly_relu, pau)

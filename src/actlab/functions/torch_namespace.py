@@ -19,10 +19,10 @@ Axes = int | Sequence[int] | None
 
 def _unary(name: str) -> Any:
     """An operation under its name, which PyTorch shares with NumPy; of a number it makes a number."""
-    of_tensor, of_number = getattr(torch, name), getattr(np, name)
+    of_tensor = getattr(torch, name)
 
     def operation(x: Any) -> Any:
-        return of_tensor(x) if isinstance(x, torch.Tensor) else float(of_number(x))
+        return of_tensor(x) if isinstance(x, torch.Tensor) else float(getattr(np, name)(x))
 
     return staticmethod(operation)
 

@@ -100,24 +100,27 @@ def _power(base: Any, exponent: Any, xp: Any) -> Any:
     return xp.where(base > 0, xp.exp(exponent * xp.log(positive)), xp.where(base == 0, 0.0, base))
 
 
-def _deformed_base(x: Any, xp: Any, t: Any) -> Any:
-    """1 + (1 − t)·x where that is positive, else 0, for x ≤ 0; exact beside its zero."""
+def _deformed_exponential(x: Any, xp: Any, t: Any, exponent: Any) -> tuple[Any, Any, Any]:
+    """(1 + (1 − t)·x)^exponent for x ≤ 0: its logarithm where the base is above 0.6; itself elsewhere; and where."""
     rest, inverse = _deformation(t)
-    base = rest * (_bounded_left(x, xp) + inverse)
-    return xp.where(base < 0, 0.0, base)
+    left = _bounded_left(x, xp)
+    base = (left + inverse) / inverse
+    near = base > 0.6
+    logarithm = exponent * xp.log1p(rest * xp.where(near, left, 0.0))
+    return logarithm, _power(xp.where(base < 0, 0.0, base), exponent, xp), near
 
 
 def _pdelu(x: Any, xp: Any, alpha: Any, t: Any) -> Any:
-    rest, inverse = _deformation(t)
-    near = xp.where(x > 0, 0.0, xp.maximum(x, -0.5))
-    beside = xp.expm1(inverse * xp.log1p(rest * near))
-    far = _power(_deformed_base(x, xp, t), inverse, xp) - 1.0
-    return xp.where(x > 0, x, alpha * xp.where(x > -0.5, beside, far))
+    logarithm, power, near = _deformed_exponential(x, xp, t, _deformation(t)[1])
+    left = xp.where(near, xp.expm1(logarithm), power - 1.0)
+    # Next to 0 it is x, of which (1 − t)·x may be subnormal.
+    left = xp.where(x > -1e-20, left_part(x, xp), left)
+    return xp.where(x > 0, x, alpha * left)
 
 
 def _pdelu_derivative(x: Any, xp: Any, alpha: Any, t: Any) -> Any:
-    exponent = _deformation(t)[1] - 1.0
-    return xp.where(x > 0, 1.0, alpha * _power(_deformed_base(x, xp, t), exponent, xp))
+    logarithm, power, near = _deformed_exponential(x, xp, t, _deformation(t)[1] - 1.0)
+    return xp.where(x > 0, 1.0, alpha * xp.where(near, xp.exp(logarithm), power))
 
 
 def _pdelu_by_alpha(x: Any, xp: Any, alpha: Any, t: Any) -> Any:
@@ -128,8 +131,12 @@ def _not_one(alpha: Any, t: Any) -> str | None:
     return None if np.all(t != 1) else "t must not be 1, where the function is elu"
 
 
+def _up_to(hinge: Any, x: Any, xp: Any) -> Any:
+    return xp.where(x <= hinge, xp.ones_like(x), 0.0)
+
+
 def _apl(x: Any, xp: Any, slope_1: Any, hinge_1: Any, slope_2: Any, hinge_2: Any) -> Any:
-    below_1, below_2 = xp.where(x <= hinge_1, 1.0, 0.0), xp.where(x <= hinge_2, 1.0, 0.0)
+    below_1, below_2 = _up_to(hinge_1, x, xp), _up_to(hinge_2, x, xp)
     near = xp.clip(x, -1e30, 1e30)
     sums = slope_1 * below_1 * (hinge_1 - near) + slope_2 * below_2 * (hinge_2 - near)
     # Far from the hinges opposite slopes cancel before they are multiplied with x, and not after.
@@ -139,7 +146,7 @@ def _apl(x: Any, xp: Any, slope_1: Any, hinge_1: Any, slope_2: Any, hinge_2: Any
 
 
 def _apl_slope(x: Any, xp: Any, slope_1: Any, hinge_1: Any, slope_2: Any, hinge_2: Any) -> Any:
-    falling = xp.where(x <= hinge_1, 1.0, 0.0) * slope_1 + xp.where(x <= hinge_2, 1.0, 0.0) * slope_2
+    falling = _up_to(hinge_1, x, xp) * slope_1 + _up_to(hinge_2, x, xp) * slope_2
     return xp.where(x > 0, 1.0, xp.where(x <= 0, 0.0, x)) - falling
 
 
@@ -153,7 +160,7 @@ def _apl_by_slope(number: int) -> Any:
 
 def _apl_by_hinge(number: int) -> Any:
     def by_hinge(x: Any, xp: Any, **parameters: Any) -> Any:
-        return xp.where(x <= parameters[f"hinge_{number}"], 1.0, 0.0) * parameters[f"slope_{number}"]
+        return _up_to(parameters[f"hinge_{number}"], x, xp) * parameters[f"slope_{number}"]
 
     return by_hinge
 
@@ -199,6 +206,8 @@ def _soft_exponential_by_alpha(x: Any, xp: Any, alpha: Any) -> Any:
     long = xp.where(absolute(inner, xp) < 0.25, 1.0, inner)
     closed = (xp.log1p(long) - long / (1.0 + long)) / (long * long)
     left = (x + alpha) * (x + alpha) * xp.where(absolute(inner, xp) < 0.25, series, closed) + 1.0 / (1.0 + inner)
+    held = inner <= float(xp.finfo(x.dtype).eps) - 1.0
+    left = xp.where(held, xp.log1p(inner) / (alpha * alpha + xp.where(held, 0.0, xp.ones_like(x))), left)
     return xp.where(alpha < 0, left, right)
 
 
@@ -206,7 +215,7 @@ def _acon_c(x: Any, xp: Any, p1: Any, p2: Any, beta: Any) -> Any:
     # Beside the steeper of the lines p1·x and p2·x, the one the gate chooses, only a decaying term is added.
     gate, far, z = _gate(x, xp, p1, p2, beta)
     line = xp.where(z >= 0, times(p1, x, xp), times(p2, x, xp))
-    return line + undecay(xp.where(z >= 0, -1.0, 1.0) * ((p1 - p2) * _bounded(x, xp)) * gate, far, xp)
+    return line + undecay((p1 - p2) * _bounded(x, xp) * xp.where(z >= 0, -gate, gate), far, xp)
 
 
 def _gate(x: Any, xp: Any, p1: Any, p2: Any, beta: Any) -> tuple[Any, Any, Any]:
@@ -250,7 +259,10 @@ def _xielu(x: Any, xp: Any, alpha_p: Any, alpha_n: Any, beta: Any) -> Any:
 
 def _xielu_derivative(x: Any, xp: Any, alpha_p: Any, alpha_n: Any, beta: Any) -> Any:
     above = 2.0 * times(alpha_p, xp.where(x > 0, x, 0.0), xp) + beta
-    slope = xp.where(x > 0, above, alpha_n * exponential_minus_one(left_part(x, xp), xp) + beta)
+    left = left_part(x, xp)
+    # Two sums for the left: alpha_n may equal beta, and then the tail is alpha_n·exp(x).
+    beside = alpha_n * exponential_minus_one(left, xp) + beta
+    slope = xp.where(x > 0, above, xp.where(left > -0.7, beside, alpha_n * xp.exp(left) + (beta - alpha_n)))
     return through_roots(slope, x, xp, "xielu") if _is_xielu(alpha_n, beta) else slope
 
 
@@ -373,8 +385,8 @@ soft_exponential = Activation(
     derivative_rule=_soft_exponential_derivative,
     parameters=(Parameter("alpha", 0.0, trainable=True),),
     parameter_derivatives={"alpha": _soft_exponential_by_alpha},
-    notes="It starts as the identity. For alpha < 0 the logarithm ends at x = (alpha² − 1)/|alpha|: below, its argument "
-    "is held at the machine epsilon, and the derivative is 0.",
+    notes="It starts as the identity. For alpha < 0 the logarithm ends at x = (alpha² − 1)/|alpha|: below, its "
+    "argument is held at the machine epsilon, and the derivative is 0.",
 )
 
 acon_c = Activation(

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from actlab.errors import InvalidFunction
 from actlab.functions.arrays import HALF_TYPES, check_type, float_array, is_tensorflow, type_name
-from actlab.functions.evaluation import check_shapes, rule
+from actlab.functions.rules import Settings, check_shapes, rule
 
 if TYPE_CHECKING:
     from actlab.functions.activation import Activation
-
-Settings = Mapping[str, Any]
 
 # NumPy's name → TensorFlow's, in tf.math; a name that is not here is the same in both.
 _RENAMED = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,13 @@ import torch
 
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions.arrays import check_type, is_jax, is_tensorflow
-from actlab.functions.evaluation import check_shapes
+from actlab.functions.rules import Settings, check_shapes, rule
 from actlab.functions.torch_blocks import in_blocks, pull_in_blocks, takes_blocks
 from actlab.functions.torch_namespace import TorchNamespace
 
 if TYPE_CHECKING:
     from actlab.functions.activation import Activation
 
-Settings = Mapping[str, Any]
 Tensor = torch.Tensor
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -98,7 +97,10 @@ def compute(
 ) -> Tensor:
     """Compute "value" or "derivative" of a tensor, the noise drawn and the parameters checked."""
     check_type(x, activation.name)
-    axis = check_shapes(activation, tuple(x.shape), axis, settings)
+    if torch.compiler.is_compiling():  # which does not trace NumPy's functions of shapes
+        axis = axis if axis < 0 else axis - x.ndim
+    else:
+        axis = check_shapes(activation, tuple(x.shape), axis, settings)
     tensors, constants = {}, {}
     for name, value in settings.items():
         if isinstance(value, (Tensor, np.ndarray)):
@@ -111,10 +113,7 @@ def compute(
     try:
         if which == "derivative":
             return _derivative(call, x, tuple(tensors.values()))
-        if activation.derivative_rule is None:
-            return _forward(call, x, tuple(tensors.values()))
-        function = _Compiled if torch.compiler.is_compiling() else _Eager
-        return function.apply(call, x, *tensors.values())  # pyright: ignore[reportReturnType]
+        return _value(call, x, tuple(tensors.values()))
     except AttributeError as error:
         if "namespace for PyTorch" not in str(error):
             raise
@@ -141,6 +140,17 @@ def _work(x: Tensor) -> Tensor:
     return x.float() if x.dtype in _HALF else x
 
 
+def _value(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    if call.activation.derivative_rule is None:
+        return _forward(call, x, tensors)
+    if not torch.compiler.is_compiling():
+        return _Eager.apply(call, x, *tensors)  # pyright: ignore[reportReturnType]
+    # Dynamo miscounts the arguments of a custom function that nothing asks a gradient of.
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors)):
+        return _Compiled.apply(call, x, *tensors)  # pyright: ignore[reportReturnType]
+    return _forward(call, x, tensors)
+
+
 def _forward(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     work = _work(x)
     result = call.value(work, TorchNamespace(x.device), call.settings(tensors))
@@ -150,30 +160,12 @@ def _forward(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
 
 def _derivative(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     tracked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors))
-    if not tracked and takes_blocks(call, x):
+    if not tracked and takes_blocks(call, x, *tensors):
         return in_blocks(call, "derivative", x, tensors)
     work, xp, settings = _work(x), TorchNamespace(x.device), call.settings(tensors)
     if call.activation.kind == "grouping":
-        return _jacobian(call, work, xp, settings).to(x.dtype)
+        return rule(call.activation, "derivative")(work, xp, call.axis, settings).to(x.dtype)
     return call.slope(work, xp, settings).to(x.dtype)
-
-
-def _jacobian(call: Call, x: Tensor, xp: Any, settings: Settings) -> Tensor:
-    """Build the Jacobian, (..., outputs, inputs), from one directional derivative for each input."""
-    units = x.shape[call.axis]
-    moved = torch.movedim(x, call.axis, -1)
-    shape = (*moved.shape[:-1], units, units)
-    if settings.get("noise") is not None:
-        noise = torch.movedim(settings["noise"], call.axis, -1)
-        settings = {**settings, "noise": torch.broadcast_to(noise[..., None, :], shape)}
-    moved = torch.broadcast_to(moved[..., None, :], shape)
-    tangents = torch.broadcast_to(xp.eye(units, dtype=x.dtype), shape)
-    last = Call(call.activation, -1, call.constants, call.names)
-    if call.activation.derivative_rule is not None:
-        columns = last.push(moved, tangents, xp, settings)
-    else:
-        columns = torch.func.jvp(lambda x: last.value(x, xp, settings), (moved,), (tangents,))[1]
-    return torch.swapaxes(columns, -1, -2)
 
 
 class _Compiled(torch.autograd.Function):
@@ -206,7 +198,7 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(call: Call, x: Tensor, *tensors: Tensor) -> Tensor:
-        if takes_blocks(call, x):
+        if takes_blocks(call, x, *tensors):
             return in_blocks(call, "value", x, tensors)
         return _forward(call, x, tensors)
 
@@ -220,7 +212,7 @@ class _Eager(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, *tensors = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:]
-        if not torch.is_grad_enabled() and takes_blocks(ctx.call, x, gradient):
+        if not torch.is_grad_enabled() and takes_blocks(ctx.call, gradient, x, *tensors):
             return (None, *pull_in_blocks(ctx.call, gradient, x, tuple(tensors), needed))
         return (None, *_pull(ctx.call, gradient, x, tuple(tensors), needed))
 

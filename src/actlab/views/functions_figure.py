@@ -10,6 +10,7 @@ import numpy as np
 
 from actlab.errors import ActlabError, InvalidFunction
 from actlab.functions import Activation, catalogue
+from actlab.functions.card import REACH, curves, height_of, with_gaps
 from actlab.views.palette import SERIES
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
-REACH = 5.0
-# A line steeper than this is taken for a jump.
-STEEPEST = 12.0
 INK, QUIET, RULE = "#1f1f23", "#6a6862", "#d9d6cc"
 
 
@@ -60,27 +58,9 @@ def plot(activations: str | Activation | Sequence[str | Activation], path: str |
     return save(figure, path)
 
 
-def curves(activation: Activation) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
-    """What is drawn: x, and labelled lines over it, the value or values first and the derivative last.
-
-    >>> x, lines = curves(catalogue["relu"])
-    >>> [label for label, _ in lines]
-    ['f(x)', 'f′(x)']
-    """
-    # An even number of points: none lies on a kink at zero, where a step would be drawn as a slope.
-    x = np.linspace(-REACH, REACH, 1000)
-    if activation.kind != "grouping":
-        return x, [("f(x)", activation(x)), ("f′(x)", activation.derivative(x))]
-    pairs = np.stack([x, np.zeros_like(x)], axis=-1)
-    values = activation(pairs)
-    labels = ["f(x, 0)"] if values.shape[-1] == 1 else ["f₁(x, 0)", "f₂(x, 0)"]
-    lines = [(label, values[:, i]) for i, label in enumerate(labels)]
-    return x, [*lines, (f"∂{labels[0].split('(')[0]}/∂x", activation.derivative(pairs)[:, 0, 0])]
-
-
 def _draw(panel: Axes, activation: Activation, colour: str, *, large: bool) -> None:
     x, lines = curves(activation)
-    low, high = _height(lines)
+    low, high = height_of(lines)
     width = 2.6 if large else 2.0
     for number, (label, y) in enumerate(lines):
         derivative = number == len(lines) - 1
@@ -90,7 +70,7 @@ def _draw(panel: Axes, activation: Activation, colour: str, *, large: bool) -> N
         }
         if 0 < number < len(lines) - 1:
             style["linestyle"] = (0, (4, 2))
-        panel.plot(x, _with_gaps(x, y), label=label, **style)
+        panel.plot(x, with_gaps(x, y), label=label, **style)
     _label(panel, x, lines, (low, high), colour, 12 if large else 10)
     panel.set(xlim=(-REACH, REACH), ylim=(low, high))
     _axes_through_origin(panel, large=large)
@@ -104,20 +84,6 @@ def _draw(panel: Axes, activation: Activation, colour: str, *, large: bool) -> N
         fontsize=11 if large else 9,
         color=QUIET,
     )
-
-
-def _height(lines: Sequence[tuple[str, np.ndarray]]) -> tuple[float, float]:
-    """Range of the vertical axis: everything, but no further than makes the bend at the origin plain."""
-    values = np.concatenate([y[np.isfinite(y)] for _, y in lines])
-    low, high = max(float(values.min()), -3.0), min(float(values.max()), 4.0)
-    room = 0.1 * max(high - low, 1.0)
-    return low - room, high + room
-
-
-def _with_gaps(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A line broken where it jumps, so that a step is not drawn as a slope."""
-    jump = np.abs(np.diff(y, prepend=y[0])) > STEEPEST * (x[1] - x[0])
-    return np.where(jump, np.nan, y)
 
 
 def _label(

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from actlab.functions import Activation, Facts, Parameter
 from actlab.layers import Act
 from actlab.network import Network
 from actlab.recipes import Recipe
@@ -84,7 +82,7 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
         milestones: whether the study's milestones have columns here.
         gap: blanks between columns.
     """
-    table = _table(title=Text(_title(recording)), gap=gap)
+    table = plain_table(title=Text(_title(recording)), gap=gap)
     table.add_column("activation", overflow="fold")
     table.add_column("test\naccuracy %", justify="right", overflow="fold")
     for header in ("test\nloss", "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
@@ -104,7 +102,7 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
 
 def milestone_table(recording: Recording, summary: Summary) -> Table:
     """For every activation and milestone the median first epoch, and the share of seeds that get there."""
-    table = _table(title="Milestones: median epoch (share of seeds)")
+    table = plain_table(title="Milestones: median epoch (share of seeds)")
     table.add_column("activation", overflow="fold")
     for milestone in recording.study.milestones:
         table.add_column(Text(textwrap.fill(milestone.name, 20)), justify="right", overflow="fold")
@@ -119,7 +117,8 @@ def _title(recording: Recording) -> str:
     return f"{study.name}: " + ", ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
 
 
-def _table(title: str | Text | None = None, gap: int = 2, **settings: Any) -> Table:
+def plain_table(title: str | Text | None = None, gap: int = 2, **settings: Any) -> Table:
+    """An empty table in the house's style: a rule under the headers, no box, `gap` blanks between columns."""
     return Table(
         title=title,
         title_justify="left",
@@ -216,7 +215,7 @@ def _milestone_cells(row: Mapping[str, Any]) -> list[str]:
 
 def network_table(network: Network) -> Table:
     """The layers from input to output, with the shape of one sample after each and its parameters."""
-    table = _table(show_footer=True)
+    table = plain_table(show_footer=True)
     table.add_column("layer", footer="total", overflow="fold")
     table.add_column("output shape", overflow="fold")
     table.add_column("parameters", footer=f"{network.parameter_count:,}", justify="right", no_wrap=True)
@@ -227,157 +226,9 @@ def network_table(network: Network) -> Table:
     return table
 
 
-def functions_table(activations: Iterable[Activation]) -> Table:
-    """The functions by family, one in a row, with the measured facts by which one chooses among them."""
-    table = _table(gap=1)
-    for header in (
-        "function",
-        "year",
-        "range",
-        "zero-\ncentred",
-        "sup\n|f'|",
-        "satu-\nrates",
-        "gain",
-        "also called",
-    ):
-        table.add_column(header, overflow="fold")
-    families: dict[str, list[Activation]] = {}
-    for activation in activations:
-        families.setdefault(activation.family, []).append(activation)
-    for family, members in families.items():
-        table.add_row(Text(family, style="bold"))
-        for activation in members:
-            table.add_row(*_function_cells(activation))
-    return table
-
-
-def _function_cells(activation: Activation) -> list[str | Text]:
-    facts = activation.facts()
-    return [
-        Text(f" {activation.name}"),
-        str(activation.year or ABSENT),
-        _between(facts.range),
-        _yes(facts.zero_centred),
-        _real(facts.slope_supremum),
-        _sides(facts.saturation),
-        _real(facts.gain),
-        Text(", ".join(activation.aliases)),
-    ]
-
-
-def function_card(activation: Activation) -> RenderableType:
-    """Everything there is to say about one function: title, formula, parameters, source, facts."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in (*_description(activation), *_facts_in_words(activation.facts())):
-        if value:
-            grid.add_row(name, Text(value))
-    return Group(Text(f"{activation.title} ({activation.name})", style="bold"), Padding(grid, (0, 0, 0, 2)))
-
-
-def _description(activation: Activation) -> list[tuple[str, str]]:
-    family, kind = activation.family, activation.kind
-    parameters = [_parameter(parameter) for parameter in activation.parameters]
-    return [
-        ("formula", f"f(x) = {activation.formula.plain}"),
-        ("parameters", "\n".join(parameters)),
-        ("family", family if kind == family else f"{family}, {kind}"),
-        ("also called", ", ".join(activation.aliases)),
-        ("source", activation.source),
-        ("notes", activation.notes),
-    ]
-
-
-def _parameter(parameter: Parameter) -> str:
-    trainable = ", trainable" if parameter.trainable else ""
-    return f"{parameter.name} = {parameter.default:g}{trainable}, in {_range((parameter.low, parameter.high))}"
-
-
-def _facts_in_words(facts: Facts) -> list[tuple[str, str]]:
-    """Name and text of every fact; an empty text where a fact makes no sense."""
-    if facts.range is None:
-        return [("facts", "none: the function mixes units, it has no single curve")]
-    saturation = facts.saturation or (None, None)
-    bands = [f"x {sign} {_real(x)}" for sign, x in zip("<>", saturation, strict=True) if x is not None]
-    critical = facts.critical
-    return [
-        ("range", _between(facts.range)),
-        (
-            "slope",
-            f"|f'| ≤ {_real(facts.slope_supremum)}" if facts.slope_supremum != math.inf else "|f'| unbounded",
-        ),
-        ("Lipschitz", _real(facts.lipschitz)),
-        ("monotone", facts.monotone or "no"),
-        ("mean", f"{_real(facts.mean_under_unit_normal)} under a unit normal"),
-        ("kinks at", _positions(facts.kinks)),
-        ("jumps at", _positions(facts.jumps)),
-        ("flat on", ", ".join(_range(region) for region in facts.flat or ())),
-        ("saturated", f"{' and '.join(bands)} (|f'| below 0.1 % of its supremum)" if bands else "nowhere"),
-        ("gain", f"{_real(facts.gain)} keeps a unit variance" if facts.gain is not None else ""),
-        (
-            "critical",
-            f"σ_w = {_real(critical.weight_std)}, σ_b = {_real(critical.bias_std)}" if critical else "",
-        ),
-        ("equals", ", ".join(facts.equals)),
-    ]
-
-
-def _positions(positions: Sequence[float] | None) -> str:
-    return ", ".join(_real(x) for x in positions or ())
-
-
-def _real(value: float | None) -> str:
-    """Four significant digits.
-
-    >>> [_real(v) for v in (0.25, 1.0998392194, float("inf"), -0.0, None)]
-    ['0.25', '1.1', '∞', '0', '–']
-    """
-    if value is None:
-        return ABSENT
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{value + 0.0:.4g}".replace("-", "−")
-
-
-def _between(ends: tuple[float, float] | None) -> str:
-    """Infimum and supremum, which need not be reached.
-
-    >>> _between((0.0, float("inf"))), _between(None)
-    ('0 to ∞', '–')
-    """
-    return ABSENT if ends is None else " to ".join(map(_real, ends))
-
-
-def _range(ends: tuple[float, float]) -> str:
-    """An interval with its ends, open where it has none.
-
-    >>> _range((0.0, float("inf")))
-    '[0, ∞)'
-    """
-    low, high = ends
-    return f"{'(' if math.isinf(low) else '['}{_real(low)}, {_real(high)}{')' if math.isinf(high) else ']'}"
-
-
-def _yes(value: bool | None) -> str:
-    return ABSENT if value is None else "yes" if value else "no"
-
-
-def _sides(saturation: tuple[float | None, float | None] | None) -> str:
-    """On which side a function saturates.
-
-    >>> _sides((-7.6, 7.6)), _sides((-0.0, None)), _sides((None, None)), _sides(None)
-    ('both', 'left', 'no', '–')
-    """
-    if saturation is None:
-        return ABSENT
-    left, right = (end is not None for end in saturation)
-    return ("both" if right else "left") if left else ("right" if right else "no")
-
-
 def recipes_table(recipes: Mapping[str, Recipe]) -> Table:
     """The recipes by name, each with its title and source."""
-    table = _table()
+    table = plain_table()
     table.add_column("recipe", style="bold", no_wrap=True)
     table.add_column("what it compares, and where it comes from", overflow="fold")
     for name, recipe in recipes.items():

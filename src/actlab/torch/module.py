@@ -1,0 +1,129 @@
+"""An activation function as a module of PyTorch, with its trainable parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from actlab.errors import InvalidFunction, InvalidInput
+from actlab.functions import catalogue
+from actlab.functions.activation import Activation as Function
+from actlab.functions.activation import Parameter
+from actlab.functions.with_torch import compute, draw
+
+
+class Activation(nn.Module):
+    """A function of the catalogue as a layer.
+
+    Args:
+        name: a name or alias in the catalogue, or one of its functions.
+        units: None for one trainable number each, or how many units there are: every unit then has its own, of shape
+            (units,). Functions with weights need it.
+        axis: the axis of the units: −1 for features last, 1 for images with channels first.
+        generator: where a stochastic function draws from in training; else PyTorch's global generator. In
+            evaluation nothing is drawn.
+        **parameters: values of the fixed parameters, and where the trainable ones start.
+
+    Raises:
+        UnknownName: there is no such function.
+        InvalidFunction: parameters or `units` that do not fit the function.
+
+    >>> Activation("prelu", units=3, axis=1)
+    Activation('prelu', units=3, axis=1, negative_slope=0.25)
+    >>> [tuple(parameter.shape) for parameter in Activation("prelu", units=3).parameters()]
+    [(3,)]
+    """
+
+    def __init__(
+        self,
+        name: str | Function,
+        units: int | None = None,
+        axis: int = -1,
+        generator: torch.Generator | None = None,
+        **parameters: Any,
+    ) -> None:
+        super().__init__()
+        function = name if isinstance(name, Function) else catalogue[name]
+        if units is not None and (isinstance(units, bool) or not isinstance(units, int) or units < 1):
+            raise InvalidFunction(f"{function.name}: units must be a whole number above 0; it was given {units!r}.")
+        if generator is not None and function.noise is None:
+            raise InvalidFunction(f"{function.name} draws nothing at random and takes no generator.")
+        self.name, self.units, self.axis, self.generator = function.name, units, axis, generator
+        # The name alone is kept of a function of the catalogue, so that the module can be pickled.
+        self._own = None if catalogue.get(function.name) is function else function
+        weights = [parameter for parameter in function.parameters if parameter.shape is not None]
+        drawn = {parameter.name: self._weights(parameter) for parameter in weights if parameter.name not in parameters}
+        start = function.settings({**drawn, **parameters})
+        self._constants: dict[str, Any] = {}
+        for parameter in function.parameters:
+            value = start[parameter.name]
+            if parameter.trainable or parameter.shape is not None:
+                self.register_parameter(parameter.name, nn.Parameter(self._started(parameter, value)))
+            else:
+                self._constants[parameter.name] = value
+        self._start = {key: value for key, value in start.items() if isinstance(value, (int, float))}
+
+    @property
+    def function(self) -> Function:
+        """The function of the catalogue."""
+        return self._own or catalogue[self.name]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return f(x), in the type of `x`."""
+        if not isinstance(x, torch.Tensor):
+            raise InvalidInput(f"{self.name} takes a torch.Tensor here; it was given {type(x).__name__!r}.")
+        function = self.function
+        settings = {
+            parameter.name: self._constants[parameter.name]
+            if parameter.name in self._constants
+            else self._placed(parameter, x)
+            for parameter in function.parameters
+        }
+        noise = draw(function, x, self.generator) if function.noise and self.training else None
+        return compute(function, "value", x, self.axis, noise, settings)
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        parts = [repr(self.name)]
+        parts += [] if self.units is None else [f"units={self.units}"]
+        parts += [] if self.axis == -1 else [f"axis={self.axis}"]
+        return ", ".join([*parts, *(f"{name}={value:g}" for name, value in self._start.items())])
+
+    def _weights(self, parameter: Parameter) -> torch.Tensor:
+        """Uniform on ±1/√fan_in, as linear layers start."""
+        assert parameter.shape is not None
+        if self.units is None:
+            raise InvalidFunction(
+                f"{self.name} has weights {parameter.name!r} whose shape depends on the number of units: give units=."
+            )
+        shape = parameter.shape(self.units)
+        fan_in = max(1, math.prod(shape[1:]) if len(shape) > 1 else shape[0])
+        return torch.empty(shape).uniform_(-1.0, 1.0) / math.sqrt(fan_in)
+
+    def _started(self, parameter: Parameter, value: Any) -> torch.Tensor:
+        tensor = torch.as_tensor(value, dtype=None if isinstance(value, torch.Tensor) else torch.get_default_dtype())
+        tensor = tensor.detach().clone()
+        if self.units is None or parameter.shape is not None:
+            return tensor
+        if tensor.numel() != 1 and tuple(tensor.shape) != (self.units,):
+            raise InvalidFunction(
+                f"{self.name}: {parameter.name!r} for {self.units} units starts from one number or from "
+                f"{self.units}; it was given shape {tuple(tensor.shape)}."
+            )
+        return tensor.reshape(-1).expand(self.units).clone()
+
+    def _placed(self, parameter: Parameter, x: torch.Tensor) -> torch.Tensor:
+        """The trainable parameter, those of the units moved to the axis of the units."""
+        tensor = getattr(self, parameter.name)
+        if self.units is None or parameter.shape is not None:
+            return tensor
+        axis = self.axis if self.axis < 0 else self.axis - x.ndim
+        if not -x.ndim <= axis < 0 or x.shape[axis] != self.units:
+            raise InvalidFunction(
+                f"{self.name} was made for {self.units} units along axis {self.axis}; the input's shape is "
+                f"{tuple(x.shape)}."
+            )
+        return tensor.reshape(self.units, *(1,) * (-axis - 1))
