@@ -25,7 +25,7 @@ DIGITS = 60
 # For each type: aim for the relative error, the longest polynomial.
 TYPES = ((np.float32, mpf("3e-9"), 10), (np.float64, mpf("1e-18"), 18))
 REACH = 0.25
-# How far out to look, if not to ±40: the roots of oscillating functions never end, but rounding reaches the first alone.
+# How far out to look, if not to ±40: oscillating functions have roots without end, but rounding reaches only the first.
 WITHIN = {"gcu": 2.0}
 
 

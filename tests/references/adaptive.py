@@ -1,7 +1,6 @@
 """References: functions with coefficients of their own."""
 
 from mpmath import mp, mpf
-
 from tests.references.reference import Reference
 
 RIGHT = 1 + 1 / (1 + mp.exp(mpf(-2)))

@@ -44,15 +44,16 @@ def _brelu_push(x: Any, tangent: Any, xp: Any, axis: int) -> Any:
     return xp.where(flat, 0.0, unless_nan(x, xp)) * tangent
 
 
-def _scaled_units(x: Any, xp: Any, axis: int) -> tuple[Any, Any]:
-    """The units divided by the largest of them, where that is above 1, so that no power overflows; and that scale."""
-    x = finite(x, xp)
-    scale = xp.maximum(xp.max(xp.abs(x), axis=axis, keepdims=True), 1.0)
-    return x / scale, scale
+def _scaled_units(x: Any, tangent: Any, xp: Any, axis: int) -> tuple[Any, Any, Any]:
+    """Input and tangent over the largest unit, where that is above 1, so that no power overflows; and that scale."""
+    # An eighth of everything: XLA divides by the largest numbers through an inverse that it takes as 0.
+    x = 0.125 * finite(x, xp)
+    scale = xp.maximum(xp.max(xp.abs(x), axis=axis, keepdims=True), 0.125)
+    return x / scale, 0.125 * tangent / scale, 8.0 * scale
 
 
 def _poly_norm(x: Any, xp: Any, axis: int, weight_1: Any, weight_2: Any, weight_3: Any, bias: Any, epsilon: Any) -> Any:
-    unit, scale = _scaled_units(x, xp, axis)
+    unit, _, scale = _scaled_units(x, x, xp, axis)
     power, result = unit, bias
     for weight in (weight_1, weight_2, weight_3):
         epsilon = epsilon / (scale * scale)
@@ -64,8 +65,7 @@ def _poly_norm(x: Any, xp: Any, axis: int, weight_1: Any, weight_2: Any, weight_
 def _poly_norm_push(
     x: Any, tangent: Any, xp: Any, axis: int, weight_1: Any, weight_2: Any, weight_3: Any, bias: Any, epsilon: Any
 ) -> Any:
-    unit, scale = _scaled_units(x, xp, axis)
-    pushed = tangent / scale
+    unit, pushed, scale = _scaled_units(x, tangent, xp, axis)
     power, pushed_power, result = unit, pushed, 0.0
     for weight in (weight_1, weight_2, weight_3):
         epsilon = epsilon / (scale * scale)

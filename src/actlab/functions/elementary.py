@@ -110,7 +110,7 @@ def _symmetric_log_derivative(x: Any, xp: Any) -> Any:
 step = Activation(
     name="step",
     title="Step",
-    formula=Formula("1 for x ≥ 0, else 0", r"\mathbb{1}[x \ge 0]"),
+    formula=Formula("1 for x ≥ 0, else 0", r"\mathbb{1}[x \geq 0]"),
     family="elementary",
     year=1943,
     source="McCulloch and Pitts, 1943, doi:10.1007/BF02478259",
@@ -138,7 +138,7 @@ exponential = Activation(
     formula=Formula("exp(x)", "e^x"),
     family="elementary",
     year=None,
-    source="In no paper of its own; in Keras since 2018.",
+    source="In no paper of its own; an activation function of Keras",
     value_rule=_exponential,
     derivative_rule=_exponential,
 )
@@ -186,7 +186,7 @@ arcsinh = Activation(
     formula=Formula("arcsinh(x) = ln(x + sqrt(1 + x^2))", r"\mathrm{arsinh}(x) = \ln(x + \sqrt{1 + x^2})"),
     family="elementary",
     year=None,
-    source="In no paper of its own; in the networks of evolving topologies, e.g. in PyTorch-NEAT.",
+    source="In no paper of its own",
     value_rule=_arcsinh,
     derivative_rule=_arcsinh_derivative,
     aliases=("asinh", "arsinh"),

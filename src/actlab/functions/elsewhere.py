@@ -44,12 +44,11 @@ celu | torch.nn.CELU() | keras.activations.celu | jax.nn.celu | | Celu | celu |
 softplus | torch.nn.Softplus() | keras.activations.softplus | jax.nn.softplus | tf.nn.softplus | Softplus | |
 squareplus | | keras.activations.squareplus | jax.nn.squareplus | | | |
 relu_squared | | | | | | | relu2
-thresholded_relu | torch.nn.Threshold(1.0, 0.0) | keras.activations.threshold(x, 1.0, 0.0) | | | ThresholdedRelu | |
-threshold | torch.nn.Threshold(1.0, 0.0) | keras.activations.threshold(x, 1.0, 0.0) | | | | |
+threshold | torch.nn.Threshold(1.0, 0.0) | keras.activations.threshold(x, 1.0, 0.0) | | | ThresholdedRelu | |
 hard_shrink | torch.nn.Hardshrink() | keras.activations.hard_shrink | | | Shrink(bias=0, lambd=0.5) | |
 soft_shrink | torch.nn.Softshrink() | keras.activations.soft_shrink | | | Shrink(bias=0.5, lambd=0.5) | |
 tanh_shrink | torch.nn.Tanhshrink() | keras.activations.tanh_shrink | | | | |
-sparse_plus | | keras.activations.sparse_plus | jax.nn.sparse_plus | | | |
+smelu | | keras.activations.sparse_plus | jax.nn.sparse_plus | | | |
 sparse_sigmoid | | keras.activations.sparse_sigmoid | jax.nn.sparse_sigmoid | | | |
 gelu | torch.nn.GELU() | keras.activations.gelu | jax.nn.gelu(x, approximate=False) | tf.nn.gelu | Gelu | gelu | gelu
 gelu_tanh | torch.nn.GELU(approximate="tanh") | keras.activations.gelu(x, approximate=True) | jax.nn.gelu | tf.nn.gelu(x, approximate=True) | Gelu(approximate="tanh") | gelu_tanh | gelu_pytorch_tanh
@@ -65,7 +64,6 @@ softmax | torch.nn.Softmax(dim=-1) | keras.activations.softmax | jax.nn.softmax 
 log_softmax | torch.nn.LogSoftmax(dim=-1) | keras.activations.log_softmax | jax.nn.log_softmax | tf.nn.log_softmax | LogSoftmax | |
 softmin | torch.nn.Softmin(dim=-1) | | | | | |
 hardmax | | | | | Hardmax | |
-sparsemax | | keras.activations.sparsemax | | | | |
 glu | torch.nn.GLU() | keras.activations.glu | jax.nn.glu | | | |
 crelu | | | | tf.nn.crelu | | |
 """

@@ -215,6 +215,7 @@ def _upper_end(function: Callable[[Array], Array]) -> float:
 
 def _monotone(activation: Activation) -> Literal["increasing", "decreasing"] | None:
     y = activation(_GRID)
+    y = y[np.isfinite(y)]  # inf − inf tells nothing
     steps = np.diff(y)
     noise = 4 * np.finfo(np.float64).eps * np.abs(y[1:])
     if np.all(steps >= -noise):

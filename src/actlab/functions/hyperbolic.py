@@ -276,7 +276,7 @@ def _mila_by_beta(x: Any, xp: Any, beta: Any) -> Any:
 def _gelu_tanh_pieces(x: Any, xp: Any) -> tuple[Any, Any, Any, Any]:
     """x up to ±15 or ±40; exp(−(a|x| + b|x|³)), e³⁰ times as large where x < −5; the same without; that mask.
 
-    |x| is split into h, a multiple of ¼ or 1/64, and a rest; a and b into a few leading bits and a rest. All products of
+    |x| is split into h, a multiple of ¼ or 1/64, and a rest; a and b into leading bits and a rest. All products of
     the leading parts are exact, so is their sum, and the rests make a small exponent: rounding the whole exponent,
     which goes to 88 or 745, would cost the tail as many ulp. What rounding it loses is put back by a factor.
     """

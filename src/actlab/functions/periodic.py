@@ -18,6 +18,8 @@ _EIGHTH_SINGLE, _EIGHTH_REST_SINGLE = 0.785398185253143310546875, -2.18556950009
 # (sinc)'(x)/x as a polynomial in x², highest power first: Taylor's, Σ (−1)ᵏ 2k x²ᵏ⁻²/(2k + 1)!.
 _SINC_SLOPE = tuple((-1) ** k * 2 * k / math.factorial(2 * k + 1) for k in reversed(range(1, 13)))
 _NEAR = 1.5
+# (d − ½ sin 2d)/d³ as a polynomial in d², likewise: Σ (−1)ᵏ⁺¹ 4ᵏ d²ᵏ⁻²/(2k + 1)!.
+_RISE = tuple((-1) ** (k + 1) * 4**k / math.factorial(2 * k + 1) for k in reversed(range(1, 11)))
 
 
 def _finite(x: Any, xp: Any) -> tuple[Any, Any]:
@@ -105,7 +107,15 @@ def _siren_by_omega(x: Any, xp: Any, omega: Any) -> Any:
 
 def _snake(x: Any, xp: Any, alpha: Any) -> Any:
     sine, _ = _of_multiple(alpha, x, xp)
-    return x + sine * (sine / alpha)
+    usual = x + sine * (sine / alpha)
+    # Beside αx = −π/4 the sum of two opposite slopes would go up and down by an ulp: with d = αx + π/4 it is there
+    # (½ − π/4 + d − ½ sin 2d)/α.
+    distance = alpha * x + _EIGHTH
+    near = absolute(distance, xp) < 0.5
+    distance = xp.where(near, distance, xp.zeros_like(x))
+    square = distance * distance
+    rise = distance * square * polynomial(square, _RISE[5:] if is_single(x) else _RISE)
+    return xp.where(near, (0.5 - _EIGHTH + rise) / alpha, usual)
 
 
 def _snake_derivative(x: Any, xp: Any, alpha: Any) -> Any:

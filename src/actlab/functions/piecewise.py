@@ -49,14 +49,6 @@ def _threshold_derivative(x: Any, xp: Any, threshold: Any, value: Any) -> Any:
     return xp.where(x > threshold, 1.0, xp.where(x <= threshold, 0.0, x))
 
 
-def _thresholded_relu(x: Any, xp: Any, theta: Any) -> Any:
-    return _threshold(x, xp, theta, 0.0)
-
-
-def _thresholded_relu_derivative(x: Any, xp: Any, theta: Any) -> Any:
-    return _threshold_derivative(x, xp, theta, 0.0)
-
-
 def _hard_shrink(x: Any, xp: Any, threshold: Any) -> Any:
     return xp.where((x >= -threshold) & (x <= threshold), 0.0, x)
 
@@ -69,10 +61,6 @@ def _soft_shrink(x: Any, xp: Any, threshold: Any) -> Any:
 def _shrink_derivative(x: Any, xp: Any, threshold: Any) -> Any:
     """0 on −threshold < x ≤ threshold, else 1."""
     return xp.where(x > threshold, 1.0, xp.where(x > -threshold, 0.0, xp.where(x <= -threshold, 1.0, x)))
-
-
-def _sparse_plus(x: Any, xp: Any) -> Any:
-    return _smelu(x, xp, 1.0)
 
 
 def _sparse_sigmoid(x: Any, xp: Any) -> Any:
@@ -193,26 +181,14 @@ threshold = Activation(
         r"\begin{cases} x & x > \mathrm{threshold} \\ \mathrm{value} & x \le \mathrm{threshold} \end{cases}",
     ),
     family="piecewise",
-    year=None,
-    source="As in PyTorch (nn.Threshold) and Keras",
+    year=2014,
+    source="With value 0 Konda, Memisevic and Krueger, 2014, arXiv:1402.3337; with any other PyTorch's nn.Threshold",
     value_rule=_threshold,
     derivative_rule=_threshold_derivative,
+    aliases=("thresholded_relu",),
     parameters=(Parameter("threshold", 1.0), Parameter("value", 0.0)),
-    notes="PyTorch and Keras have no defaults. With value 0 it is thresholded_relu. Where it jumps the derivative is "
-    "0, that of the piece on the left.",
-)
-
-thresholded_relu = Activation(
-    name="thresholded_relu",
-    title="Thresholded ReLU",
-    formula=Formula("x for x > theta, else 0", r"\begin{cases} x & x > \theta \\ 0 & x \le \theta \end{cases}"),
-    family="piecewise",
-    year=2014,
-    source="Konda, Memisevic and Krueger, 2014, arXiv:1402.3337",
-    value_rule=_thresholded_relu,
-    derivative_rule=_thresholded_relu_derivative,
-    parameters=(Parameter("theta", 1.0, low=0.0),),
-    notes="Where it jumps the derivative is 0, that of the piece on the left.",
+    notes="PyTorch and Keras have no defaults; ONNX calls it alpha. Where it jumps the derivative is 0, that "
+    "of the piece on the left.",
 )
 
 hard_shrink = Activation(
@@ -249,21 +225,6 @@ soft_shrink = Activation(
     notes="PyTorch calls the parameter lambd.",
 )
 
-sparse_plus = Activation(
-    name="sparse_plus",
-    title="Sparse plus",
-    formula=Formula(
-        "0 for x <= -1, (x + 1)^2/4 up to 1, x above",
-        r"\begin{cases} 0 & x \le -1 \\ (x + 1)^2 / 4 & -1 < x < 1 \\ x & x \ge 1 \end{cases}",
-    ),
-    family="piecewise",
-    year=2019,
-    source="Blondel, Martins and Niculae, 2019, arXiv:1901.02324",
-    value_rule=_sparse_plus,
-    derivative_rule=_sparse_sigmoid,
-    notes="It is smelu with beta 1; its derivative is sparse_sigmoid.",
-)
-
 sparse_sigmoid = Activation(
     name="sparse_sigmoid",
     title="Sparse sigmoid",
@@ -285,12 +246,14 @@ smelu = Activation(
     ),
     family="piecewise",
     year=2020,
-    source="Shamir, Lin and Coviello, 2020, arXiv:2010.09931; Shamir and Lin, 2022, arXiv:2202.06499",
+    source="Shamir, Lin and Coviello, 2020, arXiv:2010.09931; Shamir and Lin, 2022, arXiv:2202.06499; with beta 1 as "
+    "sparse plus in JAX",
     value_rule=_smelu,
     derivative_rule=_smelu_derivative,
+    aliases=("sparse_plus",),
     parameters=(Parameter("beta", 1.0, low=0.0),),
     constraint=_positive_beta,
-    notes="With beta 1 it is sparse_plus.",
+    notes="With beta 1 its derivative is sparse_sigmoid.",
 )
 
 sqnl = Activation(
@@ -360,10 +323,8 @@ FUNCTIONS = (
     hard_swish,
     hard_mish,
     threshold,
-    thresholded_relu,
     hard_shrink,
     soft_shrink,
-    sparse_plus,
     sparse_sigmoid,
     smelu,
     sqnl,

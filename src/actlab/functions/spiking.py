@@ -51,7 +51,7 @@ spike_fast_sigmoid = Activation(
     title="Spike, fast sigmoid",
     formula=Formula(
         "1 for x ≥ 0, else 0; as if sloped 1/(1 + slope*|x|)^2",
-        r"\mathbb{1}[x \ge 0],\ f'(x) := \frac{1}{(1 + \mathrm{slope} \cdot |x|)^2}",
+        r"\mathbb{1}[x \geq 0],\ f'(x) := \frac{1}{(1 + \mathrm{slope} \cdot |x|)^2}",
     ),
     family="spiking",
     year=2018,
@@ -70,7 +70,7 @@ spike_arctan = Activation(
     title="Spike, arctan",
     formula=Formula(
         "1 for x ≥ 0, else 0; as if sloped (alpha/2)/(1 + (pi*alpha*x/2)^2)",
-        r"\mathbb{1}[x \ge 0],\ f'(x) := \frac{\alpha / 2}{1 + (\pi \alpha x / 2)^2}",
+        r"\mathbb{1}[x \geq 0],\ f'(x) := \frac{\alpha / 2}{1 + (\pi \alpha x / 2)^2}",
     ),
     family="spiking",
     year=2021,
@@ -86,7 +86,7 @@ spike_triangular = Activation(
     title="Spike, triangular",
     formula=Formula(
         "1 for x ≥ 0, else 0; as if sloped height*max(0, 1 - |x|)",
-        r"\mathbb{1}[x \ge 0],\ f'(x) := \mathrm{height} \cdot \max(0, 1 - |x|)",
+        r"\mathbb{1}[x \geq 0],\ f'(x) := \mathrm{height} \cdot \max(0, 1 - |x|)",
     ),
     family="spiking",
     year=2016,

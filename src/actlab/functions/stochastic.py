@@ -67,7 +67,7 @@ rrelu = Activation(
     noise="uniform",
     parameter_derivatives={"lower": _rrelu_by_lower, "upper": _rrelu_by_upper},
     constraint=_ordered,
-    notes="Without a key, as outside training, the slope is the mean one, (lower + upper)/2. PyTorch and JAX take the "
+    notes="Without a key, as outside training, the slope is the mean one, (lower + upper)/2. PyTorch takes the "
     "bounds 1/8 and 1/3 too; the paper divides x by a number between 3 and 8.",
 )
 
