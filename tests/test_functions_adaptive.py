@@ -159,6 +159,11 @@ def test_jacobians(name):
     np.testing.assert_allclose(behind[:, 0], expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_width_is_known_without_weights(name):
+    assert catalogue[name].inputs_per_unit() == 1
+
+
 @pytest.mark.parametrize("name", ["poly_norm"])
 def test_jacobian_with_a_parameter_for_each_sample(name):
     x, by_sample = sample(4, UNITS), sample(4, 1, seed=5)

@@ -199,7 +199,9 @@ class Activation:
         >>> catalogue["maxout"].inputs_per_unit(pieces=4), catalogue["relu"].inputs_per_unit()
         (4, 1)
         """
-        return self.inputs_per_unit_rule(**self.settings(parameters))
+        # Weights have no default, and no say in the width.
+        weights = {p.name: np.zeros(p.shape(1)) for p in self.parameters if p.shape}
+        return self.inputs_per_unit_rule(**self.settings({**weights, **parameters}))
 
     @property
     def elsewhere(self) -> Mapping[str, str]:

@@ -44,19 +44,21 @@ def _brelu_push(x: Any, tangent: Any, xp: Any, axis: int) -> Any:
     return xp.where(flat, 0.0, unless_nan(x, xp)) * tangent
 
 
-def _scaled_units(x: Any, tangent: Any, xp: Any, axis: int) -> tuple[Any, Any, Any]:
-    """Input and tangent over the largest unit, where that is above 1, so that no power overflows; and that scale."""
-    # An eighth of everything: XLA divides by the largest numbers through an inverse that it takes as 0.
-    x = 0.125 * finite(x, xp)
-    scale = xp.maximum(xp.max(xp.abs(x), axis=axis, keepdims=True), 0.125)
-    return x / scale, 0.125 * tangent / scale, 8.0 * scale
+def _root_scale(x: Any, xp: Any, axis: int) -> Any:
+    """1/√s, s the largest of 1 and all |x|. Times it, twice, x has powers that do not overflow.
+
+    XLA divides by the largest numbers through an inverse that it takes as 0; that of their root is a normal number.
+    """
+    return 1.0 / xp.sqrt(xp.maximum(xp.max(xp.abs(x), axis=axis, keepdims=True), 1.0))
 
 
 def _poly_norm(x: Any, xp: Any, axis: int, weight_1: Any, weight_2: Any, weight_3: Any, bias: Any, epsilon: Any) -> Any:
-    unit, _, scale = _scaled_units(x, x, xp, axis)
+    x = finite(x, xp)
+    root = _root_scale(x, xp, axis)
+    unit, shrink = x * root * root, (root * root) * (root * root)
     power, result = unit, bias
     for weight in (weight_1, weight_2, weight_3):
-        epsilon = epsilon / (scale * scale)
+        epsilon = epsilon * shrink
         result = result + weight * power / xp.sqrt(_mean(power * power, xp, axis) + epsilon)
         power = power * unit
     return result
@@ -65,10 +67,12 @@ def _poly_norm(x: Any, xp: Any, axis: int, weight_1: Any, weight_2: Any, weight_
 def _poly_norm_push(
     x: Any, tangent: Any, xp: Any, axis: int, weight_1: Any, weight_2: Any, weight_3: Any, bias: Any, epsilon: Any
 ) -> Any:
-    unit, pushed, scale = _scaled_units(x, tangent, xp, axis)
+    x = finite(x, xp)
+    root = _root_scale(x, xp, axis)
+    unit, pushed, shrink = x * root * root, tangent * root * root, (root * root) * (root * root)
     power, pushed_power, result = unit, pushed, 0.0
     for weight in (weight_1, weight_2, weight_3):
-        epsilon = epsilon / (scale * scale)
+        epsilon = epsilon * shrink
         square = _mean(power * power, xp, axis) + epsilon
         along_power = _mean(power * pushed_power, xp, axis) / square
         result = result + weight * (pushed_power - power * along_power) / xp.sqrt(square)
@@ -300,7 +304,6 @@ arelu = Activation(
     source="Chen, Li and Xu, 2020, arXiv:2006.13858",
     value_rule=_arelu,
     derivative_rule=_arelu_derivative,
-    aliases=("attention_relu",),
     parameters=(Parameter("alpha", 0.9, trainable=True), Parameter("beta", 2.0, trainable=True)),
 )
 
@@ -367,13 +370,12 @@ funnel_relu = Activation(
     source="Ma, Zhang and Sun, 2020, arXiv:2007.11824",
     value_rule=_funnel_relu,
     derivative_rule=_funnel_relu_push,
-    aliases=("visual_relu",),
     parameters=(Parameter("window", None, trainable=True, shape=_window),),
     kind="grouping",
     notes="For images with channels last: rows and columns are the two axes before that of the units, with zeros "
     "around them. Without the batch normalisation that the authors put after the window. Where both are equal, x "
-    "passes the gradient. Flexible ReLU, max(x, 0) + b, is called FReLU too. Near the largest number the nine products may "
-    f"overflow. {_TOGETHER}",
+    "passes the gradient. Flexible ReLU, max(x, 0) + b, is called FReLU too. Near the largest number the nine "
+    f"products may overflow. {_TOGETHER}",
 )
 
 FUNCTIONS = (abs_relu, brelu, poly_norm, arelu, meta_acon, dynamic_relu, funnel_relu)

@@ -193,7 +193,9 @@ def _smu1(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
     slope = math.sqrt(alpha) if isinstance(alpha, (int, float)) else xp.sqrt(alpha)
     factor = 0.5 * (0.5 * mu + slope * size) / (root + 0.25 * (1.0 + alpha) * size)
     left = (0.5 * mu - times(slope, absolute(x, xp), xp)) * factor + missing * factor
-    return xp.where(x >= 0, right, left)
+    # Near 0 the formula as it stands does not cancel, and no rounding makes it fall.
+    near = 0.5 * (1.0 + alpha) * xp.clip(x, -mu, mu) + 2.0 * root
+    return xp.where(side < 0.03125 * mu, near, xp.where(x >= 0, right, left))
 
 
 def _smu1_derivative(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:

@@ -96,6 +96,11 @@ _ARCTAN_DOUBLE = (
     0.21220659078919377,
 )
 
+# The integral of the latter's polynomial gives (1 − arctan(r)/r)/(πr²), because both belong to one function.
+_GATE_SINGLE, _GATE_DOUBLE = (
+    tuple(c / (2.0 * (len(table) - i)) for i, c in enumerate(table)) for table in (_ARCTAN_SINGLE, _ARCTAN_DOUBLE)
+)
+
 # The logistic form of gelu_tanh: x·σ(ax + bx³), a = 2√(2/π), b = 0.044715a; and what the two floats lack of a and b.
 _LINEAR, _CUBIC = 1.5957691216057308, 0.07135481627260025
 _LINEAR_REST, _CUBIC_REST = -9.96930880911092e-17, -6.175149918155315e-19
@@ -311,9 +316,10 @@ def _gelu_tanh_derivative(x: Any, xp: Any) -> Any:
 
 
 def _atlu_left(x: Any, xp: Any) -> Any:
-    """x·(arctan(x) + π/2)/π for x ≤ −1, as −arctan(1/|x|)·|x|/π."""
-    inverse = 1.0 / xp.clip(-x, 1.0, _STRAIGHT)
-    return xp.arctan(inverse) / inverse * (-1.0 / math.pi)
+    """x·(arctan(x) + π/2)/π for x ≤ −1: −arctan(r)/(πr), r = 1/|x|, as −1/π and what grows from there."""
+    inverse = 1.0 / xp.maximum(-x, 1.0)
+    square = inverse * inverse
+    return square * polynomial(square, _GATE_SINGLE if is_single(x) else _GATE_DOUBLE) - 1 / math.pi
 
 
 def _atlu_gate(x: Any, xp: Any) -> Any:

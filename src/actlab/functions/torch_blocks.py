@@ -7,18 +7,15 @@ tensor as large as the input; over blocks only input and output do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from actlab.functions.torch_call import HALF_TYPES, Call, pull_parameter
 from actlab.functions.torch_kernels import kernel
 from actlab.functions.torch_namespace import QuickNamespace, TorchNamespace
 
-if TYPE_CHECKING:
-    from actlab.functions.with_torch import Call
-
 Tensor = torch.Tensor
-_HALF = (torch.float16, torch.bfloat16)
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 # For each thread, as PyTorch waits for all of them after every operation: as fast as any size on the machine where
 # it was measured, with a cache of 1 MB for each core, and of larger blocks the operations wait less often.
@@ -27,9 +24,9 @@ _BLOCK = 131_072
 
 def takes_blocks(call: Call, *tensors: Tensor) -> bool:
     """Say whether a call may be computed in blocks: nothing watches its operations, and its data is in memory."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or call.activation.kind == "grouping":
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         return False
-    if call.activation.derivative_rule is None:
+    if call.activation.kind == "grouping" or call.activation.derivative_rule is None:
         return False
     for tensor in tensors:
         if type(tensor) not in _PLAIN or tensor.device.type != "cpu" or tensor.layout != torch.strided:
@@ -54,8 +51,6 @@ def pull_in_blocks(
     call: Call, gradient: Tensor, x: Tensor, tensors: tuple[Tensor, ...], needed: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """Carry the gradient of the output back to the input and to each tensor that needs it."""
-    from actlab.functions.with_torch import pull_parameter
-
     out = torch.empty_like(x) if needed[0] else None
     totals = tuple(torch.zeros_like(t) if need else None for t, need in zip(tensors, needed[1:], strict=True))
     rule, quick, xp = _rule(call, "derivative", x), QuickNamespace(x.device), TorchNamespace(x.device)
@@ -65,13 +60,13 @@ def pull_in_blocks(
             _product(rule(block, quick, settings), along, into)
         for name, part, total in zip(call.names, parts, sums, strict=True):
             if total is not None:
-                work, wide = (t.float() if t.dtype in _HALF else t for t in (block, along))
+                work, wide = (t.float() if t.dtype in HALF_TYPES else t for t in (block, along.expand(block.shape)))
                 total += pull_parameter(call, name, wide, work, part, xp, settings)
     return [out, *totals]
 
 
 def _product(slope: Tensor, gradient: Tensor, into: Tensor) -> None:
-    if into.dtype in _HALF:
+    if into.dtype in HALF_TYPES:
         into.copy_(slope * gradient)
     else:
         torch.mul(slope.to(into.dtype), gradient, out=into)
@@ -79,7 +74,7 @@ def _product(slope: Tensor, gradient: Tensor, into: Tensor) -> None:
 
 def _rule(call: Call, which: str, x: Tensor) -> Callable[[Tensor, Any, dict[str, Any]], Tensor]:
     """The rule or PyTorch's kernel, on a block of the type of x."""
-    work = torch.float32 if x.dtype in _HALF else x.dtype
+    work = torch.float32 if x.dtype in HALF_TYPES else x.dtype
     native = kernel(call.activation, which, work == torch.float32, call.constants)
     if native is not None:
         wide = torch.float64 if native.wide else work
@@ -94,17 +89,16 @@ def _blocks(
     """Yield the blocks of input, output and gradient, and the parts of tensors and totals that belong to them."""
     size = _BLOCK * torch.get_num_threads()
     order = sorted(range(x.ndim), key=x.stride, reverse=True)
-    in_memory = x.permute(order).is_contiguous()
+    in_memory = x.is_contiguous() or x.permute(order).is_contiguous()
     own = [t for t in tensors if t.numel() != 1]
     if in_memory and all(t.shape == x.shape and t.is_contiguous() and x.is_contiguous() for t in own):
         # One long row in the order of the memory.
-        x, out, gradient = (_flat(t, order) for t in (x, out, gradient))
+        x, out, gradient = x.permute(order).reshape(-1), _flat(out, order), _flat(gradient, order)
         tensors = tuple(t.reshape(-1 if t.numel() > 1 else ()) for t in tensors)
         totals = tuple(None if t is None else t.view(-1 if t.numel() > 1 else ()) for t in totals)
         step = size
     else:
         step = max(1, size * x.shape[0] // max(1, x.numel()))
-    assert x is not None
     for start in range(0, x.shape[0], step):
         rows = slice(start, start + step)
 
@@ -119,4 +113,4 @@ def _flat(x: Tensor | None, order: list[int]) -> Tensor | None:
         return None
     if x.numel() > 1 and not any(x.stride()):  # one number for all, as the gradient of a sum is
         return x[(0,) * x.ndim]
-    return x.permute(order).reshape(-1)
+    return x.view(-1) if x.is_contiguous() else x.permute(order).reshape(-1)

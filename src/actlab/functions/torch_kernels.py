@@ -27,12 +27,39 @@ class Kernel(NamedTuple):
     wide: bool = False
 
 
+def _nothing_but_nan(x: Any) -> Any:
+    return x.clamp(-1.0, 1.0).mul_(0.0)
+
+
+def _above(x: Any, bound: float) -> Any:
+    """1 above the bound, else 0: comparisons written as numbers are many times quicker than `where` with masks."""
+    return torch.gt(x, bound, out=torch.empty_like(x))
+
+
+def _relu_derivative(x: Any) -> Any:
+    return _nothing_but_nan(x).add_(_above(x, 0.0))
+
+
+def _leaky_relu_derivative(x: Any) -> Any:
+    return _above(x, 0.0).clamp_(min=0.01).add_(_nothing_but_nan(x))
+
+
+def _hard_tanh_derivative(x: Any) -> Any:
+    return (_above(x, -1.0) - _above(x, 1.0)).add_(_nothing_but_nan(x))
+
+
+def _selu_derivative(x: Any) -> Any:
+    left, scale = 1.7580993408473766, 1.0507009873554805
+    # On the right left − (left − scale): rounded once more than the constant itself.
+    return x.clamp(max=0.0).exp_().mul_(left).sub_(_above(x, 0.0).mul_(left - scale))
+
+
 def _softplus(x: Any) -> Any:
     return functional.softplus(x, 1.0, 40.0)
 
 
 def _elu_derivative(x: Any) -> Any:
-    return _aten.elu_backward(torch.ones_like(x), 1.0, 1.0, 1.0, False, x)
+    return x.clamp(max=0.0).exp_()
 
 
 def _sigmoid_derivative(x: Any) -> Any:
@@ -71,15 +98,23 @@ def _mish_derivative(x: Any) -> Any:
     return slope.add_(above).mul_(inverse)
 
 
+def _twice_normal(x: Any) -> Any:
+    """2Φ(x). From −5.5 on, where that is 4e−8, 1 + erf in float64 loses nothing that float32 has, at half the cost."""
+    scaled = x * math.sqrt(0.5)
+    if x.numel() and x.amin() > -5.5:
+        return torch.erf(scaled).add_(1.0)
+    return torch.erfc(scaled.neg_())
+
+
 def _gelu(x: Any) -> Any:
     x = x.clamp(min=-40.0)
-    return torch.special.erfc(x * -math.sqrt(0.5)).mul_(x).mul_(0.5)
+    return _twice_normal(x).mul_(x).mul_(0.5)
 
 
 def _gelu_derivative(x: Any) -> Any:
     x = x.clamp(-40.0, 40.0)
     density = (x * x).mul_(-0.5).exp_().mul_(x).mul_(1.0 / math.sqrt(2.0 * math.pi))
-    return torch.special.erfc(x * -math.sqrt(0.5)).mul_(0.5).add_(density)
+    return _twice_normal(x).mul_(0.5).add_(density)
 
 
 #: (name, "value" or "derivative") → kernel.
@@ -93,6 +128,11 @@ KERNELS = {
     ("elu", "value"): Kernel(functional.elu),
     ("elu", "derivative"): Kernel(_elu_derivative),
     ("selu", "value"): Kernel(functional.selu),
+    ("selu", "derivative"): Kernel(_selu_derivative),
+    ("relu", "derivative"): Kernel(_relu_derivative),
+    ("leaky_relu", "value"): Kernel(functional.leaky_relu),
+    ("leaky_relu", "derivative"): Kernel(_leaky_relu_derivative),
+    ("hard_tanh", "derivative"): Kernel(_hard_tanh_derivative),
     ("gelu", "value"): Kernel(_gelu, wide=True),
     ("gelu", "derivative"): Kernel(_gelu_derivative, wide=True),
     ("silu", "value"): Kernel(_silu, wide=True),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-Axes = int | Sequence[int] | None
+Axes = int | tuple[int, ...] | None
 
 
 def _unary(name: str) -> Any:
@@ -46,12 +46,13 @@ class TorchNamespace:
     arcsinh, arccosh, arctanh = map(_unary, ("arcsinh", "arccosh", "arctanh"))
     floor, ceil, round = map(_unary, ("floor", "ceil", "round"))
     isnan, isinf, isfinite = map(_unary, ("isnan", "isinf", "isfinite"))
-    logical_and, logical_or, logical_not = map(
-        staticmethod, (torch.logical_and, torch.logical_or, torch.logical_not)
-    )
-    zeros_like, ones_like, full_like = map(staticmethod, (torch.zeros_like, torch.ones_like, torch.full_like))
-    power, finfo, reshape = map(staticmethod, (torch.pow, torch.finfo, torch.reshape))
-    moveaxis, swapaxes, broadcast_to = map(staticmethod, (torch.movedim, torch.swapaxes, torch.broadcast_to))
+    logical_and, logical_or = staticmethod(torch.logical_and), staticmethod(torch.logical_or)
+    logical_not = staticmethod(torch.logical_not)
+    zeros_like, ones_like = staticmethod(torch.zeros_like), staticmethod(torch.ones_like)
+    full_like, reshape = staticmethod(torch.full_like), staticmethod(torch.reshape)
+    power, finfo = staticmethod(torch.pow), staticmethod(torch.finfo)
+    moveaxis, swapaxes = staticmethod(torch.movedim), staticmethod(torch.swapaxes)
+    broadcast_to = staticmethod(torch.broadcast_to)
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

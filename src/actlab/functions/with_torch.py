@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.autograd.forward_ad import unpack_dual
 
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions.arrays import check_type, is_jax, is_tensorflow
 from actlab.functions.rules import Settings, check_shapes, rule
 from actlab.functions.torch_blocks import in_blocks, pull_in_blocks, takes_blocks
+from actlab.functions.torch_call import HALF_TYPES, Call, by_parameter, pull_parameter, vjp, widened
 from actlab.functions.torch_namespace import TorchNamespace
 
 if TYPE_CHECKING:
     from actlab.functions.activation import Activation
 
 Tensor = torch.Tensor
-_HALF = (torch.float16, torch.bfloat16)
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """A function with what is fixed in one call of it.
-
-    Attributes:
-        activation: the function.
-        axis: of the units, counted from the end.
-        constants: the parameters that are plain numbers.
-        names: of the tensors that come with the input: parameters, and "noise" last.
-    """
-
-    activation: Activation
-    axis: int
-    constants: dict[str, Any]
-    names: tuple[str, ...]
-
-    def settings(self, tensors: tuple[Tensor, ...]) -> dict[str, Any]:
-        """All parameters by name, and the noise where the function takes one."""
-        noise = {} if self.activation.noise is None else {"noise": None}
-        return {**self.constants, **noise, **dict(zip(self.names, tensors, strict=True))}
-
-    def value(self, x: Tensor, xp: Any, settings: Settings) -> Tensor:
-        """The value rule."""
-        if self.activation.kind == "grouping":
-            return self.activation.value_rule(x, xp, self.axis, **settings)
-        return self.activation.value_rule(x, xp, **settings)
-
-    def push(self, x: Tensor, tangent: Tensor, xp: Any, settings: Settings) -> Tensor:
-        """The directional derivative of a grouping function."""
-        assert self.activation.derivative_rule is not None
-        return self.activation.derivative_rule(x, tangent, xp, self.axis, **settings)
-
-    def slope(self, x: Tensor, xp: Any, settings: Settings) -> Tensor:
-        """The derivative of an elementwise function, automatic where none is written."""
-        if self.activation.derivative_rule is not None:
-            return self.activation.derivative_rule(x, xp, **settings)
-        result, pull = torch.func.vjp(lambda x: self.value(x, xp, settings), x)
-        return pull(torch.ones_like(result))[0]
 
 
 def evaluate(activation: Activation, which: str, x: Any, axis: int, key: Any, settings: Settings) -> Tensor:
@@ -133,17 +92,15 @@ def _tensor(x: Any, settings: Settings, function: str) -> Tensor:
 
 
 def _work_type(x: Tensor) -> torch.dtype:
-    return torch.float32 if x.dtype in _HALF else x.dtype
-
-
-def _work(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in _HALF else x
+    return torch.float32 if x.dtype in HALF_TYPES else x.dtype
 
 
 def _value(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     if call.activation.derivative_rule is None:
         return _forward(call, x, tensors)
     if not torch.compiler.is_compiling():
+        if takes_blocks(call, x, *tensors) and not _tracked(x, *tensors):
+            return in_blocks(call, "value", x, tensors)
         return _Eager.apply(call, x, *tensors)  # pyright: ignore[reportReturnType]
     # Dynamo miscounts the arguments of a custom function that nothing asks a gradient of.
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors)):
@@ -151,18 +108,24 @@ def _value(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     return _forward(call, x, tensors)
 
 
+def _tracked(*tensors: Tensor) -> bool:
+    """Say whether anything asks for a derivative, backward or forward."""
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return True
+    return any(unpack_dual(tensor).tangent is not None for tensor in tensors)
+
+
 def _forward(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
-    work = _work(x)
+    work = widened(x)
     result = call.value(work, TorchNamespace(x.device), call.settings(tensors))
     # The result of a custom function must not be its input.
     return torch.clone(result) if result is x else result.to(x.dtype)
 
 
 def _derivative(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
-    tracked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors))
-    if not tracked and takes_blocks(call, x, *tensors):
+    if takes_blocks(call, x, *tensors) and not _tracked(x, *tensors):
         return in_blocks(call, "derivative", x, tensors)
-    work, xp, settings = _work(x), TorchNamespace(x.device), call.settings(tensors)
+    work, xp, settings = widened(x), TorchNamespace(x.device), call.settings(tensors)
     if call.activation.kind == "grouping":
         return rule(call.activation, "derivative")(work, xp, call.axis, settings).to(x.dtype)
     return call.slope(work, xp, settings).to(x.dtype)
@@ -226,12 +189,12 @@ def _pull(
     call: Call, gradient: Tensor, x: Tensor, tensors: tuple[Tensor, ...], needed: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """The gradient of the output carried back to the input and to each tensor that needs it."""
-    work, xp, settings = _work(x), TorchNamespace(x.device), call.settings(tensors)
+    work, xp, settings = widened(x), TorchNamespace(x.device), call.settings(tensors)
     wide = gradient.to(work.dtype)
     pulled: list[Tensor | None] = [None] * (1 + len(tensors))
     if needed[0]:
         if call.activation.kind == "grouping":
-            pull = torch.func.vjp(lambda t: call.push(work, t, xp, settings), torch.zeros_like(work))[1]
+            pull = vjp(lambda t: call.push(work, t, xp, settings), torch.zeros_like(work))[1]
             pulled[0] = pull(wide)[0].to(x.dtype)
         else:
             pulled[0] = (call.slope(work, xp, settings) * wide).to(x.dtype)
@@ -241,25 +204,9 @@ def _pull(
     return pulled
 
 
-def pull_parameter(
-    call: Call, name: str, gradient: Tensor, x: Tensor, tensor: Tensor, xp: Any, settings: Settings
-) -> Tensor:
-    """The gradient with respect to a parameter: its written derivative, or automatic differentiation of the value."""
-    written = call.activation.parameter_derivatives.get(name)
-    if written is not None and call.activation.kind != "grouping":
-        return _summed(gradient * written(x, xp, **settings), tensor.shape)
-    _, pull = torch.func.vjp(_by_parameter(call, name, x, xp, settings), tensor)
-    return pull(gradient)[0]
-
-
-def _by_parameter(call: Call, name: str, x: Tensor, xp: Any, settings: Settings) -> Callable[[Tensor], Tensor]:
-    # The sum gives a value that does not depend on the parameter the shape of one that does.
-    return lambda parameter: call.value(x, xp, {**settings, name: parameter}) + 0.0 * parameter.sum()
-
-
 def _push(call: Call, tangents: tuple[Any, ...], x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     """The directional derivative along tangents of the input and of the tensors, None where there is none."""
-    work, xp, settings = _work(x), TorchNamespace(x.device), call.settings(tensors)
+    work, xp, settings = widened(x), TorchNamespace(x.device), call.settings(tensors)
     total: Any = 0.0
     if tangents[0] is not None:
         along = tangents[0].to(work.dtype)
@@ -273,14 +220,7 @@ def _push(call: Call, tangents: tuple[Any, ...], x: Tensor, tensors: tuple[Tenso
             total = total + written(work, xp, **settings) * along
         else:
             # Forward mode does not nest outside of torch.func: the transpose of the transpose is the same.
-            result, pull = torch.func.vjp(_by_parameter(call, name, work, xp, settings), tensor)
-            _, back = torch.func.vjp(lambda u, pull=pull: pull(u)[0], torch.zeros_like(result))
+            result, pull = vjp(by_parameter(call, name, work, xp, settings), tensor)
+            _, back = vjp(lambda u, pull=pull: pull(u)[0], torch.zeros_like(result))
             total = total + back(along)[0]
     return total.to(x.dtype)
-
-
-def _summed(x: Tensor, shape: torch.Size) -> Tensor:
-    """Sum over the axes along which a parameter of this shape was broadcast."""
-    lead = x.ndim - len(shape)
-    axes = [*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1)]
-    return torch.sum(x, dim=axes, keepdim=True).reshape(shape) if axes else x.reshape(shape)

@@ -61,9 +61,7 @@ class Swapped:
         return "\n".join([f"<swapped {len(lines)} in {type(self.model).__name__}:", *lines]) + ">"
 
 
-def swap(
-    model: nn.Module, to: str | Function | Callable[[], nn.Module] = "gelu", *, where: Where = None
-) -> Swapped:
+def swap(model: nn.Module, to: str | Function | Callable[[], nn.Module] = "gelu", *, where: Where = None) -> Swapped:
     """Replace activation modules of a model by another function, in place.
 
     A module that stands in several places stays one module in all of them. The new ones are in the model's mode, on
