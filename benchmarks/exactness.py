@@ -159,8 +159,8 @@ def page(found: list[Row], samples: int) -> str:
 Largest error in ulp (units in the last place of the result) against mpmath with 40 digits, wherever the exact result is
 a normal number; ∞ where a result is NaN, infinite or finite against the truth. float16 and bfloat16: all bit patterns.
 float32 and float64: {count} inputs per function, half of them log-spaced from the smallest normal to the largest finite
-number, half where things happen, of both signs, with ±0, ±inf, NaN, kinks and their neighbours. "Worst at": the input of
-our largest error. The last columns are the libraries' own functions on the same inputs, "–" where there is none (for
+number, half where things happen, of both signs, with ±0, ±inf, NaN, kinks and their neighbours. "Worst at": the input
+of our largest error. The last columns are the libraries' own functions on the same inputs, "–" where there is none (for
 TensorFlow Keras's, where TensorFlow has none); a subnormal input is left out, as XLA takes it as 0. Written by `python
 benchmarks/exactness.py` (PyTorch {version("torch")}, JAX {version("jax")}, TensorFlow {version("tensorflow-cpu")},
 NumPy {version("numpy")}).
@@ -255,7 +255,8 @@ def main() -> None:
     elif options.names:
         for r in found:
             print(
-                f"{r.name:18}{r.dtype:9}{r.which:11}{r.library:11}{'ours' if r.ours else 'own ':5}{r.ulps:12.4g} at {r.at:.9g}"
+                f"{r.name:18}{r.dtype:9}{r.which:11}{r.library:11}{'ours' if r.ours else 'own':5}"
+                f"{r.ulps:12.4g} at {r.at:.9g}"
             )
     else:
         PAGE.write_text(page(found, samples), encoding="utf-8")

@@ -1,11 +1,11 @@
-"""Speed and memory of the functions beside the frameworks' own, side by side in one run; writes docs/functions-speed.md.
+"""Speed and memory of the functions beside the frameworks' own, in one run; writes docs/functions-speed.md.
 
     python benchmarks/functions.py                      PyTorch and JAX, every function that they have too
     python benchmarks/functions.py gelu mish            these only, printed
     python benchmarks/functions.py --device cuda        on a CUDA device; writes docs/functions-speed-cuda.md
 
-Forward, and forward with backward, of 2²⁴ float32 numbers; ours and theirs take turns, medians are compared. Memory, for
-PyTorch: what is kept for the backward pass, and the peak above the input, in units of the input.
+Forward, and forward with backward, of 2²⁴ float32 numbers; ours and theirs take turns, medians are compared. Memory,
+for PyTorch: what is kept for the backward pass, and the peak above the input, in units of the input.
 """
 
 from __future__ import annotations
@@ -201,48 +201,59 @@ def chosen(table: dict[str, str], names: Sequence[str]) -> list[tuple[str, str]]
     ]
 
 
+def pair(values: tuple[float, float], factor: float = 1.0) -> str:
+    """Ours / theirs, with one decimal."""
+    return f"{factor * values[0]:.1f} / {factor * values[1]:.1f}"
+
+
+def timing(seconds: tuple[float, float]) -> tuple[str, str]:
+    """Milliseconds of both, and the ratio."""
+    return pair(seconds, 1e3), f"{seconds[0] / seconds[1]:.2f}"
+
+
 def show(m: Measured) -> None:
     """Print one row as it comes."""
-    memory = (
-        ""
-        if m.kept is None or m.peak is None
-        else f"  kept {m.kept[0]:.1f}/{m.kept[1]:.1f}  peak {m.peak[0]:.1f}/{m.peak[1]:.1f}"
-    )
-    print(
-        f"{m.library:8}{m.name:18} forward {1e3 * m.forward[0]:7.1f} / {1e3 * m.forward[1]:7.1f} ms ({m.forward[0] / m.forward[1]:.2f})"
-        f"  with backward {1e3 * m.backward[0]:7.1f} / {1e3 * m.backward[1]:7.1f} ms ({m.backward[0] / m.backward[1]:.2f}){memory}",
-        flush=True,
-    )
+    cells = [*timing(m.forward), *timing(m.backward), *(pair(memory) for memory in (m.kept, m.peak) if memory)]
+    print(f"{m.library:8}{m.name:18}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
 
 
 def page(measured: Sequence[Measured], device: str) -> str:
     """The tables of the documentation."""
-    text = f"""# How fast the functions are
-
-2²⁴ float32 numbers (64 MiB), {machine(device)}; PyTorch {version("torch")} (eager), JAX {version("jax")} (compiled). Ours and
-theirs take turns in one run; medians of {ROUNDS} rounds; a ratio below 1 means that ours is faster. "composed" is the function
-as people write it where they have no kernel. Written by `python benchmarks/functions.py{" --device cuda" if device == "cuda" else ""}`.
-"""
+    command = "python benchmarks/functions.py" + (" --device cuda" if device == "cuda" else "")
+    text = HEAD.format(
+        machine=machine(device), torch=version("torch"), jax=version("jax"), rounds=ROUNDS, command=command
+    )
     for library in ("PyTorch", "JAX"):
-        rows = [m for m in measured if m.library == library]
-        within = [
-            sum(part[0] <= 1.05 * part[1] for part in parts)
-            for parts in zip(*((m.forward, m.backward) for m in rows), strict=True)
-        ]
-        text += f"\n## {library}\n\nWithin 5 % of {library}'s own or faster: {within[0]} of {len(rows)} forward, {within[1]} of {len(rows)} with backward.\n\n"
-        memory = rows[0].kept is not None
-        text += "| function | forward ms, ours / theirs | ratio | with backward ms, ours / theirs | ratio |"
-        text += " kept for backward | peak memory |\n" if memory else "\n"
-        text += "|---|---:|---:|---:|---:|" + ("---:|---:|\n" if memory else "\n")
-        for m in rows:
-            text += f"| `{m.name}` | {1e3 * m.forward[0]:.1f} / {1e3 * m.forward[1]:.1f} | {m.forward[0] / m.forward[1]:.2f} "
-            text += f"| {1e3 * m.backward[0]:.1f} / {1e3 * m.backward[1]:.1f} | {m.backward[0] / m.backward[1]:.2f} |"
-            if m.kept and m.peak:
-                text += f" {m.kept[0]:.1f} / {m.kept[1]:.1f} | {m.peak[0]:.1f} / {m.peak[1]:.1f} |"
-            text += "\n"
+        text += section(library, [m for m in measured if m.library == library])
     return text + MEMORY
 
 
+def section(library: str, rows: Sequence[Measured]) -> str:
+    """One library: how many are fast enough, and the table."""
+    forward, backward = (sum(ours <= 1.05 * theirs for ours, theirs in parts) for parts in times(rows))
+    text = f"\n## {library}\n\nWithin 5 % of {library}'s own or faster: {forward} of {len(rows)} forward, "
+    text += f"{backward} of {len(rows)} with backward.\n\n"
+    headers = ["function", "forward, ms", "ratio", "with backward, ms", "ratio"]
+    headers += ["kept for backward", "peak memory"] if rows[0].kept else []
+    text += f"| {' | '.join(headers)} |\n|---|{'---:|' * (len(headers) - 1)}\n"
+    for m in rows:
+        cells = [f"`{m.name}`", *timing(m.forward), *timing(m.backward)]
+        cells += [pair(memory) for memory in (m.kept, m.peak) if memory]
+        text += f"| {' | '.join(cells)} |\n"
+    return text
+
+
+def times(rows: Sequence[Measured]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Seconds forward and with backward of all rows."""
+    return [m.forward for m in rows], [m.backward for m in rows]
+
+
+HEAD = """# How fast the functions are
+
+2²⁴ float32 numbers (64 MiB), {machine}; PyTorch {torch} (eager), JAX {jax} (compiled). All pairs are ours / theirs,
+which take turns in one run; medians of {rounds} rounds; a ratio below 1 means that ours is faster. "composed" is the
+function as people write it where they have no kernel. Written by `{command}`.
+"""
 MEMORY = """
 Memory is in units of the input (1.0 = 64 MiB), ours / theirs: what autograd keeps between the two passes, the input
 included, and the most in use beyond the input during forward and backward pass.

@@ -23,8 +23,8 @@ from tests.references import REFERENCES  # noqa: E402
 FILE = ROOT / "src/actlab/functions/roots.json"
 DIGITS = 60
 # For each type: aim for the relative error, the longest polynomial.
-TYPES = ((np.float32, mpf("3e-9"), 10), (np.float64, mpf("1e-18"), 18))
-REACH = 0.25
+TYPES = ((np.float32, mpf("3e-9"), 12), (np.float64, mpf("1e-18"), 22))
+REACH = 0.5
 # How far out to look, if not to ±40: oscillating functions have roots without end, but rounding reaches only the first.
 WITHIN = {"gcu": 2.0}
 
@@ -59,10 +59,15 @@ def bisect(f: Callable[[Any], Any], low: Any, high: Any) -> Any:
     return mp.findroot(f, (low, high), solver="secant", tol=mpf(10) ** -100)
 
 
-def expansion(f: Callable[[Any], Any], root: Any, dtype: type, aim: Any, longest: int) -> list[Any]:
-    """Position, reach, value there, and coefficients, for one type: as long as needed, as wide as possible."""
+def expansion(f: Callable[[Any], Any], root: Any, others: list[Any], dtype: type, aim: Any, longest: int) -> list[Any]:
+    """Position, reach, value there, and coefficients, for one type: as long as needed, as wide as possible.
+
+    It ends well before `others`, the other roots, where its relative error would be large, and the kinks.
+    """
     position = mpf(float(dtype(float(root))))
     reach = REACH
+    while any(reach > 0.4 * abs(other - root) for other in others if other != root):
+        reach /= 2
     while True:
         for count in range(3, longest + 1):
             coefficients, error = interpolate(f, position, mpf(reach), count)
@@ -91,7 +96,9 @@ def main(names: list[str]) -> None:
         with mp.workdps(DIGITS):
             object.__setattr__(REFERENCES[name.removesuffix(".value")], "digits", DIGITS)
             f = function(name)
-            computed[name] = [[expansion(f, root, *kind) for kind in TYPES] for root in roots(name)]
+            found = roots(name)
+            ends = [*found, *map(mpf, REFERENCES[name.removesuffix(".value")].kinks)]
+            computed[name] = [[expansion(f, root, ends, *kind) for kind in TYPES] for root in found]
         places = ", ".join(f"{pair[1][0]:.6g} (±{pair[0][1]}, ±{pair[1][1]})" for pair in computed[name])
         print(f"{name}: {places or 'no root'}")
     with FILE.open("r+", encoding="utf-8") as file:

@@ -16,8 +16,8 @@ FOLDER = Path(__file__).parent / "functions"
 COLUMNS = 4
 HEAD = """# The functions
 
-{count} activation functions in {families} families. In each picture, for x from −5 to 5, the thick line is the function and
-the thin one its derivative. `actlab functions` prints the same as a table, `actlab functions NAME` one card.
+{count} activation functions in {families} families. In each picture, for x from −5 to 5, the thick line is the function
+and the thin one its derivative. `actlab functions` prints the same as a table, `actlab functions NAME` one card.
 [Which of them are the same](../relations.md) · [How exact they are](../exactness.md) ·
 [How fast they are](../functions-speed.md)
 """

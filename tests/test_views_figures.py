@@ -10,9 +10,9 @@ from tests.views_recording import record_all
 
 from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
 from actlab.functions import catalogue
+from actlab.functions.card import curves
 from actlab.layers import Act, Dense
 from actlab.views.feature_space import feature_space_figure
-from actlab.functions.card import curves
 from actlab.views.functions_figure import plot
 
 HEADS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}

@@ -133,7 +133,7 @@ def initial_parameters(population: Population, layout: Layout, keys: Array) -> T
     }
     for site, group, shapes in population.acts():
         if shapes:
-            start = {p.name: float(p.default) for p in group.function.parameters}
+            start = {p.name: p.default or 0.0 for p in group.function.parameters}
             count = group.stop - group.start
             params.setdefault(site.name, {})[group.function.name] = {
                 name: layout.spread(jnp.full((len(keys), *shape), start[name]), count) for name, shape in shapes.items()

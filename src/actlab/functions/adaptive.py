@@ -266,8 +266,8 @@ brelu = Activation(
     derivative_rule=_brelu_push,
     aliases=("bipolar_relu",),
     kind="grouping",
-    notes="Units are counted from 0. At 0 the derivative is that of the piece on the left: 0 for even units, 1 for odd "
-    "ones. The bounded ReLU, min(max(x, 0), c), is called BReLU too.",
+    notes="The paper's form f(x), −f(−x) in turn, with f the ReLU. Units are counted from 0. At 0 "
+    "the derivative is that of the piece on the left: 0 for even units, 1 for odd ones. The bounded ReLU, min(max(x, 0), c), is called BReLU too.",
 )
 
 poly_norm = Activation(
@@ -305,6 +305,7 @@ arelu = Activation(
     value_rule=_arelu,
     derivative_rule=_arelu_derivative,
     parameters=(Parameter("alpha", 0.9, trainable=True), Parameter("beta", 2.0, trainable=True)),
+    notes="As in the authors' code, which clips alpha in the same way and starts at 0.9 and 2 too.",
 )
 
 meta_acon = Activation(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import html as markup
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -170,10 +170,10 @@ def svg(activation: Activation, width: int = 300, height: int = 200, *, axes: bo
         )
     low, high = height_of(lines)
 
-    def across(value: float) -> float:
+    def across(value: Any) -> Any:
         return (value + REACH) / (2 * REACH) * width
 
-    def down(value: float) -> float:
+    def down(value: Any) -> Any:
         return (high - value) / (high - low) * height
 
     text += f'<path class="a" d="M0 {down(0):.1f}H{width}M{across(0):.1f} 0V{height}"/>'
@@ -185,10 +185,10 @@ def svg(activation: Activation, width: int = 300, height: int = 200, *, axes: bo
     return f"{text}</svg>"
 
 
-def _numbers(across: object, down: object, low: float, high: float) -> str:
-    places = [(f"{n:g}".replace("-", "−"), across(n) + 3, down(0) - 4) for n in (-4, -2, 2, 4)]  # type: ignore[operator]
+def _numbers(across: Callable[[Any], Any], down: Callable[[Any], Any], low: float, high: float) -> str:
+    places = [(f"{n:g}".replace("-", "−"), across(n) + 3, down(0) - 4) for n in (-4, -2, 2, 4)]
     ticks = [n for n in (-3, -2, -1, 1, 2, 3, 4) if low < n < high]
-    places += [(f"{n:g}".replace("-", "−"), across(0) + 4, down(n) + 4) for n in ticks]  # type: ignore[operator]
+    places += [(f"{n:g}".replace("-", "−"), across(0) + 4, down(n) + 4) for n in ticks]
     return "".join(f'<text x="{x:.1f}" y="{y:.1f}">{text}</text>' for text, x, y in places)
 
 

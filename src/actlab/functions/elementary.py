@@ -137,10 +137,12 @@ exponential = Activation(
     title="Exponential",
     formula=Formula("exp(x)", "e^x"),
     family="elementary",
-    year=None,
-    source="In no paper of its own; an activation function of Keras",
+    year=1989,
+    source="Durbin and Rumelhart, 1989, doi:10.1162/neco.1989.1.1.133, on logarithms of the inputs (product units); by "
+    "itself Koo and Ploenzke, 2019, doi:10.1101/650804",
     value_rule=_exponential,
     derivative_rule=_exponential,
+    notes="Formula as commonly implemented; Keras has it too.",
 )
 
 quadratic = Activation(
@@ -185,11 +187,12 @@ arcsinh = Activation(
     title="Inverse hyperbolic sine",
     formula=Formula("arcsinh(x) = ln(x + sqrt(1 + x^2))", r"\mathrm{arsinh}(x) = \ln(x + \sqrt{1 + x^2})"),
     family="elementary",
-    year=None,
-    source="In no paper of its own",
+    year=2020,
+    source="Parisi, m-arcsinh, 2020, arXiv:2009.07530, there times sqrt(|x|)/12",
     value_rule=_arcsinh,
     derivative_rule=_arcsinh_derivative,
     aliases=("asinh", "arsinh"),
+    notes="Formula as commonly implemented. A paper that proposes it without a factor could not be found.",
 )
 
 softroot = Activation(
@@ -201,7 +204,7 @@ softroot = Activation(
     source="Pohlen and others, 2018, arXiv:1805.11593, to rescale returns, with a small multiple of x added",
     value_rule=_softroot,
     derivative_rule=_softroot_derivative,
-    notes="Formula as commonly implemented.",
+    notes="Formula as commonly implemented. As an activation function by itself no paper could be confirmed.",
 )
 
 seagull = Activation(
@@ -213,6 +216,7 @@ seagull = Activation(
     source="Gao and Zhang, 2020, arXiv:2011.11713",
     value_rule=_seagull,
     derivative_rule=_seagull_derivative,
+    notes="The echoAI package has the same formula and names the same paper, on even activation functions.",
 )
 
 symmetric_log = Activation(
@@ -225,6 +229,8 @@ symmetric_log = Activation(
     value_rule=_symmetric_log,
     derivative_rule=_symmetric_log_derivative,
     aliases=("symlog",),
+    notes="Webber gives it as a scale for data. A survey (Kunc and Kléma, 2024, arXiv:2402.09092) reports it as an "
+    "activation function from before symlog; that paper could not be confirmed.",
 )
 
 FUNCTIONS = (

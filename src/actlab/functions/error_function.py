@@ -270,7 +270,8 @@ erf_act = Activation(
     derivative_rule=_erf_act_derivative,
     parameters=(Parameter("alpha", 0.75, trainable=True), Parameter("beta", 0.75, trainable=True)),
     parameter_derivatives={"alpha": _erf_act_by_alpha, "beta": _erf_act_by_beta},
-    notes="The parameters may be learnt; the defaults are their usual starting values.",
+    notes="The parameters may be learnt. The formula is the paper's; that it starts them at 0.75 could not be "
+    "confirmed.",
 )
 
 pserf = Activation(
@@ -284,7 +285,8 @@ pserf = Activation(
     derivative_rule=_pserf_derivative,
     parameters=(Parameter("gamma", 1.25, trainable=True), Parameter("delta", 0.85, trainable=True)),
     parameter_derivatives={"gamma": _pserf_by_gamma, "delta": _pserf_by_delta},
-    notes="The parameters may be learnt; the defaults are their usual starting values. Both 1 is SERF.",
+    notes="The parameters may be learnt. The formula is the paper's; that it starts them at 1.25 and 0.85 could not be "
+    "confirmed, and other code starts at 1 and 1.25. Both 1 is SERF.",
 )
 
 smu = Activation(

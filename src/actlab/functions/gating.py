@@ -289,7 +289,8 @@ e_swish = Activation(
     derivative_rule=_e_swish_derivative,
     parameters=(Parameter("beta", 1.375),),
     parameter_derivatives={"beta": _e_swish_by_beta},
-    notes="The paper tries beta from 1 to 2 and does best with 1.125 to 1.375. Elsewhere ESwish is another function.",
+    notes="The paper tries beta from 1 to 2 and does best with 1.125 to 1.375. Exponential swish, "
+    "exp(-x)*sigmoid(x), and x*sigmoid(beta*x) + (exp(x) - 1)*x, which some code calls eswish, are other functions.",
 )
 
 xsilu = Activation(
@@ -337,7 +338,7 @@ golu = Activation(
     formula=Formula("x*exp(-exp(-x))", r"x \, \exp(-e^{-x})"),
     family="gating",
     year=2025,
-    source="Das and others, Gompertz linear units, 2025, arXiv:2502.03654",
+    source="Das, Safari, Adriaensen and Hutter, Gompertz linear units, 2025, arXiv:2502.03654",
     value_rule=_golu,
     derivative_rule=_golu_derivative,
     aliases=("gompertz_linear",),

@@ -298,7 +298,8 @@ sparsemax = Activation(
     derivative_rule=_sparsemax_push,
     kind="grouping",
     notes="Shares are accurate to a few ulp of 1. The derivative mixes the units whose share is above 0. Infinite "
-    "units count as the largest finite number.",
+    "units count as the largest finite number. Keras 3.15's activations.sparsemax gives other numbers: shares that do "
+    "not sum to 1, for (0.3, 1, −2, 0.9) only 0.05.",
 )
 
 gumbel_softmax = Activation(
@@ -360,7 +361,7 @@ maxmin = Activation(
     ),
     family="grouping",
     year=2016,
-    source="Anil, Lucas and Grosse, 2018, arXiv:1811.05381; as OPLU Chernodub and Nowicki, 2016, arXiv:1604.02313",
+    source="As OPLU Chernodub and Nowicki, 2016, arXiv:1604.02313; Anil, Lucas and Grosse, 2018, arXiv:1811.05381",
     value_rule=_maxmin,
     derivative_rule=_maxmin_push,
     aliases=("oplu",),

@@ -276,7 +276,8 @@ srs = Activation(
     parameters=(Parameter("alpha", 5.0, trainable=True, low=0.0), Parameter("beta", 3.0, trainable=True, low=0.0)),
     parameter_derivatives={"alpha": _srs_by_alpha, "beta": _srs_by_beta},
     constraint=_positive_denominator,
-    notes="It tends to alpha on the right and to 0 on the left.",
+    notes="It tends to alpha on the right and to 0 on the left. The starting values 5 and 3 could not be confirmed; a "
+    "survey (arXiv:2402.09092) reports 2 and 3.",
 )
 
 tanh_soft = Activation(
@@ -298,8 +299,8 @@ tanh_soft = Activation(
         Parameter("delta", 1.0, low=0.0),
     ),
     parameter_derivatives={"delta": _tanh_soft_by_delta},
-    notes="A family: as it stands, tanh(0.87*x)*softplus(x). The paper's other member is x*tanh(0.6*exp(x)): alpha 0, "
-    "beta 0.6, gamma 1, delta 0; with beta 1 instead it is tanh_exp.",
+    notes="A family: as it stands, tanh(0.87*x)*softplus(x). The other member in the paper's summary is "
+    "x*tanh(0.6*exp(x)): alpha 0, beta 0.6, gamma 1, delta 0; with beta 1 instead it is tanh_exp.",
 )
 
 eis = Activation(

@@ -248,12 +248,14 @@ sinc = Activation(
     title="Sinc",
     formula=Formula("sin(x)/x", r"\frac{\sin(x)}{x}"),
     family="periodic",
-    year=None,
-    source="In no paper of its own; for coordinates Saratchandran and others, 2024, arXiv:2402.05427",
+    year=2008,
+    source="Efe, Novel neuronal activation functions for feedforward neural networks, Neural Processing Letters, 2008; "
+    "for coordinates Saratchandran and others, 2024, arXiv:2402.05427",
     value_rule=_sinc,
     derivative_rule=_sinc_derivative,
-    notes="Not normalised; NumPy's sinc is sin(pi*x)/(pi*x). Beside the roots of its derivative this is accurate to "
-    "2e-6 in float32, its sign is right.",
+    notes="Formula as commonly implemented, not normalised; NumPy's sinc is sin(pi*x)/(pi*x), and which one Efe takes "
+    "could not be confirmed. Beside the roots of its derivative this is accurate to 2e-6 in float32, its sign is "
+    "right.",
 )
 
 FUNCTIONS = (sine, cosine, siren, snake, gcu, sinc)

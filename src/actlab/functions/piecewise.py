@@ -167,10 +167,10 @@ hard_mish = Activation(
     formula=Formula("x*(x + 2, clipped to [0, 2])/2", r"x \, \frac{\min(2, \max(0, x + 2))}{2}"),
     family="piecewise",
     year=2020,
-    source="Misra, H-Mish, 2020; in timm (Wightman)",
+    source="Misra, H-Mish (digantamisra98/H-Mish), 2020; in the timm package (Wightman)",
     value_rule=_hard_mish,
     derivative_rule=_hard_mish_derivative,
-    notes="Formula as commonly implemented.",
+    notes="Formula as commonly implemented: as in timm, which names Misra's notes as its origin.",
 )
 
 threshold = Activation(
@@ -269,6 +269,8 @@ sqnl = Activation(
     value_rule=_sqnl,
     derivative_rule=_sqnl_derivative,
     aliases=("square_nonlinearity",),
+    notes="A survey (Kunc and Kléma, 2024, arXiv:2402.09092) finds slips in the formula as printed; this is the one it "
+    "and echoAI give.",
 )
 
 srelu = Activation(
@@ -309,13 +311,14 @@ triangular = Activation(
     title="Triangular",
     formula=Formula("max(0, 1 - |x|)", r"\max(0, 1 - |x|)"),
     family="piecewise",
-    year=None,
-    source="As in MATLAB (tribas); the hat function of finite elements",
+    year=2000,
+    source="Demuth and Beale, Neural Network Toolbox for MATLAB 6, MathWorks, 2000 (tribas)",
     value_rule=_triangular,
     derivative_rule=_triangular_derivative,
     aliases=("hat", "triangular_basis"),
-    notes="Formula as commonly implemented. The Hat function of Hong and others, 2022, arXiv:2208.04924, is this one "
-    "moved to the right by 1. The derivative at the tip is 1, that of the piece on the left.",
+    notes="Formula as commonly implemented; MATLAB may have had it before version 6. In finite elements it is the hat "
+    "function. The Hat function of Hong, Siegel, Tan and Xu, 2022, arXiv:2208.04924, is this one moved to the right "
+    "by 1. The derivative at the tip is 1, that of the piece on the left.",
 )
 
 FUNCTIONS = (

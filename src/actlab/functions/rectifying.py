@@ -361,8 +361,8 @@ frelu = Activation(
     aliases=("flexible_relu",),
     parameters=(Parameter("bias", _FLEXIBLE_BIAS, trainable=True),),
     parameter_derivatives={"bias": _by_bias},
-    notes="It starts at −0.398 = −1/√(2π), which gives a unit normal mean 0; published code also starts elsewhere, "
-    "as at 1. The funnel ReLU (arXiv:2007.11824) is called FReLU too and is another function.",
+    notes="It starts at −0.398 = −1/√(2π), which gives a unit normal mean 0; the authors' Torch code starts at −1. "
+    "The funnel ReLU (arXiv:2007.11824) is called FReLU too and is another function.",
 )
 
 nlrelu = Activation(
@@ -371,7 +371,7 @@ nlrelu = Activation(
     formula=Formula("ln(1 + beta*max(x, 0))", r"\ln(1 + \beta \max(x, 0))"),
     family="rectifying",
     year=2019,
-    source="Liu, Zhang, Sun, Liang and Zhang, Natural-logarithm-rectified activation function, 2019, arXiv:1908.03682",
+    source="Liu, Zhang, Gao, Qu and Ji, Natural-logarithm-rectified activation function, 2019, arXiv:1908.03682",
     value_rule=_nlrelu,
     derivative_rule=_nlrelu_derivative,
     aliases=("natural_logarithm_relu",),
@@ -405,7 +405,8 @@ sine_relu = Activation(
     value_rule=_sine_relu,
     derivative_rule=_sine_relu_derivative,
     parameters=(Parameter("epsilon", 0.0025),),
-    notes="It jumps from −epsilon to 0 at 0. At −∞, where it has no limit, value and derivative are taken as 0. "
+    notes="Formula as in echoAI, there with epsilon 0.01; other code has 0.0025 or 0.025. It jumps from −epsilon to "
+    "0 at 0. At −∞, where it has no limit, value and derivative are taken as 0. "
     "Beyond |x| = 10⁶ it is as accurate as the library's sine and cosine beside their zeros: to 1e−11 in float64.",
 )
 

@@ -172,7 +172,8 @@ def _refined(wanted: Array, other: Activation, free: list[Parameter], sign: floa
     settings = _rounded(free, solution[1:]) or ()
     stretch = sign * _round(float(np.exp(np.clip(solution[0], -4, 4))))
     scale, shift = _line(wanted, _values(other, stretch * _NEAR, dict(settings)))
-    yield Relation(other.name, settings, _round(scale), _round(shift), stretch)
+    if np.isfinite(scale) and np.isfinite(shift):
+        yield Relation(other.name, settings, _round(scale), _round(shift), stretch)
 
 
 def _least_squares(residual: object, start: list[float]) -> Array | None:
@@ -220,7 +221,8 @@ def _line(wanted: Array, given: Array) -> tuple[float, float]:
 def _unexplained(wanted: Array, given: Array) -> Array:
     """What is left of `wanted` beside the best line through `given`, relative to what there was."""
     scale, shift = _line(wanted, given)
-    return (wanted - shift - scale * given) / max(float(np.std(wanted)), 1e-300)
+    with np.errstate(all="ignore"):
+        return (wanted - shift - scale * given) / max(float(np.std(wanted)), 1e-300)
 
 
 def _rest(wanted: Array, given: Array) -> float:

@@ -27,11 +27,18 @@ class Root(NamedTuple):
     coefficients: tuple[float, ...]
 
 
+def _read() -> dict[str, tuple[tuple[Root, Root], ...]]:
+    table = json.loads(files("actlab.functions").joinpath("roots.json").read_text(encoding="utf-8"))
+    return {name: tuple((_root(single), _root(double)) for single, double in pairs) for name, pairs in table.items()}
+
+
+def _root(entry: list[Any]) -> Root:
+    position, reach, at_position, coefficients = entry
+    return Root(position, reach, at_position, tuple(coefficients))
+
+
 #: name → for each root the pair for float32 and float64. "gelu" is its derivative, "gelu.value" would be its value.
-ROOTS: dict[str, tuple[tuple[Root, Root], ...]] = {
-    name: tuple((Root(*single[:3], tuple(single[3])), Root(*double[:3], tuple(double[3]))) for single, double in pairs)
-    for name, pairs in json.loads(files("actlab.functions").joinpath("roots.json").read_text(encoding="utf-8")).items()
-}
+ROOTS: dict[str, tuple[tuple[Root, Root], ...]] = _read()
 
 
 def through_roots(general: Any, x: Any, xp: Any, name: str) -> Any:

@@ -96,7 +96,7 @@ spike_triangular = Activation(
     derivative_rule=_triangular,
     parameters=(Parameter("height", 1.0, low=0.0),),
     notes=_FORWARD.format("a smoothed step made of two parabolas") + " height is 1 in Esser's networks, 0.3 in "
-    "Bellec's. What snnTorch calls triangular is another function.",
+    "Bellec's. What snnTorch calls triangular is another function, of slope 1 below and -1 above.",
 )
 
 FUNCTIONS = (spike_fast_sigmoid, spike_arctan, spike_triangular)

@@ -109,10 +109,11 @@ bent_identity = Activation(
     title="Bent identity",
     formula=Formula("(sqrt(x^2 + 1) - 1)/2 + x", r"\frac{\sqrt{x^2 + 1} - 1}{2} + x"),
     family="square_root",
-    year=None,
-    source="Formula as commonly implemented; where it was first published is not known.",
+    year=2017,
+    source="Wagenaar, neataptic (package), 2017; in Wikipedia's table of activation functions by 2018",
     value_rule=_bent_identity,
     derivative_rule=_bent_identity_derivative,
+    notes="Formula as commonly implemented; where it was first published is not known.",
 )
 
 FUNCTIONS = (squareplus, isrlu, bent_identity)

@@ -263,8 +263,9 @@ tanh = Activation(
     title="Tanh",
     formula=Formula("tanh(x)", r"\tanh(x)"),
     family="squashing",
-    year=1998,
-    source="LeCun, Bottou, Orr and Müller, 1998, doi:10.1007/3-540-49430-8_2",
+    year=1992,
+    source="Kalman and Kwasny, Why tanh, 1992, doi:10.1109/IJCNN.1992.227257; LeCun, Bottou, Orr and Müller, 1998, "
+    "doi:10.1007/3-540-49430-8_2",
     value_rule=_tanh,
     derivative_rule=tanh_derivative,
     aliases=("hyperbolic_tangent",),
@@ -370,11 +371,11 @@ log_sigmoid = Activation(
     title="Log-sigmoid",
     formula=Formula("ln(1/(1 + exp(-x)))", r"\ln \frac{1}{1 + e^{-x}}"),
     family="squashing",
-    year=None,
-    source="The logarithm of the sigmoid, as in PyTorch, JAX and Keras",
+    year=2011,
+    source="Collobert, Kavukcuoglu and Farabet, Torch7, 2011 (nn.LogSigmoid); torch.nn.LogSigmoid",
     value_rule=_log_sigmoid,
     derivative_rule=_log_sigmoid_derivative,
-    notes="It is -softplus(-x).",
+    notes="Formula as commonly implemented. It is -softplus(-x).",
 )
 
 soft_clipping = Activation(
@@ -404,7 +405,8 @@ weighted_tanh = Activation(
     value_rule=_weighted_tanh,
     derivative_rule=_weighted_tanh_derivative,
     parameters=(Parameter("weight", 1.7145, low=0.0),),
-    notes="Formula as commonly implemented. With weight 1, which echoAI's layers start from, it is tanh.",
+    notes="Formula as in echoAI. With weight 1, which echoAI's layers start from, it is tanh; 1.7145 is that of the "
+    "comparisons in the repository of Mish, by the same author.",
 )
 
 laplace = Activation(
