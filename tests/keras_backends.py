@@ -19,20 +19,26 @@ from actlab.functions import catalogue
 BACKEND = keras.backend.backend()
 # From NUMERICS: function, which, input, what is right.
 KNOWN = [
-    ("gelu", "value", -5.5, -1.0444259607e-7),
-    ("gelu", "value", -6.0, -5.9195e-9),
+    ("gelu", "value", -5.5, -1.04442593562e-7),
+    ("gelu", "value", -6.0, -5.91952587e-9),
     ("gelu", "value", np.inf, np.inf),
     ("gelu", "value", -np.inf, 0.0),
     ("silu", "value", -np.inf, 0.0),
     ("mish", "value", -np.inf, 0.0),
     ("softsign", "value", -np.inf, -1.0),
     ("softsign", "value", np.inf, 1.0),
-    ("elu", "derivative", -17.0, 4.1399e-8),
-    ("tanh", "derivative", 10.0, 8.2446e-9),
+    ("elu", "derivative", -17.0, 4.13993772e-8),
+    ("tanh", "derivative", 10.0, 8.24461446e-9),
     ("relu", "derivative", 0.0, 0.0),
     ("leaky_relu", "derivative", 0.0, 0.01),
     ("hard_tanh", "derivative", 1.0, 1.0),
     ("hard_tanh", "derivative", -1.0, 0.0),
+    ("hard_swish", "value", -np.inf, 0.0),
+    ("gelu_tanh", "derivative", 1e20, 1.0),
+    ("gelu_tanh", "derivative", -1e20, 0.0),
+    ("sigmoid", "derivative", 40.0, 4.248354255e-18),
+    ("squareplus", "value", -1e4, 9.9999999e-5),
+    ("tanh_shrink", "value", 1e-4, 3.33333308e-13),
 ]
 SPECIAL = [0.0, -np.inf, np.inf, np.nan]
 
@@ -45,8 +51,11 @@ def array(x):
     return keras.ops.convert_to_numpy(x)
 
 
-def value_and_gradient(function, x, share=None):
-    """f(x) and the gradient of Σ share·f(x), by the automatic differentiation of the backend."""
+def value_and_gradient(function, x, share=None, graph=None):
+    """f(x) and the gradient of Σ share·f(x), by the automatic differentiation of the backend.
+
+    `graph` has options of tf.function, inside of which it is to be computed.
+    """
     if BACKEND == "jax":
         import jax
 
@@ -64,12 +73,15 @@ def value_and_gradient(function, x, share=None):
         return value.detach().numpy(), torch.autograd.grad(value, x, share)[0].numpy()
     import tensorflow as tf
 
-    x = tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        value = function(x)
-    zero = tf.UnconnectedGradients.ZERO
-    return value.numpy(), tape.gradient(value, x, output_gradients=share, unconnected_gradients=zero).numpy()
+    def both(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        zero = tf.UnconnectedGradients.ZERO
+        return value, tape.gradient(value, x, output_gradients=share, unconnected_gradients=zero)
+
+    both = both if graph is None else tf.function(both, **graph)
+    return tuple(result.numpy() for result in both(tf.constant(x)))
 
 
 def inputs(dtype, *, special=True):
@@ -110,8 +122,11 @@ def spread(function, x):
         return np.abs(function(x * (1 + 1e-4)) - function(x * (1 - 1e-4))) / 2e-4
 
 
-def agreement(dtype):
-    """For each function how far value, derivative and gradient are from NumPy's, in rounding errors."""
+def agreement(dtype, graph=None):
+    """For each function how far value, derivative and gradient are from NumPy's, in rounding errors.
+
+    `graph` as for `value_and_gradient`.
+    """
     table = {}
     for name, activation in catalogue.items():
         grouping = activation.kind == "grouping"
@@ -127,14 +142,14 @@ def agreement(dtype):
                 "derivative": spread(lambda x: activation.derivative(x, **wide), x.astype(np.float64)),  # noqa: B023
             }
         share = np.random.default_rng(7).normal(size=right["value"].shape).astype(dtype) if grouping else None
-        value, slope = value_and_gradient(lambda x: activation(x, **parameters), x, share)  # noqa: B023
+        value, slope = value_and_gradient(lambda x: activation(x, **parameters), x, share, graph)  # noqa: B023
         row = {"value": disagreement(value, right["value"], slack["value"], dtype)}
         if grouping:
             row["gradient"] = transposed(activation, x, parameters, share, slope, slack["derivative"])
         else:
             row["gradient"] = disagreement(slope, right["derivative"], slack["derivative"], dtype)
         # JAX's is what other tests measure, and slow to compile.
-        if BACKEND != "jax":
+        if BACKEND != "jax" and graph is None:
             derivative = array(activation.derivative(tensor(x), **parameters))
             row["derivative"] = disagreement(derivative, right["derivative"], slack["derivative"], dtype)
         table[name] = row
@@ -169,6 +184,21 @@ def known():
             if which == "value" or door == "function":
                 rows.append([f"{name} {which} {x} by {door}", [float(v) for v in np.unique(got)], right])
     half = np.array([-8.625, 1.5, -0.3], "float32")
+    rows.extend(
+        [
+            f"{name} {x} in bfloat16",
+            float(got),
+            float(array(keras.ops.cast(keras.ops.cast(right, "bfloat16"), "float32"))),
+        ]
+        for name in ("gelu", "silu", "mish")
+        for x, got, right in zip(
+            half,
+            array(keras.ops.cast(catalogue[name](keras.ops.cast(tensor(half), "bfloat16")), "float32")),
+            # −0.3 is no number of bfloat16; this is the nearest.
+            catalogue[name](np.array([-8.625, 1.5, -0.30078125])).astype("float32"),
+            strict=True,
+        )
+    )
     rows.extend(
         [f"{name} in float16", float(got), float(np.float16(right))]
         for name in ("gelu", "silu", "mish")
@@ -276,6 +306,7 @@ def layers():
         "maxout": [maxout.compute_output_shape((None, 8, 3)), tuple(maxout(np.ones((2, 8, 3), "float32")).shape)],
         "symbolic": [tuple(actlab.keras.get("mish")(symbolic).shape), tuple(maxout(keras.Input((8, 3))).shape)],
         "equal": actlab.keras.get("Leaky-ReLU", negative_slope=0.2) == actlab.keras.get("lrelu", negative_slope=0.2),
+        "number": float(array(actlab.keras.Activation("relu")(tensor(np.float32(2.0))))),
         "refused": {
             "unknown": refusal(lambda: actlab.keras.get("gelly"), UnknownName),
             "unknown_layer": refusal(lambda: actlab.keras.Activation("gelly"), UnknownName),
@@ -287,6 +318,14 @@ def layers():
             "axis": refusal(
                 lambda: actlab.keras.Activation("prelu", axis=4)(np.ones((2, 3), "float32")), InvalidFunction
             ),
+            "axis_of_softmax": refusal(
+                lambda: actlab.keras.Activation("softmax", axis=4)(np.ones((2, 3), "float32")), InvalidFunction
+            ),
+            "axis_of_maxout": refusal(
+                lambda: actlab.keras.Activation("maxout", axis=4)(np.ones((2, 3), "float32")), InvalidFunction
+            ),
+            "axis_is_a_word": refusal(lambda: actlab.keras.Activation("softmax", axis="last"), InvalidFunction),
+            "axis_of_an_argument": refusal(lambda: actlab.keras.get("softmax", axis=True), InvalidFunction),
             "units": refusal(lambda: maxout(np.ones((2, 7, 3), "float32")), InvalidFunction),
             "unknown_units": refusal(
                 lambda: actlab.keras.Activation("prelu", axis=1)(keras.Input((None, 3))), InvalidFunction

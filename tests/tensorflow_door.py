@@ -1,53 +1,40 @@
 """TensorFlow's own ways of calling the catalogue; part of `keras_backends`, which runs it in a process of its own."""
 
+import jax
 import numpy as np
 import tensorflow as tf
-from tests.keras_backends import inputs, refusal, weights
+from tests.keras_backends import agreement, inputs, refusal, weights
 
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue, register, unregister
 
 ORDINARY = np.array([-6.3, -2.1, -1.2, -0.77, -0.3, 0.04, 0.9, 2.3]).reshape(1, 2, 1, 4)
 
-# XLA takes a second for each.
-COMPILED = ("gelu", "mish", "leaky_relu", "pau", "snake", "softmax", "sparsemax", "maxout", "funnel_relu")
-
 
 def compiled():
-    """Every function inside tf.function, batch size unknown, and some by XLA: largest difference from eager results."""
+    """Every function inside tf.function, batch size unknown, and there by XLA, too: how far from NumPy's."""
+    unknown = {"input_signature": [tf.TensorSpec((None, *inputs(np.float32).shape[1:]), tf.float32)]}
+    return {
+        "graph": agreement(np.float32, unknown),
+        "xla": agreement(np.float32, {**unknown, "jit_compile": True}),
+    }
+
+
+def jacobians():
+    """Jacobians inside tf.function, batch size unknown, which changes how they are put together."""
     table = {}
     for name, activation in catalogue.items():
-        x = inputs(np.float32, special=activation.kind != "grouping")
-        parameters = weights(activation, x.shape[-1], np.float32)
+        if activation.kind == "grouping":
+            x = inputs(np.float64, special=False)
+            parameters = weights(activation, x.shape[-1], np.float64)
+            signature = [tf.TensorSpec((None, *x.shape[1:]), tf.float64)]
 
-        def both(x, activation=activation, parameters=parameters):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                value = activation(x, **parameters)
-            return value, activation.derivative(x, **parameters), tape.gradient(value, x)
+            def derivative(x, activation=activation, parameters=parameters):
+                return activation.derivative(x, **parameters)
 
-        eager = both(tf.constant(x))
-        row = {}
-        for way, options in {
-            "graph": {"input_signature": [tf.TensorSpec((None, *x.shape[1:]), tf.float32)]},
-            "xla": {"jit_compile": True},
-        }.items():
-            if way == "xla" and name not in COMPILED:
-                continue
-            results = tf.function(both, **options)(tf.constant(x))
-            row[way] = max(_apart(got.numpy(), wanted.numpy()) for got, wanted in zip(results, eager, strict=True))
-        table[name] = row
+            got = tf.function(derivative, input_signature=signature)(x).numpy()
+            table[name] = float(np.max(np.abs(got - derivative(x)))) if got.shape == derivative(x).shape else "shape"
     return table
-
-
-def _apart(got, wanted):
-    with np.errstate(all="ignore"):
-        difference = np.where(
-            (got == wanted) | (np.isnan(got) & np.isnan(wanted)),
-            0.0,
-            np.abs(got - wanted) / np.maximum(np.abs(wanted), 1e-3),
-        )
-    return float(np.max(np.where(np.isnan(difference), np.inf, difference)))
 
 
 def second():
@@ -133,6 +120,14 @@ def types():
         "list_with_tensor": catalogue["prelu"]([-1.0, 2.0], negative_slope=slope).dtype.name,
         "scalar": float(catalogue["gelu"](tf.constant(1.0))),
         "integers": refusal(lambda: catalogue["relu"](tf.constant([1, 2])), InvalidInput),
+        "unsigned": refusal(lambda: catalogue["relu"](tf.constant([1, 2], tf.uint8)), InvalidInput),
+        "bool": refusal(lambda: catalogue["relu"].derivative(tf.constant([True])), InvalidInput),
+        "complex": refusal(lambda: catalogue["softmax"](tf.Variable([1.0 + 2.0j])), InvalidInput),
+        "ragged": refusal(lambda: catalogue["relu"](tf.ragged.constant([[1.0], [2.0, 3.0]])), InvalidInput),
+        "jax_parameter": refusal(
+            lambda: catalogue["prelu"](tf.ones(2), negative_slope=jax.numpy.ones(2)), InvalidInput
+        ),
+        "jax_input": refusal(lambda: catalogue["prelu"](jax.numpy.ones(2), negative_slope=slope), InvalidInput),
         "shape": refusal(lambda: catalogue["prelu"](tf.ones((2, 3)), negative_slope=tf.ones(2)), InvalidFunction),
         "axis": refusal(lambda: catalogue["softmax"](tf.ones((2, 3)), axis=2), InvalidFunction),
         "units": refusal(lambda: catalogue["maxout"](tf.ones((2, 3))), InvalidFunction),
@@ -142,6 +137,9 @@ def types():
             ).max()
         ),
         "two_unknown_lengths": unknown_lengths(),
+        "unknown_rank": unknown("gelu", None),
+        "unknown_rank_units": refusal(lambda: unknown("softmax", None), InvalidFunction),
+        "unknown_units": refusal(lambda: unknown("softmax", (None, None)), InvalidFunction),
     }
 
 
@@ -158,6 +156,13 @@ def unknown_lengths():
     return [bool(np.array_equal(a.numpy(), b)) for a, b in zip(got, wanted, strict=True)]
 
 
+def unknown(name, shape):
+    """How far a function of a tensor whose shape is not known is from NumPy's."""
+    signature = [tf.TensorSpec(shape, tf.float64)]
+    traced = tf.function(catalogue[name], input_signature=signature, autograph=False)
+    return float(np.abs(traced(ORDINARY[0, :, 0]).numpy() - catalogue[name](ORDINARY[0, :, 0])).max())
+
+
 def own():
     """A function of one's own: without a derivative it gets TensorFlow's; what the namespace lacks is said."""
     register("tests_own", lambda x, xp: xp.sinh(x) * xp.maximum(x, 0.0) + xp.sign(x) * xp.arctan(x))
@@ -172,7 +177,7 @@ def own():
             "value": float(np.abs(value.numpy() - own(x.numpy())).max()),
             "derivative": float(np.abs(own.derivative(x).numpy() - own.derivative(x.numpy())).max()),
             "gradient": float(np.abs(tape.gradient(value, x).numpy() - own.derivative(x.numpy())).max()),
-            "lacking": refusal(lambda: catalogue["tests_lacking"](x), AttributeError),
+            "lacking": refusal(lambda: catalogue["tests_lacking"](x), InvalidFunction),
         }
     finally:
         unregister("tests_own")
@@ -185,16 +190,23 @@ def noise():
     for name, activation in catalogue.items():
         if not activation.noise:
             continue
-        parameters = weights(activation, 6, np.float32)
+        # A strength of noise that is learnt may start at 0.
+        strength = {p.name: 0.5 for p in activation.parameters if p.trainable and not p.shape}
+        parameters = weights(activation, 6, np.float32) | strength
         x = tf.random.stateless_normal((4, 6), (1, 2))
 
         def draw(seed, activation=activation, parameters=parameters, x=x):
-            # A strength of noise that is learnt may start at 0.
-            strength = {p.name: 0.5 for p in activation.parameters if p.trainable and not p.shape}
-            return activation(x, key=tf.random.Generator.from_seed(seed), **strength, **parameters).numpy()
+            return activation(x, key=tf.random.Generator.from_seed(seed), **parameters)
 
-        first = draw(1)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = draw(1)
+        slope = tape.gradient(value, x, output_gradients=value)
+        written = activation.derivative(x, key=tf.random.Generator.from_seed(1), **parameters)
+        pulled = tf.einsum("bo,boi->bi", value, written) if activation.kind == "grouping" else value * written
+        first = value.numpy()
         table[name] = {
+            "gradient": float(tf.reduce_max(tf.abs(slope - pulled))),
             "same": bool(np.array_equal(first, draw(1))),
             "different": bool(not np.array_equal(first, draw(2))),
             "finite": bool(np.isfinite(first).all()),
@@ -205,6 +217,7 @@ def noise():
 
 SECTIONS = {
     "compiled": compiled,
+    "jacobians": jacobians,
     "second": second,
     "parameters": parameters,
     "types": types,

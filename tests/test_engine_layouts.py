@@ -188,6 +188,35 @@ def test_convolutions_and_pools_equal_the_network_member_by_member():
 
 
 @LAYOUTS
+def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_observed(layout):
+    layers = [Dense(4), Act(), Dense(6), Act("gumbel_softmax"), Dense(2)]
+    population = population_of(layers, ["rrelu", "prob_act", "tanh"], (3,), (0.1, 0.2))
+    rng = np.random.default_rng(5)
+    with jax.enable_x64(True):
+        params = random_parameters(population, rng)
+        x = rng.normal(size=(BATCH, SEEDS, 3))
+        keys = jax.vmap(jax.random.key)(np.arange(SEEDS, dtype=np.uint32))
+        pull = np.ones((len(population.arms), SEEDS, BATCH, 2))
+        drawn, _ = logits_and_gradient(layout, population, params, x, pull, keys)
+        still, _ = logits_and_gradient(layout, population, params, x, pull)
+        expected = [
+            [
+                population.networks[arm.activation].apply(
+                    of_member(population, params, i, seed),
+                    jnp.asarray(x[:, seed]),
+                    training=True,
+                    key=keys[seed],
+                )
+                for seed in range(SEEDS)
+            ]
+            for i, arm in enumerate(population.arms)
+        ]
+    np.testing.assert_allclose(drawn, np.array(expected), rtol=1e-10)
+    np.testing.assert_allclose(still, numpy_logits(population, params, x), rtol=1e-10)
+    assert np.abs(drawn - still).min() > 0
+
+
+@LAYOUTS
 def test_dropout_draws_by_seed_and_place_as_the_network_does(layout):
     layers = [Dropout(0.4), Dense(4), Act(), Dropout(0.5), Dense(2)]
     population = population_of(layers, ["tanh", "elu"], (3,))

@@ -152,6 +152,31 @@ def test_maxout_keeps_the_units_behind_dropout_and_pooling_too():
     assert [site.output_shape[-1] for site in network.sites if isinstance(site.layer, Act)] == [8, 16]
 
 
+def test_crelu_takes_half_the_units_and_makes_them_two_each():
+    network = build([Dense(8), Act(), Dense(3)], (5,), "crelu")
+    assert [site.output_shape for site in network.sites] == [(4,), (8,), (3,)]
+    assert network.apply(network.init(jax.random.key(0)), np.ones((2, 5), np.float32)).shape == (2, 3)
+    with pytest.raises(InvalidNetwork, match="layer dense1: crelu makes 2 units out of one input, and 5 units are no"):
+        build([Dense(5), Act(), Dense(3)], (5,), "crelu")
+
+
+def test_functions_with_weights_of_their_own_are_sent_to_pytorch():
+    with pytest.raises(
+        InvalidNetwork, match=r"layer act1: meta_acon has weights .* actlab.torch.Activation\('meta_acon"
+    ):
+        build([Dense(8), Act(), Dense(3)], (5,), "meta_acon")
+
+
+def test_a_stochastic_function_draws_while_training_only():
+    network = build([Act()], (1000,), "rrelu")
+    x = -np.ones((2, 1000), np.float32)
+    still = network.apply({}, x)
+    np.testing.assert_allclose(still, -11 / 48, rtol=1e-6)
+    drawn = network.apply({}, jax.numpy.asarray(x), training=True, key=jax.random.key(0))
+    assert -1 / 3 <= drawn.min() < drawn.max() <= -1 / 8
+    assert len(np.unique(drawn)) > 1900
+
+
 def test_matching_parameters_keeps_the_budget():
     layers = (Dense(64), Act(), Dense(64), Act(), Dense(10))
     budget = build(layers, (32,)).parameter_count

@@ -84,7 +84,7 @@ class Activation(keras.layers.Layer):
         **parameters: float,
     ) -> None:
         activation = catalogue[function]
-        parameters = _checked(activation, parameters)
+        parameters = _checked(activation, axis, parameters)
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         self.function = activation.name
         self.axis = axis
@@ -116,7 +116,8 @@ class Activation(keras.layers.Layer):
             weight = self.add_weight(shape=shape, initializer=initial, autocast=False, name=parameter.name)
             setattr(self, f"_{parameter.name}_weight", weight)
             learnt.append(parameter.name)
-        units, group = input_shape[self.axis], self._activation.inputs_per_unit(**self._settings())
+        group = self._activation.inputs_per_unit(**self._settings())
+        units = None if group == 1 else self._length(input_shape)
         if units is not None and units % group:
             raise InvalidFunction(
                 f"{self.function} needs a multiple of {group} units along axis {self.axis}; the input's shape is "
@@ -136,8 +137,9 @@ class Activation(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the input, but for functions that change the width."""
-        units, group = input_shape[self.axis], self._activation.inputs_per_unit(**self._settings())
-        if units is None or group == 1:
+        group = self._activation.inputs_per_unit(**self._settings())
+        units = None if group == 1 else self._length(input_shape)
+        if units is None:
             return tuple(input_shape)
         shape = list(input_shape)
         shape[self.axis] = int(units / group)
@@ -148,10 +150,13 @@ class Activation(keras.layers.Layer):
         own = {"function": self.function, "axis": self.axis, "per_unit": self.per_unit, "seed": self.seed}
         return {**super().get_config(), **own, **dict(self._given)}
 
-    def _units(self, input_shape: Shape) -> int:
+    def _length(self, input_shape: Shape) -> int | None:
         if not -len(input_shape) <= self.axis < len(input_shape):
             raise InvalidFunction(f"{self.function}: the input's shape {tuple(input_shape)} has no axis {self.axis}.")
-        units = input_shape[self.axis]
+        return input_shape[self.axis]
+
+    def _units(self, input_shape: Shape) -> int:
+        units = self._length(input_shape)
         if units is None:
             raise InvalidFunction(
                 f"{self.function} has weights for each unit: the input's shape {tuple(input_shape)} must say how many "
@@ -193,7 +198,7 @@ class Function:
 
     def __init__(self, function: str, *, axis: int = -1, **parameters: float) -> None:
         self._activation = catalogue[function]
-        self._given = _checked(self._activation, parameters)
+        self._given = _checked(self._activation, axis, parameters)
         self.axis = axis
         self.__name__ = self._activation.name
         bare = [parameter.name for parameter in self._activation.parameters if parameter.default is None]
@@ -255,8 +260,10 @@ def get(function: str, *, axis: int = -1, **parameters: float) -> Function:
     return Function(function, axis=axis, **parameters)
 
 
-def _checked(activation: CatalogueActivation, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given parameters as numbers, once they are known to be valid."""
+def _checked(activation: CatalogueActivation, axis: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given parameters as numbers, once they and the axis are known to be valid."""
+    if isinstance(axis, bool) or not isinstance(axis, int):
+        raise InvalidFunction(f"{activation.name}: axis must be an integer; it was given {axis!r}.")
     for name, value in given.items():
         if np.ndim(value):
             raise InvalidFunction(f"{activation.name}: {name!r} is a number in Keras; it was given {value!r}.")

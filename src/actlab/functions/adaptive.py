@@ -267,7 +267,8 @@ brelu = Activation(
     aliases=("bipolar_relu",),
     kind="grouping",
     notes="The paper's form f(x), −f(−x) in turn, with f the ReLU. Units are counted from 0. At 0 "
-    "the derivative is that of the piece on the left: 0 for even units, 1 for odd ones. The bounded ReLU, min(max(x, 0), c), is called BReLU too.",
+    "the derivative is that of the piece on the left: 0 for even units, 1 for odd ones. The bounded "
+    "ReLU, min(max(x, 0), c), is called BReLU too.",
 )
 
 poly_norm = Activation(

@@ -218,6 +218,9 @@ def check_type(x: Any, function: str) -> None:
     if name not in FLOAT_TYPES:
         way = "x.real and x.imag apart" if name.startswith("complex") else "x.astype('float32')"
         way = way.replace("astype('float32')", "float()") if is_torch(x) else way
+        if is_tensorflow(x):
+            is_complex = name.startswith("complex")
+            way = "tf.math.real(x) and tf.math.imag(x) apart" if is_complex else "tf.cast(x, 'float32')"
         raise InvalidInput(f"{_EXPECTED.format(function)}; it was given an array of {name}: convert it, {way}.")
 
 

@@ -269,8 +269,8 @@ sqnl = Activation(
     value_rule=_sqnl,
     derivative_rule=_sqnl_derivative,
     aliases=("square_nonlinearity",),
-    notes="A survey (Kunc and Kléma, 2024, arXiv:2402.09092) finds slips in the formula as printed; this is the one it "
-    "and echoAI give.",
+    notes="A survey (Kunc and Kléma, 2024, arXiv:2402.09092) finds slips in the formula as printed; this is the one of "
+    "echoAI.",
 )
 
 srelu = Activation(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -150,36 +150,49 @@ def _fit_parameters(wanted: Array, other: Activation, free: list[Parameter]) -> 
 def _scalings(wanted: Array, other: Activation, free: list[Parameter]) -> Iterable[Relation]:
     """Candidates with scale, shift and stretch: at the default parameters, and then with parameters fitted too."""
     for sign in (1.0, -1.0):
-        stretches = sign * _STRETCHES
-        rest = np.array([_rest(wanted, _values(other, s * _NEAR, {})) for s in stretches])
+        rest = _rest(wanted, _stretched(other, sign))
         best = [int(np.argmin(np.abs(_STRETCHES - 1.0)))]
         best += [i for i in np.argsort(rest)[:2] if i not in best]
         for i in best:
             if rest[i] < 0.2:
                 yield from _refined(wanted, other, [], sign, float(np.log(_STRETCHES[i])))
-    for sign in (1.0, -1.0) if free else ():
-        yield from _refined(wanted, other, free, sign, 0.0)
+    # Parameters may make a stretch superfluous: without one first. Where they are many they hold all scalings.
+    for stretched, sign in itertools.product((False, True), (1.0, -1.0)) if 0 < len(free) <= 3 else ():
+        yield from _refined(wanted, other, free, sign, 0.0, stretched=stretched)
 
 
-def _refined(wanted: Array, other: Activation, free: list[Parameter], sign: float, start: float) -> Iterable[Relation]:
+def _refined(
+    wanted: Array, other: Activation, free: list[Parameter], sign: float, start: float, *, stretched: bool = True
+) -> Iterable[Relation]:
+    """The relation that least squares lead to from a logarithm of the stretch, if they lead to one."""
+
+    def parts(values: Array) -> tuple[float, Array]:
+        return (float(np.exp(np.clip(values[0], -4, 4))), values[1:]) if stretched else (1.0, values)
+
     def residual(values: Array) -> Array:
-        given = _values(other, sign * np.exp(np.clip(values[0], -4, 4)) * _NEAR, _named(free, values[1:]))
-        return _finite(_unexplained(wanted, given))
+        stretch, rest = parts(values)
+        return _finite(_unexplained(wanted, _values(other, sign * stretch * _NEAR, _named(free, rest))))
 
-    solution = _least_squares(residual, [start, *(_inside(p) for p in free)])
+    solution = _least_squares(residual, [*([start] if stretched else []), *(_inside(p) for p in free)])
     if solution is None:
         return
-    settings = _rounded(free, solution[1:]) or ()
-    stretch = sign * _round(float(np.exp(np.clip(solution[0], -4, 4))))
+    stretch, rest = parts(solution)
+    settings = _rounded(free, rest) or ()
+    stretch = sign * _round(stretch)
     scale, shift = _line(wanted, _values(other, stretch * _NEAR, dict(settings)))
     if np.isfinite(scale) and np.isfinite(shift):
         yield Relation(other.name, settings, _round(scale), _round(shift), stretch)
 
 
-def _least_squares(residual: object, start: list[float]) -> Array | None:
+def _least_squares(residual: Callable[[Array], Array], start: list[float]) -> Array | None:
+    """The solution where all residuals vanish, or None; what is far from it after a few steps is given up."""
     from scipy.optimize import least_squares
 
-    fitted = least_squares(residual, start, method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=40 * len(start))
+    tight = {"method": "lm", "xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
+    first = least_squares(residual, start, **tight, max_nfev=12 * len(start))
+    if np.max(np.abs(first.fun)) > 0.03:
+        return None
+    fitted = least_squares(residual, first.x, **tight, max_nfev=60 * len(start))
     return fitted.x if np.max(np.abs(fitted.fun)) < 1e-6 else None
 
 
@@ -225,5 +238,17 @@ def _unexplained(wanted: Array, given: Array) -> Array:
         return (wanted - shift - scale * given) / max(float(np.std(wanted)), 1e-300)
 
 
-def _rest(wanted: Array, given: Array) -> float:
-    return float(np.sqrt(np.mean(_finite(_unexplained(wanted, given)) ** 2)))
+@functools.lru_cache(maxsize=512)
+def _stretched(other: Activation, sign: float) -> Array:
+    """The function over the near grid at every stretch: (stretches, points)."""
+    return np.array([_values(other, sign * stretch * _NEAR, {}) for stretch in _STRETCHES])
+
+
+def _rest(wanted: Array, given: Array) -> Array:
+    """What is left of `wanted` beside the best line through each row of `given`, relative to what there was."""
+    target = wanted - np.mean(wanted)
+    with np.errstate(all="ignore"):
+        centred = given - np.mean(given, axis=1, keepdims=True)
+        explained = (centred @ target) ** 2 / np.sum(centred**2, axis=1)
+        share = 1 - explained / max(float(target @ target), 1e-300)
+    return np.sqrt(np.maximum(np.nan_to_num(share, nan=1.0, posinf=1.0, neginf=1.0), 0.0))

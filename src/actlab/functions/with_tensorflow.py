@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actlab.errors import InvalidFunction
-from actlab.functions.arrays import HALF_TYPES, check_type, float_array, is_tensorflow, type_name
+from actlab.errors import InvalidFunction, InvalidInput
+from actlab.functions.arrays import HALF_TYPES, check_type, float_array, is_jax, is_tensorflow, type_name
 from actlab.functions.rules import Settings, check_shapes, rule
 
 if TYPE_CHECKING:
@@ -40,13 +40,23 @@ def evaluate(activation: Activation, which: str, x: Any, axis: int, key: Any, se
     """
     import tensorflow as tf
 
-    # AutoGraph would rewrite the rules, which have no branches on tensors.
-    return tf.autograph.experimental.do_not_convert(_evaluate)(activation, which, x, axis, key, settings)
+    try:
+        # AutoGraph would rewrite the rules, which have no branches on tensors.
+        return tf.autograph.experimental.do_not_convert(_evaluate)(activation, which, x, axis, key, settings)
+    except AttributeError as error:
+        if "namespace for TensorFlow" not in str(error):
+            raise
+        raise InvalidFunction(f"{activation.name} cannot take a TensorFlow tensor: {error}") from None
 
 
 def _evaluate(activation: Activation, which: str, x: Any, axis: int, key: Any, settings: Settings) -> Any:
     import tensorflow as tf
 
+    for value in (x, *settings.values()):
+        if is_jax(value):
+            raise InvalidInput(
+                f"{activation.name}: input and parameters belong to different libraries: {type(value).__name__!r}."
+            )
     tensor = _float_tensor(x, activation.name)
     axis = _checked_axis(activation, tensor, axis, settings)
     work = tf.cast(tensor, tf.float32) if type_name(tensor) in HALF_TYPES else tensor
