@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench env env-dev
+.PHONY: help demo test lint bench docs env env-dev
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test     run all tests, the doctests and the README's examples"
 	@echo "make lint     ruff and pyright"
 	@echo "make bench    side by side with PyTorch and Keras; prints ratios"
+	@echo "make docs     the functions' pages and tables anew (about an hour: every value against mpmath)"
 	@echo "make env      .venv with what actlab needs to run"
 	@echo "make env-dev  .venv with what tests, lint and benches need, too"
 
@@ -50,3 +51,9 @@ lint: env-dev
 
 bench: .venv/.benchmarks
 	@$(BIN)/python benchmarks/parabolas.py
+	@$(BIN)/python benchmarks/functions.py
+
+docs: env-dev
+	@$(BIN)/python benchmarks/relations.py
+	@$(BIN)/python benchmarks/exactness.py
+	@$(BIN)/python docs/functions_pages.py

@@ -45,17 +45,13 @@ def page(found: Mapping[str, tuple[Relation, ...]]) -> str:
 
 
 def main() -> None:
-    """Search, write the table and the page, and say what would better be an alias."""
+    """Search, and write the table and the page."""
     names = [name for name, activation in catalogue.items() if activation.kind != "grouping"]
     with ProcessPoolExecutor() as pool:
         found = dict(zip(names, map(tuple, pool.map(search, names)), strict=True))
     lines = (f"{json.dumps(name)}: {json.dumps([to_json(one) for one in found[name]])}" for name in sorted(found))
     TABLE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     PAGE.write_text(page(known()), encoding="utf-8")
-    for name, relations in found.items():
-        for relation in relations:
-            if relation.exact and not relation.parameters:
-                print(f"{name} is {relation.function}: make one an alias of the other")
 
 
 if __name__ == "__main__":

@@ -7,13 +7,15 @@ import time
 
 import numpy as np
 import pytest
+from mpmath import mpf
 from scipy.integrate import quad
 from scipy.stats import norm
+from tests.references import REFERENCES
 
 from actlab.functions import Facts, catalogue, slope_supremum
-from actlab.functions.facts import facts
+from actlab.functions.facts import ACCURACY, facts
 
-ELEMENTWISE = [name for name, activation in catalogue.items() if activation.kind == "elementwise"]
+ELEMENTWISE = [name for name, activation in catalogue.items() if activation.kind != "grouping"]
 INF = math.inf
 
 
@@ -66,23 +68,30 @@ def test_slope_supremum(name, supremum):
 
 def test_monotone():
     for name in ELEMENTWISE:
-        expected = None if name in ("gelu", "silu", "mish") else "increasing"
+        expected = {1: "increasing", -1: "decreasing", 0: None}[REFERENCES[name].monotone]
         assert catalogue[name].facts().monotone == expected, name
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if name != "siren"])
 def test_mean_and_gain_against_adaptive_integration(name):
     activation = catalogue[name]
-    edges = [-12, -3, -1, 0, 1, 3, 12]
+    edges = sorted({-12, -3, -1, 0, 1, 3, 12, *REFERENCES[name].kinks})
 
     def expectation(function):
         pieces = itertools.pairwise(edges)
         return sum(quad(lambda z: function(z) * norm.pdf(z), *piece, epsabs=1e-12)[0] for piece in pieces)
 
     facts = activation.facts()
-    assert facts.mean_under_unit_normal == pytest.approx(expectation(activation), abs=1e-10)
+    mean = expectation(activation)
+    assert facts.mean_under_unit_normal == pytest.approx(mean, abs=1e-10)
     assert facts.gain == pytest.approx(expectation(lambda z: activation(z) ** 2) ** -0.5, rel=1e-9)
-    assert facts.zero_centred == (name in ("linear", "tanh", "softsign", "hard_tanh", "selu"))
+    assert facts.zero_centred == (abs(mean) < 1e-6)
+
+
+def test_siren_has_half_the_power_of_a_sine():
+    # E sin(30 z) = 0, E sin²(30 z) = (1 − e^(−1800))/2: no quadrature is needed.
+    assert catalogue["siren"].facts().gain == pytest.approx(math.sqrt(2), rel=1e-9)
+    assert catalogue["siren"].facts().mean_under_unit_normal == pytest.approx(0, abs=1e-10)
 
 
 def test_gains_in_closed_form():
@@ -94,25 +103,44 @@ def test_gains_in_closed_form():
     assert catalogue["selu"].facts().mean_under_unit_normal == pytest.approx(0, abs=1e-12)
 
 
-def test_kinks_and_jumps():
-    kinks = {"hard_sigmoid": (-3, 3), "hard_tanh": (-1, 1)} | dict.fromkeys(
-        ("relu", "leaky_relu", "prelu", "selu"), (0,)
-    )
-    for name in ELEMENTWISE:
-        facts = catalogue[name].facts()
-        assert facts.kinks == kinks.get(name, ()), name
-        assert facts.jumps == ((0,) if name == "step" else ()), name
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_kinks_and_jumps_are_those_of_the_formula(name):
+    facts = catalogue[name].facts()
+    wanted = {"kinks": [], "jumps": []}
+    for place in REFERENCES[name].kinks:
+        left, right = (REFERENCES[name].jet(place + side) for side in (-(mpf(10) ** -30), mpf(10) ** -30))
+        if abs(left.value - right.value) > 1e-20:
+            wanted["jumps"].append(place)
+        elif abs(left.first - right.first) > 1e-6 * (1 + abs(left.first)):
+            wanted["kinks"].append(place)
+    assert facts.kinks == pytest.approx(wanted["kinks"], abs=2e-9)
+    assert facts.jumps == pytest.approx(wanted["jumps"], abs=2e-9)
+    assert facts.smooth == (not wanted["kinks"] and not wanted["jumps"])
 
 
-def test_flat_regions():
-    flat = {
-        "step": ((-INF, INF),),
-        "relu": ((-INF, 0),),
-        "hard_tanh": ((-INF, -1), (1, INF)),
-        "hard_sigmoid": ((-INF, -3), (3, INF)),
-    }
-    for name in ELEMENTWISE:
-        assert catalogue[name].facts().flat == flat.get(name, ()), name
+FLAT = {
+    "step": ((-INF, INF),),
+    "relu": ((-INF, 0),),
+    "relu6": ((-INF, 0), (6, INF)),
+    "hard_tanh": ((-INF, -1), (1, INF)),
+    "hard_sigmoid": ((-INF, -3), (3, INF)),
+    "hard_swish": ((-INF, -3),),
+    "hard_shrink": ((-0.5, 0.5),),
+    "soft_shrink": ((-0.5, 0.5),),
+    "threshold": ((-INF, 1),),
+    "smelu": ((-INF, -1),),
+    "gelu": (),
+    "elu": (),
+    "tanh": (),
+    "softplus": (),
+    "leaky_relu": (),
+    "sine": (),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_flat_regions(name):
+    assert catalogue[name].facts().flat == FLAT[name]
 
 
 def test_saturation():
@@ -175,19 +203,24 @@ def test_no_critical_initialisation():
 
 def test_functions_that_are_the_same():
     equals = {
-        "linear": ("leaky_relu(negative_slope=1)", "prelu(negative_slope=1)"),
-        "relu": ("leaky_relu(negative_slope=0)", "prelu(negative_slope=0)", "elu(alpha=0)"),
-        "leaky_relu": ("prelu(negative_slope=0.01)",),
-        "prelu": ("leaky_relu(negative_slope=0.25)",),
+        "linear": "leaky_relu(x, negative_slope=1)",
+        "relu": "elu(x, alpha=0)",
+        "leaky_relu": "prelu(x, negative_slope=0.01)",
+        "tanh": "2*sigmoid(2*x) - 1",
     }
-    for name in catalogue:
-        assert catalogue[name].facts().equals == equals.get(name, ()), name
+    for name, relation in equals.items():
+        assert relation in catalogue[name].facts().equals
 
 
 def test_grouping_functions_have_no_facts_of_one_variable():
     for name in ("softmax", "maxout"):
         assert catalogue[name].facts() == Facts(name)
         assert slope_supremum(catalogue[name]) is None
+
+
+def test_every_fact_says_how_exactly_it_is_known():
+    measured = {"zero_centred", "monotone", "lipschitz", "name"}  # yes or no, or as exact as another one
+    assert set(ACCURACY) == set(vars(catalogue["tanh"].facts())) - measured
 
 
 def test_as_json():

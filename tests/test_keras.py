@@ -316,6 +316,7 @@ def test_tensorflow_noise(door, name):
     assert set(row) == {"same", "different", "finite", "key", "gradient"}
     assert row["same"] is row["different"] is row["finite"] is True
     assert row["gradient"] < 1e-6
+    assert row["key"].startswith(f"{name}: for TensorFlow tensors the key is a tensorflow.random.Generator, as ")
     assert row["key"].endswith("from_seed(0); it was given 'int'.")
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 _NEAR = np.concatenate([-np.geomspace(8.0, 0.04, 40), np.geomspace(0.03, 7.5, 41)])
-_FAR = np.sinh(np.linspace(-np.arcsinh(1e4), np.arcsinh(1e4), 2001))
+_WIDE = np.concatenate([np.geomspace(1e-9, 1.0, 300), np.sinh(np.linspace(1e-3, np.arcsinh(1e4), 1000))])
+_FAR = np.concatenate([-_WIDE[::-1], [0.0], _WIDE])
 _STRETCHES = np.geomspace(0.05, 20.0, 121)
 #: A relation holds if it is met to this, relative to the function (or to 1 where that is smaller).
 TOLERANCE = 1e-10

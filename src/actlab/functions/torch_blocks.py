@@ -6,20 +6,20 @@ tensor as large as the input; over blocks only input and output do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from actlab.functions.torch_call import HALF_TYPES, Call, pull_parameter
-from actlab.functions.torch_kernels import kernel
+from actlab.functions.torch_kernels import Kernel, kernel, run
 from actlab.functions.torch_namespace import QuickNamespace, TorchNamespace
 
 Tensor = torch.Tensor
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 # For each thread, as PyTorch waits for all of them after every operation: as fast as any size on the machine where
 # it was measured, with a cache of 1 MB for each core, and of larger blocks the operations wait less often.
-_BLOCK = 131_072
+_BLOCK = 2**14
 
 
 def takes_blocks(call: Call, *tensors: Tensor) -> bool:
@@ -41,9 +41,14 @@ def takes_blocks(call: Call, *tensors: Tensor) -> bool:
 def in_blocks(call: Call, which: str, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     """Compute "value" or "derivative"."""
     out = torch.empty_like(x)
-    rule, xp = _rule(call, which, x), QuickNamespace(x.device)
+    native = None if tensors else _kernel(call, which, x)
+    if native is not None:
+        _natively(native, x, None if which == "value" else torch.ones((), dtype=x.dtype).expand_as(x), out)
+        return out
+    work, xp = _work_type(x), QuickNamespace(x.device)
+    rule = call.value if which == "value" else call.slope
     for block, into, _, parts, _ in _blocks(x, out, None, tensors, ()):
-        into.copy_(rule(block, xp, call.settings(parts)))
+        into.copy_(rule(block.to(work), xp, call.settings(parts)))
     return out
 
 
@@ -52,16 +57,19 @@ def pull_in_blocks(
 ) -> list[Tensor | None]:
     """Carry the gradient of the output back to the input and to each tensor that needs it."""
     out = torch.empty_like(x) if needed[0] else None
+    native = None if tensors or out is None else _kernel(call, "derivative", x)
+    if native is not None and out is not None:
+        _natively(native, x, gradient, out)
+        return [out]
     totals = tuple(torch.zeros_like(t) if need else None for t, need in zip(tensors, needed[1:], strict=True))
-    rule, quick, xp = _rule(call, "derivative", x), QuickNamespace(x.device), TorchNamespace(x.device)
+    work, quick, xp = _work_type(x), QuickNamespace(x.device), TorchNamespace(x.device)
     for block, into, along, parts, sums in _blocks(x, out, gradient, tensors, totals):
-        settings = call.settings(parts)
+        settings, wide = call.settings(parts), block.to(work)
         if into is not None:
-            _product(rule(block, quick, settings), along, into)
+            _product(call.slope(wide, quick, settings), along, into)
         for name, part, total in zip(call.names, parts, sums, strict=True):
             if total is not None:
-                work, wide = (t.float() if t.dtype in HALF_TYPES else t for t in (block, along.expand(block.shape)))
-                total += pull_parameter(call, name, wide, work, part, xp, settings)
+                total += pull_parameter(call, name, along.to(work).expand(block.shape), wide, part, xp, settings)
     return [out, *totals]
 
 
@@ -72,15 +80,36 @@ def _product(slope: Tensor, gradient: Tensor, into: Tensor) -> None:
         torch.mul(slope.to(into.dtype), gradient, out=into)
 
 
-def _rule(call: Call, which: str, x: Tensor) -> Callable[[Tensor, Any, dict[str, Any]], Tensor]:
-    """The rule or PyTorch's kernel, on a block of the type of x."""
-    work = torch.float32 if x.dtype in HALF_TYPES else x.dtype
-    native = kernel(call.activation, which, work == torch.float32, call.constants)
-    if native is not None:
-        wide = torch.float64 if native.wide else work
-        return lambda block, xp, settings: native.function(block.to(wide))
-    written = call.value if which == "value" else call.slope
-    return lambda block, xp, settings: written(block.to(work), xp, settings)
+def _work_type(x: Tensor) -> torch.dtype:
+    return torch.float32 if x.dtype in HALF_TYPES else x.dtype
+
+
+def _kernel(call: Call, which: str, x: Tensor) -> Kernel | None:
+    return kernel(call.activation, which, x.dtype != torch.float64, call.constants)
+
+
+def _natively(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -> None:
+    """Write the value, or the derivative times the gradient, into `out`, which lies in memory like x."""
+    work = _work_type(x)
+    # A kernel reads a gradient that is one number for all, as that of a sum is, as slowly as a strided one.
+    one = gradient is not None and gradient.numel() > 1 and not any(gradient.stride())
+    if native.whole and x.dtype == work and not one:
+        run(native, x, gradient, out)
+        return
+    same = None
+    for block, into, along, _, _ in _blocks(x, out, gradient, (), ()):
+        if along is not None:
+            along = along.to(work)
+            if one:
+                same = along.expand(block.shape).contiguous() if same is None or same.ndim > 1 else same
+                along = same[: len(block)]
+        if block.dtype == work:
+            run(native, block, along, into)
+        else:
+            wide = block.to(work)
+            result = torch.empty_like(wide)
+            run(native, wide, along, result)
+            into.copy_(result)
 
 
 def _blocks(
