@@ -20,7 +20,7 @@ HEAD = """# Functions that are the same
 
 Found by computation among all pairs of the {count} functions of one variable of the catalogue (`python
 benchmarks/relations.py`): f(x) = shift + scale·g(stretch·x) for all x, at the default parameters of f and some
-parameters of g, confirmed to 1e-10 on a grid that reaches ±10,000. Functions that mix several units are not compared.
+parameters of g, confirmed to 1e-12 on a grid that reaches ±10,000. Functions that mix several units are not compared.
 Two names for one function are not listed here: they are aliases of one another (`actlab functions NAME`).
 
 """

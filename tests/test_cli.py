@@ -336,8 +336,8 @@ def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["compare", "--activations", "relu,gleu"], "unknown activation 'gleu': did you mean 'gelu'?"),
-        (["functions", "gleu"], "unknown activation 'gleu': did you mean 'gelu'?"),
+        (["compare", "--activations", "relu,gelo"], "unknown activation 'gelo': did you mean 'gelu'?"),
+        (["functions", "gelo"], "unknown activation 'gelo': did you mean 'gelu'?"),
         (["compare", "parabola"], "unknown recipe 'parabola': did you mean 'parabolas'?"),
         (["compare", "--task", "mnits"], "unknown task 'mnits': did you mean 'mnist'?"),
         (["compare", "--task", "iris.csv", "--target", "specis"], "unknown column 'specis': did you mean 'species'?"),
@@ -416,7 +416,7 @@ def test_a_report_that_cannot_be_written(refused, finished):
         ('[optimiser]\nname = "sgd"\nmomentum = 1.5', 3, "optimiser, momentum: less than 1 is expected, got 1.5."),
         (FLATTEN + DENSE.format(0), 5, "network, entry 2, units: more than 0 is expected, got 0."),
         ('[[milestones]]\nname = "a"\naccuracy = 2', 3, "milestones, entry 1, accuracy: 1 or less is expected, got 2."),
-        ('activations = [\n  "relu",\n  "gleu",\n]', 3, "unknown activation 'gleu': did you mean 'gelu'?"),
+        ('activations = [\n  "relu",\n  "gelo",\n]', 3, "unknown activation 'gelo': did you mean 'gelu'?"),
     ],
 )
 def test_a_wrong_study_file_is_refused_with_key_and_line(refused, tmp_path, text, line, sentence):

@@ -18,7 +18,7 @@ def test_every_function_has_a_picture_and_a_card(name):
     _, lines = curves(activation)
     assert len(paths) == (len(lines) + 1 if lines else 0)
     assert all("nan" not in path.attrib["d"] for path in paths)
-    assert len(svg(activation)) < 12_000
+    assert len(svg(activation)) < 20_000
     card = activation._repr_html_()
     assert card == html(activation)
     ElementTree.fromstring(card.replace("<br>", "<br/>"))

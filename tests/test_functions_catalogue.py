@@ -67,12 +67,12 @@ def test_aliases_case_and_dashes(alias, name):
 
 
 def test_a_miss_names_the_nearest():
-    with pytest.raises(UnknownName, match="unknown activation 'gleu': did you mean 'gelu'"):
-        catalogue["gleu"]
+    with pytest.raises(UnknownName, match="unknown activation 'gelo': did you mean 'gelu'"):
+        catalogue["gelo"]
     with pytest.raises(UnknownName, match="did you mean 'swish'"):
         catalogue["swich"]
-    assert "gleu" not in catalogue
-    assert catalogue.get("gleu") is None
+    assert "gelo" not in catalogue
+    assert catalogue.get("gelo") is None
     with pytest.raises(UnknownName):
         catalogue[3]
 

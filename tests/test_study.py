@@ -232,7 +232,7 @@ def test_in_python_the_sentence_is_the_same_and_says_where():
         Study(optimiser={"name": "sgd", "momentum": 2})
     assert caught.value.location == ("optimiser", "momentum")
     with pytest.raises(UnknownName, match="did you mean 'gelu'"):
-        Study(activations=["gleu"])
+        Study(activations=["gelo"])
     with pytest.raises(UnknownName, match="did you mean 'rmsprop'"):
         Study(optimiser="rmsprp")
 

@@ -51,7 +51,7 @@ def test_a_card_shows_formula_picture_and_facts(name):
     text = rendered(function_card(catalogue[name]), 100)
     assert catalogue[name].title in text
     assert "formula" in text
-    assert ("⠉" in text) == (name != "meta_acon")
+    assert any(0x2800 < ord(character) < 0x2900 for character in text) == (name != "meta_acon")
     assert "source" in text
     assert "f′(x)" in text or catalogue[name].kind == "grouping"
 
@@ -75,17 +75,19 @@ def lines_with(text, part):
 @pytest.mark.parametrize("width", [80, 120])
 def test_every_function_has_its_row(width):
     text = rendered(functions_table(catalogue.values()), width)
+    column = next(line.index("also called") for line in text.splitlines() if "also called" in line)
+    # Long names are folded within the last column.
+    aliases = "".join(line[column:].strip() for line in text.splitlines())
     for activation in catalogue.values():
         assert lines_with(text, f" {activation.name} ")
-        for alias in activation.aliases:
-            assert alias in text
+        assert all(alias in aliases for alias in activation.aliases)
     assert "…" not in text
 
 
 def test_facts():
     text = rendered(functions_table([catalogue["tanh"], catalogue["relu"], catalogue["maxout"]]), 100)
-    assert lines_with(text, " tanh")[0].split()[1:9] == [
-        "1998",
+    assert lines_with(text, " tanh")[0].split()[1:8] == [
+        "1992",
         "−1",
         "to",
         "1",
@@ -94,8 +96,8 @@ def test_facts():
         "both",
         "1.593",
     ]
-    assert lines_with(text, " relu")[0].split()[2:9] == ["0", "to", "∞", "no", "1", "left", "1.414"]
-    assert lines_with(text, " maxout")[0].split()[2:] == ["–"] * 5
+    assert lines_with(text, " relu")[0].split()[2:8] == ["0", "to", "∞", "no", "1", "left"]
+    assert lines_with(text, " maxout")[0].split()[2:] == ["–"] * 4
 
 
 def test_families_keep_together():

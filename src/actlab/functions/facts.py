@@ -38,7 +38,7 @@ ACCURACY: Mapping[str, float] = {
     "saturation": 2e-9,
     "gain": 1e-9,
     "critical": 1e-6,
-    "equals": 1e-10,
+    "equals": 1e-12,
 }
 
 _REACH = 1e6

@@ -27,8 +27,9 @@ _NEAR = np.concatenate([-np.geomspace(8.0, 0.04, 40), np.geomspace(0.03, 7.5, 41
 _WIDE = np.concatenate([np.geomspace(1e-9, 1.0, 300), np.sinh(np.linspace(1e-3, np.arcsinh(1e4), 1000))])
 _FAR = np.concatenate([-_WIDE[::-1], [0.0], _WIDE])
 _STRETCHES = np.geomspace(0.05, 20.0, 121)
+_LARGEST = 1e4
 #: A relation holds if it is met to this, relative to the function (or to 1 where that is smaller).
-TOLERANCE = 1e-10
+TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,9 @@ def _refined(
     settings = _rounded(free, rest) or ()
     stretch = sign * _round(stretch)
     scale, shift = _line(wanted, _values(other, stretch * _NEAR, dict(settings)))
-    if np.isfinite(scale) and np.isfinite(shift):
+    # Ever larger parameters or stretches lead to a limit, which is not the function itself.
+    limit = abs(np.log(abs(stretch))) > 3.9 or any(abs(value) > _LARGEST for _, value in settings)
+    if np.isfinite(scale) and np.isfinite(shift) and not limit:
         yield Relation(other.name, settings, _round(scale), _round(shift), stretch)
 
 

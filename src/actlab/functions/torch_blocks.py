@@ -12,14 +12,17 @@ from typing import Any
 import torch
 
 from actlab.functions.torch_call import HALF_TYPES, Call, pull_parameter
-from actlab.functions.torch_kernels import Kernel, kernel, run
+from actlab.functions.torch_kernels import Kernel, kernel, marked, mend, run
 from actlab.functions.torch_namespace import QuickNamespace, TorchNamespace
 
 Tensor = torch.Tensor
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 # For each thread, as PyTorch waits for all of them after every operation: as fast as any size on the machine where
 # it was measured, with a cache of 1 MB for each core, and of larger blocks the operations wait less often.
-_BLOCK = 2**14
+_BLOCK = 131_072
+# Divides _BLOCK: of so many elements one is looked at where few have to be mended.
+_FOLDS = 8
+_KEPT = 2**24
 
 
 def takes_blocks(call: Call, *tensors: Tensor) -> bool:
@@ -96,20 +99,42 @@ def _natively(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -
     if native.whole and x.dtype == work and not one:
         run(native, x, gradient, out)
         return
-    same = None
-    for block, into, along, _, _ in _blocks(x, out, gradient, (), ()):
-        if along is not None:
-            along = along.to(work)
-            if one:
-                same = along.expand(block.shape).contiguous() if same is None or same.ndim > 1 else same
-                along = same[: len(block)]
-        if block.dtype == work:
-            run(native, block, along, into)
-        else:
-            wide = block.to(work)
-            result = torch.empty_like(wide)
-            run(native, wide, along, result)
+    coarse = None
+    same: Any = None
+    size = _BLOCK * torch.get_num_threads()
+    for number, (block, into, along, _, _) in enumerate(_blocks(x, out, gradient, (), ())):
+        if along is not None and one:
+            same = along.to(work).expand(block.shape).contiguous() if same is None or same.ndim > 1 else same
+            along = same[: len(block)]
+        wide = block.to(work)
+        result = into if wide is block else torch.empty_like(wide)
+        along = None if along is None else along.to(work)
+        marks = run(native, wide, along, result)
+        if marks is not None and x.ndim and x.numel() > size == block.numel() and wide is block and block.ndim == 1:
+            coarse = x.new_zeros(-(-x.numel() // size), size // _FOLDS) if coarse is None else coarse
+            torch.sum(marks.view(_FOLDS, -1), 0, out=coarse[number])
+        elif marks is not None:
+            mend(native, wide, along, result, marks.reshape(-1).nonzero().squeeze(1))
+        if result is not into:
             into.copy_(result)
+    if coarse is not None:
+        _mend_few(native, x, gradient, out, coarse)
+
+
+def _mend_few(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor, coarse: Tensor) -> None:
+    """Mend what is marked, all blocks at once; `coarse` has the sums over every _FOLDS marks of a block.
+
+    Looking at the marks one by one would take longer than a kernel does.
+    """
+    order = sorted(range(x.ndim), key=x.stride, reverse=True)
+    flat_x, flat_out, along = _flat(x, order), _flat(out, order), _flat(gradient, order)
+    assert flat_x is not None and flat_out is not None
+    width = coarse.shape[1]
+    block, column = coarse.nonzero().unbind(1)
+    indices = (torch.arange(_FOLDS).mul_(width)[:, None] + (block * (width * _FOLDS) + column)).reshape(-1)
+    marks = marked(native, flat_x[indices])
+    if marks is not None:
+        mend(native, flat_x, along, flat_out, indices[marks.nonzero().squeeze(1)])
 
 
 def _blocks(
@@ -128,6 +153,9 @@ def _blocks(
         step = size
     else:
         step = max(1, size * x.shape[0] // max(1, x.numel()))
+    if step < x.shape[0]:
+        # Once as much has been freed the C library keeps what the blocks free, and does not ask for it page by page.
+        torch.empty(_KEPT, dtype=torch.uint8)
     for start in range(0, x.shape[0], step):
         rows = slice(start, start + step)
 

@@ -23,7 +23,7 @@ from actlab.functions.card import (
 from actlab.views.braille import Curve, draw
 from actlab.views.terminal import plain_table
 
-HEADERS = ("function", "year", "range", "zero-\ncentred", "sup\n|f'|", "satu-\nrates", "gain", "also called")
+HEADERS = ("function", "year", "range", "zero-\ncentred", "sup\n|f'|", "satu-\nrates", "also called")
 # Value, further values, derivative.
 STYLES = ("bold cyan", "cyan", "yellow")
 
@@ -52,7 +52,6 @@ def _cells(activation: Activation) -> list[str | Text]:
         ABSENT if facts.zero_centred is None else "yes" if facts.zero_centred else "no",
         real(facts.slope_supremum),
         _sides(facts.saturation),
-        real(facts.gain),
         Text(", ".join(activation.aliases)),
     ]
 
