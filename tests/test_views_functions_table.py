@@ -94,7 +94,6 @@ def test_facts():
         "yes",
         "1",
         "both",
-        "1.593",
     ]
     assert lines_with(text, " relu")[0].split()[2:8] == ["0", "to", "∞", "no", "1", "left"]
     assert lines_with(text, " maxout")[0].split()[2:] == ["–"] * 4

@@ -147,8 +147,8 @@ def _facts(activation: Activation, others: tuple[Activation, ...]) -> Facts:
     if activation.kind == "grouping":
         return Facts(activation.name)
     slope = slope_supremum(activation)
-    jumps = _discontinuities(activation, activation)
-    kinks = tuple(sorted({*_discontinuities(activation.derivative, activation), *jumps}))
+    jumps = _discontinuities(activation, activation.derivative)
+    kinks = tuple(sorted({*_discontinuities(activation.derivative), *jumps}))
     mean = _normal_mean(activation, kinks)
     square = _normal_mean(lambda x: activation(x) ** 2, kinks)
     return Facts(
@@ -223,21 +223,32 @@ def _monotone(activation: Activation) -> Literal["increasing", "decreasing"] | N
     return "decreasing" if np.all(steps <= noise) else None
 
 
-def _discontinuities(function: Callable[[Array], Array], activation: Activation) -> tuple[float, ...]:
-    """Positions where `function` jumps: halve every interval towards the larger change; see what is left."""
-    low = np.linspace(-_FLAT_REACH, _FLAT_REACH, 2049)
-    low, high = low[:-1] - 1 / 97, low[1:] - 1 / 97
+def _discontinuities(
+    function: Callable[[Array], Array], slope: Callable[[Array], Array] | None = None
+) -> tuple[float, ...]:
+    """Positions where `function` jumps: halve every interval towards the larger change; see what is left.
+
+    What the slope at either end explains, where it is known, is no jump: it would lead astray from a small one.
+    """
+
+    def unexplained(low: Array, high: Array, at_low: Array, at_high: Array) -> Array:
+        change = at_high - at_low
+        if slope is None:
+            return np.abs(change)
+        return np.maximum(*(np.abs(change - (high - low) * slope(end)) for end in (low, high)))
+
+    edges = np.linspace(-_FLAT_REACH, _FLAT_REACH, 2049) - 1 / 97
+    low, high = edges[:-1], edges[1:]
     at_low, at_high = function(low), function(high)
-    scale = float(np.nanmax(np.abs([at_low, at_high])))
-    threshold = 1e-6 * scale
+    threshold = 1e-6 * float(np.nanmax(np.abs([at_low, at_high])))
     for _ in range(45):
-        keep = np.abs(at_high - at_low) > threshold
+        keep = unexplained(low, high, at_low, at_high) > threshold
         low, high, at_low, at_high = low[keep], high[keep], at_low[keep], at_high[keep]
         if not len(low):
             return ()
         middle = (low + high) / 2
         at_middle = function(middle)
-        left = np.abs(at_middle - at_low) >= np.abs(at_high - at_middle)
+        left = unexplained(low, middle, at_low, at_middle) >= unexplained(middle, high, at_middle, at_high)
         low, high = np.where(left, low, middle), np.where(left, middle, high)
         at_low, at_high = np.where(left, at_low, at_middle), np.where(left, at_middle, at_high)
     keep = np.abs(at_high - at_low) > threshold

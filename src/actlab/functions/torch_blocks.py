@@ -96,12 +96,10 @@ def _natively(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -
     work = _work_type(x)
     # A kernel reads a gradient that is one number for all, as that of a sum is, as slowly as a strided one.
     one = gradient is not None and gradient.numel() > 1 and not any(gradient.stride())
-    if native.whole and x.dtype == work and not one:
-        run(native, x, gradient, out)
+    coarse, same, size = None, None, _BLOCK * torch.get_num_threads()
+    if x.dtype == work and (x.numel() <= size or (native.whole and not one)):
+        _at_once(native, x, gradient.contiguous() if gradient is not None and one else gradient, out)
         return
-    coarse = None
-    same: Any = None
-    size = _BLOCK * torch.get_num_threads()
     for number, (block, into, along, _, _) in enumerate(_blocks(x, out, gradient, (), ())):
         if along is not None and one:
             same = along.to(work).expand(block.shape).contiguous() if same is None or same.ndim > 1 else same
@@ -109,16 +107,21 @@ def _natively(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -
         wide = block.to(work)
         result = into if wide is block else torch.empty_like(wide)
         along = None if along is None else along.to(work)
-        marks = run(native, wide, along, result)
-        if marks is not None and x.ndim and x.numel() > size == block.numel() and wide is block and block.ndim == 1:
+        if wide is not block or block.ndim != 1 or block.numel() != size:
+            _at_once(native, wide, along, result)
+        elif (marks := run(native, wide, along, result)) is not None:
             coarse = x.new_zeros(-(-x.numel() // size), size // _FOLDS) if coarse is None else coarse
             torch.sum(marks.view(_FOLDS, -1), 0, out=coarse[number])
-        elif marks is not None:
-            mend(native, wide, along, result, marks.reshape(-1).nonzero().squeeze(1))
         if result is not into:
             into.copy_(result)
     if coarse is not None:
         _mend_few(native, x, gradient, out, coarse)
+
+
+def _at_once(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -> None:
+    marks = run(native, x, gradient, out)
+    if marks is not None:
+        mend(native, x, gradient, out, marks.reshape(-1).nonzero().squeeze(1))
 
 
 def _mend_few(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor, coarse: Tensor) -> None:
@@ -128,11 +131,12 @@ def _mend_few(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor, c
     """
     order = sorted(range(x.ndim), key=x.stride, reverse=True)
     flat_x, flat_out, along = _flat(x, order), _flat(out, order), _flat(gradient, order)
-    assert flat_x is not None and flat_out is not None
+    assert flat_x is not None
+    assert flat_out is not None
     width = coarse.shape[1]
     block, column = coarse.nonzero().unbind(1)
     indices = (torch.arange(_FOLDS).mul_(width)[:, None] + (block * (width * _FOLDS) + column)).reshape(-1)
-    marks = marked(native, flat_x[indices])
+    marks = marked(native, flat_x.index_select(0, indices))
     if marks is not None:
         mend(native, flat_x, along, flat_out, indices[marks.nonzero().squeeze(1)])
 

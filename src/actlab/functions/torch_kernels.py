@@ -314,9 +314,9 @@ def mend(found: Kernel, x: Any, gradient: Any, out: Any, indices: Any) -> None:
     if not len(indices):
         return
     assert found.exact is not None
-    fixed = found.exact(x.reshape(-1)[indices].double())
+    fixed = found.exact(x.reshape(-1).index_select(0, indices).double())
     if gradient is not None:
-        fixed = fixed * (gradient if gradient.ndim == 0 else gradient.reshape(-1)[indices])
+        fixed = fixed * (gradient if gradient.ndim == 0 else gradient.reshape(-1).index_select(0, indices))
     flat = out.reshape(-1)
     flat.index_copy_(0, indices, fixed.to(out.dtype))
     if flat.data_ptr() != out.data_ptr():  # what does not lie in a row was copied

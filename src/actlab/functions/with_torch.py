@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -183,6 +184,10 @@ class _Eager(torch.autograd.Function):
     def jvp(ctx: Any, _: Any, *tangents: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, *tensors = ctx.saved_tensors
         return _push(ctx.call, tangents, x, tuple(tensors))
+
+
+# PyTorch asks for the signature at every call, which takes longer than a small tensor does.
+_Eager.forward.__signature__ = inspect.signature(_Eager.forward)  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def _pull(

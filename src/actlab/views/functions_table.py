@@ -32,7 +32,7 @@ def functions_table(activations: Iterable[Activation]) -> Table:
     """The functions by family, one in a row, with the measured facts by which one chooses among them."""
     table = plain_table(gap=1)
     for header in HEADERS:
-        table.add_column(header, overflow="fold")
+        table.add_column(header, overflow="fold", no_wrap=header == "function")
     families: dict[str, list[Activation]] = {}
     for activation in activations:
         families.setdefault(activation.family, []).append(activation)
