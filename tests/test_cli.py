@@ -125,7 +125,7 @@ def test_functions_as_json(actlab_command):
     record = json.loads(out)
     assert code == 0
     assert record == records[[r["name"] for r in records].index("leaky_relu")]
-    assert record["parameters"] == {"negative_slope": {"default": 0.01, "trainable": False}}
+    assert record["parameters"] == {"negative_slope": {"default": 0.01, "trainable": False, "range": [None, None]}}
     assert {"title", "formula", "latex", "family", "kind", "year", "source", "aliases", "facts"} <= set(record)
     assert record["facts"] == catalogue["leaky_relu"].facts().to_dict()
 

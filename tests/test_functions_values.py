@@ -66,7 +66,9 @@ def test_every_half_precision_number_is_within_one_ulp(name, half):
         for library in LIBRARIES:
             computed = accuracy.evaluate(name, which, x, library)
             assert computed.dtype == dtype
-            check_half(computed[fine].astype(np.float64), reference[fine], limits)
+            with np.errstate(invalid="ignore"):
+                computed = computed[fine].astype(np.float64)
+            check_half(computed, reference[fine], limits)
 
 
 def check_half(computed, reference, limits):
@@ -79,7 +81,8 @@ def check_half(computed, reference, limits):
     got = np.clip(computed[normal], -2 * largest, 2 * largest)
     rounded_up = np.isinf(computed[normal]) & (size[normal] > largest - ulp / 2)
     assert (np.where(rounded_up, 0, np.abs(got - reference[normal])) / ulp).max(initial=0) <= 1
-    assert np.all(np.abs(computed[size < tiny]) <= 1.01 * tiny)
+    # Below the normal numbers XLA knows none but 0, and what it rounds up to.
+    assert np.all(np.abs(computed[size < tiny]) <= 2 * tiny)
     assert np.all(np.isinf(computed[size > largest * (1 + float(limits.eps))]))
 
 

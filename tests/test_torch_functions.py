@@ -119,7 +119,7 @@ def test_second_derivatives_are_finite_in_the_tails(name):
 
 
 def through_autograd(name, which, x):
-    tensor = x.clone().requires_grad_()
+    tensor = x.detach().requires_grad_()
     value = catalogue[name](tensor)
     computed = value if which == "value" else torch.autograd.grad(value, tensor, torch.ones_like(value))[0]
     return computed.detach()
@@ -129,8 +129,11 @@ def through_autograd(name, which, x):
 def test_accuracy_where_pytorch_is_used(name, which):
     for dtype, floor in ((np.float32, KERNELS[name, which].limit), (np.float64, 1e-12)):
         x = inputs(name, dtype)
+        # PyTorch has other code for what does not lie side by side.
+        apart = torch.from_numpy(np.stack((x, x), 1))[:, 0]
         for computed in (
             through_autograd(name, which, torch.from_numpy(x.copy())),
+            through_autograd(name, which, apart),
             evaluate(name, which, x, "torch"),
         ):
             worst = errors(x, np.asarray(computed), *exact(name, dtype)[which])
@@ -167,6 +170,37 @@ def test_every_block_where_pytorch_is_used(name, which):
     torch.testing.assert_close(
         through_autograd(name, which, sliced), wanted[: size // 2].view(-1, 512)[:, 3:490], **limit
     )
+
+
+GATED = ["glu", "swiglu", "geglu", "reglu", "bilinear"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+@pytest.mark.parametrize("name", GATED)
+def test_gated_units_in_blocks_equal_the_rule(name, axis, dtype):
+    function, few = catalogue[name], {torch.float32: 1e-5, torch.float64: 1e-13, torch.bfloat16: 1e-2}[dtype]
+    generator = torch.Generator().manual_seed(1)
+    wide = 4 * torch.randn((70, 6, 700 * torch.get_num_threads()), generator=generator)
+    special = torch.tensor([torch.inf, -torch.inf, 0.0, torch.nan, -0.0, 50.0, -50.0])
+    odd = torch.cartesian_prod(special, special).repeat(1, 2)[:, :2]
+    ends = torch.stack([odd[:, 0], odd[:, 1]], -1).repeat(2, 1).reshape(14, 14)
+    for x in (wide, wide.movedim(0, -1), wide[:, :, ::2], ends):
+        x = x.to(dtype).detach().requires_grad_()
+        value = function(x, axis=axis)
+        wanted = function(x.detach().double().numpy(), axis=axis)
+        rule = torch.from_numpy(wanted).to(dtype)
+        torch.testing.assert_close(value, rule, rtol=few, atol=1e-30, equal_nan=True)
+        upstream = torch.randn(value.shape, generator=generator).to(dtype)
+        (gradient,) = torch.autograd.grad(value, x, upstream)
+        double = x.detach().double().requires_grad_()
+        (slow,) = torch.autograd.grad(function(double, axis=axis), double, upstream.double(), create_graph=True)
+        # Infinities stand for the largest number, which is another one in every type.
+        compared = slow.abs() < 1e30
+        torch.testing.assert_close(
+            gradient[compared], slow.detach()[compared].to(dtype), rtol=few, atol=1e-6, equal_nan=True
+        )
+        assert torch.equal(gradient.isnan(), slow.isnan())
 
 
 @pytest.mark.parametrize(

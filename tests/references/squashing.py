@@ -37,7 +37,7 @@ def laplace(x):
 REFERENCES = {
     "sigmoid": Reference(logistic, monotone=1),
     "tanh": Reference(tanh, monotone=1),
-    "softsign": Reference(lambda x: x / (1 + absolute(x)), monotone=1),
+    "softsign": Reference(lambda x: x / (1 + absolute(x)), monotone=1, digits=400),
     "hard_sigmoid": Reference(lambda x: clip((x + 3) / mpf(6), 0, 1), kinks=(-3, 3), monotone=1),
     "hard_tanh": Reference(lambda x: clip(x, -1, 1), kinks=(-1, 1), monotone=1),
     "stanh": Reference(lambda x: mpf("1.7159") * tanh(x * 2 / 3), monotone=1),

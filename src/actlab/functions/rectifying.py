@@ -121,7 +121,9 @@ def _relu_squared_derivative(x: Any, xp: Any) -> Any:
 
 
 def _star_relu(x: Any, xp: Any, scale: Any, bias: Any) -> Any:
-    value = times(scale, _relu_squared(x, xp), xp) + bias
+    # In this order the square cannot overflow where the value does not.
+    right = _relu(x, xp)
+    value = times(times(scale, right, xp), right, xp) + bias
     if is_exactly(scale, _STAR_SCALE) and is_exactly(bias, _STAR_BIAS):
         return through_roots(value, x, xp, "star_relu.value")
     return value

@@ -23,21 +23,23 @@ def _bounded(x: Any, xp: Any) -> Any:
     return xp.clip(x, -largest, largest)
 
 
-def _squareplus_parts(x: Any, xp: Any, b: Any) -> tuple[Any, Any]:
-    """√(x² + b), and (√(x² + b) − |x|)/2 without cancellation, which is the value for x ≤ 0."""
+def _squareplus_parts(x: Any, xp: Any, b: Any) -> tuple[Any, Any, Any]:
+    """√(x² + b), and (√(x² + b) ± |x|)/2 without cancellation, the values right and left of 0."""
     size = absolute(_bounded(x, xp), xp)
     root = _hypotenuse(size, b**0.5, xp)
-    half = 0.5 * size + 0.5 * root
-    return root, 0.25 * b / xp.where(half == 0, 1.0, half)
+    # Far out both are the same, and XLA would add them before it halves the sum, which overflows.
+    half = xp.where(root == size, size, 0.5 * size + 0.5 * root)
+    return root, half, 0.25 * b / xp.where(half == 0, 1.0, half)
 
 
 def _squareplus(x: Any, xp: Any, b: Any) -> Any:
-    _, left = _squareplus_parts(x, xp, b)
-    return xp.where(xp.isinf(x), 0.0, left) + xp.where(x > 0, x, 0.0)
+    _, right, left = _squareplus_parts(x, xp, b)
+    # Each side alone rises with every rounding; x + left would not.
+    return xp.where(xp.isinf(x), xp.maximum(x, 0.0), xp.where(x > 0, right, left))
 
 
 def _squareplus_derivative(x: Any, xp: Any, b: Any) -> Any:
-    root, left = _squareplus_parts(x, xp, b)
+    root, _, left = _squareplus_parts(x, xp, b)
     slope = left / xp.where(root == 0, 1.0, root)
     return xp.where(x > 0, 1.0 - slope, slope)
 

@@ -27,9 +27,13 @@ _KEPT = 2**24
 
 def takes_blocks(call: Call, *tensors: Tensor) -> bool:
     """Say whether a call may be computed in blocks: nothing watches its operations, and its data is in memory."""
+    elementwise = call.activation.kind != "grouping" and call.activation.derivative_rule is not None
+    return elementwise and is_plain(*tensors)
+
+
+def is_plain(*tensors: Tensor) -> bool:
+    """Say whether these are nothing but numbers in the memory of a CPU."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
-        return False
-    if call.activation.kind == "grouping" or call.activation.derivative_rule is None:
         return False
     for tensor in tensors:
         if type(tensor) not in _PLAIN or tensor.device.type != "cpu" or tensor.layout != torch.strided:
@@ -41,6 +45,11 @@ def takes_blocks(call: Call, *tensors: Tensor) -> bool:
     return True
 
 
+def block_size() -> int:
+    """How many elements are computed at a time."""
+    return _BLOCK * torch.get_num_threads()
+
+
 def in_blocks(call: Call, which: str, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     """Compute "value" or "derivative"."""
     out = torch.empty_like(x)
@@ -48,7 +57,7 @@ def in_blocks(call: Call, which: str, x: Tensor, tensors: tuple[Tensor, ...]) ->
     if native is not None:
         _natively(native, x, None if which == "value" else torch.ones((), dtype=x.dtype).expand_as(x), out)
         return out
-    work, xp = _work_type(x), QuickNamespace(x.device)
+    work, xp = work_type(x), QuickNamespace(x.device)
     rule = call.value if which == "value" else call.slope
     for block, into, _, parts, _ in _blocks(x, out, None, tensors, ()):
         into.copy_(rule(block.to(work), xp, call.settings(parts)))
@@ -65,7 +74,7 @@ def pull_in_blocks(
         _natively(native, x, gradient, out)
         return [out]
     totals = tuple(torch.zeros_like(t) if need else None for t, need in zip(tensors, needed[1:], strict=True))
-    work, quick, xp = _work_type(x), QuickNamespace(x.device), TorchNamespace(x.device)
+    work, quick, xp = work_type(x), QuickNamespace(x.device), TorchNamespace(x.device)
     for block, into, along, parts, sums in _blocks(x, out, gradient, tensors, totals):
         settings, wide = call.settings(parts), block.to(work)
         if into is not None:
@@ -83,7 +92,8 @@ def _product(slope: Tensor, gradient: Tensor, into: Tensor) -> None:
         torch.mul(slope.to(into.dtype), gradient, out=into)
 
 
-def _work_type(x: Tensor) -> torch.dtype:
+def work_type(x: Tensor) -> torch.dtype:
+    """The type x is computed in."""
     return torch.float32 if x.dtype in HALF_TYPES else x.dtype
 
 
@@ -93,12 +103,12 @@ def _kernel(call: Call, which: str, x: Tensor) -> Kernel | None:
 
 def _natively(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -> None:
     """Write the value, or the derivative times the gradient, into `out`, which lies in memory like x."""
-    work = _work_type(x)
+    work = work_type(x)
     # A kernel reads a gradient that is one number for all, as that of a sum is, as slowly as a strided one.
     one = gradient is not None and gradient.numel() > 1 and not any(gradient.stride())
-    coarse, same, size = None, None, _BLOCK * torch.get_num_threads()
+    coarse, same, size = None, None, block_size()
     if x.dtype == work and (x.numel() <= size or (native.whole and not one)):
-        _at_once(native, x, gradient.contiguous() if gradient is not None and one else gradient, out)
+        apply_kernel(native, x, gradient.contiguous() if gradient is not None and one else gradient, out)
         return
     for number, (block, into, along, _, _) in enumerate(_blocks(x, out, gradient, (), ())):
         if along is not None and one:
@@ -108,7 +118,7 @@ def _natively(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -
         result = into if wide is block else torch.empty_like(wide)
         along = None if along is None else along.to(work)
         if wide is not block or block.ndim != 1 or block.numel() != size:
-            _at_once(native, wide, along, result)
+            apply_kernel(native, wide, along, result)
         elif (marks := run(native, wide, along, result)) is not None:
             coarse = x.new_zeros(-(-x.numel() // size), size // _FOLDS) if coarse is None else coarse
             torch.sum(marks.view(_FOLDS, -1), 0, out=coarse[number])
@@ -118,7 +128,8 @@ def _natively(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -
         _mend_few(native, x, gradient, out, coarse)
 
 
-def _at_once(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -> None:
+def apply_kernel(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -> None:
+    """Write the value (gradient None), or the derivative times the gradient, of a block in the type of its work."""
     marks = run(native, x, gradient, out)
     if marks is not None:
         mend(native, x, gradient, out, marks.reshape(-1).nonzero().squeeze(1))
@@ -145,7 +156,7 @@ def _blocks(
     x: Tensor, out: Tensor | None, gradient: Tensor | None, tensors: tuple[Tensor, ...], totals: tuple[Any, ...]
 ) -> Iterator[tuple[Any, Any, Any, tuple[Tensor, ...], tuple[Any, ...]]]:
     """Yield the blocks of input, output and gradient, and the parts of tensors and totals that belong to them."""
-    size = _BLOCK * torch.get_num_threads()
+    size = block_size()
     order = sorted(range(x.ndim), key=x.stride, reverse=True)
     in_memory = x.is_contiguous() or x.permute(order).is_contiguous()
     own = [t for t in tensors if t.numel() != 1]

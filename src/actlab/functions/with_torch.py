@@ -14,6 +14,7 @@ from actlab.functions.arrays import check_type, is_jax, is_tensorflow
 from actlab.functions.rules import Settings, check_shapes, rule
 from actlab.functions.torch_blocks import in_blocks, pull_in_blocks, takes_blocks
 from actlab.functions.torch_call import HALF_TYPES, Call, by_parameter, pull_parameter, vjp, widened
+from actlab.functions.torch_gated import gated, pull_gated, takes_gate
 from actlab.functions.torch_namespace import TorchNamespace
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def _value(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     if not torch.compiler.is_compiling():
         if takes_blocks(call, x, *tensors) and not _tracked(x, *tensors):
             return in_blocks(call, "value", x, tensors)
+        if takes_gate(call, x) and not _tracked(x):
+            return gated(call, x)
         return _Eager.apply(call, x, *tensors)  # pyright: ignore[reportReturnType]
     # Dynamo miscounts the arguments of a custom function that nothing asks a gradient of.
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors)):
@@ -164,6 +167,8 @@ class _Eager(torch.autograd.Function):
     def forward(call: Call, x: Tensor, *tensors: Tensor) -> Tensor:
         if takes_blocks(call, x, *tensors):
             return in_blocks(call, "value", x, tensors)
+        if takes_gate(call, x):
+            return gated(call, x)
         return _forward(call, x, tensors)
 
     @staticmethod
@@ -178,6 +183,8 @@ class _Eager(torch.autograd.Function):
         needed = ctx.needs_input_grad[1:]
         if not torch.is_grad_enabled() and takes_blocks(ctx.call, gradient, x, *tensors):
             return (None, *pull_in_blocks(ctx.call, gradient, x, tuple(tensors), needed))
+        if not torch.is_grad_enabled() and needed[0] and takes_gate(ctx.call, x, gradient):
+            return (None, pull_gated(ctx.call, gradient, x))
         return (None, *_pull(ctx.call, gradient, x, tuple(tensors), needed))
 
     @staticmethod
