@@ -30,7 +30,9 @@ def test_curves_are_value_and_derivative():
     np.testing.assert_array_equal(lines[0][1], catalogue["gelu"](x))
     np.testing.assert_array_equal(lines[-1][1], catalogue["gelu"].derivative(x))
     assert [label for label, _ in curves(catalogue["softmax"])[1]] == ["f₁(x, 0)", "f₂(x, 0)", "∂f₁/∂x"]
-    assert [label for label, _ in curves(catalogue["glu"])[1]] == ["f(x, 1)", "∂f/∂x"]
+    assert [label for label, _ in curves(catalogue["glu"])[1]] == ["f(1, x)", "∂f/∂x"]
+    assert [label for label, _ in curves(catalogue["swiglu"])[1]] == ["f(x, 1)", "∂f/∂x"]
+    np.testing.assert_allclose(curves(catalogue["glu"])[1][0][1], catalogue["sigmoid"](x), rtol=1e-12)
     assert curves(catalogue["meta_acon"])[1] == []
 
 

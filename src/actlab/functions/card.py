@@ -26,7 +26,7 @@ ABSENT = "–"
 def curves(activation: Activation) -> tuple[np.ndarray, list[Line]]:
     """What is drawn: x, and labelled lines over it, the value or values first and the derivative last.
 
-    Grouping functions are drawn for as few units as they take, (x, 0, …): all outputs, and the first one's derivative.
+    Grouping functions are drawn for two units, (x, 0): all outputs, and the first one's derivative.
     Nothing is drawn of functions that need weights.
 
     >>> from actlab.functions import catalogue
@@ -40,14 +40,23 @@ def curves(activation: Activation) -> tuple[np.ndarray, list[Line]]:
         return x, []
     if activation.kind != "grouping":
         return x, [("f(x)", activation(x)), ("f′(x)", activation.derivative(x))]
-    # A gated unit is drawn with 1 in its other half, so that the gate's shape is seen.
-    rest = 1.0 if activation.family == "gated_units" else 0.0
-    pairs = np.stack([x, np.full_like(x, rest)], axis=-1)
+    if activation.family == "gated_units":
+        return x, _gate(activation, x)
+    pairs = np.stack([x, np.zeros_like(x)], axis=-1)
     values = activation(pairs)
     count = values.shape[-1]
-    labels = [f"f(x, {rest:g})"] if count == 1 else [f"f{'₁₂₃₄'[i]}(x, {rest:g})" for i in range(count)]
+    labels = ["f(x, 0)"] if count == 1 else [f"f{'₁₂₃₄'[i]}(x, 0)" for i in range(count)]
     lines = [(label, values[:, i]) for i, label in enumerate(labels)]
     return x, [*lines, (f"∂{labels[0].split('(')[0]}/∂x", activation.derivative(pairs)[:, 0, 0])]
+
+
+def _gate(activation: Activation, x: np.ndarray) -> list[Line]:
+    """A gated unit over the half that gates, with 1 in the other, so that the gate's shape is seen."""
+    gate = 1 if any(p.name == "gate_half" and p.default == 2 for p in activation.parameters) else 0
+    pairs = np.ones((len(x), 2))
+    pairs[:, gate] = x
+    label = "f(1, x)" if gate else "f(x, 1)"
+    return [(label, activation(pairs)[:, 0]), ("∂f/∂x", activation.derivative(pairs)[:, 0, gate])]
 
 
 def height_of(lines: Sequence[Line]) -> tuple[float, float]:
@@ -59,10 +68,10 @@ def height_of(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def with_gaps(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A line broken where it jumps, so that a step is not drawn as a slope."""
-    jump = np.abs(np.diff(y, prepend=y[0])) > STEEPEST * (x[1] - x[0])
-    smooth = np.abs(np.diff(y, n=2, prepend=[y[0], y[0]])) < 0.5 * np.abs(np.diff(y, prepend=y[0]))
-    return np.where(jump & ~smooth, np.nan, y)
+    """A line broken where it jumps, so that a step is not drawn as a slope: much further than just before and after."""
+    steps = np.abs(np.diff(y, prepend=y[0], append=y[-1]))
+    here, around = steps[:-1], np.maximum(np.concatenate([[0.0], steps[:-2]]), steps[1:])
+    return np.where((here > STEEPEST * (x[1] - x[0])) & (here > 5 * around), np.nan, y)
 
 
 def description(activation: Activation) -> list[tuple[str, str]]:

@@ -130,7 +130,7 @@ def _star_relu(x: Any, xp: Any, scale: Any, bias: Any) -> Any:
 
 
 def _star_relu_derivative(x: Any, xp: Any, scale: Any, bias: Any) -> Any:
-    return times(scale, _relu_squared_derivative(x, xp), xp)
+    return times(2.0 * scale, _relu(x, xp), xp)
 
 
 def _star_relu_by_scale(x: Any, xp: Any, scale: Any, bias: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,11 @@ def plot(activations: str | Activation | Sequence[str | Activation], path: str |
 
 def _draw(panel: Axes, activation: Activation, colour: str, *, large: bool) -> None:
     x, lines = curves(activation)
+    if not lines:
+        panel.set_axis_off()
+        panel.set_title(activation.title, fontsize=17 if large else 12, color=INK, loc="left")
+        panel.text(0.5, 0.5, "depends on its weights", ha="center", color=QUIET, transform=panel.transAxes)
+        return
     low, high = height_of(lines)
     width = 2.6 if large else 2.0
     for number, (label, y) in enumerate(lines):
@@ -74,11 +80,13 @@ def _draw(panel: Axes, activation: Activation, colour: str, *, large: bool) -> N
     _label(panel, x, lines, (low, high), colour, 12 if large else 10)
     panel.set(xlim=(-REACH, REACH), ylim=(low, high))
     _axes_through_origin(panel, large=large)
-    panel.set_title(activation.title, fontsize=17 if large else 12, color=INK, loc="left", pad=34 if large else 28)
+    formula = _formula(activation, 84 if large else 58)
+    pad = (34 if large else 28) + (15 if large else 12) * formula.count("\n")
+    panel.set_title(activation.title, fontsize=17 if large else 12, color=INK, loc="left", pad=pad)
     panel.text(
         0,
         1.02,
-        _formula(activation),
+        formula,
         transform=panel.transAxes,
         va="bottom",
         fontsize=11 if large else 9,
@@ -135,17 +143,18 @@ def _axes_through_origin(panel: Axes, *, large: bool) -> None:
     panel.tick_params(length=0, labelsize=10 if large else 8, labelcolor=QUIET)
 
 
-def _formula(activation: Activation) -> str:
-    """The formula in mathematical setting where Matplotlib knows all of its LaTeX, else as plain text."""
+def _formula(activation: Activation, columns: int) -> str:
+    """The formula in mathematical setting where Matplotlib knows all of its LaTeX, else as plain text in lines."""
     from matplotlib.mathtext import MathTextParser
 
-    if not activation.formula.latex:
-        return f"f(x) = {activation.formula.plain}".replace("$", r"\$")
+    plain = textwrap.fill(f"f(x) = {activation.formula.plain}", columns).replace("$", r"\$")
+    if not activation.formula.latex or "\n" in plain:
+        return plain
     text = f"$f(x) = {activation.formula.latex}$"
     try:
         MathTextParser("path").parse(text)
     except ValueError:
-        return f"f(x) = {activation.formula.plain}".replace("$", r"\$")
+        return plain
     return text
 
 
