@@ -242,14 +242,14 @@ KERNELS = {
         left=-87.0,
         right=87.0,
         root=-1.27846,
-        width=0.007,
+        width=0.05,
     ),
     ("mish", "value"): Kernel(
         lambda x, out: torch.mul(_mish_share(x), x, out=out),
         exact=lambda x: _mish_share(x).mul_(x.clamp(min=-300.0)),
         left=-87.0,
     ),
-    ("mish", "derivative"): Kernel(_times(_mish_slope), 1e-5, _mish_slope, left=-87.0, root=-1.19243, width=0.025),
+    ("mish", "derivative"): Kernel(_times(_mish_slope), 1e-5, _mish_slope, left=-87.0, root=-1.19243, width=0.1),
 }
 
 
