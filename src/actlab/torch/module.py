@@ -100,7 +100,7 @@ class Activation(nn.Module):
                 f"{self.name} has weights {parameter.name!r} whose shape depends on the number of units: give units=."
             )
         shape = parameter.shape(self.units)
-        fan_in = max(1, math.prod(shape[1:] if len(shape) > 1 else shape))
+        fan_in = max(1, math.prod(shape[:-1] if len(shape) > 1 else shape))
         return torch.empty(shape).uniform_(-1.0, 1.0) / math.sqrt(fan_in)
 
     def _started(self, parameter: Parameter, value: Any) -> torch.Tensor:
