@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actlab.functions import catalogue
+
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```(python|console)\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
 
@@ -42,3 +44,23 @@ def test_every_example_of_the_readme_runs(language, text, folder):
 def test_pictures_and_pages_that_the_readme_names_exist():
     for target in re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8")):
         assert (README.parent / target).is_file(), target
+
+
+FUNCTIONS = README.parent / "docs" / "functions"
+
+
+def test_every_function_has_its_page_and_picture():
+    index = (FUNCTIONS / "README.md").read_text(encoding="utf-8")
+    for name, activation in catalogue.items():
+        page = (FUNCTIONS / f"{name}.md").read_text(encoding="utf-8")
+        assert activation.formula.plain in page
+        assert activation.source in page
+        assert f"{name}.svg" in index
+        assert (FUNCTIONS / f"{name}.svg").is_file()
+    assert {path.stem for path in FUNCTIONS.iterdir()} == {*catalogue, "README"}
+
+
+def test_the_tables_name_every_function():
+    exactness = (README.parent / "docs" / "exactness.md").read_text(encoding="utf-8")
+    for name, activation in catalogue.items():
+        assert activation.kind == "grouping" or f"| `{name}` | value |" in exactness

@@ -246,7 +246,7 @@ abs_relu = Activation(
     source="Dubey and Chakraborty, 2018, arXiv:1804.02051",
     value_rule=_abs_relu,
     derivative_rule=_abs_relu_push,
-    aliases=("average_biased_relu",),
+    aliases=("abrelu", "average_biased_relu"),
     kind="grouping",
     notes="The mean is that of the units along the axis; the authors take it over the whole input volume of a sample, "
     "which for a layer without rows and columns is the same. Infinite units count as the largest finite number.",

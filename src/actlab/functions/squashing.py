@@ -349,7 +349,7 @@ isru = Activation(
     source="Carlile, Delamarter, Kinney, Marti and Whitney, 2017, arXiv:1710.09967",
     value_rule=_isru,
     derivative_rule=_isru_derivative,
-    aliases=("inverse_square_root_unit",),
+    aliases=("inverse_square_root", "inverse_square_root_unit"),
     parameters=(Parameter("alpha", 1.0, low=0.0),),
     constraint=_positive_alpha,
 )
