@@ -209,15 +209,15 @@ def test_a_signal_in_the_middle_of_a_run(tmp_path, kind):
 def test_a_function_of_ones_own_is_compared_and_reported_where_nobody_knows_it(tmp_path):
     from actlab.functions import unregister
 
-    actlab.register("cubic", lambda x, xp: x + 0.1 * x**3, source="this test")
+    actlab.register("own_cubic", lambda x, xp: x + 0.1 * x**3, source="this test")
     try:
-        study = SMALL.model_copy(update={"activations": ("tanh", "cubic"), "epochs": 2})
+        study = SMALL.model_copy(update={"activations": ("tanh", "own_cubic"), "epochs": 2})
         recording = actlab.run(study, tmp_path / "run", progress=lambda _: None)
     finally:
-        unregister("cubic")
+        unregister("own_cubic")
     assert np.isfinite(recording.metrics["train_loss"]).all()
-    assert recording.functions["cubic"]["source"] == "this test"
+    assert recording.functions["own_cubic"]["source"] == "this test"
     script = f"import actlab; actlab.report(actlab.load({str(tmp_path / 'run')!r}), {str(tmp_path / 'again.html')!r})"
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "cubic" in (tmp_path / "again.html").read_text(encoding="utf-8")
+    assert "own_cubic" in (tmp_path / "again.html").read_text(encoding="utf-8")

@@ -139,7 +139,7 @@ def test_accuracy_where_pytorch_is_used(name, which):
             worst = errors(x, np.asarray(computed), *exact(name, dtype)[which])
             beside_root = np.abs(exact(name, dtype)[which][0]) < 1e-3
             assert worst.relative.max() <= floor, worst.worst
-            assert worst.ulps[~beside_root].max() <= (100 if floor == 1e-5 else 6), worst.worst
+            assert worst.ulps[~beside_root].max() <= max(6, floor * 2**24), worst.worst
 
 
 @pytest.mark.parametrize(("name", "which"), list(KERNELS))
@@ -281,7 +281,7 @@ def test_other_types_are_refused(x):
 def test_gelu_without_a_far_tail():
     x = np.linspace(-5.499, 40, 4001, dtype=np.float32)
     for function in (catalogue["gelu"], catalogue["gelu"].derivative):
-        np.testing.assert_allclose(function(torch.from_numpy(x)).numpy(), function(x.astype(float)), rtol=1e-5)
+        np.testing.assert_allclose(function(torch.from_numpy(x)).numpy(), function(x.astype(float)), rtol=4e-6)
 
 
 def test_blocks_equal_the_whole():

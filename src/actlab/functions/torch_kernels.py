@@ -6,7 +6,7 @@ of the regions it names; there `exact`, in float64, gives the few elements that 
 PyTorch's kernels, in float32:
 
 - gelu: wrong by more than 4 ulp from x = −1.4 down and 0 from −6 down; erfc is right, but that −x/√2 is rounded costs
-  x²·6e−8, 6e−6 at −10.5, where the region begins.
+  x²·6e−8, 1e−6 at −4, where the region begins.
 - silu, mish: NaN at −inf, and too small below −87, where the exponential is no normal number.
 - their derivatives beside the root, where rounding 1 leaves little of a difference, and NaN at infinities.
 - sigmoid', tanh': s(1 − s) and 1 − t² are 0 in the saturated tails; with −|x| for x nothing is lost.
@@ -214,22 +214,22 @@ KERNELS = {
     ("sigmoid", "derivative"): _same()(_sigmoid_pull),
     ("tanh", "value"): _whole(lambda x, out: torch.tanh(x, out=out)),
     ("tanh", "derivative"): Kernel(_tanh_pull, exact=_tanh_slope, left=-43.0, right=43.0),
-    ("gelu", "value"): Kernel(_gelu, 1e-5, _gelu_exact, left=-10.5),
+    ("gelu", "value"): Kernel(_gelu, 1e-6, _gelu_exact, left=-4.0),
     ("gelu", "derivative"): Kernel(
-        _times(_gelu_slope), 1e-5, _gelu_slope_exact, left=-10.5, right=20.0, root=-0.75179, width=0.009
+        _times(_gelu_slope), 4e-6, _gelu_slope_exact, left=-4.0, right=20.0, root=-0.75179, width=0.009
     ),
     ("gelu_tanh", "value"): Kernel(
         lambda x, out: torch.mul(_gelu_tanh_share(x), x, out=out),
-        1e-5,
+        1.1e-6,
         lambda x: _gelu_tanh_share(x.clamp(min=-40.0)).mul_(x.clamp(min=-40.0)),
-        left=-7.5,
+        left=-4.0,
         right=1e12,
     ),
     ("gelu_tanh", "derivative"): Kernel(
         _times(_gelu_tanh_slope),
-        1e-5,
+        3e-6,
         lambda x: _gelu_tanh_slope(x.clamp(-40.0, 40.0)),
-        left=-7.5,
+        left=-4.0,
         right=20.0,
         root=-0.75246,
         width=0.012,
@@ -237,7 +237,7 @@ KERNELS = {
     ("silu", "value"): Kernel(lambda x, out: _aten.silu.out(x, out=out), exact=_silu, left=-87.0),
     ("silu", "derivative"): Kernel(
         lambda x, g, out: _aten.silu_backward.grad_input(g, x, grad_input=out),
-        1e-5,
+        1e-6,
         _silu_slope,
         left=-87.0,
         right=87.0,
@@ -249,7 +249,7 @@ KERNELS = {
         exact=lambda x: _mish_share(x).mul_(x.clamp(min=-300.0)),
         left=-87.0,
     ),
-    ("mish", "derivative"): Kernel(_times(_mish_slope), 1e-5, _mish_slope, left=-87.0, root=-1.19243, width=0.1),
+    ("mish", "derivative"): Kernel(_times(_mish_slope), 1.2e-6, _mish_slope, left=-87.0, root=-1.19243, width=0.1),
 }
 
 
