@@ -441,5 +441,7 @@ def falling(factor: Any, x: Any, xp: Any) -> tuple[Any, Any]:
     """
     first, second = product(factor, x, xp)
     exponential, far = decay(-first, -first, xp)
-    # Of two exponentials XLA would make one, of the rounded sum.
-    return exponential + exponential * exponential_minus_one(-second, xp), far
+    # Of two exponentials XLA would make one, of the rounded sum. Times 2⁴⁰ the correction is no subnormal number, which
+    # TensorFlow takes as 0.
+    exponential = exponential * 2.0**40
+    return (exponential + exponential * exponential_minus_one(-second, xp)) * 2.0**-40, far
