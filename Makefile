@@ -15,7 +15,7 @@ help:
 	@echo "make test     run all tests, the doctests and the README's examples"
 	@echo "make lint     ruff and pyright"
 	@echo "make bench    side by side with PyTorch and Keras; prints ratios"
-	@echo "make docs     the functions' pages and tables anew (about an hour: every value against mpmath)"
+	@echo "make docs     the functions' pages and tables anew (about half an hour: every value against mpmath)"
 	@echo "make env      .venv with what actlab needs to run"
 	@echo "make env-dev  .venv with what tests, lint and benches need, too"
 

@@ -64,7 +64,7 @@ def test_odd_strides_and_large_arrays_give_the_same(name):
     np.testing.assert_allclose(catalogue[name](x[::2, 1::3]), whole[::2, 1::3], rtol=3e-7)
     # What is smaller than the smallest normal number is 0 for XLA.
     tiny = float(np.finfo(np.float32).tiny)
-    np.testing.assert_allclose(jax.jit(catalogue[name])(x.T), whole.T, rtol=2e-6, atol=tiny)
+    np.testing.assert_allclose(jax.jit(catalogue[name])(x.T), whole.T, rtol=1e-6, atol=tiny)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -72,11 +72,12 @@ def test_jax_uses_the_written_derivative(name):
     x = jnp.asarray(np.concatenate([np.linspace(-9, 9, 73), [-40.0, 40.0]]), jnp.float32)
     activation = catalogue[name]
     slope = activation.derivative(x)
-    tiny = float(np.finfo(np.float32).tiny)
-    np.testing.assert_allclose(jax.vmap(jax.grad(activation))(x), slope, rtol=2e-6, atol=tiny)
+    # pau's numerator and denominator cancel: compiled in another order, they differ by a few rounding errors more.
+    tiny, rounding = float(np.finfo(np.float32).tiny), 2e-6 if name == "pau" else 1e-6
+    np.testing.assert_allclose(jax.vmap(jax.grad(activation))(x), slope, rtol=rounding, atol=tiny)
     value, pushed = jax.jit(lambda x: jax.jvp(activation, (x,), (2 * jnp.ones_like(x),)))(x)
-    np.testing.assert_allclose(value, activation(x), rtol=2e-6, atol=tiny)
-    np.testing.assert_allclose(pushed, 2 * slope, rtol=2e-6, atol=2 * tiny)
+    np.testing.assert_allclose(value, activation(x), rtol=rounding, atol=tiny)
+    np.testing.assert_allclose(pushed, 2 * slope, rtol=rounding, atol=2 * tiny)
 
 
 def test_gradients_in_half_precision_come_through_float32():

@@ -24,6 +24,8 @@ SECOND = {"float32": 2e-4, "float64": 1e-9}
 #: What is further than 4 ulp from mpmath today, and how far: "name derivative float32 jax" → ulp, rounded up. Written
 #: by `benchmarks/exactness.py --four-ulp`.
 BEYOND = json.loads((Path(__file__).parent / "beyond_four_ulp.json").read_text(encoding="utf-8"))
+#: x/2 of an x just above the smallest normal number: what is taken from x is subnormal, which XLA takes as 0.
+SUBNORMAL = {"acon_c": 2, "soft_exponential": 2}
 
 
 def test_every_function_of_one_variable_has_a_reference():
@@ -68,10 +70,10 @@ def test_every_half_precision_number_is_within_one_ulp(name, half):
             assert computed.dtype == dtype
             with np.errstate(invalid="ignore"):
                 computed = computed[fine].astype(np.float64)
-            check_half(computed, reference[fine], limits)
+            check_half(name, computed, reference[fine], limits)
 
 
-def check_half(computed, reference, limits):
+def check_half(name, computed, reference, limits):
     assert np.array_equal(np.isnan(computed), np.isnan(reference))
     known = ~np.isnan(reference)
     computed, reference = computed[known], reference[known]
@@ -81,8 +83,7 @@ def check_half(computed, reference, limits):
     got = np.clip(computed[normal], -2 * largest, 2 * largest)
     rounded_up = np.isinf(computed[normal]) & (size[normal] > largest - ulp / 2)
     assert (np.where(rounded_up, 0, np.abs(got - reference[normal])) / ulp).max(initial=0) <= 1
-    # Below the normal numbers XLA knows none but 0, and what it rounds up to.
-    assert np.all(np.abs(computed[size < tiny]) <= 2 * tiny)
+    assert np.all(np.abs(computed[size < tiny]) <= SUBNORMAL.get(name, 1.01) * tiny)
     assert np.all(np.isinf(computed[size > largest * (1 + float(limits.eps))]))
 
 

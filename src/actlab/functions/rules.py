@@ -39,6 +39,8 @@ def check_shapes(activation: Activation, shape: tuple[int, ...], axis: int, sett
         raise InvalidFunction(f"{activation.name}: the input's shape {tuple(shape)} has no axis {axis}.")
     own = {parameter.name: settings[parameter.name] for parameter in activation.parameters}
     group, units = activation.inputs_per_unit_rule(**own), shape[axis]
+    if units == 0 and group <= 1:
+        raise InvalidFunction(f"{activation.name} needs units along axis {axis}; the input's shape is {tuple(shape)}.")
     if units == 0 or units % group:
         raise InvalidFunction(
             f"{activation.name} needs a multiple of {group} units along axis {axis}; the input's shape is "
