@@ -298,7 +298,7 @@ def test_nan_comes_from_nan_alone(name, dtype):
         ("poly_norm", np.ones((2, 6)), {"epsilon": 0}, "'epsilon' must be a number in"),
         ("poly_norm", np.ones((2, 6)), {"weight_1": np.ones(5)}, "does not broadcast"),
         ("brelu", np.ones((2, 6)), {"axis": 2}, "has no axis 2"),
-        ("abs_relu", np.ones((2, 0)), {}, "needs a multiple of 1 units"),
+        ("abs_relu", np.ones((2, 0)), {}, "abs_relu needs units along axis -1"),
         ("abs_relu", np.ones((2, 6)), {"key": np.random.default_rng(0)}, "draws nothing at random"),
     ],
 )

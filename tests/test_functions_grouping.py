@@ -271,7 +271,7 @@ def test_gumbel_softmax_in_jax():
         ("gumbel_softmax", np.ones(5), {"key": 3}, "for NumPy arrays the key is a numpy.random.Generator"),
         ("gumbel_softmax", jnp.ones(5), {"key": np.random.default_rng(0)}, "for JAX arrays the key is a random key"),
         ("softmax", np.ones(5), {"key": np.random.default_rng(0)}, "draws nothing at random"),
-        ("sparsemax", np.ones((5, 0)), {}, "needs a multiple of 1 units"),
+        ("sparsemax", np.ones((5, 0)), {}, "sparsemax needs units along axis -1"),
         ("crelu", np.ones(3), {"axis": 1}, "has no axis 1"),
     ],
 )
