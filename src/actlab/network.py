@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from actlab import initialisers
 from actlab.errors import InvalidNetwork
 from actlab.functions import Activation, catalogue
-from actlab.layers import WEIGHTED, Act, Array, Dense, Dropout, Shape
+from actlab.layers import (
+    WEIGHTED,
+    Act,
+    Array,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Fork,
+    Join,
+    Residual,
+    Shape,
+    projection,
+    written,
+)
 
 Params = Mapping[str, Mapping[str, Array]]
 
@@ -24,6 +38,8 @@ class Site:
         layer: its description, widened where the function after it needs more inputs.
         input_shape, output_shape: of one sample.
         parameter_shapes: of its trained arrays, by name; empty where it has none.
+        statistic_shapes: of its running statistics, by name, which lie among a network's parameters but are not
+            trained; empty for all but batch normalisation.
     """
 
     name: str
@@ -31,11 +47,19 @@ class Site:
     input_shape: Shape
     output_shape: Shape
     parameter_shapes: Mapping[str, Shape]
+    statistic_shapes: Mapping[str, Shape]
 
     @property
     def parameter_count(self) -> int:
         """Number of trained numbers of this layer."""
         return sum(math.prod(shape) for shape in self.parameter_shapes.values())
+
+    @property
+    def weighing(self) -> Dense | Conv | None:
+        """What is done with its weight matrix: the layer itself, or the projection of a residual block; or None."""
+        if isinstance(self.layer, Join):
+            return self.layer.projection
+        return self.layer if isinstance(self.layer, WEIGHTED) else None
 
 
 @dataclass(frozen=True)
@@ -51,8 +75,21 @@ class Network:
         return sum(site.parameter_count for site in self.sites)
 
     @property
+    def output_shape(self) -> Shape:
+        """Shape of the outputs of one sample."""
+        return self.sites[-1].output_shape
+
+    @property
+    def shapes(self) -> tuple[Any, ...]:
+        """Equal for networks whose members can be trained together: they differ in their functions alone."""
+        return tuple(tuple(site.parameter_shapes.items()) for site in self.sites if not isinstance(site.layer, Act))
+
+    @property
     def weight_layers(self) -> tuple[str, ...]:
-        """Names of the layers that have a weight matrix, from input to output."""
+        """Names of the Dense and Conv layers, from input to output.
+
+        Projections of residual blocks are not among them: whether there are any depends on the activation.
+        """
         return tuple(site.name for site in self.sites if isinstance(site.layer, WEIGHTED))
 
     @property
@@ -60,10 +97,16 @@ class Network:
         """Names of the places of activation functions, from input to output."""
         return tuple(site.name for site in self.sites if isinstance(site.layer, Act))
 
+    @property
+    def penalised(self) -> bool:
+        """Whether training adds an L2 term to the loss."""
+        return any(site.weighing is not None and site.weighing.l2 > 0 for site in self.sites)
+
     def init(self, key: Array) -> dict[str, dict[str, Array]]:
         """Initial parameters of one network: `{layer: {"weight": …, "bias": …}}`.
 
-        Weights as the layer's initialiser draws them, biases zero, trainable parameters of functions at their default.
+        Weights as the layer's initialiser draws them, biases zero, trainable parameters of functions at their default;
+        of batch normalisation scale and variance one, shift and mean zero.
         A layer's weights depend on the key and its place alone, not on the activation under study.
 
         Args:
@@ -73,15 +116,16 @@ class Network:
 
         params: dict[str, dict[str, Array]] = {}
         for number, site in enumerate(self.sites):
-            layer, shapes = site.layer, site.parameter_shapes
+            layer = site.layer
+            start = {"scale": 1.0, "variance": 1.0}
             if isinstance(layer, Act):
                 parameters = layer.activation(self.activation).parameters
                 start = {p.name: float(p.default) for p in parameters if p.default is not None}
-                values = {name: jax.numpy.full(shape, start[name]) for name, shape in shapes.items()}
-            else:
-                values = {name: jax.numpy.zeros(shape) for name, shape in shapes.items()}
-                if isinstance(layer, WEIGHTED):
-                    values["weight"] = initialisers.draw(layer.init, jax.random.fold_in(key, number), shapes["weight"])
+            shapes = {**site.parameter_shapes, **site.statistic_shapes}
+            values = {name: jax.numpy.full(shape, start.get(name, 0.0)) for name, shape in shapes.items()}
+            if site.weighing:
+                own = jax.random.fold_in(key, number)
+                values["weight"] = initialisers.draw(site.weighing.init, own, shapes["weight"])
             if values:
                 params[site.name] = values
         return params
@@ -101,8 +145,9 @@ class Network:
             params: what `init` returns.
             x: (batch, *sample shape), NumPy or JAX.
             act: `act(pre_activation, name=layer_name)`, called at every `Act`; the functions themselves where None.
-            training: whether dropout drops and stochastic functions draw.
-            key: a JAX random key, needed for that and for nothing else.
+            training: whether dropout drops, stochastic functions draw and batch normalisation takes the statistics
+                of the batch.
+            key: a JAX random key, needed for what is drawn and for nothing else.
 
         >>> import numpy as np
         >>> network = build([Dense(2), Act(), Dense(1)], (2,), "relu")
@@ -111,16 +156,23 @@ class Network:
         >>> network.apply(params, np.array([[3.0, 0.5], [-3.0, 1.5]])).tolist()
         [[3.0], [0.5]]
         """
+        kept: list[Array] = []
         for number, site in enumerate(self.sites):
-            layer = site.layer
+            layer, own = site.layer, params.get(site.name, {})
             if isinstance(layer, Act):
                 function = layer.activation(self.activation)
-                own = {"key": _layer_key(key, number)} if training and function.noise else {}
-                x = act(x, name=site.name) if act else function(x, **own, **params.get(site.name, {}))
+                noise = {"key": _layer_key(key, number)} if training and function.noise else {}
+                x = act(x, name=site.name) if act else function(x, **noise, **own)
             elif isinstance(layer, Dropout):
                 x = layer.apply({}, x, key=_layer_key(key, number) if training else None)
+            elif isinstance(layer, BatchNorm) and training:
+                x, _ = layer.train(own, x, tuple(range(x.ndim - 1)))
+            elif isinstance(layer, Fork):
+                kept.append(x)
+            elif isinstance(layer, Join):
+                x = layer.apply(own, x, kept.pop())
             else:
-                x = layer.apply(params.get(site.name, {}), x)
+                x = layer.apply(own, x)
         return x
 
 
@@ -131,7 +183,7 @@ def _layer_key(key: Array, number: int) -> Array:
 
 
 def expand(layers: Sequence[Any]) -> tuple[Any, ...]:
-    """Layers with every `activation=` argument written as an `Act` of its own.
+    """Layers with every `activation=` argument written as an `Act` of its own, those in residual blocks too.
 
     >>> expand([Dense(3, activation="tanh")]) == (Dense(3), Act("tanh"))
     True
@@ -142,9 +194,21 @@ def expand(layers: Sequence[Any]) -> tuple[Any, ...]:
         if isinstance(layer, WEIGHTED) and activation is not None:
             act = activation if isinstance(activation, Act) else Act(activation)
             expanded += [replace(layer, activation=None), act]
+        elif isinstance(layer, Residual):
+            expanded.append(Residual(expand(layer.layers)))
         else:
             expanded.append(layer)
     return tuple(expanded)
+
+
+def flat(layers: Sequence[Any]) -> Iterator[Any]:
+    """Layers one after the other, those of residual blocks between their Fork and Join.
+
+    >>> [layer.layer for layer in flat([Dense(3), Residual([Act(), Dense(3)])])]
+    ['dense', 'fork', 'act', 'dense', 'join']
+    """
+    for layer in layers:
+        yield from (Fork(), *flat(layer.layers), Join()) if isinstance(layer, Residual) else (layer,)
 
 
 def build(layers: Sequence[Any], input_shape: Shape, activation: Activation | str = "relu") -> Network:
@@ -158,42 +222,57 @@ def build(layers: Sequence[Any], input_shape: Shape, activation: Activation | st
     (407050, ('dense1', 'dense2'), ('act1',))
 
     Raises:
-        InvalidNetwork: no layers, or a layer that does not fit what comes before it.
+        InvalidNetwork: no layers, or a layer that does not fit what comes before it; the message says what the layers
+            before it make of a sample.
         UnknownName: no such activation.
     """
     studied = catalogue[activation] if isinstance(activation, str) else activation
     if not layers:
         raise InvalidNetwork("the network has no layers: give at least one Dense(units).")
     sites: list[Site] = []
-    shape = tuple(input_shape)
     counts: dict[str, int] = {}
-    expanded = expand(layers)
-    for place, layer in enumerate(expanded):
-        # Pooling and dropout between a layer and its function leave the number of units as it is.
-        following = next((v for v in expanded[place + 1 :] if isinstance(v, (Act, *WEIGHTED))), None)
+    forks: list[int] = []
+    in_order = tuple(flat(expand(layers)))
+    shape = tuple(input_shape)
+    for place, layer in enumerate(in_order):
         counts[layer.layer] = counts.get(layer.layer, 0) + 1
         name = f"{layer.layer}{counts[layer.layer]}"
+        # Pooling and dropout between a layer and its function leave the number of units as it is.
+        following = next((v for v in in_order[place + 1 :] if isinstance(v, (Act, *WEIGHTED))), None)
         try:
             if isinstance(layer, WEIGHTED) and isinstance(following, Act) and following.function is None:
                 layer = _widened(layer, _whole(layer, studied))
-            output = layer.output_shape(shape, studied) if isinstance(layer, Act) else layer.output_shape(shape)
+            elif isinstance(layer, Fork):
+                forks.append(place)
+            elif isinstance(layer, Join):
+                layer = _join(sites[forks.pop() :])
+            sites.append(_site(name, layer, shape, studied))
         except InvalidNetwork as error:
-            raise InvalidNetwork(f"layer {name}: {error}") from None
-        sites.append(Site(name, layer, shape, output, _parameter_shapes(layer, shape, studied)))
-        shape = output
+            shapes = [written(input_shape), *(f"{site.name} {written(site.output_shape)}" for site in sites)]
+            raise InvalidNetwork(f"{' → '.join(shapes)} → {name}: {error}") from None
+        shape = sites[-1].output_shape
     return Network(tuple(sites), studied)
 
 
-def _parameter_shapes(layer: Any, shape: Shape, studied: Activation) -> dict[str, Shape]:
+def _join(block: Sequence[Site]) -> Join:
+    start = block[0].input_shape
+    return Join(start, projection([site.layer for site in block], start, block[-1].output_shape))
+
+
+def _site(name: str, layer: Any, shape: Shape, studied: Activation) -> Site:
     if isinstance(layer, Act):
         trainable = (p for p in layer.activation(studied).parameters if p.trainable)
-        return {p.name: (shape[-1],) if layer.per_unit else (1,) for p in trainable}
-    return layer.parameter_shapes(shape) if isinstance(layer, WEIGHTED) else {}
+        own = {p.name: (shape[-1],) if layer.per_unit else (1,) for p in trainable}
+        return Site(name, layer, shape, layer.output_shape(shape, studied), own, {})
+    output = layer.output_shape(shape)
+    trained = layer.parameter_shapes(shape) if isinstance(layer, (BatchNorm, Join, *WEIGHTED)) else {}
+    running = layer.statistic_shapes(shape) if isinstance(layer, BatchNorm) else {}
+    return Site(name, layer, shape, output, trained, running)
 
 
 def _whole(layer: Any, studied: Activation) -> float:
     """Inputs for a unit of the function, once it is known that they make a whole number."""
-    factor, units = studied.inputs_per_unit(), getattr(layer, "units", 0) or layer.filters
+    factor, units = studied.inputs_per_unit(), _units(layer)
     if units * factor % 1:
         raise InvalidNetwork(
             f"{studied.name} makes {1 / factor:g} units out of one input, and {units} units are no multiple of that."
@@ -201,9 +280,13 @@ def _whole(layer: Any, studied: Activation) -> float:
     return factor
 
 
+def _units(layer: Dense | Conv) -> int:
+    return layer.units if isinstance(layer, Dense) else layer.filters
+
+
 def _widened(layer: Any, factor: float) -> Any:
-    units = "units" if isinstance(layer, Dense) else "filters"
-    return replace(layer, **{units: max(1, round(getattr(layer, units) * factor))})
+    name = "units" if isinstance(layer, Dense) else "filters"
+    return replace(layer, **{name: max(1, round(_units(layer) * factor))})
 
 
 def matching_parameters(
@@ -220,16 +303,27 @@ def matching_parameters(
         budget: number of parameters to come near to; widths go up to twice those of `layers`.
 
     >>> matching_parameters([Dense(12), Act(), Dense(1)], (2,), catalogue["maxout"], budget=49)[0]
-    Dense(units=7, activation=None, init='glorot_uniform', bias=True)
+    Dense(units=7, activation=None, init='glorot_uniform', bias=True, l2=0.0)
     """
     expanded = expand(layers)
-    weighted = [i for i, layer in enumerate(expanded) if isinstance(layer, WEIGHTED)]
-
-    def scaled(factor: float) -> tuple[Any, ...]:
-        return tuple(_widened(v, factor) if i in weighted[:-1] else v for i, v in enumerate(expanded))
+    weighted = [layer for layer in flat(expanded) if isinstance(layer, WEIGHTED)]
 
     def distance(factor: float) -> int:
-        return abs(build(scaled(factor), input_shape, activation).parameter_count - budget)
+        return abs(build(_scaled(expanded, factor), input_shape, activation).parameter_count - budget)
 
-    widest = max((getattr(expanded[i], "units", 0) or expanded[i].filters for i in weighted[:-1]), default=1)
-    return scaled(min((k / (4 * widest) for k in range(1, 8 * widest + 1)), key=distance))
+    widest = max((_units(layer) for layer in weighted[:-1]), default=1)
+    return _scaled(expanded, min((k / (4 * widest) for k in range(1, 8 * widest + 1)), key=distance))
+
+
+def _scaled(layers: Sequence[Any], factor: float, outputs: bool = True) -> tuple[Any, ...]:
+    """Layers with other widths, in residual blocks too; where the `outputs` are among them, the last one keeps its."""
+    found: list[Any] = []
+    for layer in reversed(layers):
+        weighted = any(isinstance(own, WEIGHTED) for own in flat((layer,)))
+        if isinstance(layer, Residual):
+            layer = Residual(_scaled(layer.layers, factor, outputs))
+        elif weighted and not outputs:
+            layer = _widened(layer, factor)
+        outputs = outputs and not weighted
+        found.append(layer)
+    return tuple(reversed(found))
