@@ -17,6 +17,7 @@ import actlab
 from actlab.cli import app, main
 from actlab.functions import catalogue
 from actlab.recipes import RECIPES
+from actlab.study import SGD, Study
 
 TINY = ["--seeds", "2", "--epochs", "2"]
 
@@ -168,13 +169,39 @@ def test_recipes_are_listed(actlab_command):
         assert name in out
 
 
+def test_one_recipe_is_shown(actlab_command):
+    code, out, err = actlab_command("recipes", "cifar10-lenet5")
+    assert (code, err) == (0, "")
+    text = " ".join(out.split())
+    for part in ("cifar10: 60,000 samples of 32×32×3", "conv2 16 × 16 × 16 2,416", "total 697,046", "0.451 0.511"):
+        assert part in text
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_as_a_file_is_the_same_study(actlab_command, monkeypatch, tmp_path, name):
+    """What `recipes NAME --toml` prints, compared again, is the study that `compare NAME` runs."""
+    code, out, err = actlab_command("recipes", name, "--toml")
+    assert (code, err) == (0, "")
+    (tmp_path / "s.toml").write_text(out, encoding="utf-8")
+    asked = []
+
+    def run(study, directory):
+        asked.append((study, directory))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("actlab.laboratory.run", run)
+    assert actlab_command("compare", "s.toml")[0] == actlab_command("compare", name)[0] == 130
+    assert asked[0] == asked[1]
+    assert asked[0][0].identity == RECIPES[name].study.identity
+
+
 def test_json_is_the_summary_and_nothing_else(finished):
     directory, done = finished
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == json.loads((directory / "summary.json").read_text(encoding="utf-8"))
 
 
-SCHEMA = {"schema", "actlab", "study", "activations", "comparisons", "findings", "throughput"}
+SCHEMA = {"schema", "actlab", "study", "activations", "comparisons", "findings", "published", "throughput"}
 ESTIMATE = {"mean", "median", "ci95", "values"}
 THROUGHPUT = {
     "members",
@@ -189,7 +216,7 @@ THROUGHPUT = {
 def test_the_summary_has_the_keys_that_programs_rely_on(finished):
     directory, _ = finished
     summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
-    assert set(summary) == SCHEMA | {"epoch", "complete", "notes", "headline"}
+    assert set(summary) == SCHEMA | {"epoch", "complete", "notes", "headline", "contest", "contests", "tuning"}
     assert (summary["schema"], summary["actlab"], summary["complete"]) == (1, version("actlab"), True)
     assert summary["study"]["seeds"] == [0, 1, 2, 3, 4, 5]
     assert [entry["name"] for entry in summary["activations"]] != []
@@ -296,6 +323,63 @@ def test_networks_that_differ_are_all_shown(actlab_command):
         assert part in out
 
 
+# Settings in the place of the study's own
+
+
+@pytest.fixture
+def asked(actlab_command, monkeypatch):
+    """What `compare` would run: study and keyword arguments of `laboratory.run`."""
+
+    def ask(*arguments):
+        found = []
+
+        def run(study, directory, **options):
+            found.append((study, options))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("actlab.laboratory.run", run)
+        code, out, err = actlab_command("compare", *arguments)
+        assert (code, out, err) == (130, "", "actlab: stopped before an epoch was recorded.\n")
+        return found[0]
+
+    return ask
+
+
+def test_settings_of_the_command_line_take_the_place_of_the_studys_own(asked):
+    study, options = asked(
+        *("mnist-mlp", "--batch", "64", "--optimiser", "sgd", "--set", "optimiser.momentum=0.9"),
+        *("--set", "network.1.units=256", "--set", "match=parameters", "--init", "gain", "--memory", "4GiB"),
+    )
+    base = RECIPES["mnist-mlp"].study
+    network = (base.network[0], actlab.Dense(256), *base.network[2:])
+    assert study == base.model_copy(
+        update={
+            "batch": 64,
+            "optimiser": SGD(momentum=0.9),
+            "learning_rates": None,
+            "network": network,
+            "match": "parameters",
+            "init": "gain",
+        }
+    )
+    assert options == {"memory": 4 * 2**30}
+
+
+def test_settings_of_the_command_line_take_the_place_of_a_files_own(asked, tmp_path):
+    (tmp_path / "s.toml").write_text('task = "moons"\nbatch = 7\nepochs = 9\n', encoding="utf-8")
+    assert asked("s.toml", "--set", "batch=8")[0] == Study(task="moons", batch=8, epochs=9)
+    assert asked("--task", "moons", "--set", "batch=8")[0] == Study(name="moons", task="moons", batch=8)
+
+
+def test_the_rates_of_the_command_line_leave_the_published_one_as_a_contest(asked):
+    study, options = asked("mnist-mlp", "--learning-rates", "auto")
+    assert study.learning_rates == (0.0001, 0.000316, 0.001, 0.00316, 0.01)
+    assert study.stated_rate == 0.001
+    assert options == {}
+    study, _ = asked("mnist-mlp", "--learning-rates", "0.01,0.1")
+    assert (study.learning_rates, study.stated_rate) == ((0.01, 0.1), 0.001)
+
+
 # A user's own data
 
 
@@ -343,7 +427,7 @@ def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, 
         (["compare", "--task", "iris.csv", "--target", "specis"], "unknown column 'specis': did you mean 'species'?"),
         (["compare", "desne.toml"], "desne.toml, line 2: unknown layer 'desne': did you mean 'dense'?"),
         (["compar"], "no such command 'compar'. Did you mean 'compare'?"),
-        (["compare", "--seed", "3"], "no such option: --seed (Possible options: --seeds)."),
+        (["compare", "--seed", "3"], "no such option: --seed (Possible options: --seeds, --set)."),
         (["compare", "mnist"], "mnist is no recipe but data: write actlab compare --task mnist."),
         (["compare", "iris.csv"], "iris.csv is no recipe but data: write actlab compare --task iris.csv."),
     ],
@@ -367,8 +451,17 @@ def test_misspelt_names_come_with_the_nearest(refused, table, tmp_path, argument
         (["--epochs", "1.5"], "--epochs: a whole number is expected, got '1.5'."),
         (
             ["--learning-rates", "fast"],
-            "--learning-rates 'fast': numbers separated by commas are expected, as in 0.01,0.1.",
+            "--learning-rates 'fast': auto, or numbers separated by commas are expected, as in 0.01,0.1.",
         ),
+        (["--batch", "0"], "batch: 1 or more is expected, got 0."),
+        (["--optimiser", "adm"], "unknown optimiser 'adm': did you mean 'adam'?"),
+        (["--init", "gains"], "init: 'stated', 'gain' or 'critical' is expected, got 'gains'."),
+        (["--memory", "4 gigs"], "--memory '4 gigs': a size is expected, as in 4GiB, 500MB or a number of bytes."),
+        (["--memory", "-1GB"], "--memory '-1GB': a size is expected, as in 4GiB, 500MB or a number of bytes."),
+        (["--set", "epochs"], "'epochs': KEY=VALUE is expected, as in epochs=5 or network.1.units=256."),
+        (["--set", "epoch=3"], "epoch=3: unknown key 'epoch': did you mean 'epochs'?"),
+        (["--set", "network.1.unit=3"], "network.1.unit=3: unknown key 'unit': did you mean 'units'?"),
+        (["--set", "network.7.units=3"], "network.7.units=3: network has the entries 0 to 5, and so no 7."),
         (["--learning-rates", "0.1,0"], "learning_rates, entry 2: more than 0 is expected, got 0.0."),
         (["--learning-rates", "inf"], "learning_rates, entry 1: a finite number is expected, got inf."),
         (["--learning-rates", "0.1,0.10"], "learning_rates: 0.1 is named twice."),
@@ -378,7 +471,10 @@ def test_misspelt_names_come_with_the_nearest(refused, table, tmp_path, argument
         (["digits", "parabolas"], "got unexpected extra argument(s) (parabolas)."),
         (["nowhere.toml"], "nowhere.toml: cannot be read as a study (No such file or directory)."),
         (["--task", "nowhere.npz", "--summary"], "nowhere.npz is no file: give the path of a .npz or .csv file"),
-        (["parabolas", "--task", "digits"], "layer dense1: Dense takes vectors and got samples of shape (8, 8, 1)"),
+        (
+            ["parabolas", "--task", "digits"],
+            "8×8×1 → dense1: Dense takes vectors and got 8×8×1: put Flatten() before it.",
+        ),
     ],
 )
 def test_wrong_values(refused, arguments, sentence):
@@ -389,6 +485,8 @@ def test_wrong_values(refused, arguments, sentence):
     ("arguments", "sentence"),
     [
         (["report"], "missing argument 'DIR'."),
+        (["recipes", "mnist-mpl"], "unknown recipe 'mnist-mpl': did you mean 'mnist-mlp'?"),
+        (["recipes", "--toml"], "--toml prints one recipe: name it, as in actlab recipes digits --toml."),
         (["report", "nowhere"], "nowhere is no run directory: study.toml and study.db are expected in it."),
         (["functions", "gelu", "--plot", "g.xyz"], "g.xyz: a picture is written as .png, .svg or .pdf"),
         (["functions", "gelu", "--plot", "nowhere/g.png"], "nowhere/g.png: the picture cannot be written"),
@@ -494,8 +592,8 @@ def test_a_table_needs_a_target(refused, table):
 @pytest.mark.parametrize(
     ("shape", "layers", "sentence"),
     [
-        ((8, 8), DENSE.format(5) + END, "layer dense1: Dense takes vectors and got samples of shape (8, 8, 1)"),
-        ((4,), CONV.format(5) + FLATTEN + END, "layer conv1: Conv takes images"),
+        ((8, 8), DENSE.format(5) + END, "8×8×1 → dense1: Dense takes vectors and got 8×8×1"),
+        ((4,), CONV.format(5) + FLATTEN + END, "4 → conv1: Conv takes images"),
         ((8, 8), CONV.format(5) * 4 + FLATTEN + END, "a window of 2×2 does not fit into images of 1×1"),
         ((8, 8), FLATTEN + DENSE.format(5), "but the task has 10 classes: end it with Dense(10)"),
         ((8, 8), FLATTEN + END, "the network has no open Act()"),
@@ -524,17 +622,34 @@ def test_a_damaged_data_file_is_named_and_never_used(refused, monkeypatch, tmp_p
     assert sentence.startswith(f"{tmp_path}/mnist/{MNIST_IMAGES} {wrong}")
 
 
-def test_without_a_network_it_says_what_to_put_where(refused, monkeypatch, tmp_path):
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("ACTLAB_DATA", str(tmp_path))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    (tmp_path / "fashion-mnist").mkdir()
-    sentence = refused("compare", "--task", "fashion-mnist", *TINY)
-    assert f"{MNIST_IMAGES} could be had from no mirror" in sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder", "files"),
+    [
+        (["--task", "fashion-mnist"], "fashion-mnist", [MNIST_IMAGES, "t10k-labels-idx1-ubyte.gz"]),
+        (["mnist-mlp"], "mnist", [MNIST_IMAGES, "t10k-labels-idx1-ubyte.gz"]),
+        (["cifar10-lenet5"], "cifar10", ["cifar-10-binary.tar.gz"]),
+    ],
+)
+def test_without_a_network_it_says_what_to_put_where_and_what_needs_none(
+    refused, offline, tmp_path, arguments, folder, files
+):
+    (tmp_path / folder).mkdir()
+    sentence = refused("compare", *arguments, *TINY)
+    assert f"{files[0]} could be had from no mirror" in sentence
     assert "cannot be reached" in sentence
-    assert f"into {tmp_path}/fashion-mnist" in sentence
+    assert f"into {tmp_path}/{folder}" in sentence
+    for file in files:
+        assert file in sentence
+    assert sentence.endswith("or go on without: actlab compare digits.")
 
 
 # Directories that are not free
@@ -583,7 +698,7 @@ def test_a_full_disk_ends_a_run_with_a_sentence_and_keeps_what_was_written(tmp_p
     """Files that may not grow beyond a limit stand for the disk: the database reaches it in the middle."""
     pytest.importorskip("resource")
     arguments = ["compare", "parabolas", "--seeds", "2", "--epochs", "150", "--out", "run"]
-    done = in_a_process(*arguments, cwd=tmp_path, code=LIMITED.format(100_000))
+    done = in_a_process(*arguments, cwd=tmp_path, code=LIMITED.format(115_000))
     assert (done.returncode, done.stdout) == (2, "")
     kept = actlab.load(tmp_path / "run")
     assert 0 < kept.epochs < 150

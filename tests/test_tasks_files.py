@@ -346,3 +346,27 @@ def test_another_separator_is_recognised(tmp_path):
     path.write_text("a;b;y\n1;2;0\n3;4;1\n", encoding="utf-8")
     with pytest.raises(InvalidData, match="separated by ';': write it again, separated by commas"):
         tasks.load(str(path), target="y")
+
+
+# Validation on the test data
+
+
+@pytest.mark.parametrize("parts", [("train",), ("train", "test"), ("train", "validation", "test")])
+def test_own_arrays_validated_on_their_test_data(npz, parts):
+    sizes = {"train": 40, "validation": 12, "test": 9}
+    arrays = {}
+    for part in parts:
+        arrays |= {f"x_{part}": points(sizes[part]), f"y_{part}": labels(sizes[part])}
+    held_out, task = tasks.load(npz(**arrays), seed=3), tasks.load(npz(**arrays), seed=3, validation="test")
+    assert len(task.x_train) == len(held_out.x_train) + len(held_out.x_validation)
+    np.testing.assert_array_equal(task.x_test, held_out.x_test)
+    np.testing.assert_array_equal(task.x_validation, held_out.x_test)
+    assert "validation is the test data" in task.provenance
+
+
+def test_a_table_validated_on_its_test_data(table):
+    text = "\n".join(["a,b,kind", *(f"{i},{i * i % 7},{'xyz'[i % 3]}" for i in range(30))])
+    held_out, task = (tasks.load(table(text), target="kind", validation=v) for v in ("held-out", "test"))
+    assert (len(task.y_train), len(task.y_validation), len(task.y_test)) == (24, 6, 6)
+    np.testing.assert_array_equal(task.x_validation, held_out.x_test)
+    assert task.classes == ("x", "y", "z")

@@ -19,23 +19,24 @@ import pytest
 
 from actlab import tasks
 from actlab.errors import DownloadFailed, InvalidData
-from actlab.tasks import images
+from actlab.tasks import images, sprites
 from actlab.tasks.download import Mirror, Source, data_directory, fetch
 from actlab.tasks.formats import read_cifar10, read_idx
+from actlab.tasks.sprites import read_sprites
 
 
 @pytest.fixture
 def real_data():
     """Return a function that loads a task from the real files, or skips and says why."""
 
-    def load(source, name):
+    def load(source, name, **options):
         folder = os.environ.get("ACTLAB_DATA")
         if not folder:
             pytest.skip("ACTLAB_DATA is not set: it names the directory of the real data files")
         missing = [file for file in source.digests if not (Path(folder) / source.folder / file).exists()]
         if missing:
             pytest.skip(f"$ACTLAB_DATA/{source.folder} lacks {', '.join(missing)}")
-        return tasks.load(name)
+        return tasks.load(name, **options)
 
     return load
 
@@ -158,21 +159,144 @@ def test_cifar10_archives_cut_or_of_another_kind(tmp_path):
             read_cifar10(path)
 
 
-def test_the_cifar10_task_of_a_small_archive(tmp_path, monkeypatch):
-    made = {name: [(i % 10, image) for i, (_, image) in enumerate(photographs(1, 60))] for name in list(batches())[:6]}
-    (tmp_path / "cifar10").mkdir()
+@pytest.fixture
+def small_archive(tmp_path, monkeypatch):
+    """An archive of 60 images a batch where the real one is looked for; returns the test batch."""
+    made = {
+        name: [(i % 10, image) for i, (_, image) in enumerate(photographs(seed, 60))]
+        for seed, name in enumerate(list(batches())[:6])
+    }
+    (tmp_path / "cifar10").mkdir(exist_ok=True)
     path = cifar(tmp_path / "cifar10" / "cifar-10-binary.tar.gz", made)
     source = replace(images.CIFAR10, digests={path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
     monkeypatch.setattr(images, "CIFAR10", source)
     monkeypatch.setenv("ACTLAB_DATA", str(tmp_path))
+    return made["test_batch.bin"]
+
+
+def test_the_cifar10_task_of_a_small_archive(small_archive):
     task = tasks.load("cifar10", seed=3)
     assert (len(task.y_train), len(task.y_validation), len(task.y_test)) == (250, 50, 60)
     assert np.bincount(task.y_validation).tolist() == [5] * 10
     assert task.input_shape == (32, 32, 3)
     assert task.classes == images.CIFAR10_CLASSES
-    first = made["test_batch.bin"][0][1]
-    np.testing.assert_allclose(task.x_test[0], first / 255, rtol=1e-6)
+    np.testing.assert_allclose(task.x_test[0], small_archive[0][1] / 255, rtol=1e-6)
     assert task.provenance.endswith("stratified by class, seed 3; test: the source's")
+
+
+def test_all_training_images_train_where_the_test_images_validate(small_archive):
+    task, held_out = tasks.load("cifar10", validation="test"), tasks.load("cifar10")
+    assert (len(task.y_train), len(task.y_validation), len(task.y_test)) == (300, 60, 60)
+    np.testing.assert_array_equal(task.x_validation, task.x_test)
+    np.testing.assert_array_equal(task.y_validation, task.y_test)
+    np.testing.assert_array_equal(task.x_test, held_out.x_test)
+    rows = lambda *parts: sorted(image.tobytes() for part in parts for image in part)  # noqa: E731
+    assert rows(task.x_train) == rows(held_out.x_train, held_out.x_validation)
+    assert "all 300 of the source's training images" in task.provenance
+    assert "validation is the test data" in task.provenance
+    assert "nothing may be chosen on it" in task.provenance
+    assert task.digest != held_out.digest
+    assert task.digest == tasks.load("cifar10", seed=5, validation="test").digest, "nothing is left to draw"
+
+
+# CIFAR-10 as WebP images
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A copy of 7 × 5 tiles a sheet, five images of them inexact; returns its folder, images and labels."""
+    Image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "cifar10"
+    folder.mkdir()
+    pixels = {name: rng.integers(0, 256, (35, 32, 32, 3), dtype=np.uint8) for name in ("test", *map(str, range(5)))}
+    for name, tiles in pixels.items():
+        sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in tiles.reshape(7, 5, 32, 32, 3)])
+        Image.fromarray(sheet).save(folder / f"{'train_' if name != 'test' else ''}{name}.webp", lossless=True)
+    flags = np.arange(175) % 40 != 3, np.arange(35) != 7
+    arrays = {
+        "x_train": np.concatenate([pixels[str(number)] for number in range(5)]),
+        "x_test": pixels["test"],
+        "y_train": (np.arange(175) % 10).astype(np.uint8),
+        "y_test": (np.arange(35) % 10).astype(np.uint8),
+        "exact_train": flags[0],
+        "exact_test": flags[1],
+    }
+    np.savez(folder / "labels.npz", **{key: value for key, value in arrays.items() if key[0] != "x"})
+    digests = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+    monkeypatch.setattr(sprites, "DIGESTS", digests)
+    monkeypatch.setenv("ACTLAB_DATA", str(tmp_path))
+    return folder, arrays
+
+
+def test_a_copy_as_webp_images_is_read_in_order(copy):
+    folder, arrays = copy
+    found = read_sprites(folder)
+    np.testing.assert_array_equal(found.train[0], arrays["x_train"])
+    np.testing.assert_array_equal(found.train[1], arrays["y_train"])
+    np.testing.assert_array_equal(found.test[0], arrays["x_test"])
+    np.testing.assert_array_equal(found.test[1], arrays["y_test"])
+    assert (found.inexact_train, found.inexact_test) == (5, 1)
+    assert not found.train[0].flags.writeable
+    assert read_sprites(folder) is found, "decoded once in a process"
+
+
+def test_the_cifar10_task_of_a_copy_says_what_is_not_exact(copy):
+    task = tasks.load("cifar10", validation="test")
+    np.testing.assert_allclose(task.x_train, copy[1]["x_train"] / np.float32(255))
+    assert "5 training and 1 test images are JPEG decodes and the others exact" in task.provenance
+    assert (len(tasks.load("cifar10").y_train), len(tasks.load("cifar10").y_validation)) == (146, 29)
+
+
+def test_the_archive_comes_before_the_copy(copy, small_archive):
+    task = tasks.load("cifar10")
+    np.testing.assert_allclose(task.x_test[0], small_archive[0][1] / 255, rtol=1e-6)
+    assert "JPEG" not in task.provenance
+
+
+def without(folder, name):
+    (folder / name).unlink()
+
+
+def cut(folder, name):
+    (folder / name).write_bytes((folder / name).read_bytes()[:-100])
+
+
+def single(folder, name):
+    with (folder / name).open("wb") as stream:
+        np.save(stream, np.arange(3))
+
+
+def another(folder, name):
+    (folder / name).write_bytes((folder / "train_3.webp").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "complaint"),
+    [
+        (without, "train_2.webp", "train_2.webp cannot be read as a WebP image (No such file or directory)"),
+        (cut, "test.webp", "test.webp cannot be read as a WebP image"),
+        (another, "train_0.webp", "x_train of the copy as WebP images has the wrong SHA-256 digest"),
+        (another, "test.webp", "x_test of the copy as WebP images has the wrong SHA-256 digest"),
+        (cut, "labels.npz", "labels.npz cannot be read as an .npz file with y_train, y_test, exact_train, exact_test"),
+        (single, "labels.npz", "labels.npz cannot be read as an .npz file"),
+        (another, "labels.npz", "labels.npz cannot be read as an .npz file"),
+    ],
+)
+def test_a_copy_that_is_damaged(copy, change, name, complaint):
+    change(copy[0], name)
+    with pytest.raises(InvalidData) as caught:
+        tasks.load("cifar10")
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sheet_of_another_size(copy):
+    from PIL import Image
+
+    Image.new("RGB", (64, 33)).save(copy[0] / "test.webp", lossless=True)
+    with pytest.raises(InvalidData, match=r"test\.webp is no sheet of 32×32 tiles: it is 33×64"):
+        read_sprites(copy[0])
 
 
 # Downloads
@@ -310,6 +434,7 @@ def test_no_network_says_which_files_to_put_where(tmp_path, serve, nowhere):
     assert "cannot be reached" in message
     assert f"put b.bin (from {nowhere.address}) into {tmp_path / 'set'}" in message
     assert "ACTLAB_DATA" in message
+    assert message.endswith("or go on without: actlab compare digits.")
     message = failure(source(nowhere, files=("a.bin", "b.bin")), tmp_path / "empty")
     assert "put a.bin, b.bin" in message
 
@@ -426,9 +551,27 @@ def test_real_fashion_mnist(real_data):
     assert "MIT" in task.provenance
 
 
+def test_real_mnist_validated_on_its_test_images(real_data):
+    task = real_data(images.MNIST, "mnist", validation="test")
+    assert (len(task.x_train), len(task.x_validation), len(task.x_test)) == (60_000, 10_000, 10_000)
+    assert task.y_train[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert "validation is the test data" in task.provenance
+
+
 def test_real_cifar10(real_data):
     task = real_data(images.CIFAR10, "cifar10")
     assert (len(task.y_train), len(task.y_validation), len(task.y_test)) == (41_667, 8_333, 10_000)
     assert np.bincount(task.y_test).tolist() == [1000] * 10
     assert (np.bincount(task.y_train) + np.bincount(task.y_validation)).tolist() == [5000] * 10
     assert [task.classes[label] for label in task.y_test[:3]] == ["cat", "ship", "ship"]
+
+
+def test_the_real_copy_of_cifar10(real_data):
+    task = real_data(replace(images.CIFAR10, digests=dict.fromkeys(["labels.npz"], "")), "cifar10", validation="test")
+    assert (len(task.y_train), len(task.y_test)) == (50_000, 10_000)
+    assert np.bincount(task.y_train).tolist() == [5000] * 10
+    assert [task.classes[label] for label in task.y_test[:3]] == ["cat", "ship", "ship"]
+    # The mean and standard deviation of each channel, as they are commonly published.
+    np.testing.assert_allclose(task.x_train.mean(axis=(0, 1, 2), dtype=float), [0.4914, 0.4822, 0.4465], atol=1e-4)
+    np.testing.assert_allclose(task.x_train.std(axis=(0, 1, 2), dtype=float), [0.2470, 0.2435, 0.2616], atol=1e-4)
+    assert "75 training and 20 test images are JPEG decodes" in task.provenance

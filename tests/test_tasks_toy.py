@@ -35,6 +35,43 @@ def test_any_seed_of_numpy_will_do(name):
     assert tasks.load(name, seed=2**40).digest != tasks.load(name, seed=2**40 + 1).digest
 
 
+@pytest.mark.parametrize("name", MADE)
+def test_the_outline_is_that_of_the_data(name):
+    task, known = tasks.load(name), tasks.outline(name)
+    assert known.shape == task.input_shape
+    assert known.samples == len(task.y_train) + len(task.y_validation) + len(task.y_test)
+
+
+def test_every_task_has_an_outline_and_no_other_name_has():
+    assert {tasks.outline(name).shape for name in tasks.names()} == {(2,), (8, 8, 1), (28, 28, 1), (32, 32, 3)}
+    with pytest.raises(UnknownName, match="unknown task 'digit': did you mean 'digits'"):
+        tasks.outline("digit")
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_all_but_the_test_data_train_where_these_validate(name):
+    held_out, task = tasks.load(name, seed=2), tasks.load(name, seed=2, validation="test")
+    assert tasks.load(name, seed=2, validation="held-out").digest == held_out.digest
+    rows = lambda x, y: sorted((*sample.ravel().tolist(), label) for sample, label in zip(x, y, strict=True))  # noqa: E731
+    train = rows(held_out.x_train, held_out.y_train) + rows(held_out.x_validation, held_out.y_validation)
+    assert rows(task.x_train, task.y_train) == sorted(train)
+    for part in (task.x_validation, task.y_validation), (task.x_test, task.y_test):
+        np.testing.assert_array_equal(part[0], held_out.x_test)
+        np.testing.assert_array_equal(part[1], held_out.y_test)
+    assert task.classes == held_out.classes
+    assert task.digest != held_out.digest
+    assert task.provenance.startswith(held_out.provenance)
+    assert task.provenance.endswith(
+        "; then training and validation data joined for training: validation is the test data, as in many published "
+        "experiments: nothing may be chosen on it"
+    )
+
+
+def test_validation_data_of_a_third_kind():
+    with pytest.raises(InvalidData, match="validation is 'held-out' or 'test', not 'train'"):
+        tasks.load("moons", validation="train")  # type: ignore[arg-type]
+
+
 def test_parabolas_are_the_published_curves():
     task = tasks.load("parabolas")
     x1 = np.linspace(-1, 1, 1000, dtype=np.float64)

@@ -20,6 +20,7 @@ from actlab.errors import ActlabError, InvalidFunction, InvalidStudy, complaint
 
 if TYPE_CHECKING:
     from actlab.network import Network
+    from actlab.own_network import Traced
     from actlab.study import Study
 
 app = typer.Typer(
@@ -115,12 +116,22 @@ def _finite(bound: float) -> float | None:
 
 
 @app.command()
-def recipes() -> None:
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="One recipe: all about it. All of them where left out.")] = None,
+    toml: Annotated[bool, typer.Option("--toml", help="Print it as a study file, to be changed and compared.")] = False,
+) -> None:
     """Named studies that one word runs: `actlab compare NAME`."""
-    from actlab.recipes import RECIPES
-    from actlab.views import terminal
+    from actlab.recipes import RECIPES, measured, recipe
+    from actlab.views.recipes_table import recipe_card, recipes_table
 
-    _show(terminal.recipes_table(RECIPES))
+    if name is None:
+        if toml:
+            raise InvalidStudy("--toml prints one recipe: name it, as in actlab recipes digits --toml.")
+        _show(recipes_table(RECIPES, measured()))
+    elif toml:
+        typer.echo(recipe(name).study.to_toml(), nl=False)
+    else:
+        _show(recipe_card(recipe(name), measured().get(name)))
 
 
 @app.command()
@@ -134,9 +145,25 @@ def compare(
     activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
     seeds: Annotated[int | None, typer.Option(metavar="N", help="Number of seeds, counted from 0.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes through the training data.")] = None,
+    batch: Annotated[int | None, typer.Option(metavar="N", help="Samples in a training step.")] = None,
+    optimiser: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="adam, adamw, rmsprop or sgd; another one comes with its usual rate."),
+    ] = None,
     learning_rates: Annotated[
         str | None,
-        typer.Option(metavar="0.01,0.1", help="Rates to try; each function's is chosen on validation data."),
+        typer.Option(metavar="auto|0.01,0.1", help="Rates to try; each function's is chosen on validation data."),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(metavar="stated|gain|critical", help="Compare also from initial weights that suit each function."),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, as network.1.units=256; may be repeated."),
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory to stay below, as 4GiB or 500MB; larger runs are sliced.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
@@ -146,65 +173,81 @@ def compare(
     ] = False,
 ) -> None:
     """Train the same network with several activation functions over several seeds, and compare."""
-    changes: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "task": task,
         "target": target,
         "activations": activations,
         "seeds": seeds,
         "epochs": epochs,
+        "batch": batch,
+        "optimiser": optimiser,
         "learning_rates": None if learning_rates is None else _rates(learning_rates),
+        "init": init,
     }
-    chosen = _study(study, {key: value for key, value in changes.items() if value is not None})
+    limit = {} if memory is None else {"memory": _bytes(memory)}
+    given = {key: value for key, value in settings.items() if value is not None}
+    chosen = _study(study, given, assignments or [])
     if summary:
         _show_network(chosen)
         return
     name = re.sub(r"[^\w.-]+", "-", chosen.name).strip(".-") or "study"
-    _compare(chosen, out or Path("runs") / f"{name}-{chosen.identity[:8]}", as_json)
+    _compare(chosen, out or Path("runs") / f"{name}-{chosen.identity[:8]}", as_json, limit)
 
 
-def _rates(text: str) -> list[float]:
+def _rates(text: str) -> list[float] | str:
+    if text == "auto":
+        return text
     try:
         return [float(rate) for rate in text.split(",")]
     except ValueError:
         raise InvalidStudy(
-            f"--learning-rates {text!r}: numbers separated by commas are expected, as in 0.01,0.1."
+            f"--learning-rates {text!r}: auto, or numbers separated by commas are expected, as in 0.01,0.1."
         ) from None
 
 
-def _study(name: str | None, changes: dict[str, Any]) -> Study:
+_DECIMAL = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS = _DECIMAL | {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+
+def _bytes(text: str) -> int:
+    """A size in bytes: a number, alone or with a unit.
+
+    >>> _bytes("4GiB"), _bytes("500 MB"), _bytes("1.5kib"), _bytes("1000")
+    (4294967296, 500000000, 1536, 1000)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", text.lower())
+    if match is None or match[2] not in _UNITS:
+        raise InvalidStudy(f"--memory {text!r}: a size is expected, as in 4GiB, 500MB or a number of bytes.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -> Study:
     """The study meant by the argument, with the command line's settings in the place of its own."""
     from actlab.recipes import RECIPES, recipe
     from actlab.study import Study, from_toml
+    from actlab.study.changes import changed
 
-    if name is None and "task" in changes:
-        return Study(name=Path(changes["task"]).stem, **changes)
-    if name is not None and name not in RECIPES:
+    if name is None and "task" in settings:
+        base = Study(name=Path(settings["task"]).stem)
+    elif name is None or name in RECIPES:
+        base = recipe(name or "digits").study
+    else:
         from actlab.tasks import names
 
         if name in names() or name.endswith((".csv", ".npz")):
             raise InvalidStudy(f"{name} is no recipe but data: write actlab compare --task {name}.")
         base = from_toml(name) if name.endswith(".toml") or "/" in name else recipe(name).study
-    else:
-        base = recipe(name or "digits").study
-    if not changes:
-        return base
-    settings = base.model_dump(exclude={"tuning_seeds"} if {"seeds", "learning_rates"} & set(changes) else set())
-    if "task" in changes:
-        # The data are others: what was known of the recipe's does not hold for them.
-        settings |= {"digest": None, "provenance": None, "target": None}
-    if "target" in changes:
-        settings |= {"digest": None, "provenance": None}
-    return Study(**(settings | changes))
+    return changed(base, settings, assignments)
 
 
-def _compare(study: Study, directory: Path, as_json: bool) -> None:
+def _compare(study: Study, directory: Path, as_json: bool, limit: dict[str, Any]) -> None:
     import json
 
     from actlab.laboratory import run
     from actlab.views import terminal
 
     try:
-        recording = run(study, directory)
+        recording = run(study, directory, **limit)
     except KeyboardInterrupt:
         raise _Stopped(_what_is_left(directory)) from None
     summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
@@ -223,6 +266,8 @@ def _what_is_left(directory: Path) -> str:
         epochs = load(directory).epochs
     except ActlabError:
         epochs = -1
+    if epochs < 0 and (tried := directory / "tuning").is_dir():
+        return f"stopped before an epoch of the comparison was recorded; {tried} holds what the learning rates showed."
     if epochs < 0:
         return "stopped before an epoch was recorded."
     return f"stopped; everything up to epoch {epochs} is kept: actlab report {directory} shows it."
@@ -233,9 +278,9 @@ def _show_network(study: Study) -> None:
     from actlab.tasks import load
     from actlab.views import terminal
 
-    task = load(study.task, target=study.target, seed=study.task_seed)
+    task = load(study.task, target=study.target, seed=study.task_seed, validation=study.validation)
     completed = complete(study, task)
-    by_count: dict[int, dict[str, Network]] = {}
+    by_count: dict[int, dict[str, Network | Traced]] = {}
     for name, network in completed.networks(task.input_shape).items():
         by_count.setdefault(network.parameter_count, {})[name] = network
     for networks in by_count.values():

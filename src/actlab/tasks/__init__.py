@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args
 
 from actlab.errors import InvalidData, UnknownName
-from actlab.tasks.task import Task
+from actlab.tasks.task import Task, Validation, validated_on_test
 
-__all__ = ["Task", "load", "names"]
+__all__ = ["Outline", "Task", "load", "names", "outline"]
 
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -31,6 +33,33 @@ _MODULES: Mapping[str, str] = MappingProxyType(
 )
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a built-in task before its data are loaded.
+
+    Attributes:
+        samples: how many there are, in all splits together.
+        shape: of one sample: (features,) or (height, width, channels).
+    """
+
+    samples: int
+    shape: tuple[int, ...]
+
+
+_OUTLINES: Mapping[str, Outline] = MappingProxyType(
+    {
+        "parabolas": Outline(3_000, (2,)),
+        "moons": Outline(2_000, (2,)),
+        "circles": Outline(2_000, (2,)),
+        "spirals": Outline(2_000, (2,)),
+        "digits": Outline(1_797, (8, 8, 1)),
+        "mnist": Outline(70_000, (28, 28, 1)),
+        "fashion-mnist": Outline(70_000, (28, 28, 1)),
+        "cifar10": Outline(60_000, (32, 32, 3)),
+    }
+)
+
+
 def names() -> tuple[str, ...]:
     """Return the names of the built-in tasks, the small ones first.
 
@@ -40,20 +69,35 @@ def names() -> tuple[str, ...]:
     return tuple(_MODULES)
 
 
-def load(name: str, *, target: str | None = None, seed: int = 0) -> Task:
+def outline(name: str) -> Outline:
+    """Return the size of a built-in task without loading it. Raises UnknownName if there is no such task.
+
+    >>> outline("mnist")
+    Outline(samples=70000, shape=(28, 28, 1))
+    """
+    if name not in _OUTLINES:
+        raise UnknownName("task", name, names())
+    return _OUTLINES[name]
+
+
+def load(name: str, *, target: str | None = None, seed: int = 0, validation: Validation = "held-out") -> Task:
     """Load a built-in task, or the data of a `.npz` or `.csv` file.
 
     Args:
         name: a name of `names()`, or a path that ends in `.npz` or `.csv`.
         target: the column of a `.csv` file that holds the classes; for nothing else.
         seed: 0 or more; decides every split the source has not, and the points of the toy tasks.
+        validation: "held-out" for validation data apart from the test data. "test" for training on all that is no
+            test data and validating on the test data, as many published experiments did: nothing may be chosen on
+            it.
 
     Returns:
         The task. The same arguments give the same bytes, and so the same digest.
 
     Raises:
         UnknownName: no such task, or no such column.
-        InvalidData: a file that does not exist or cannot be used; a target where none is due.
+        InvalidData: a file that does not exist or cannot be used; a target where none is due; another word for
+            `validation`.
         DownloadFailed: a data file could not be had, or has the wrong digest.
 
     >>> task = load("parabolas")
@@ -62,17 +106,24 @@ def load(name: str, *, target: str | None = None, seed: int = 0) -> Task:
     """
     if seed < 0:
         raise InvalidData(f"the seed of a task's split is a whole number of 0 or more, not {seed}.")
+    if validation not in get_args(Validation):
+        raise InvalidData(f"validation is 'held-out' or 'test', not {validation!r}.")
     suffix = Path(name).suffix.lower()
     if target is not None and suffix != ".csv":
         raise InvalidData(f"target {target!r} was given for {name!r}, which is no .csv file: leave it out.")
     if name in _MODULES:
-        module = importlib.import_module(f"actlab.tasks.{_MODULES[name]}")
-        return getattr(module, name.replace("-", "_"))(seed)
-    if suffix in (".npz", ".csv"):
-        return _load_file(Path(name), target, seed)
-    if suffix or len(Path(name).parts) > 1:
+        make = getattr(importlib.import_module(f"actlab.tasks.{_MODULES[name]}"), name.replace("-", "_"))
+        if _MODULES[name] == "images":
+            # These do not cut what would only be joined again: half a gigabyte of pixels.
+            return make(seed, validation)
+        task = make(seed)
+    elif suffix in (".npz", ".csv"):
+        task = _load_file(Path(name), target, seed)
+    elif suffix or len(Path(name).parts) > 1:
         raise InvalidData(f"{name} is no file of data: a task's file ends in .npz or .csv.")
-    raise UnknownName("task", name, names())
+    else:
+        raise UnknownName("task", name, names())
+    return task if validation == "held-out" else validated_on_test(task)
 
 
 def _load_file(path: Path, target: str | None, seed: int) -> Task:

@@ -194,10 +194,10 @@ def _reason(error: requests.RequestException) -> str:
 
 
 def _nothing_came(source: Source, folder: Path, files: list[str], failures: list[str]) -> str:
-    """The sentence for files that could be had nowhere: what to put where."""
+    """The sentence for files that could be had nowhere: what to put where, and what needs no download."""
     return (
         f"{files[0]} could be had from no mirror ({'; '.join(failures)}): connect to the network, "
         f"or put {', '.join(files)} (from {source.mirrors[-1].address}) into {folder}, "
         "or set ACTLAB_DATA to a directory that holds "
-        f"{'it' if len(files) == 1 else 'them'} in {source.folder}/."
+        f"{'it' if len(files) == 1 else 'them'} in {source.folder}/, or go on without: actlab compare digits."
     )

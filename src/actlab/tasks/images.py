@@ -1,7 +1,8 @@
 """MNIST, Fashion-MNIST and CIFAR-10: downloaded once, verified, scaled to [0, 1].
 
 The files are those of the authors, byte for byte; `download` says where they are kept. The test split is the
-source's own; validation is cut from the source's training images, stratified by class, by the seed.
+source's own; validation is cut from the source's training images, stratified by class, by the seed, or is the test
+split itself where a published experiment did so.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from actlab.tasks.download import Mirror, Source, fetch
+from actlab.tasks.download import Mirror, Source, data_directory, fetch
 from actlab.tasks.formats import read_cifar10, read_idx
 from actlab.tasks.split import hold_out
-from actlab.tasks.task import Pair, Samples, Task, build
+from actlab.tasks.sprites import LABELS, read_sprites
+from actlab.tasks.task import VALIDATED_ON_TEST, Pair, Samples, Task, Validation, build
 
 MNIST = Source(
     folder="mnist",
@@ -81,7 +83,7 @@ CIFAR10_CLASSES = (
 )
 
 
-def mnist(seed: int) -> Task:
+def mnist(seed: int, validation: Validation = "held-out") -> Task:
     """70,000 handwritten digits, 28 × 28 × 1: 50,000 train, 10,000 validation, 10,000 test.
 
     Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits, 1998.
@@ -89,10 +91,10 @@ def mnist(seed: int) -> Task:
     >>> len(MNIST.digests), MNIST.folder
     (4, 'mnist')
     """
-    return _idx_task("mnist", MNIST, None, "MNIST (LeCun, Cortes, Burges 1998, CC BY-SA 3.0)", seed)
+    return _idx_task("mnist", MNIST, None, "MNIST (LeCun, Cortes, Burges 1998, CC BY-SA 3.0)", seed, validation)
 
 
-def fashion_mnist(seed: int) -> Task:
+def fashion_mnist(seed: int, validation: Validation = "held-out") -> Task:
     """70,000 articles of clothing, 28 × 28 × 1: 50,000 train, 10,000 validation, 10,000 test.
 
     Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, 2017, arXiv 1708.07747.
@@ -100,48 +102,71 @@ def fashion_mnist(seed: int) -> Task:
     >>> FASHION_CLASSES[9]
     'ankle boot'
     """
-    return _idx_task(
-        "fashion-mnist",
-        FASHION_MNIST,
-        FASHION_CLASSES,
-        "Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, MIT)",
-        seed,
-    )
+    credit = "Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, MIT)"
+    return _idx_task("fashion-mnist", FASHION_MNIST, FASHION_CLASSES, credit, seed, validation)
 
 
-def cifar10(seed: int) -> Task:
+def cifar10(seed: int, validation: Validation = "held-out") -> Task:
     """60,000 photographs, 32 × 32 × 3: 41,667 train, 8,333 validation (a sixth), 10,000 test.
+
+    Read from the author's binary archive or, where only that lies in the folder, from a copy of it as WebP images
+    (`sprites`).
 
     Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
 
     >>> CIFAR10_CLASSES.index("cat")
     3
     """
-    path = fetch(CIFAR10)["cifar-10-binary.tar.gz"]
-    train, test = read_cifar10(path)
-    return _image_task("cifar10", train, test, CIFAR10_CLASSES, "CIFAR-10 (Krizhevsky 2009, no licence stated)", seed)
+    credit = "CIFAR-10 (Krizhevsky 2009, no licence stated)"
+    folder, (archive,) = data_directory() / CIFAR10.folder, CIFAR10.digests
+    if (folder / LABELS).exists() and not (folder / archive).exists():
+        copy = read_sprites(folder)
+        train, test = copy.train, copy.test
+        credit += (
+            f", from a copy as WebP images of which {copy.inexact_train} training and {copy.inexact_test} test images "
+            "are JPEG decodes and the others exact"
+        )
+    else:
+        train, test = read_cifar10(fetch(CIFAR10)[archive])
+    return _image_task("cifar10", train, test, CIFAR10_CLASSES, credit, seed, validation)
 
 
-def _idx_task(name: str, source: Source, classes: Sequence[str] | None, credit: str, seed: int) -> Task:
+def _idx_task(
+    name: str, source: Source, classes: Sequence[str] | None, credit: str, seed: int, validation: Validation
+) -> Task:
     """The task of four IDX files: training and test images and labels."""
     paths = fetch(source)
     x_train, y_train, x_test, y_test = (read_idx(paths[file]) for file in source.digests)
-    return _image_task(name, (x_train[..., None], y_train), (x_test[..., None], y_test), classes, credit, seed)
+    train, test = (x_train[..., None], y_train), (x_test[..., None], y_test)
+    return _image_task(name, train, test, classes, credit, seed, validation)
 
 
-def _image_task(name: str, train: Pair, test: Pair, classes: Sequence[str] | None, credit: str, seed: int) -> Task:
-    """Scale, cut validation from train, build: images uint8, (n, height, width, channels)."""
-    rest, validation = hold_out(*train, seed, name=name)
-    parts = [(_scale(x), y) for x, y in (rest, validation, test)]
-    return build(
-        name,
-        *parts,
-        classes=classes,
-        provenance=f"{credit}, pixels divided by 255; validation: {len(validation[0]):,} of the source's "
-        f"{len(train[0]):,} training images, stratified by class, seed {seed}; test: the source's",
-    )
+def _image_task(
+    name: str,
+    train: Pair,
+    test: Pair,
+    classes: Sequence[str] | None,
+    credit: str,
+    seed: int,
+    validation: Validation,
+) -> Task:
+    """Scale images uint8, (n, height, width, channels); validation is cut from train, or is the test data; build."""
+    scaled_test = _scale(test)
+    if validation == "test":
+        parts = [_scale(train), scaled_test, scaled_test]
+        rule = f"training: all {len(train[0]):,} of the source's training images; {VALIDATED_ON_TEST}"
+    else:
+        rest, held_out = hold_out(*train, seed, name=name)
+        parts = [_scale(rest), _scale(held_out), scaled_test]
+        rule = (
+            f"validation: {len(held_out[0]):,} of the source's {len(train[0]):,} training images, stratified by "
+            f"class, seed {seed}"
+        )
+    provenance = f"{credit}, pixels divided by 255; {rule}; test: the source's"
+    return build(name, *parts, classes=classes, provenance=provenance)
 
 
-def _scale(images: npt.NDArray[np.generic]) -> Samples:
-    """Pixels 0 to 255 as float32 in [0, 1]."""
-    return images.astype(np.float32) / np.float32(255)
+def _scale(pair: Pair) -> tuple[Samples, npt.NDArray[np.generic]]:
+    """Pixels 0 to 255 as float32 in [0, 1]; labels as they are."""
+    images, labels = pair
+    return images.astype(np.float32) / np.float32(255), labels

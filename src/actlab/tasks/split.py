@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidData
-from actlab.tasks.task import Pair
+from actlab.tasks.task import Pair, Task, build
 
 Indices = npt.NDArray[np.intp]
 
@@ -71,6 +71,25 @@ def hold_out(
     """
     rest, held_out = _draw(y, (size or max(1, round(len(y) / 6)),), seed, name)
     return (x[rest], y[rest]), (x[held_out], y[held_out])
+
+
+def held_out(task: Task, seed: int) -> Task:
+    """The task with validation data cut anew from its training data: a sixth, stratified by class.
+
+    For one whose validation data are its test data, where something is to be chosen all the same.
+
+    Raises:
+        InvalidData: too few samples to hold one out.
+
+    >>> x = np.arange(12.0)[:, None]
+    >>> task = build("mine", (x, np.arange(12) % 2), (x[:2], [0, 1]), (x[:2], [0, 1]), provenance="made up")
+    >>> held_out(task, seed=0).x_validation.shape
+    (2, 1)
+    """
+    rest, validation = hold_out(task.x_train, task.y_train, seed, name=task.name)
+    rule = f"then {len(validation[0]):,} of the {len(task.x_train):,} training samples held out, by class, seed {seed}"
+    test = task.x_test, task.y_test
+    return build(task.name, rest, validation, test, provenance=f"{task.provenance}; {rule}", classes=task.classes)
 
 
 def _draw(y: npt.NDArray[np.generic], sizes: Sequence[int], seed: int, name: str) -> list[Indices]:

@@ -1,0 +1,64 @@
+"""Recipes that need no download: digits, which is the default comparison, and the two parabolas."""
+
+from __future__ import annotations
+
+from actlab.layers import Act, Dense, Flatten
+from actlab.recipes.description import Published, Recipe
+from actlab.study import EIGHT, SGD, Adam, Milestone, Study
+
+DIGITS = Recipe(
+    title="Real handwritten digits, 64-128-128-10, eight activations, ten seeds",
+    source="Data: Alpaydin & Kaynak 1998, UCI optical recognition of handwritten digits, in scikit-learn.",
+    study=Study(
+        name="digits",
+        task="digits",
+        network=(Flatten(), Dense(128), Act(), Dense(128), Act(), Dense(10)),
+        activations=EIGHT,
+        optimiser=Adam(),
+        learning_rates=(0.001,),
+        batch=32,
+        epochs=40,
+        seeds=tuple(range(10)),
+    ),
+)
+
+_NEGATIVES, _ALL = Milestone(name="negatives all right", label=0), Milestone(name="all right")
+_LUCKY = "one seed, which the source calls lucky"
+
+
+def _milestones(activation: str, negatives: int, everything: int) -> tuple[Published, Published]:
+    return (
+        Published(f"milestone:{_NEGATIVES.name}", negatives, activation, note=_LUCKY),
+        Published(f"milestone:{_ALL.name}", everything, activation, note=_LUCKY),
+    )
+
+
+PARABOLAS = Recipe(
+    title="Two parabolas, 2-2-1: the feature space twists until a line separates the classes",
+    source=(
+        "D. V. Godoy, Hyper-parameters in Action, part I: Activation functions (2018), with its own "
+        "deepreplay: one seed there."
+    ),
+    study=Study(
+        name="parabolas",
+        task="parabolas",
+        network=(Dense(2, init="glorot_normal"), Act(), Dense(1, init="normal(0.05)")),
+        activations=("sigmoid", "tanh", "relu"),
+        optimiser=SGD(),
+        learning_rates=(0.05,),
+        batch=16,
+        epochs=150,
+        seeds=tuple(range(100)),
+        milestones=(_NEGATIVES, _ALL),
+    ),
+    choices=(
+        "Validation and test points, of which the source has none: 250 a class each, drawn uniformly from the same "
+        "curves, so that accuracy is measured where nothing was trained.",
+        "100 seeds instead of one, since the source calls training very sensitive to the initial weights.",
+    ),
+    published=(*_milestones("sigmoid", 65, 103), *_milestones("tanh", 55, 69), *_milestones("relu", 10, 52)),
+    statements=(
+        "ReLU took about 75 % of the time it took tanh.",
+        "Training is very sensitive to the initial weights.",
+    ),
+)
