@@ -41,6 +41,19 @@ def test_every_example_of_the_readme_runs(language, text, folder):
         assert done.stderr == ""
 
 
+NETWORKS = (README.parent / "docs" / "own-networks.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text", re.findall(r"```python\n(.*?)```", NETWORKS, flags=re.DOTALL), ids=["jax", "nnx", "equinox"]
+)
+def test_networks_of_plain_jax_flax_and_equinox_run(text, folder):
+    done = subprocess.run([sys.executable, "-W", "error", "-c", text], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "hidden" in done.stdout or "is best" in done.stdout
+
+
 def test_pictures_and_pages_that_the_readme_names_exist():
     for target in re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8")):
         assert (README.parent / target).is_file(), target
