@@ -52,6 +52,9 @@ lint: env-dev
 
 bench: .venv/.benchmarks
 	@$(BIN)/python benchmarks/parabolas.py
+	@$(BIN)/python benchmarks/mnist_mlp.py
+	@$(BIN)/python benchmarks/lenet5.py
+	@$(BIN)/python benchmarks/growth.py
 	@$(BIN)/python benchmarks/functions.py
 
 docs: env-dev

@@ -9,27 +9,23 @@ Two hidden layers of the given width on the two parabolas, batch 16, SGD, tanh a
 from __future__ import annotations
 
 import statistics
-import time
 
-import jax
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from actlab import tasks
-from actlab.engine import devices, program
 from actlab.engine.layouts import Lanes, Layout, Stacked
-from actlab.engine.population import populations
 from actlab.layers import Act, Dense
 from actlab.recipes import recipe
-from actlab.study import Study, complete
+from actlab.study import Study
+from engine_timer import EngineTimer
 
 WIDTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 SEEDS = (4, 16, 64)
 EPOCHS = 2
 
 
-def step_timer(task: tasks.Task, width: int, seeds: int, layout: Layout) -> Timer:
+def step_timer(task: tasks.Task, width: int, seeds: int, layout: Layout) -> EngineTimer:
     """A compiled population of that width, ready to be timed."""
     network = [Dense(width), Act(), Dense(width), Act(), Dense(1)]
     settings = recipe("parabolas").study.model_dump() | {
@@ -37,33 +33,11 @@ def step_timer(task: tasks.Task, width: int, seeds: int, layout: Layout) -> Time
         "activations": ["tanh", "relu"],
         "seeds": seeds,
     }
-    study = complete(Study(**settings), task)
-    (population,) = populations(study, task.input_shape)
-    built = program.build(study, task, population, EPOCHS, layout)
-    order = program.orders(study, len(task.x_train), built.seeds, range(1, EPOCHS + 1))
-    return Timer(built, order)
-
-
-class Timer:
-    """Times training alone: an observed and trained chunk less an observed one."""
-
-    def __init__(self, built: program.Program, order: np.ndarray) -> None:
-        self.built, self.order = built, order
-        self.run(program.TRAIN)
-
-    def run(self, kind: int) -> float:
-        start = time.perf_counter()
-        jax.block_until_ready(self.built.advance(np.full(EPOCHS, kind, np.int32), self.order))
-        return time.perf_counter() - start
-
-    def step_milliseconds(self) -> float:
-        steps = EPOCHS * self.order.shape[1]
-        return 1e3 * (self.run(program.TRAIN) - self.run(program.OBSERVE)) / steps
+    return EngineTimer(Study(**settings), task, layout, EPOCHS)
 
 
 def main() -> None:
     """Print a table of medians, the two layouts taking turns."""
-    devices.prepare()
     task = tasks.load("parabolas")
     table = Table(title="milliseconds a training step: lanes / stacked (ratio)")
     table.add_column("width", justify="right")
@@ -73,7 +47,7 @@ def main() -> None:
         cells = []
         for seeds in SEEDS:
             timers = [step_timer(task, width, seeds, layout) for layout in (Lanes(), Stacked())]
-            rounds = [[timer.step_milliseconds() for timer in timers] for _ in range(7)]
+            rounds = [[1e3 * timer.epoch_seconds()[0] / timer.steps for timer in timers] for _ in range(7)]
             lanes, stacked = (statistics.median(column) for column in zip(*rounds, strict=True))
             cells.append(f"{lanes:.3f} / {stacked:.3f} ({stacked / lanes:.2f})")
         table.add_row(str(width), *cells)
