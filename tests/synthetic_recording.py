@@ -10,7 +10,7 @@ import numpy as np
 
 from actlab.layers import Act, Dense
 from actlab.recording import METRICS, Member, Recording, Writer, load
-from actlab.study import SGD, Study
+from actlab.study import SGD, Study, arms
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 Finals = Mapping[str, float]
@@ -32,14 +32,12 @@ def study(**settings: Any) -> Study:
 
 
 def members_of(study: Study, diverged: Mapping[tuple[str, float, int], tuple[int, str]]) -> list[Member]:
-    """All members of a study by activation, learning rate, seed; tuning members after the others."""
+    """All members of a study, arm by arm, seed by seed."""
     found: list[Member] = []
-    for tuning, seeds in ((False, study.seeds), (True, study.tuning_seeds)):
-        for activation in study.activations:
-            for rate in study.learning_rates or ():
-                for seed in seeds:
-                    epoch, reason = diverged.get((activation, rate, seed), (None, None))
-                    found.append(Member(len(found), activation, rate, seed, tuning, epoch, reason))
+    for arm in arms(study):
+        for seed in study.seeds:
+            epoch, reason = diverged.get((arm.activation, arm.learning_rate, seed), (None, None))
+            found.append(Member(len(found), arm.activation, arm.learning_rate, seed, arm.init, epoch, reason))
     return found
 
 
@@ -74,7 +72,9 @@ def probes(members: list[Member], epochs: int, arrays: Mapping[str, np.ndarray])
     for column, member in enumerate(members):
         if member.diverged_epoch is not None:
             for array in found.values():
-                array[member.diverged_epoch :, column] = np.nan
+                # Counts go on being counted.
+                if array.dtype.kind == "f":
+                    array[member.diverged_epoch :, column] = np.nan
     return found
 
 
@@ -87,18 +87,21 @@ def record(
     diverged: Mapping[tuple[str, float, int], tuple[int, str]] | None = None,
     last_epoch: int | None = None,
     complete: bool = True,
+    facts: Mapping[str, Any] | None = None,
+    sample: Mapping[str, np.ndarray] | None = None,
 ) -> Recording:
     """Write a recording and open it.
 
     `metrics`: see `curves`; `arrays`: probes that replace the usual ones; `diverged`: (activation, rate,
-    seed) → (epoch, reason); `last_epoch`: where the run was stopped, −1 for before its first commit.
+    seed) → (epoch, reason); `last_epoch`: where the run was stopped, −1 for before its first commit; `facts`: that
+    replace the usual ones; `sample`: "x" and "y" of some samples.
     """
     made_up = made_up or study()
     epochs = made_up.epochs if last_epoch is None else last_epoch
     diverged = diverged or {}
     started = members_of(made_up, {})
     ended = members_of(made_up, diverged)
-    facts = {
+    known = {
         "weight_layers": ["dense1", "dense2"],
         "act_layers": ["act1"],
         "classes": ["negative", "positive"],
@@ -107,9 +110,11 @@ def record(
         "parameters": dict.fromkeys(made_up.activations, 9),
         "layout": dict.fromkeys(made_up.activations, "lanes"),
         "precision": "float32",
-    }
+    } | dict(facts or {})
     cards = {name: {"title": name} for name in made_up.activations}
-    writer = Writer.create(directory, made_up, started, cards, **facts)
+    writer = Writer.create(directory, made_up, started, cards, **known)
+    if sample:
+        writer.commit(0, {}, {name: array[None, None] for name, array in sample.items()}, {}, kind="sample")
     if epochs >= 0:
         events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
         writer.commit(0, curves(ended, epochs, metrics or {}), probes(ended, epochs, arrays or {}), events)

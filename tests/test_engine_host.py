@@ -290,13 +290,25 @@ def test_large_networks_leave_their_weights_at_the_start_and_at_the_end(task, tm
     recording = engine.run(study_of(seeds=3), tmp_path / "large", task=task)
     assert recording.weight_epochs == (0, 12)
     assert kept.weight_epochs == tuple(range(13))
-    assert recording.sample == {}
+    assert set(map(tuple, recording.sample["x"])) == set(map(tuple, task.x_train))
     assert set(map(tuple, kept.sample["x"])) == set(map(tuple, task.x_train))
     for member in recording.members:
         for epoch in (0, 12):
             ours, theirs = recording.weights(member, epoch), kept.weights(member, epoch)
             for layer in ("dense1", "dense2"):
                 np.testing.assert_allclose(ours[layer]["weight"], theirs[layer]["weight"], rtol=1e-5, atol=1e-6)
+
+
+def test_large_networks_leave_as_many_samples_as_their_size_allows(task, tmp_path, monkeypatch):
+    monkeypatch.setattr("actlab.engine.program.SMALL", 1)
+    monkeypatch.setattr(host, "SAMPLES_OF_LARGE", 8)
+    recording = engine.run(study_of(seeds=1, epochs=1), tmp_path / "few", task=task)
+    x, y = recording.sample["x"], recording.sample["y"]
+    assert x.shape == (8, 2)
+    own = dict(zip(map(tuple, task.x_train.tolist()), task.y_train.tolist(), strict=True))
+    assert [own[tuple(sample)] for sample in x.tolist()] == y.tolist()
+    monkeypatch.setattr(host, "SAMPLE_NUMBERS", 15)
+    assert engine.run(study_of(seeds=1, epochs=1), tmp_path / "none", task=task).sample == {}
 
 
 @pytest.mark.parametrize("layers", [[Act(), Dense(1)], [Act(), Dense(2), Act("tanh"), Dense(1)]], ids=["one", "two"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from actlab.engine import devices
-from actlab.engine.layouts import Lanes, Stacked, choose, forward, function_arguments
+from actlab.engine.layouts import Batch, Lanes, Stacked, choose, forward, forward_training, function_arguments
 from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue
@@ -22,11 +22,11 @@ devices.prepare()
 
 LANES, STACKED = Lanes(), Stacked()
 LAYOUTS = pytest.mark.parametrize("layout", [LANES, STACKED], ids=lambda layout: layout.name)
-SEEDS, BATCH = 2, 5  # One seed of the report and one of tuning.
+SEEDS, BATCH = 2, 5
 
 
 def population_of(layers, activations, shape, rates=(0.1,)):
-    study = Study(network=layers, activations=activations, learning_rates=rates, seeds=SEEDS - 1, tuning_seeds=[99])
+    study = Study(network=layers, activations=activations, learning_rates=rates, seeds=SEEDS)
     (population,) = populations(study, shape)
     return population
 
@@ -41,7 +41,8 @@ def random_parameters(population, rng):
 
 def of_member(population, params, arm, seed):
     """What `Network.apply` takes of one member: a function's parameters lie at the arms of its group."""
-    own = {name: {k: v[arm, seed] for k, v in params[name].items()} for name in population.network.weight_layers}
+    functions = population.network.act_layers
+    own = {name: {k: v[arm, seed] for k, v in of.items()} for name, of in params.items() if name not in functions}
     for site, group, shapes in population.acts():
         if shapes and group.start <= arm < group.stop:
             values = params[site.name][group.function.name]
@@ -58,14 +59,15 @@ def back(layout, tree):
     return jax.tree.map(lambda leaf: move(np.asarray(leaf)), tree)
 
 
-def logits_and_gradient(layout, population, params, x, pull, keys=None):
+def logits_and_gradient(layout, population, params, x, pull, batch=None):
     """Logits (arms, seeds, batch, outputs) and the gradient of Σ pull·logits, computed in the layout.
 
-    `x` (batch, seeds, ...), `pull` the shape of the logits.
+    `x` (batch, seeds, ...), `pull` the shape of the logits, `batch` for a training pass.
     """
 
     def total(placed, x, pull):
-        logits, _ = forward(population, layout, placed, layout.samples(x), keys=keys)
+        own = (population, layout, placed, layout.samples(x))
+        logits, _ = forward(*own) if batch is None else forward_training(*own, batch)
         return jnp.sum(logits * pull), logits
 
     gradient, logits = jax.jit(jax.grad(total, has_aux=True))(into(layout, params), x, into(layout, pull))
@@ -197,7 +199,7 @@ def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_obser
         x = rng.normal(size=(BATCH, SEEDS, 3))
         keys = jax.vmap(jax.random.key)(np.arange(SEEDS, dtype=np.uint32))
         pull = np.ones((len(population.arms), SEEDS, BATCH, 2))
-        drawn, _ = logits_and_gradient(layout, population, params, x, pull, keys)
+        drawn, _ = logits_and_gradient(layout, population, params, x, pull, Batch(keys))
         still, _ = logits_and_gradient(layout, population, params, x, pull)
         expected = [
             [
@@ -225,7 +227,8 @@ def test_dropout_draws_by_seed_and_place_as_the_network_does(layout):
     x = rng.normal(size=(BATCH, SEEDS, 3)).astype(np.float32)
     seeds = np.array([11, 12], np.uint32)
     keys = jax.vmap(jax.random.key)(seeds)
-    found, _ = logits_and_gradient(layout, population, params, x, np.ones((2, SEEDS, BATCH, 2), np.float32), keys)
+    pull = np.ones((2, SEEDS, BATCH, 2), np.float32)
+    found, _ = logits_and_gradient(layout, population, params, x, pull, Batch(keys))
     for arm, name in enumerate(("tanh", "elu")):
         for seed in range(SEEDS):
             apply = jax.jit(functools.partial(population.networks[name].apply, training=True))

@@ -16,13 +16,13 @@ SOURCE = Path(actlab.__file__).parent
 FLOORS = [
     {"errors"},
     {"functions", "initialisers", "torch", "keras"},
-    {"tasks", "layers", "network"},
+    {"tasks", "layers", "network", "own_network"},
     {"study", "recipes"},
     {"recording"},
     {"engine"},
     {"statistics", "diagnosis"},
     {"views"},
-    {"laboratory", "cli", "__main__", "__init__"},
+    {"laboratory", "tuning", "cli", "__main__", "__init__"},
 ]
 HEAVY = {"jax", "jaxlib", "optax", "torch", "keras", "tensorflow", "ray", "dask"}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -9,7 +9,7 @@ import torch
 
 from actlab.errors import InvalidNetwork, UnknownName
 from actlab.functions import catalogue
-from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.layers import Act, AvgPool, BatchNorm, Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Residual
 from actlab.network import build, expand, matching_parameters
 
 LENET5 = [
@@ -156,13 +156,13 @@ def test_crelu_takes_half_the_units_and_makes_them_two_each():
     network = build([Dense(8), Act(), Dense(3)], (5,), "crelu")
     assert [site.output_shape for site in network.sites] == [(4,), (8,), (3,)]
     assert network.apply(network.init(jax.random.key(0)), np.ones((2, 5), np.float32)).shape == (2, 3)
-    with pytest.raises(InvalidNetwork, match="layer dense1: crelu makes 2 units out of one input, and 5 units are no"):
+    with pytest.raises(InvalidNetwork, match="5 → dense1: crelu makes 2 units out of one input, and 5 units are no"):
         build([Dense(5), Act(), Dense(3)], (5,), "crelu")
 
 
 def test_functions_with_weights_of_their_own_are_sent_to_pytorch():
     with pytest.raises(
-        InvalidNetwork, match=r"layer act1: meta_acon has weights .* actlab.torch.Activation\('meta_acon"
+        InvalidNetwork, match=r"5 → dense1 8 → act1: meta_acon has weights .* actlab.torch.Activation\('meta_acon"
     ):
         build([Dense(8), Act(), Dense(3)], (5,), "meta_acon")
 
@@ -186,19 +186,107 @@ def test_matching_parameters_keeps_the_budget():
     assert matched[-1] == Dense(10)
 
 
+RESIDUAL = (Dense(8), Act(), Residual([Dense(8), BatchNorm(), Act(), Residual([Dense(8)])]), Act("tanh"), Dense(3))
+
+
+def test_residual_blocks_lie_flat_among_the_layers_with_names_and_weights_of_their_place():
+    network = build(RESIDUAL, (5,))
+    names = "dense1 act1 fork1 dense2 batch_norm1 act2 fork2 dense3 join1 join2 act3 dense4"
+    assert [site.name for site in network.sites] == names.split()
+    assert network.weight_layers == ("dense1", "dense2", "dense3", "dense4")
+    assert network.act_layers == ("act1", "act2", "act3")
+    params = network.init(jax.random.key(0))
+    assert set(params) == {*network.weight_layers, "batch_norm1"}
+    norm = {name: np.asarray(value).tolist() for name, value in params["batch_norm1"].items()}
+    assert norm == {"scale": [1.0] * 8, "shift": [0.0] * 8, "mean": [0.0] * 8, "variance": [1.0] * 8}
+    assert network.sites[4].parameter_count == 16  # Running statistics are not trained.
+
+
+def test_an_activation_as_an_argument_in_a_block_is_the_layer_of_its_own():
+    block = [Dense(4, activation="tanh"), Residual([Dense(4, activation=Act())])]
+    assert expand([Residual(block)]) == (Residual([Dense(4), Act("tanh"), Residual([Dense(4), Act()])]),)
+
+
+def test_a_projection_that_maxout_needs_leaves_all_other_weights_alone():
+    """Behind the block an open Act: its last layer is widened, so that the sum needs a projection; no name moves."""
+    layers = [Dense(8), Act("tanh"), Residual([Dense(8), Act("tanh"), Dense(8)]), Act(), Dense(8), Dense(3)]
+    plain, wide = (build(layers, (5,), name) for name in ("relu", "maxout"))
+    assert [site.name for site in plain.sites] == [site.name for site in wide.sites]
+    assert plain.weight_layers == wide.weight_layers
+    ours, theirs = (network.init(jax.random.key(0)) for network in (plain, wide))
+    assert set(theirs) - set(ours) == {"join1"}
+    assert theirs["join1"]["weight"].shape == (8, 16)
+    for layer in ("dense1", "dense2", "dense4", "dense5"):
+        np.testing.assert_array_equal(ours[layer]["weight"], theirs[layer]["weight"])
+
+
+def test_matching_parameters_reaches_into_blocks():
+    budget = build(RESIDUAL, (32,)).parameter_count
+    matched = matching_parameters(RESIDUAL, (32,), catalogue["maxout"], budget)
+    count = build(matched, (32,), "maxout").parameter_count
+    assert abs(count - budget) / budget < 0.1
+    assert matched[2].layers[0].units < 8
+    assert matched[2].layers[3].layers[0].units < 8
+    assert matched[-1] == Dense(3)
+
+
+def test_the_last_weights_keep_their_width_also_in_a_block():
+    layers = [Dense(8), Act(), Residual([Dense(8), Act(), Dense(8)])]
+    matched = matching_parameters(layers, (32,), catalogue["maxout"], 300)
+    assert matched[2].layers[2] == Dense(8)
+    assert build(matched, (32,), "maxout").output_shape == (8,)
+
+
+@pytest.mark.parametrize(
+    "between", [[], [MaxPool(2)], [BatchNorm()], [Dropout(0.5)], [AvgPool(2), BatchNorm(), Dropout(0.5)]]
+)
+@pytest.mark.parametrize("name", ["maxout", "prelu"])
+def test_maxout_and_prelu_behind_any_layer_keep_their_units(name, between):
+    layers = [Conv(4), *between, Act(), Flatten(), Dense(6), Dropout(0.1), Act(), Dense(3)]
+    network = build(layers, (8, 8, 2), name)
+    acts = [site for site in network.sites if isinstance(site.layer, Act)]
+    assert [site.output_shape[-1] for site in acts] == [4, 6]
+    slopes = {"negative_slope": (4,)} if name == "prelu" else {}
+    assert acts[0].parameter_shapes == slopes
+    assert network.output_shape == (3,)
+
+
 @pytest.mark.parametrize(
     ("layers", "shape", "sentence"),
     [
-        ([], (4,), "no layers"),
-        ([Dense(3)], (4, 4, 1), r"layer dense1: Dense takes vectors .* put Flatten\(\) before it"),
-        ([Conv(3)], (4,), r"layer conv1: Conv takes images"),
-        ([MaxPool(5)], (4, 4, 1), "does not fit into images of 4×4"),
-        ([Dense(3), Act("maxout")], (4,), "multiple of 2"),
+        ([Dense(3)], (4, 4, 1), "4×4×1 → dense1: Dense takes vectors and got 4×4×1: put Flatten() before it."),
+        (
+            [*LENET5[:5], Dense(84), Dense(10)],
+            (32, 32, 3),
+            "32×32×3 → conv1 32×32×6 → act1 32×32×6 → max_pool1 16×16×6 → conv2 16×16×16 → act2 16×16×16 → max_pool2 "
+            "8×8×16 → conv3 8×8×120 → act3 8×8×120 → dense1: Dense takes vectors and got 8×8×120: put Flatten() "
+            "before it.",
+        ),
+        ([Conv(3)], (4,), "4 → conv1: Conv takes images (height × width × channels) and got vectors of 4."),
+        (
+            [Flatten(), GlobalPool()],
+            (2, 2, 1),
+            "2×2×1 → flatten1 4 → global_pool1: GlobalPool takes images (height × width × channels) and got vectors of 4.",
+        ),
+        (
+            [AvgPool(5)],
+            (4, 6, 1),
+            "4×6×1 → avg_pool1: AvgPool: a window of 5×5 does not fit into images of 4×6: take a smaller window, or "
+            "padding='same'.",
+        ),
+        (
+            [Dense(3), Act("maxout")],
+            (4,),
+            "4 → dense1 3 → act1: maxout makes one unit out of 2 inputs and got 3: give the layer before it a multiple "
+            "of 2 units.",
+        ),
+        ([], (4,), "the network has no layers: give at least one Dense(units)."),
     ],
 )
-def test_layers_that_do_not_fit_are_named(layers, shape, sentence):
-    with pytest.raises(InvalidNetwork, match=sentence):
+def test_layers_that_do_not_fit_are_named_with_all_shapes_before_them(layers, shape, sentence):
+    with pytest.raises(InvalidNetwork) as refused:
         build(layers, shape)
+    assert str(refused.value) == sentence
 
 
 def test_misspelt_names_get_the_nearest():

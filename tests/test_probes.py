@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
 import pytest
 
 from actlab import engine, tasks
-from actlab.engine import devices, probes, program
+from actlab.engine import devices, histograms, probes, program
+from actlab.engine.histograms import histogram
 from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters, learning_rate_tree, transformation
 from actlab.functions import catalogue
@@ -71,12 +73,13 @@ class Observed:
                 own[layer] = {k: v[arm, seed] for k, v in values.items()}
         return own
 
-    def loss(self, arm, params, shift=None):
-        """Mean loss of one member; `shift` is (name of an act, array added to its output)."""
+    def loss(self, arm, params, shift=None, before=None):
+        """Mean loss of one member; `shift` and `before` are (name of an act, array added to its output or input)."""
         network = self.population.networks[self.activations[arm]]
 
         def act(z, name):
             site = next(site for site in network.sites if site.name == name)
+            z = z + before[1] if before and before[0] == name else z
             value = site.layer.activation(network.activation)(z, **params.get(name, {}))
             return value + shift[1] if shift and shift[0] == name else value
 
@@ -105,36 +108,45 @@ def members(observed):
     return [(arm, seed) for arm in range(len(observed.activations)) for seed in range(2)]
 
 
+def slopes_of(loss, array):
+    """Derivative of `loss()` with respect to every number of `array`, by central differences."""
+    slopes = np.zeros(array.shape)
+    for index in np.ndindex(array.shape):
+        centre = array[index]
+        array[index] = centre + STEP
+        above = loss()
+        array[index] = centre - STEP
+        below = loss()
+        array[index] = centre
+        slopes[index] = (above - below) / (2 * STEP)
+    return slopes
+
+
 def test_weight_gradients_equal_finite_differences(observed):
+    edges = probes.gradient_edges()
+    # What is smaller than this, differences do not tell from zero.
+    large = np.searchsorted(edges, 1e-7)
     for arm, seed in members(observed):
         for i, layer in enumerate(observed.population.network.weight_layers):
             params = observed.member(arm, seed)
-            weight = params[layer]["weight"]
-            slopes = []
-            for index in np.ndindex(weight.shape):
-                centre = weight[index]
-                weight[index] = centre + STEP
-                above = observed.loss(arm, params)
-                weight[index] = centre - STEP
-                below = observed.loss(arm, params)
-                weight[index] = centre
-                slopes.append((above - below) / (2 * STEP))
+            slopes = slopes_of(functools.partial(observed.loss, arm, params), params[layer]["weight"])
             reported = observed.found["weight_gradient_norm"][arm, seed, i]
             assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+            counts = observed.found["weight_gradient_histogram"][arm, seed, i]
+            np.testing.assert_array_equal(counts[large:], np.histogram(np.abs(slopes), edges)[0][large:])
+            assert counts.sum() == slopes.size
 
 
-def test_activation_gradients_equal_finite_differences(observed):
+def test_gradients_on_both_sides_of_a_function_equal_finite_differences(observed):
     for arm, seed in members(observed)[:3]:
         params = observed.member(arm, seed)
-        for i, (name, (_, after)) in enumerate(observed.seen(arm, params).items()):
-            slopes = np.zeros(after.shape)
-            for index in np.ndindex(after.shape):
-                shift = np.zeros(after.shape)
-                shift[index] = STEP
-                above = observed.loss(arm, params, (name, shift))
-                below = observed.loss(arm, params, (name, -shift))
-                slopes[index] = (above - below) / (2 * STEP)
+        for i, (name, (before, after)) in enumerate(observed.seen(arm, params).items()):
+            shift, push = (name, np.zeros(after.shape)), (name, np.zeros(before.shape))
+            slopes = slopes_of(functools.partial(observed.loss, arm, params, shift), shift[1])
             reported = observed.found["activation_gradient_norm"][arm, seed, i]
+            assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+            slopes = slopes_of(functools.partial(observed.loss, arm, params, before=push), push[1])
+            reported = observed.found["pre_activation_gradient_norm"][arm, seed, i]
             assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
@@ -190,21 +202,43 @@ def test_dead_units_are_found():
 
 
 def test_extreme_values_are_counted_and_nan_is_not():
-    values = np.array([np.inf, -np.inf, 1e30, -1e30, 0.0, np.nan, 5e4], np.float32)
-    counts = np.asarray(probes.histogram(jax.numpy.asarray(values).reshape(1, 1, 7)))[0, 0]
-    assert counts.sum() == 6
+    values = np.array([np.inf, -np.inf, 1e30, -1e30, 0.0, -0.0, np.nan, 5e4], np.float32)
+    counts = np.asarray(histogram(jax.numpy.asarray(values).reshape(1, 1, 8), probes.histogram_edges()))[0, 0]
+    assert counts.sum() == 7
     assert counts[0] == 2
     assert counts[-1] == 3
-    assert counts[probes.BINS // 2] == 1
+    assert counts[probes.BINS // 2] == 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("edges", [probes.histogram_edges(), probes.gradient_edges(), np.array([-3.0, -1.0, 2.0, 9.0])],
+                         ids=["values", "gradients", "few"])  # fmt: skip
+def test_a_bin_holds_its_lower_edge_and_what_is_next_to_an_edge_is_counted_where_it_lies(edges, dtype):
+    inner = edges[1:-1].astype(dtype)
+    rng = np.random.default_rng(0)
+    values = [inner, -inner, np.nextafter(inner, dtype(np.inf)), np.nextafter(inner, dtype(-np.inf))]
+    values += [rng.normal(size=300), 10 ** rng.uniform(-14, 6, 300), -(10 ** rng.uniform(-14, 6, 300))]
+    values = np.concatenate(values).astype(dtype)
+    # Numbers below the normal range count as zero, as everywhere in a compiled program.
+    values = values[(values == 0) | (np.abs(values) >= np.finfo(dtype).tiny)]
+    with jax.enable_x64(dtype == np.float64):
+        counts = np.asarray(histogram(jax.numpy.asarray(values).reshape(1, 1, -1), edges))[0, 0]
+    bins = np.searchsorted(inner, values, side="right")
+    np.testing.assert_array_equal(counts, np.bincount(bins, minlength=len(edges) - 1))
+
+
+def test_bins_too_narrow_to_tell_apart_are_refused():
+    with pytest.raises(ValueError, match="closer than a quarter octave"):
+        histogram(jax.numpy.ones((1, 1, 3)), np.array([0.0, 1.1, 1.2, 2.0]))
 
 
 def test_thinning_looks_at_all_units():
     """A step that divided the number of units would look at the same few units of every sample."""
     units, samples = 128, 400
     array = np.broadcast_to(np.arange(units) - units / 2 + 0.5, (1, 1, samples, units)).astype(np.float32)
-    counts = np.asarray(probes.histogram(jax.numpy.asarray(array)))[0, 0]
+    counts = np.asarray(histogram(jax.numpy.asarray(array), probes.histogram_edges()))[0, 0]
     whole = np.histogram(array, probes.histogram_edges())[0]
-    assert counts.sum() <= 1.2 * probes.HISTOGRAM_SAMPLES
+    assert counts.sum() <= 1.2 * histograms.SAMPLES
     np.testing.assert_allclose(counts / counts.sum(), whole / whole.sum(), atol=0.002)
 
 

@@ -57,7 +57,10 @@ class TestSchema:
         assert summary.keys() >= KEYS
         assert summary["schema"] == 1
         assert summary["study"]["name"] == "made-up"
-        assert summary["findings"] == []
+        (finding,) = summary["findings"]
+        assert finding["code"] == "within_noise"
+        assert finding.keys() == {"code", "severity", "activation", "layer", "sentence", "evidence"}
+        assert summary["published"] == []
         assert summary["throughput"]["members"] == 24
         for row in summary["activations"]:
             assert row.keys() >= ROW_KEYS

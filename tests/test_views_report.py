@@ -16,7 +16,7 @@ from tests.synthetic_recording import record
 from tests.views_recording import record_all
 
 from actlab.errors import ActlabError
-from actlab.statistics import entries, summarise
+from actlab.statistics import entries, summarise, verdict
 from actlab.study import Milestone
 from actlab.views import charts, feature_space, inside, markup, palette
 from actlab.views import report as module
@@ -150,6 +150,96 @@ def test_ticks_of_the_stretched_axis_tell_true_values(page):
     assert 0.0 in values
     assert "−0" not in axis["ticktext"]
     np.testing.assert_allclose(axis["tickvals"], np.arcsinh(2 * np.array(values)), rtol=1e-4)
+
+
+def test_sizes_of_gradients_are_shares_of_the_recording(recording, page):
+    """Bins 1 to 3 hold nothing: the axis goes from the zeros on to the smallest gradients there are."""
+    entry = entries(recording)[2]
+    chart = page.content["charts"][f"gradient-sizes-{entry.activation}"]
+    assert len(chart["data"]) == len(recording.weight_layers)
+    for layer, trace in enumerate(chart["data"]):
+        counts = recording.probes["weight_gradient_histogram"][:, list(entry.columns), layer].sum(axis=1)
+        wanted = np.delete(counts, (1, 2, 3), axis=1) / counts.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(np.array(trace["z"], dtype=float).T, wanted, rtol=5e-3)
+        assert trace["meta"]["rows"][:2] == ["below 1e−06", "1e−06 to 1e−05"]
+    axis = chart["layout"]["yaxis"]
+    assert axis["ticktext"][0] == "0"
+    shown = [float(text.replace("−", "-")) for text in axis["ticktext"][1:]]
+    np.testing.assert_allclose(axis["tickvals"][1:], np.log10(shown))
+    assert min(shown) >= 1e-6
+
+
+def test_old_recordings_without_sizes_of_gradients_have_no_such_section(tmp_path, bare):
+    page = Page(html(record(tmp_path / "run")))
+    assert "gradient-sizes" not in page.with_attribute("id")
+
+
+def test_the_penalty_has_a_curve_of_its_own(tmp_path, bare):
+    penalty = np.tile(np.linspace(0.5, 0.1, 9)[:, None], (1, 30)).astype(np.float32)
+    charts_of = Page(html(record(tmp_path / "run", arrays={"penalty": penalty}))).content["charts"]
+    line = next(t for t in charts_of["penalty"]["data"] if t.get("name") == "relu")
+    np.testing.assert_allclose(line["y"], penalty[:, 0], rtol=1e-4)
+    assert charts_of["penalty"]["layout"]["yaxis"]["title"]["text"] == "L2 penalty"
+    assert charts_of["train-loss"]["layout"]["yaxis"]["title"]["text"] == "cross-entropy"
+
+
+def test_no_penalty_no_curve(page):
+    assert "penalty" not in page.content["charts"]
+
+
+def test_findings_are_those_of_the_summary(recording, page):
+    found = summarise(recording)["findings"]
+    assert found
+    for finding in found:
+        assert finding["sentence"] in page.text
+    assert "findings" in page.with_attribute("id")
+
+
+def test_the_way_of_the_gradient_is_a_table(tmp_path, bare):
+    from actlab.layers import Act, Dense
+    from actlab.statistics.gradients import passages
+
+    made = record_all(
+        tmp_path / "run", network=(Dense(3), Act(), Dense(3), Act(), Dense(1)), activations=("tanh", "relu")
+    )
+    table = re.search(r"aria-label='gradient layer by layer'>(.*?)</table>", html(made), re.DOTALL)[1]
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[3:]]
+    entered = {entry.activation: entry for entry in entries(made)}
+    ranked = [row["name"] for row in summarise(made)["activations"]]
+    wanted = []
+    for name in ranked:
+        for steps in zip(*(passages(made, entered[name], epoch) for epoch in (0, 8)), strict=True):
+            factors = [value for s in steps for value in (s.share, s.slope, s.weights)]
+            wanted.append([steps[0].layer, *(markup.number(None if math.isnan(v) else v, ".2g") for v in factors)])
+    assert rows == wanted
+
+
+def test_one_place_has_no_way(page):
+    assert "Layer by layer: what slopes" not in page.text
+
+
+def test_what_the_source_says_stands_beside_what_was_measured(tmp_path, bare):
+    from actlab.recipes import recipe
+
+    chosen = recipe("parabolas")
+    made = record(tmp_path / "run", chosen.study.model_copy(update={"seeds": (0, 1, 2)}))
+    summary = summarise(made)
+    text = html(made)
+    page = Page(text)
+    assert "source" in page.with_attribute("id")
+    for said in (chosen.source, *chosen.statements, verdict(summary["published"])):
+        assert said in page.text
+    table = re.search(r"<table class='published'>(.*?)</table>", text, re.DOTALL)[1]
+    rows = [re.sub(r"<[^>]*>", "|", row) for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]]
+    assert len(rows) == len(summary["published"]) == 6
+    for row, value in zip(rows, summary["published"], strict=True):
+        assert value["activation"] in row
+        assert f"|{value['published']:g}|" in row
+        assert unescape(row).rstrip("|").endswith(value["verdict"])
+
+
+def test_a_study_of_no_recipe_has_no_source(page):
+    assert "source" not in page.with_attribute("id")
 
 
 def test_the_colour_scale_is_shared_and_its_labels_are_on_it(page):

@@ -11,14 +11,13 @@ from tests.synthetic_recording import record, study
 
 from actlab.layers import Act, Dense
 from actlab.network import build
-from actlab.recipes import RECIPES, Recipe
+from actlab.recipes import recipe
 from actlab.statistics import summarise
 from actlab.study import Milestone
 from actlab.views.terminal import (
     leaderboard,
     milestone_table,
     network_table,
-    recipes_table,
     result_table,
 )
 
@@ -135,6 +134,28 @@ class TestResults:
             assert f"• {note}" in text
         assert "BCa bootstrap over seeds" in text
 
+    def test_findings_are_told_and_warnings_marked(self, tmp_path):
+        metrics = {"train_loss": lambda m: 0.7 if m.activation == "sigmoid" else 0.1}
+        recording = record(tmp_path / "run", study(seeds=3), metrics=metrics)
+        summary = summarise(recording)
+        text = words(rendered(leaderboard(recording, summary), 80))
+        warning, *others = summary["findings"]
+        assert warning["severity"] == "warning"
+        assert f"! {words(warning['sentence'])}" in text
+        assert others
+        for finding in others:
+            assert f"• {words(finding['sentence'])}" in text
+
+    def test_published_numbers_are_counted_and_those_told_that_do_not_agree(self, tmp_path):
+        made_up = recipe("parabolas").study.model_copy(update={"seeds": (0, 1, 2)})
+        recording = record(tmp_path / "run", made_up)
+        summary = summarise(recording)
+        text = words(rendered(leaderboard(recording, summary), 80))
+        assert "Of 6 published numbers 0 agree with ours, 6 do not." in text
+        told = [words(row["sentence"]) in text for row in summary["published"]]
+        assert told == [True] * 4 + [False] * 2
+        assert "• 2 more: see the report." in text
+
     def test_no_column_for_a_single_learning_rate(self, waited):
         assert "learning" not in rendered(result_table(*waited), 120)
 
@@ -197,17 +218,3 @@ class TestNetwork:
         network = build(made_up.network, (32, 32, 3), "relu")
         line = lines_with(rendered(network_table(network), 80), "conv1")[0]
         assert line.split() == ["conv1", "32", "×", "32", "×", "6", "456"]
-
-
-class TestRecipes:
-    @pytest.mark.parametrize("width", [80, 120])
-    def test_title_and_source(self, width):
-        text = words(rendered(recipes_table(RECIPES), width))
-        for name, recipe in RECIPES.items():
-            assert name in text
-            assert words(recipe.title) in text
-            assert words(recipe.source) in text
-
-    def test_brackets_are_no_markup(self):
-        recipe = Recipe(title="A [1] b", source="[2]", study=study())
-        assert "[2]" in rendered(recipes_table({"mine": recipe}), 80)

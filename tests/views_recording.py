@@ -12,6 +12,7 @@ from actlab.functions import catalogue
 from actlab.recording import Recording, Writer, load
 
 BINS = 16
+GRADIENT_EDGES = [0.0, *(10.0**power for power in range(-9, 2))]
 
 
 def card(name: str) -> dict[str, Any]:
@@ -42,7 +43,12 @@ def random_probes(
 ) -> dict[str, np.ndarray]:
     counts = rng.integers(0, 50, (rows, members, act_layers, BINS)).astype(np.int32)
     counts[..., :3] = counts[..., -4:] = 0
+    sizes = rng.integers(0, 50, (rows, members, weight_layers, len(GRADIENT_EDGES) - 1)).astype(np.int32)
+    sizes[..., 1:4] = 0
     return {
+        "weight_gradient_histogram": sizes,
+        "activation_gradient_norm": rng.lognormal(-3, 1, (rows, members, act_layers)).astype(np.float32),
+        "pre_activation_gradient_norm": rng.lognormal(-3, 1, (rows, members, act_layers)).astype(np.float32),
         "weight_gradient_norm": rng.lognormal(-3, 1, (rows, members, weight_layers)).astype(np.float32),
         "flat_share": np.full((rows, members, act_layers), 0.25, np.float32),
         "dead_share": np.zeros((rows, members, act_layers), np.float32),
@@ -74,6 +80,7 @@ def record_all(
         "class_counts": [30, 30],
         "input_shape": [2],
         "histogram_edges": (np.sinh(np.linspace(-6, 6, BINS + 1)) / 2).tolist(),
+        "gradient_edges": GRADIENT_EDGES,
         "parameters": {name: networks[name].parameter_count for name in made_up.activations},
         "versions": {"actlab": "0", "numpy": "0"},
         "machine": "a machine <of> some kind",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from actlab.errors import RecordingFailed
 from actlab.recording import Recording
 from actlab.study import Study
 from actlab.tasks import Task
+from actlab.tasks import load as load_task
 
 if TYPE_CHECKING:
     from actlab.engine import Progress
@@ -22,14 +24,18 @@ def run(
     directory: str | Path,
     *,
     task: Task | None = None,
+    memory: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Recording:
     """Train the population of a study, record it, and write `summary.json` and `report.html` beside it.
+
+    With several learning rates, each activation's own is chosen first: see `actlab.tuning`.
 
     Args:
         study: what to compare.
         directory: the run directory: new, empty, or one that holds an earlier run of the same study.
         task: the data, if they are at hand; loaded by the study's `task` otherwise.
+        memory: bytes that the process is to stay below: a larger population runs in slices, with the same result.
         progress: called after compiling and after every chunk of epochs. None for a bar on a terminal.
 
     Returns:
@@ -38,16 +44,24 @@ def run(
     Raises:
         ActlabError: one clear sentence; nothing half-written is left, and what was recorded before loads.
     """
-    from actlab import engine
     from actlab.views.progress import bar
 
-    if progress is None:
-        with bar() as show:
-            recording = engine.run(study, directory, task=task, progress=show)
-    else:
-        recording = engine.run(study, directory, task=task, progress=progress)
+    with bar() if progress is None else nullcontext(progress) as show:
+        recording = _record(study, Path(directory), task, memory, show)
     conclude(recording)
     return recording
+
+
+def _record(
+    study: Study, directory: Path, task: Task | None, memory: int | None, progress: Callable[[Progress], None]
+) -> Recording:
+    from actlab import engine, tuning
+
+    task = task or load_task(study.task, target=study.target, seed=study.task_seed, validation=study.validation)
+    tried = None
+    if len(study.learning_rates or ()) > 1:
+        study, tried = tuning.tune(study, directory, task, memory=memory, progress=progress)
+    return engine.run(study, directory, task=task, memory=memory, tuning=tried, progress=progress)
 
 
 def conclude(recording: Recording) -> dict[str, Any]:

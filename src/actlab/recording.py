@@ -11,27 +11,31 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from actlab.errors import InvalidRecording, InvalidStudy, RecordingFailed
 from actlab.network import Network, Params
+from actlab.own_network import OwnNetwork
 from actlab.study import Study, from_toml
 
-SCHEMA = 1
+SCHEMA = 2
+# What a run leaves that is killed at its very start, or while it chooses learning rates.
+BEGINNING = re.compile(r"study\.toml\.tmp|segments|tuning(/\d-[0-9a-f]{8})?")
 METRICS = tuple(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))
 TABLES = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (id INTEGER PRIMARY KEY, activation TEXT NOT NULL, learning_rate REAL NOT NULL,
-    seed INTEGER NOT NULL, tuning INTEGER NOT NULL, diverged_epoch INTEGER, diverged_reason TEXT);
+    seed INTEGER NOT NULL, init TEXT NOT NULL, diverged_epoch INTEGER, diverged_reason TEXT);
 CREATE TABLE metrics (member INTEGER NOT NULL REFERENCES members, epoch INTEGER NOT NULL,
     {", ".join(f"{name} REAL" for name in METRICS)}, PRIMARY KEY (member, epoch)) WITHOUT ROWID;
 CREATE TABLE functions (name TEXT PRIMARY KEY, card TEXT NOT NULL) WITHOUT ROWID;
@@ -42,13 +46,13 @@ CREATE TABLE segments (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a study; `tuning` members serve the choice of the learning rate and nothing else."""
+    """One network of a study: an arm (activation, learning rate, kind of initial weights) with a seed."""
 
     id: int
     activation: str
     learning_rate: float
     seed: int
-    tuning: bool = False
+    init: str = "stated"
     diverged_epoch: int | None = None
     diverged_reason: str | None = None
 
@@ -64,6 +68,7 @@ class Segment:
     sha256: str
 
 
+# What a run leaves that is killed at its very start, or while it chooses learning rates.
 class Writer:
     """Writes a recording, epoch range by epoch range; what has been committed stays whatever happens next."""
 
@@ -206,8 +211,7 @@ def refuse_others(directory: Path, study: Study) -> None:
     Raises:
         InvalidRecording: the directory holds another study or other files; it is untouched.
     """
-    # A run killed at its very start leaves no more than these.
-    if not directory.exists() or (directory.is_dir() and _contents(directory) <= {"study.toml.tmp", "segments"}):
+    if not directory.exists() or (directory.is_dir() and all(map(BEGINNING.fullmatch, _contents(directory)))):
         return
     advice = "it is left as it is; choose another directory with --out."
     if not (directory / "study.toml").is_file():
@@ -220,9 +224,10 @@ def refuse_others(directory: Path, study: Study) -> None:
         raise InvalidRecording(f"{directory} holds another study: {advice}")
 
 
-def _contents(directory: Path) -> set[str]:
-    """Names in a directory, those within `segments` among them."""
-    return {str(path.relative_to(directory)) for path in (*directory.glob("*"), *directory.glob("segments/*"))}
+def _contents(directory: Path) -> list[str]:
+    """Names in a directory, those within `segments` and `tuning` among them."""
+    found = (path for pattern in ("*", "segments/*", "tuning/*") for path in directory.glob(pattern))
+    return [path.relative_to(directory).as_posix() for path in found]
 
 
 def _clear(directory: Path) -> None:
@@ -309,7 +314,7 @@ class Recording:
                 f"{self.directory} has schema {self.facts.get('schema')}, this version of actlab reads {SCHEMA}."
             )
         rows = connection.execute("SELECT * FROM members ORDER BY id")
-        self.members = tuple(replace(Member(*row), tuning=bool(row[4])) for row in rows)
+        self.members = tuple(Member(*row) for row in rows)
         self.functions: dict[str, Any] = {
             name: json.loads(card) for name, card in connection.execute("SELECT * FROM functions")
         }
@@ -347,7 +352,7 @@ class Recording:
 
     @cached_property
     def sample(self) -> dict[str, np.ndarray]:
-        """`x` (samples, ...) and `y` (samples,): training samples of small networks; empty for others."""
+        """`x` (samples, ...) and `y` (samples,): some training samples; empty where these take too much room."""
         return {name: array[0, 0] for name, array in self._arrays("sample").items()}
 
     @cached_property
@@ -368,9 +373,12 @@ class Recording:
         """The network of one activation.
 
         Raises:
+            InvalidRecording: it is a network of a user's own, whose code a recording does not hold.
             UnknownName: it holds a function of a user's own, which is not registered in this process.
         """
-        return self.study.network_for(activation, tuple(self.facts["input_shape"]))
+        if isinstance(self.study.network, OwnNetwork):
+            raise InvalidRecording(f"{self.directory} does not hold the code of the network {self.study.network}.")
+        return cast("Network", self.study.network_for(activation, tuple(self.facts["input_shape"])))
 
     def weights(self, member: Member, epoch: int) -> Params:
         """Parameters of one member after an epoch, as `Network.apply` takes them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,15 +15,23 @@ import jax
 import numpy as np
 
 from actlab.engine import devices, probes
+from actlab.engine.memory import build_within
 from actlab.engine.population import members, populations
-from actlab.engine.program import OBSERVE, SKIP, TRAIN, Data, Program, build, chunk_length, orders, prepare_data
+from actlab.engine.program import OBSERVE, SKIP, TRAIN, Data, Program, chunk_length, orders, prepare_data
 from actlab.functions import catalogue
+from actlab.own_network import named_leaves
 from actlab.recording import METRICS, Recording, Writer, refuse_others
 from actlab.study import Study, complete
 from actlab.tasks import Task
 from actlab.tasks import load as load_task
 
 Tree = Any
+
+# Training samples in a recording: small networks, whose every step can be drawn, leave more; of large ones at most
+# so many numbers.
+SAMPLES_OF_SMALL = 2000
+SAMPLES_OF_LARGE = 256
+SAMPLE_NUMBERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class Progress:
         members: networks in training.
         samples: training samples seen so far, counted once for every member.
         seconds: time since training began, compiling left out.
+        purpose: what the run is for where it is not the comparison itself.
     """
 
     epoch: int
@@ -42,6 +52,7 @@ class Progress:
     members: int
     samples: int
     seconds: float
+    purpose: str = ""
 
 
 def run(
@@ -49,14 +60,18 @@ def run(
     directory: str | Path,
     *,
     task: Task | None = None,
+    memory: int | None = None,
+    tuning: list[dict[str, Any]] | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Recording:
     """Train the population of a study and record it.
 
     Args:
-        study: what to compare.
+        study: what to compare. With several learning rates and none chosen, every activation is trained at each.
         directory: the run directory: new, empty, or one of the same study.
         task: the data, if they are at hand; by the study's `task` otherwise.
+        memory: bytes that the process is to stay below: a larger population runs in slices, with the same result.
+        tuning: which learning rates were tried and how they did, kept among the facts.
         progress: called in this thread, after compiling and after every chunk of epochs. What it raises stops the
             run; the chunks it was told of are kept.
 
@@ -71,7 +86,7 @@ def run(
     A member whose training loss becomes NaN or infinite raises nothing: the recording says when and why.
     """
     devices.prepare()
-    task = task or load_task(study.task, target=study.target, seed=study.task_seed)
+    task = task or load_task(study.task, target=study.target, seed=study.task_seed, validation=study.validation)
     study = complete(study, task)
     groups = populations(study, task.input_shape)
     chunk = min(chunk_length(study, population, len(task.x_train)) for population in groups)
@@ -79,9 +94,10 @@ def run(
     cards = {name: _card(name) for name in study.activations}
     refuse_others(Path(directory), study)
     with devices.Stopwatch() as compiling:
-        programs = [build(study, task, population, chunk) for population in groups]
+        programs = build_within(study, task, groups, chunk, memory)
     # Only now, with everything ready to run, an earlier recording of this study makes room.
-    writer = Writer.create(directory, study, members(study, groups), cards, **_facts(study, task, groups, data))
+    facts = _facts(study, task, groups, data) | {"tuning": tuning}
+    writer = Writer.create(directory, study, members(groups), cards, **facts)
     try:
         return _run(study, task, programs, data, writer, chunk, compiling.seconds, progress)
     finally:
@@ -255,11 +271,11 @@ class Ledger:
         named: dict[str, np.ndarray] = {}
         for program, weights in zip(self.programs, by_program, strict=True):
             population, seeds = program.population, len(program.population.seeds)
-            for name in population.network.weight_layers:
-                for group in population.groups:
+            for layer, own in weights.items():
+                for group in population.groups if layer not in population.network.act_layers else ():
                     rows = slice(group.start * seeds, group.stop * seeds)
-                    for parameter, array in weights[name].items():
-                        named[f"weights/{group.function.name}/{name}/{parameter}"] = array[:, rows]
+                    for parameter, array in named_leaves(own).items():
+                        named[f"weights/{group.function.name}/{layer}/{parameter}"] = array[:, rows]
             for site, group, shapes in population.acts():
                 for parameter in shapes:
                     array = weights[site.name][group.function.name][parameter]
@@ -271,9 +287,11 @@ class Ledger:
 
 
 def _commit_sample(writer: Writer, programs: list[Program], task: Task, study: Study) -> None:
-    """Small networks leave some training samples too: feature spaces are drawn from them."""
-    if all(program.keeps_weights for program in programs):
-        chosen = np.random.default_rng([study.task_seed, 2]).permutation(len(task.x_train))[:2000]
+    """Leave some training samples: feature spaces are drawn from them, and what networks predict is compared."""
+    small = all(program.keeps_weights for program in programs)
+    count = min(SAMPLES_OF_SMALL if small else SAMPLES_OF_LARGE, len(task.x_train))
+    if small or count * math.prod(task.input_shape) <= SAMPLE_NUMBERS:
+        chosen = np.random.default_rng([study.task_seed, 2]).permutation(len(task.x_train))[:count]
         sample = {"x": task.x_train[chosen][None, None], "y": task.y_train[chosen][None, None]}
         writer.commit(0, {}, sample, {}, kind="sample")
 
@@ -290,6 +308,7 @@ def _facts(study: Study, task: Task, groups: Any, data: Data) -> dict[str, Any]:
         "class_counts": data.counts[3:].tolist(),
         "input_shape": task.input_shape,
         "histogram_edges": probes.histogram_edges().tolist(),
+        "gradient_edges": probes.gradient_edges().tolist(),
         "parameters": {name: networks[name].parameter_count for name in study.activations},
         "layout": {name: choose(networks[name]).name for name in study.activations},
         "versions": {name: version(name) for name in ("actlab", "jax", "jaxlib", "numpy", "optax")},

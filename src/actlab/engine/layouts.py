@@ -4,7 +4,8 @@ Lanes, for small networks: members last, `(in, out, arms, seeds)`, so that the c
 members; a contraction over a few inputs is a sum of products. Stacked, for larger ones: members first,
 `(arms, seeds, in, out)`, so that every member's layer is a whole matrix product.
 
-A pair of layouts knows nothing of training; `forward` runs a population through its network in either.
+A pair of layouts knows nothing of training; `forward` and `forward_training` run a population through its network
+in either.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from actlab.engine import own_networks
 from actlab.engine.population import Population
-from actlab.layers import WEIGHTED, Act, Conv, Dense, Dropout, Flatten
-from actlab.network import Network
+from actlab.layers import WEIGHTED, Act, BatchNorm, Conv, Dense, Dropout, Flatten, Fork, Join, Scale
+from actlab.network import Network, Site
+from actlab.own_network import Traced
 
 Array = jax.Array
 Tree = Any
@@ -76,6 +80,21 @@ class Layout(ABC):
     def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
         """Dropout's mask, drawn by seed and equal for all arms. `keys` (seeds,)."""
 
+    def normalise(
+        self, layer: BatchNorm, params: Mapping[str, Array], x: Array, weights: Array | None
+    ) -> tuple[Array, dict[str, Array]]:
+        """Batch normalisation while training: activations, and the running statistics as they are after it.
+
+        `weights` (batch, seeds) are 1 for samples that count and 0 for padding; None where all count.
+        """
+        own = {name: self.parameter(value, x) for name, value in params.items()}
+        members_and_units = {axis % x.ndim for axis in (self.arm_axis, self.seed_axis, self.unit_axis)}
+        axes = tuple(axis for axis in range(x.ndim) if axis not in members_and_units)
+        if weights is not None:
+            weights = self.samples(weights.reshape(*weights.shape, *[1] * (x.ndim - 3)))
+        y, moved = layer.train(own, x, axes, weights)
+        return y, {name: value.reshape(params[name].shape) for name, value in moved.items()}
+
     def arms(self, array: Array, start: int, stop: int) -> Array:
         """The slice of some arms."""
         return jax.lax.slice_in_dim(array, start, stop, axis=self.arm_axis % array.ndim)
@@ -88,7 +107,7 @@ class Layout(ABC):
 class Lanes(Layout):
     """Members last: parameters (in, out, arms, seeds), activations (batch, units, arms, seeds).
 
-    For fully connected networks: it has no convolution and no pooling.
+    For fully connected networks: it has no convolution, no pooling and no local response normalisation.
     """
 
     name = "lanes"
@@ -117,7 +136,7 @@ class Lanes(Layout):
         return y + params["bias"] if layer.bias else y
 
     def transform(self, layer: Any, x: Array) -> Array:
-        return x.reshape(x.shape[0], -1, *x.shape[-2:])
+        return layer.apply({}, x) if isinstance(layer, Scale) else x.reshape(x.shape[0], -1, *x.shape[-2:])
 
     def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
         drawn = jax.vmap(lambda key: layer.mask(key, x.shape[:-2], x.dtype), out_axes=-1)(keys)
@@ -170,31 +189,46 @@ class Stacked(Layout):
         return value.reshape(*value.shape[:2], *[1] * (x.ndim - 3), value.shape[-1])
 
 
-def choose(network: Network) -> Layout:
+def choose(network: Network | Traced) -> Layout:
     """Lanes for fully connected networks whose layers have few inputs (LANES_INPUTS), stacked for all others.
 
     >>> from actlab.network import build
     >>> choose(build([Dense(2), Act(), Dense(1)], (2,))).name, choose(build([Dense(10)], (784,))).name
     ('lanes', 'stacked')
     """
+    if isinstance(network, Traced):
+        return Stacked()
+    known = (Act, BatchNorm, Dense, Dropout, Flatten, Fork, Join, Scale)
     few = all(
-        isinstance(site.layer, (Act, Dropout, Flatten))
-        or (isinstance(site.layer, Dense) and math.prod(site.input_shape) <= LANES_INPUTS)
+        isinstance(site.layer, known)
+        and (site.weighing is None or (isinstance(site.weighing, Dense) and _inputs(site) <= LANES_INPUTS))
         for site in network.sites
     )
     return Lanes() if few else Stacked()
 
 
+def _inputs(site: Site) -> int:
+    return math.prod(site.parameter_shapes["weight"][:-1])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a training step knows of its batch besides the samples.
+
+    Attributes:
+        keys: random keys (seeds,), for dropout and for functions that draw; None where nothing is drawn.
+        weights: (batch, seeds), 1 for samples that count, 0 for the padding of an epoch's last batch; None where
+            all count.
+    """
+
+    keys: Array | None = None
+    weights: Array | None = None
+
+
 def forward(
-    population: Population,
-    layout: Layout,
-    params: Tree,
-    x: Array,
-    *,
-    keys: Array | None = None,
-    taps: Mapping[str, Array] | None = None,
+    population: Population, layout: Layout, params: Tree, x: Array, *, taps: Mapping[str, Array] | None = None
 ) -> tuple[Array, dict[str, tuple[Array, Array]]]:
-    """Run all members through the network; what `Network.apply` does for one.
+    """Run all members through the network as trained: what `Network.apply` does for one.
 
     Args:
         population: whose network it is.
@@ -202,7 +236,6 @@ def forward(
         params: `{layer: {parameter: array}}`, for an `Act` `{layer: {function: {parameter: array}}}`, the latter with
             the arms of that function alone.
         x: activations in the layout; axes of length 1 stand for "the same for all".
-        keys: random keys (seeds,) while training, for dropout and for functions that draw at random.
         taps: by name of an `Act`, zeros added to its output: the gradient with respect to them is the gradient
             with respect to the activations.
 
@@ -210,31 +243,79 @@ def forward(
         logits in the layout, outputs on its unit axis; and by name of each `Act` its pre-activations and
         activations. Before the first layer with weights these may have an arm or seed axis of length 1.
     """
+    if isinstance(population.network, Traced):
+        return own_networks.forward(population, params, x, taps=taps)
+    logits, seen, _ = _run(population, layout, params, x, None, taps)
+    return logits, seen
+
+
+def forward_training(
+    population: Population, layout: Layout, params: Tree, x: Array, batch: Batch
+) -> tuple[Array, dict[str, dict[str, Array]]]:
+    """Run all members through the network as one trains it: what `Network.apply` does with `training=True`.
+
+    Args:
+        population, layout, params, x: as for `forward`.
+        batch: what is drawn, and which samples count.
+
+    Returns:
+        logits; and by name of each batch normalisation the running statistics as they are after this batch.
+    """
+    if isinstance(population.network, Traced):
+        return own_networks.forward(population, params, x, keys=batch.keys)[0], {}
+    logits, _, statistics = _run(population, layout, params, x, batch, None)
+    return logits, statistics
+
+
+def _run(
+    population: Population,
+    layout: Layout,
+    params: Tree,
+    x: Array,
+    batch: Batch | None,
+    taps: Mapping[str, Array] | None,
+) -> tuple[Array, dict[str, tuple[Array, Array]], dict[str, dict[str, Array]]]:
     seen: dict[str, tuple[Array, Array]] = {}
-    sites = population.network.sites
-    if isinstance(next(site.layer for site in sites if isinstance(site.layer, (Act, *WEIGHTED))), Act):
-        # A function straight on the data: from here on every member has its own.
-        shape = list(x.shape)
-        shape[layout.arm_axis] = len(population.arms)
-        shape[layout.seed_axis] = params[population.network.weight_layers[0]]["weight"].shape[layout.seed_axis]
-        x = jnp.broadcast_to(x, shape)
+    statistics: dict[str, dict[str, Array]] = {}
+    kept: list[Array] = []
+    keys = None if batch is None else batch.keys
+    x = _owned(population, layout, params, x)
     for number, site in enumerate(population.network.sites):
-        layer = site.layer
+        layer, own = site.layer, params.get(site.name, {})
         if isinstance(layer, Act):
             before = x
-            own = None if keys is None else _at_layer(keys, number)
-            x = _activate(population, layout, params.get(site.name, {}), site, x, own)
+            x = _activate(population, layout, own, site, x, None if keys is None else _at_layer(keys, number))
             if taps is not None:
                 x = x + taps[site.name]
             seen[site.name] = (before, x)
         elif isinstance(layer, Dropout):
-            if keys is not None:
-                x = x * layout.mask(layer, _at_layer(keys, number), x)
-        elif "weight" in site.parameter_shapes:
-            x = layout.weigh(layer, params[site.name], x)
+            x = x if keys is None else x * layout.mask(layer, _at_layer(keys, number), x)
+        elif isinstance(layer, BatchNorm):
+            if batch is None:
+                x = layer.apply({name: layout.parameter(value, x) for name, value in own.items()}, x)
+            else:
+                x, statistics[site.name] = layout.normalise(layer, own, x, batch.weights)
+        elif isinstance(layer, Fork):
+            kept.append(x)
+        elif isinstance(layer, Join):
+            shortcut = kept.pop()
+            x = x + (layout.weigh(layer.projection, own, shortcut) if layer.projection else shortcut)
+        elif site.weighing:
+            x = layout.weigh(layer, own, x)
         else:
             x = layout.transform(layer, x)
-    return x, seen
+    return x, seen, statistics
+
+
+def _owned(population: Population, layout: Layout, params: Tree, x: Array) -> Array:
+    """The data, one copy for every member where a function stands straight on them: each has its own from there on."""
+    first = next(site.layer for site in population.network.sites if isinstance(site.layer, (Act, *WEIGHTED)))
+    if not isinstance(first, Act):
+        return x
+    shape = list(x.shape)
+    shape[layout.arm_axis] = len(population.arms)
+    shape[layout.seed_axis] = params[population.network.weight_layers[0]]["weight"].shape[layout.seed_axis]
+    return jnp.broadcast_to(x, shape)
 
 
 def _at_layer(keys: Array, number: int) -> Array:

@@ -1,4 +1,4 @@
-"""Who is trained together: arms (activation × learning rate) times seeds, grouped by activation.
+"""Who is trained together: arms (activation × learning rate × initial weights) times seeds, grouped by activation.
 
 Members whose networks have the same weight shapes form one population. A function that changes the width (maxout)
 has weights of its own shape, hence a population of its own.
@@ -6,23 +6,16 @@ has weights of its own shape, hence a population of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from actlab.functions import Activation, catalogue
 from actlab.layers import Act
 from actlab.network import Network, Site
+from actlab.own_network import Traced, named_leaves
 from actlab.recording import Member
-from actlab.study import Study
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What is compared: an activation at a learning rate."""
-
-    activation: str
-    learning_rate: float
+from actlab.study import Arm, Study, arms
 
 
 @dataclass(frozen=True)
@@ -40,25 +33,34 @@ class Population:
 
     Attributes:
         networks: by activation, in the order of the study; all have weights of the same shapes.
-        arms: activation by activation, learning rate by learning rate.
-        seeds: those of the report, then those of tuning.
+        arms: activation by activation.
+        seeds: of the study.
     """
 
-    networks: dict[str, Network]
+    networks: dict[str, Network | Traced]
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
 
     @property
-    def network(self) -> Network:
+    def network(self) -> Network | Traced:
         """The network of the first activation: in all but the functions it is that of every member."""
         return self.networks[self.arms[0].activation]
 
     @property
     def groups(self) -> tuple[Group, ...]:
         """The arms of each activation, as static slices."""
-        names = list(self.networks)
-        rates = len(self.arms) // len(names)
-        return tuple(Group(catalogue[name], i * rates, (i + 1) * rates) for i, name in enumerate(names))
+        of = [arm.activation for arm in self.arms]
+        starts = [of.index(name) for name in self.networks]
+        stops = [*starts[1:], len(of)]
+        return tuple(map(Group, (catalogue[name] for name in self.networks), starts, stops))
+
+    def weights(self, params: Mapping[str, Any]) -> list[Any]:
+        """The weight matrices among parameters, or whatever is shaped like these: one for each of the weight layers."""
+        names = self.network.weight_layers
+        if isinstance(self.network, Traced):
+            leaves = named_leaves(params["network"])
+            return [leaves[name] for name in names]
+        return [params[name]["weight"] for name in names]
 
     def groups_at(self, site: Site) -> tuple[Group, ...]:
         """The groups at an `Act`: those of the study, or one group of all arms where the function is fixed."""
@@ -87,37 +89,23 @@ def populations(study: Study, input_shape: tuple[int, ...]) -> tuple[Population,
     >>> [list(population.networks) for population in populations(study, (2,))]
     [['tanh', 'relu'], ['maxout']]
     """
-    rates = study.learning_rates or ()
-    by_shapes: dict[Any, dict[str, Network]] = {}
+    by_shapes: dict[Any, dict[str, Network | Traced]] = {}
     for name, network in study.networks(input_shape).items():
-        shapes = tuple(
-            tuple(site.parameter_shapes.items()) for site in network.sites if not isinstance(site.layer, Act)
-        )
-        by_shapes.setdefault(shapes, {})[name] = network
+        by_shapes.setdefault(network.shapes, {})[name] = network
     return tuple(
-        Population(networks, tuple(Arm(name, rate) for name in networks for rate in rates), all_seeds(study))
+        Population(networks, tuple(arm for arm in arms(study) if arm.activation in networks), study.seeds)
         for networks in by_shapes.values()
     )
 
 
-def all_seeds(study: Study) -> tuple[int, ...]:
-    """Seeds of the report, then those that choose the learning rate.
-
-    >>> all_seeds(Study(seeds=2, learning_rates=[0.1, 0.01]))
-    (0, 1, 2, 3, 4)
-    """
-    return study.seeds + study.tuning_seeds
-
-
-def members(study: Study, groups: tuple[Population, ...]) -> list[Member]:
+def members(groups: tuple[Population, ...]) -> list[Member]:
     """All members: population by population, arm by arm, seed by seed; the order of every recorded array.
 
-    Their ids count from 0. `groups` are the study's `populations`.
+    Their ids count from 0. `groups` are a study's `populations`.
     """
     found: list[Member] = []
     for population in groups:
         for arm in population.arms:
             for seed in population.seeds:
-                tuning = seed in study.tuning_seeds
-                found.append(Member(len(found), arm.activation, arm.learning_rate, seed, tuning))
+                found.append(Member(len(found), arm.activation, arm.learning_rate, seed, arm.init))
     return found

@@ -2,21 +2,25 @@
 
 The probe batch is the same few training samples at every epoch. Observation runs in the stacked layout, whatever the
 layout of training: with many samples at once, the samples fill the vector lanes. All arrays come out as
-(arms, seeds, ...). L is the mean loss over the probe batch, z a pre-activation, a = f(z) an activation.
+(arms, seeds, ...). L is the mean loss over the probe batch, z a pre-activation, a = f(z) an activation. The network
+is observed as it would be used: nothing is dropped or drawn, batch normalisation takes its running statistics.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from actlab.engine.histograms import histogram
 from actlab.engine.layouts import Stacked, forward, function_arguments
-from actlab.engine.population import Population
-from actlab.engine.training import correct, learning_rate_tree, mean_loss, sample_losses, transformation
+from actlab.engine.population import Group, Population
+from actlab.engine.training import correct, learning_rate_tree, mean_loss, penalty, sample_losses, transformation
 from actlab.functions.facts import slope_supremum
 
 Array = jax.Array
@@ -27,7 +31,9 @@ FLAT = 1e-3
 # Bins are equal steps of asinh(2x): 0.16 wide around zero, a third of x far out; the outermost two are open.
 BINS = 64
 REACH = 10.0
-HISTOGRAM_SAMPLES = 4096
+# Gradients by their size: four bins a decade, from 10⁻¹² to 10³.
+DECADES = (-12, 3)
+BINS_PER_DECADE = 4
 STACKED = Stacked()
 
 
@@ -38,6 +44,19 @@ def histogram_edges() -> np.ndarray:
     [-5506.62, -0.16, 0.0, 0.16, 5506.62]
     """
     return np.sinh(np.linspace(-REACH, REACH, BINS + 1)) / 2
+
+
+def gradient_edges() -> np.ndarray:
+    """The edges of the bins of |∂L/∂W|, (62,) float64: 0, then four to each decade from 10⁻¹² to 10³.
+
+    The first bin holds all that is smaller, zeros too, the last all that is larger.
+
+    >>> gradient_edges()[[0, 1, 5, -1]].tolist()
+    [0.0, 1e-12, 1e-11, 1000.0]
+    """
+    low, high = DECADES
+    powers = np.arange(low * BINS_PER_DECADE, high * BINS_PER_DECADE + 1) / BINS_PER_DECADE
+    return np.concatenate([[0.0], 10**powers])
 
 
 def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> dict[str, Array]:
@@ -83,13 +102,44 @@ def probe(
 
     Returns:
         weight_gradient_norm (arms, seeds, weight layers): ‖∂L/∂W‖₂;
+        weight_gradient_histogram (arms, seeds, weight layers, bins), int32 counts of |∂L/∂W|: see `gradient_edges`;
         activation_gradient_norm (arms, seeds, act layers): ‖∂L/∂a‖₂ over the whole batch;
-        update_ratio (arms, seeds, weight layers): ‖ΔW‖₂ / ‖W‖₂ of the update that the optimiser would make on it;
+        pre_activation_gradient_norm (arms, seeds, act layers): ‖∂L/∂z‖₂ over the whole batch;
+        update_ratio (arms, seeds, weight layers): ‖ΔW‖₂ / ‖W‖₂ of the update that the optimiser would make on it,
+        a penalty's part in it;
+        penalty (arms, seeds), only where a layer has an `l2`: see `training.penalty`; no part of L;
         flat_share, dead_share (arms, seeds, act layers): see `flatness`;
         pre_activation_mean, _std and activation_mean, _std (arms, seeds, act layers);
         pre_activation_histogram, activation_histogram (arms, seeds, act layers, BINS), int32 counts.
     """
     params = state["params"]
+    gradient, tap_gradient, seen = _gradients(population, params, data)
+    gradients = population.weights(gradient)
+    carried_back = [before_function(population, params, name, z, tap_gradient[name]) for name, (z, _) in seen.items()]
+    found = {
+        "weight_gradient_norm": _by_layer([norm(own) for own in gradients]),
+        "weight_gradient_histogram": _by_layer([histogram(jnp.abs(own), gradient_edges()) for own in gradients]),
+        "activation_gradient_norm": _by_layer([norm(tap_gradient[name]) for name in seen]),
+        "pre_activation_gradient_norm": _by_layer([norm(own) for own in carried_back]),
+        "update_ratio": _update_ratio(population, optimiser, rates, gradient, state),
+    }
+    for which, place in (("pre_activation", 0), ("activation", 1)):
+        arrays = [pair[place] for pair in seen.values()]
+        found[f"{which}_mean"] = _by_layer([jnp.mean(array, axis=_within(array)) for array in arrays])
+        found[f"{which}_std"] = _by_layer([jnp.std(array, axis=_within(array)) for array in arrays])
+        found[f"{which}_histogram"] = _by_layer([histogram(array, histogram_edges()) for array in arrays])
+    flat = [flatness(population, params, name, before) for name, (before, _) in seen.items()]
+    found["flat_share"] = _by_layer([share for share, _ in flat])
+    found["dead_share"] = _by_layer([dead for _, dead in flat])
+    if population.network.penalised:
+        found["penalty"] = penalty(population, STACKED, params)
+    return found
+
+
+def _gradients(
+    population: Population, params: Tree, data: dict[str, Array]
+) -> tuple[Tree, dict[str, Array], dict[str, tuple[Array, Array]]]:
+    """∂L/∂parameters, by place ∂L/∂a, and what is seen there (see `forward`)."""
     x, y = data["x"][None, None], data["y"][None, None]
     shapes = jax.eval_shape(lambda p: forward(population, STACKED, p, x)[1], params)
     taps = {name: jnp.zeros(after.shape, after.dtype) for name, (_, after) in shapes.items()}
@@ -99,25 +149,22 @@ def probe(
         return mean_loss(STACKED, sample_losses(STACKED, logits, y), None), seen
 
     (gradient, tap_gradient), seen = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, taps)
-    updates: Tree = transformation(optimiser).update(gradient, state["optimiser"], params)[0]
+    return gradient, tap_gradient, seen
+
+
+def _update_ratio(
+    population: Population, optimiser: dict[str, Any], rates: Array, gradient: Tree, state: Tree
+) -> Array:
+    """‖ΔW‖₂ / ‖W‖₂ by weight layer: the optimiser follows the penalty's gradient too."""
+    params, followed = state["params"], gradient
+    if population.network.penalised:
+        decay = jax.grad(lambda p: jnp.sum(penalty(population, STACKED, p)))(params)
+        followed = jax.tree.map(jnp.add, gradient, decay)
+    updates: Tree = transformation(optimiser).update(followed, state["optimiser"], params)[0]
     factors = learning_rate_tree(population, STACKED, params, rates)
-    weighted = population.network.weight_layers
-    weight_norms = _by_layer([norm(params[name]["weight"]) for name in weighted])
-    update_norms = _by_layer([norm(factors[name]["weight"] * updates[name]["weight"]) for name in weighted])
-    found = {
-        "weight_gradient_norm": _by_layer([norm(gradient[name]["weight"]) for name in weighted]),
-        "activation_gradient_norm": _by_layer([norm(tap_gradient[name]) for name in seen]),
-        "update_ratio": update_norms / weight_norms,
-    }
-    for which, place in (("pre_activation", 0), ("activation", 1)):
-        arrays = [pair[place] for pair in seen.values()]
-        found[f"{which}_mean"] = _by_layer([jnp.mean(array, axis=_within(array)) for array in arrays])
-        found[f"{which}_std"] = _by_layer([jnp.std(array, axis=_within(array)) for array in arrays])
-        found[f"{which}_histogram"] = _by_layer([histogram(array) for array in arrays])
-    flat = [flatness(population, params, name, before) for name, (before, _) in seen.items()]
-    found["flat_share"] = _by_layer([share for share, _ in flat])
-    found["dead_share"] = _by_layer([dead for _, dead in flat])
-    return found
+    moves = zip(population.weights(factors), population.weights(updates), strict=True)
+    moved = _by_layer([norm(factor * update) for factor, update in moves])
+    return moved / _by_layer([norm(weight) for weight in population.weights(params)])
 
 
 def _by_layer(arrays: list[Array]) -> Array:
@@ -134,6 +181,33 @@ def norm(array: Array) -> Array:
     return jnp.sqrt(jnp.sum(jnp.square(array), axis=_within(array)))
 
 
+def before_function(population: Population, params: Tree, name: str, z: Array, gradient: Array) -> Array:
+    """∂L/∂z = (∂a/∂z)ᵀ ∂L/∂a, the gradient carried back through the function of a place; of the shape of z.
+
+    Args:
+        population: whose network it is.
+        params: parameters in the stacked layout.
+        name: of the `Act`.
+        z: its pre-activations, (arms, seeds, samples, ...).
+        gradient: ∂L/∂a, of the shape of its activations.
+    """
+    parts = []
+    for group, part, arguments in _parts(population, params, name, z):
+        function = functools.partial(group.function, **arguments)
+        _, carried_back = jax.vjp(function, part)
+        parts.append(carried_back(STACKED.arms(gradient, group.start, group.stop))[0])
+    return jnp.concatenate(parts)
+
+
+def _parts(population: Population, params: Tree, name: str, z: Array) -> Iterator[tuple[Group, Array, dict[str, Any]]]:
+    """Every group at a place, the part of z (arms or 1, ...) that is its own, and its function's arguments."""
+    site = next(site for site in population.network.sites if site.name == name)
+    z = jnp.broadcast_to(z, (len(population.arms), *z.shape[1:]))
+    for group in population.groups_at(site):
+        part = STACKED.arms(z, group.start, group.stop)
+        yield group, part, function_arguments(STACKED, group.function, params.get(name, {}), part)
+
+
 def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple[Array, Array]:
     """Share of (sample, unit) pairs where |f'(z)| ≤ 10⁻³ sup|f'|, and share of units flat for every sample.
 
@@ -146,19 +220,14 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
         name: of the `Act`.
         z: its pre-activations, (arms or 1, seeds, samples, ...).
     """
-    site = next(site for site in population.network.sites if site.name == name)
-    groups = population.groups_at(site)
-    z = jnp.broadcast_to(z, (len(population.arms), *z.shape[1:]))
     shares, dead = [], []
-    for group in groups:
-        part = STACKED.arms(z, group.start, group.stop)
+    for group, part, arguments in _parts(population, params, name, z):
         steepest = slope_supremum(group.function)
         if steepest is None:
             nothing = jnp.full(part.shape[:2], jnp.nan, part.dtype)
             shares.append(nothing)
             dead.append(nothing)
             continue
-        arguments = function_arguments(STACKED, group.function, params.get(name, {}), part)
         slope = jnp.abs(group.function.derivative(part, **arguments))
         # Where the slope has no bound, only a slope of zero is flat.
         flat = slope <= (FLAT * steepest if math.isfinite(steepest) else 0.0)
@@ -166,23 +235,3 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
         shares.append(jnp.mean(flat, axis=_within(flat), dtype=z.dtype))
         dead.append(jnp.mean(always, axis=-1, dtype=z.dtype))
     return jnp.concatenate(shares), jnp.concatenate(dead)
-
-
-def histogram(array: Array) -> Array:
-    """Counts of values in each bin, (arms, seeds, ..., units) -> (arms, seeds, BINS) int32.
-
-    A bin holds its lower edge; the outermost two hold all that lies beyond, infinities too. At most some 4,096 of
-    each member's values are counted: larger arrays are thinned by a step that shares no factor with the number of
-    units, so that all units count. NaN is counted nowhere.
-    """
-    values = array.reshape(*array.shape[:2], -1)
-    stride = max(1, values.shape[-1] // HISTOGRAM_SAMPLES)
-    while stride > 1 and math.gcd(stride, array.shape[-1]) > 1:
-        stride += 1
-    values = values[..., ::stride]
-    edges = jnp.asarray(histogram_edges()[1:-1], array.dtype)
-    above = jax.lax.map(lambda edge: jnp.sum(values >= edge, axis=-1, dtype=jnp.int32), edges)
-    above = jnp.moveaxis(above, 0, -1)
-    known = jnp.sum(values == values, axis=-1, dtype=jnp.int32)[..., None]
-    upper = jnp.concatenate([known, above], axis=-1)
-    return upper - jnp.concatenate([above, jnp.zeros_like(known)], axis=-1)

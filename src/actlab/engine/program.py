@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -65,12 +65,16 @@ def prepare_data(study: Study, task: Task, population: Population) -> Data:
     chosen = np.random.default_rng([study.task_seed, 1]).permutation(len(task.x_train))
     seen = np.sort(chosen[:EVALUATION_SAMPLES])
     probed = chosen[: study.probe_samples]
-    x = np.concatenate([task.x_train[seen], task.x_validation, task.x_test])
-    y = np.concatenate([task.y_train[seen], task.y_validation, task.y_test])
-    parts = np.repeat(np.arange(3), [len(seen), len(task.x_validation), len(task.x_test)])
-    membership = np.concatenate(
-        [parts[:, None] == np.arange(3), (y[:, None] == np.arange(task.class_count)) & (parts == 0)[:, None]], axis=1
-    ).astype(np.float32)
+    parts = [(task.x_train[seen], task.y_train[seen], (0,))]
+    if task.x_validation is task.x_test:
+        # Where the test data serve as validation data, too, they are looked at once.
+        parts += [(task.x_test, task.y_test, (1, 2))]
+    else:
+        parts += [(task.x_validation, task.y_validation, (1,)), (task.x_test, task.y_test, (2,))]
+    x, y = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    sets = np.concatenate([np.tile(np.isin(np.arange(3), own), (len(part), 1)) for part, _, own in parts])
+    by_class = (y[:, None] == np.arange(task.class_count)) & sets[:, :1]
+    membership = np.concatenate([sets, by_class], axis=1).astype(np.float32)
     widest = max(_numbers_per_sample(site) for site in population.network.sites)
     members = len(population.arms) * len(population.seeds)
     slices = min(len(x), -(-len(x) * widest * members // SLICE_NUMBERS))
@@ -144,42 +148,71 @@ def chunk_length(study: Study, population: Population, samples: int) -> int:
 class Program:
     """A compiled population with its state; `advance` runs one chunk of epochs.
 
+    A population that would take more memory than it may runs in slices of its seeds, one after the other, with the
+    same compiled call; what a member computes does not depend on the slice it is in.
+
     Attributes:
         population: who is trained.
         layout: of the parameters while training.
-        mesh: the devices that share the seeds.
-        seeds: seeds on the seed axis, those that only fill up the devices at the end.
+        mesh: the devices that share the seeds of a slice.
+        slices: seeds on the seed axis, slice by slice, those that only fill up devices and slices at the end.
         keeps_weights: whether every epoch's weights are among the results.
+        call: the compiled chunk: state, kinds, order, fixed → state, results.
+        fixed: what stays as it is all through the run.
     """
 
     population: Population
     layout: Layout
     mesh: Mesh
-    seeds: tuple[int, ...]
+    slices: tuple[tuple[int, ...], ...]
     keeps_weights: bool
-    _call: Callable[..., tuple[Tree, Tree]]
-    _state: Tree
-    _fixed: Tree
+    call: jax.stages.Compiled
+    fixed: Tree
+    _start: Any
+    _start_keys: list[jax.Array]
+    _keys: list[jax.Array]
+
+    @cached_property
+    def _states(self) -> list[Tree]:
+        """The state of every slice, as initialised until it is advanced."""
+        return [self._start(own) for own in self._start_keys]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of all slices."""
+        return tuple(seed for own in self.slices for seed in own)
 
     def advance(self, kinds: np.ndarray, order: np.ndarray) -> Tree:
         """Run a chunk: kinds (epochs,) of SKIP, OBSERVE or TRAIN, order as `orders` gives it.
 
         Returns:
-            results as JAX arrays that may still be computed, (epochs, arms, seeds, ...), seeds that only fill up the
-            devices among them: what `probes.probe` and `probes.evaluate` return and, with `keeps_weights`, "weights"
-            in the stacked layout. Zeros for skipped epochs.
+            results, (epochs, arms, seeds, ...), seeds that only fill up among them: what `probes.probe` and
+            `probes.evaluate` return and, with `keeps_weights`, "weights" in the stacked layout. Zeros for skipped
+            epochs. JAX arrays that may still be computed; NumPy arrays if there are several slices.
         """
-        placed = jax.device_put(order, NamedSharding(self.mesh, ORDER))
-        self._state, results = self._call(self._state, kinds, placed, self._fixed)
-        return results
+        found = []
+        for i, (own, keys) in enumerate(zip(np.split(order, len(self.slices), axis=-1), self._keys, strict=True)):
+            placed = jax.device_put(np.ascontiguousarray(own), NamedSharding(self.mesh, ORDER))
+            self._states[i], results = self.call(self._states[i], kinds, placed, self.fixed | {"keys": keys})
+            # One slice after the other is in memory, not all at once.
+            found.append(results if len(self.slices) == 1 else jax.tree.map(np.asarray, results))
+        return found[0] if len(found) == 1 else jax.tree.map(lambda *parts: np.concatenate(parts, axis=2), *found)
 
     def parameters(self) -> Tree:
         """The members' parameters as they are now, (arms, seeds, ...) NumPy arrays."""
-        own = jax.tree.map(self.layout.members_first, self._state["params"])
-        return jax.tree.map(lambda array: np.asarray(array)[:, : len(self.population.seeds)], own)
+        own = [jax.tree.map(self.layout.members_first, state["params"]) for state in self._states]
+        whole = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *own)
+        return jax.tree.map(lambda array: array[:, : len(self.population.seeds)], whole)
 
 
-def build(study: Study, task: Task, population: Population, chunk: int, layout: Layout | None = None) -> Program:
+def build(
+    study: Study,
+    task: Task,
+    population: Population,
+    chunk: int,
+    layout: Layout | None = None,
+    share: int | None = None,
+) -> Program:
     """Compile a population, initialise its members and put everything on the devices.
 
     Args:
@@ -188,29 +221,33 @@ def build(study: Study, task: Task, population: Population, chunk: int, layout: 
         population: one of the study's.
         chunk: epochs in one call.
         layout: while training; chosen by the network's size where None.
+        share: seeds in a slice; all where None.
     """
     layout = layout or choose(population.network)
-    devices = mesh(len(population.seeds))
-    seeds = population.seeds + population.seeds[:1] * (-len(population.seeds) % devices.size)
+    share = min(share or len(population.seeds), len(population.seeds))
+    devices = mesh(share)
+    share += -share % devices.size
+    seeds = population.seeds + population.seeds[:1] * (-len(population.seeds) % share)
+    slices = tuple(seeds[i : i + share] for i in range(0, len(seeds), share))
     keeps_weights = max(network.parameter_count for network in population.networks.values()) <= SMALL
     data = prepare_data(study, task, population)
     name, numbers = training.optimiser_settings(study.optimiser)
-    roots = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    weight_keys, dropout_keys = (jax.vmap(lambda key, i=i: jax.random.fold_in(key, i))(roots) for i in (0, 1))
     fixed = {
         "rates": np.array([arm.learning_rate for arm in population.arms], task.x_train.dtype),
         "optimiser": {key: np.asarray(value, task.x_train.dtype) for key, value in numbers.items()},
         "training": data.training,
         "evaluation": data.evaluation,
         "probe": data.probe,
-        "keys": dropout_keys,
     }
+    fixed = jax.device_put(fixed, NamedSharding(devices, PartitionSpec()))
+    fixed_spec: Tree = {**jax.tree.map(lambda _: PartitionSpec(), fixed), "keys": PartitionSpec(SEED)}
+    by_seed = NamedSharding(devices, PartitionSpec(SEED))
+    start_keys, keys = (jax.device_put([_keys(own, use) for own in slices], by_seed) for use in (0, 1))
     initialise = functools.partial(_initial_state, population, layout, {"name": name, **numbers})
-    state_spec = _placements(layout, jax.eval_shape(initialise, weight_keys))
-    state = jax.jit(initialise, out_shardings=_on(devices, state_spec))(weight_keys)
-    fixed_spec: Tree = {key: jax.tree.map(lambda _: PartitionSpec(), value) for key, value in fixed.items()}
-    fixed_spec["keys"] = PartitionSpec(SEED)
-    fixed = jax.tree.map(jax.device_put, fixed, _on(devices, fixed_spec))
+    state = jax.eval_shape(initialise, start_keys[0])
+    state_spec = _placements(layout, state)
+    start = jax.jit(initialise, out_shardings=_on(devices, state_spec))
+    state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
     mapped = jax.shard_map(
         functools.partial(_chunk, population, layout, name, keeps_weights),
         mesh=devices,
@@ -219,13 +256,19 @@ def build(study: Study, task: Task, population: Population, chunk: int, layout: 
         check_vma=False,
     )
     kinds = jax.ShapeDtypeStruct((chunk,), np.int32)
-    shape = (chunk, -(-len(task.x_train) // study.batch), study.batch, len(seeds))
+    shape = (chunk, -(-len(task.x_train) // study.batch), study.batch, share)
     order = jax.ShapeDtypeStruct(shape, np.int32, sharding=NamedSharding(devices, ORDER))
     with jax.default_matmul_precision("highest"):
-        lowered = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed)
+        lowered = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed | {"keys": keys[0]})
     options: Any = dict(layout.compiler_options) if jax.default_backend() == "cpu" else {}
     call = lowered.compile(compiler_options=options)
-    return Program(population, layout, devices, seeds, keeps_weights, call, state, fixed)
+    return Program(population, layout, devices, slices, keeps_weights, call, fixed, start, start_keys, keys)
+
+
+def _keys(seeds: tuple[int, ...], use: int) -> jax.Array:
+    """The random keys of some seeds: use 0 draws initial weights, 1 everything random while training."""
+    roots = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
+    return jax.vmap(lambda key: jax.random.fold_in(key, use))(roots)
 
 
 def _on(devices: Mesh, specs: Tree) -> Tree:

@@ -11,9 +11,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from actlab.engine.layouts import Layout, forward
+from actlab.engine import starting
+from actlab.engine.layouts import Batch, Layout, forward_training
 from actlab.engine.population import Population
 from actlab.functions import catalogue
+from actlab.layers import Dropout
+from actlab.own_network import Traced
 
 Array = jax.Array
 Tree = Any
@@ -108,10 +111,9 @@ def optimiser_settings(study_optimiser: Any) -> tuple[str, dict[str, float]]:
 
 def learning_rate_tree(population: Population, layout: Layout, params: Tree, rates: Array) -> Tree:
     """For every parameter array, its members' learning rates in a shape that broadcasts. `rates` (arms,)."""
+    functions = set(population.network.act_layers)
     tree: Tree = {
-        site.name: dict.fromkeys(params[site.name], rates)
-        for site in population.network.sites
-        if "weight" in site.parameter_shapes
+        name: jax.tree.map(lambda _: rates, own) for name, own in params.items() if name not in functions
     }
     for site, group, shapes in population.acts():
         if shapes:
@@ -125,12 +127,14 @@ def initial_parameters(population: Population, layout: Layout, keys: Array) -> T
     network = population.network
     arms = len(population.arms)
     drawn = jax.vmap(network.init)(keys)
-    weighted = {site.name for site in network.sites if "weight" in site.parameter_shapes}
+    functions = set(network.act_layers)
     params: dict[str, Any] = {
-        name: {key: layout.spread(value, arms) for key, value in own.items()}
+        name: jax.tree.map(lambda value: layout.spread(value, arms), own)
         for name, own in drawn.items()
-        if name in weighted
+        if name not in functions
     }
+    if any(arm.init != "stated" for arm in population.arms):
+        params = starting.suited(population, layout, params)
     for site, group, shapes in population.acts():
         if shapes:
             start = {p.name: p.default or 0.0 for p in group.function.parameters}
@@ -141,22 +145,59 @@ def initial_parameters(population: Population, layout: Layout, keys: Array) -> T
     return params
 
 
+def penalty(population: Population, layout: Layout, params: Tree) -> Array:
+    """The L2 term of every member, which training adds to its loss: Σ l2·½·ΣW² over the layers with an `l2`.
+
+    Args:
+        population, layout, params: as for `layouts.forward`.
+
+    Returns:
+        (arms, seeds); zeros where no layer has an `l2`.
+    """
+    first, *_ = population.network.weight_layers
+    total = jnp.zeros_like(_square_sums(layout, params[first]["weight"]))
+    for site in population.network.sites:
+        if site.weighing and site.weighing.l2:
+            total = total + site.weighing.l2 / 2 * _square_sums(layout, params[site.name]["weight"])
+    return total
+
+
+def _square_sums(layout: Layout, array: Array) -> Array:
+    own = layout.members_first(array)
+    return jnp.sum(jnp.square(own), axis=tuple(range(2, own.ndim)))
+
+
 def batch_loss(
     population: Population, layout: Layout, params: Tree, data: dict[str, Array], order: Array, keys: Array | None
-) -> Array:
-    """Loss of one batch, summed over members.
+) -> tuple[Array, Tree]:
+    """What a step on one batch goes down: each member's mean loss and its penalty, summed over members.
 
     Args:
         population, layout, params: as for `layouts.forward`.
         data: `x_train`, `y_train`.
         order: (batch, seeds) indices into them; −1 pads the last batch of an epoch.
-        keys: for dropout, (seeds,).
+        keys: (seeds,), for what is drawn; None where nothing is.
+
+    Returns:
+        the sum, and the running statistics as they are after this batch, by layer.
     """
     x, y = data["x_train"], data["y_train"]
     # Where batches fill the epoch exactly nothing is padded, which the shapes tell before anything is compiled.
     weights = (order >= 0).astype(x.dtype) if len(x) % len(order) else None
-    logits, _ = forward(population, layout, params, layout.samples(x[order]), keys=keys)
-    return mean_loss(layout, sample_losses(layout, logits, layout.samples(y[order])), weights)
+    logits, statistics = forward_training(population, layout, params, layout.samples(x[order]), Batch(keys, weights))
+    loss = mean_loss(layout, sample_losses(layout, logits, layout.samples(y[order])), weights)
+    if population.network.penalised:
+        loss = loss + jnp.sum(penalty(population, layout, params))
+    return loss, statistics
+
+
+def draws(population: Population) -> bool:
+    """Whether training draws random numbers: for dropout, or for a function such as rrelu."""
+    # What a user's network does with its key is not known.
+    if isinstance(population.network, Traced):
+        return True
+    dropout = any(isinstance(site.layer, Dropout) for site in population.network.sites)
+    return dropout or any(group.function.noise for _, group, _ in population.acts())
 
 
 def step(
@@ -174,7 +215,8 @@ def step(
         population, layout: whose step, and how the state lies in memory.
         optimiser: name and traced settings.
         rates: (arms,) learning rates.
-        data: `x_train`, `y_train` and `keys` (seeds,), the members' random keys for dropout.
+        data: `x_train`, `y_train` and `keys` (seeds,), the members' random keys for dropout and for functions that
+            draw.
         state: {"params", "optimiser", "steps"}.
         order: (batch, seeds) indices of the batch; −1 is padding.
 
@@ -183,10 +225,14 @@ def step(
     """
     params = state["params"]
     keys = None
-    if any(site.layer.layer == "dropout" for site in population.network.sites):
+    if draws(population):
         keys = jax.vmap(lambda key: jax.random.fold_in(key, state["steps"]))(data["keys"])
-    gradient = jax.grad(batch_loss, argnums=2)(population, layout, params, data, order, keys)
+    differentiate = jax.grad(batch_loss, argnums=2, has_aux=True)
+    gradient, statistics = differentiate(population, layout, params, data, order, keys)
     updates, optimiser_state = transformation(optimiser).update(gradient, state["optimiser"], params)
     factors = learning_rate_tree(population, layout, params, rates)
     params = jax.tree.map(lambda p, u, rate: p - rate * u, params, updates, factors)
+    # Running statistics have no gradient, but weight decay would shrink them: what the batch made of them holds.
+    if statistics:
+        params = {name: {**own, **statistics.get(name, {})} for name, own in params.items()}
     return {"params": params, "optimiser": optimiser_state, "steps": state["steps"] + 1}

@@ -316,9 +316,10 @@ def _normal_mean(function: Callable[[Array], Array], kinks: tuple[float, ...], s
 
 def _critical(activation: Activation, kinks: tuple[float, ...]) -> CriticalInitialisation | None:
     if activation(0.0) == 0:
-        # As q → 0 only the slopes on both sides of 0 count, and σ_b is 0.
+        # As q → 0 only the slopes on both sides of 0 count, and σ_b is 0. Slopes that vanish there with x let σ_w grow
+        # without end.
         square = float(np.mean(activation.derivative(np.array([-1e-30, 1e-30])) ** 2))
-        return CriticalInitialisation(1 / math.sqrt(square), 0.0, 0.0) if square > 0 else None
+        return CriticalInitialisation(1 / math.sqrt(square), 0.0, 0.0) if square > 1e-30 else None
 
     def weight_and_bias(std: float) -> tuple[float, float]:
         slope = _normal_mean(lambda x: activation.derivative(x) ** 2, kinks, std)

@@ -9,6 +9,7 @@ from actlab.statistics.comparisons import (
     signed_ranks,
 )
 from actlab.statistics.intervals import Estimate, estimate, mean_interval
+from actlab.statistics.published import compare_published, verdict
 from actlab.statistics.selection import Entry, entries, last
 from actlab.statistics.sentences import headline
 from actlab.statistics.summary import json_safe, ranking, summarise
@@ -20,6 +21,7 @@ __all__ = [
     "Estimate",
     "Waiting",
     "compare",
+    "compare_published",
     "entries",
     "estimate",
     "first_epoch",
@@ -34,5 +36,6 @@ __all__ = [
     "signed_rank_p",
     "signed_ranks",
     "summarise",
+    "verdict",
     "waiting",
 ]

@@ -29,17 +29,31 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {final}" if others else final
 
 
-def notes(recording: Recording, entries: Sequence[Entry], target: float | None) -> list[str]:
+# What an activation does in a contest that is not the main one.
+BESIDE = {
+    "stated": " with the settings as stated",
+    "gain": " with weights scaled by its gain",
+    "critical": " with weights at its critical point",
+}
+
+
+def notes(recording: Recording, contests: Mapping[str, Sequence[Entry]], target: float | None) -> list[str]:
     """The sentences a reader needs beside the numbers, the gravest first.
 
     Args:
         recording: what is summarised.
-        entries: the activations, best first.
+        contests: by name, the activations, best first; the main contest is the first one.
         target: the validation accuracy of "epochs to target", in [0, 1]; None if there is none.
     """
-    found = [*_stopped(recording), *_diverged(entries)]
+    where = {name: BESIDE.get(name, "") if place else "" for place, name in enumerate(contests)}
+    found = _stopped(recording)
+    for name, entries in contests.items():
+        found += _diverged(entries, where[name])
     if recording.epochs >= 0:
-        found += [*_edges(entries, recording), *_too_few_seeds(recording)]
+        found += _rates(recording)
+        for name, entries in contests.items():
+            found += _edges(entries, where[name])
+        found += [*_without(recording), *_too_few_seeds(recording)]
     if target is not None:
         found.append(
             "Epochs to target: the median first epoch with a validation accuracy of at least "
@@ -63,7 +77,19 @@ def _stopped(recording: Recording) -> list[str]:
     return [] if recording.complete else ["The run was stopped after its last epoch: its throughput is not known."]
 
 
-def _diverged(entries: Sequence[Entry]) -> list[str]:
+def _without(recording: Recording) -> list[str]:
+    """Functions that start as stated because they have no gain or no critical point."""
+    init = recording.study.init
+    names = [
+        name
+        for name in recording.study.activations
+        if init != "stated" and recording.functions[name].get("facts", {}).get(init) is None
+    ]
+    what = {"gain": "no gain", "critical": "no mean-field critical point"}.get(init)
+    return [f"{listed(names)}: {what} is known, the weights are as stated."] if names else []
+
+
+def _diverged(entries: Sequence[Entry], where: str) -> list[str]:
     found = []
     for entry in entries:
         diverged = [member for member in entry.members if member.diverged_epoch is not None]
@@ -73,23 +99,44 @@ def _diverged(entries: Sequence[Entry]) -> list[str]:
         left = len(entry.members) - len(diverged)
         rest = f"its numbers are over the other {left}" if left else "it has no numbers"
         found.append(
-            f"{entry.activation}: {len(diverged)} of {counted(len(entry.members), 'member')} diverged, the "
+            f"{entry.activation}{where}: {len(diverged)} of {counted(len(entry.members), 'member')} diverged, the "
             f"first at epoch {first.diverged_epoch} ({first.diverged_reason}); {rest}."
         )
     return found
 
 
-def _edges(entries: Sequence[Entry], recording: Recording) -> list[str]:
-    rates = sorted(recording.study.learning_rates or ())
+def _rates(recording: Recording) -> list[str]:
+    """Where learning rates were chosen: how, and for whom all of them diverged."""
+    tuning = recording.facts.get("tuning") or []
     found = []
-    for rate, side in ((rates[0], "smaller"), (rates[-1], "larger")) if len(rates) > 1 else ():
-        names = [entry.activation for entry in entries if entry.learning_rate == rate]
-        if names:
+    if tuning:
+        epochs, seeds = counted(recording.study.epochs, "epoch"), listed(map(str, recording.study.tuning_seeds))
+        data = " on samples held out of the training data" if recording.study.validation == "test" else ""
+        found.append(
+            f"Each learning rate was chosen by the mean validation loss{data} after {epochs} with the seeds {seeds}, "
+            "which serve nothing else."
+        )
+    for activation, init in {(row["activation"], row["init"]): None for row in tuning}:
+        rows = [row for row in tuning if (row["activation"], row["init"]) == (activation, init)]
+        if all(row["diverged"] == row["members"] for row in rows):
+            rates = [row["learning_rate"] for row in rows]
+            where = "" if init == "stated" else BESIDE[init]
             found.append(
-                f"The best learning rate of {listed(names)} is {rate:g}, at the edge of those tried: a "
-                f"{side} one may be better."
+                f"{activation}{where}: every learning rate tried diverged, from {min(rates):g} to {max(rates):g}."
             )
     return found
+
+
+def _edges(entries: Sequence[Entry], where: str) -> list[str]:
+    found: dict[tuple[float, str], list[str]] = {}
+    for entry in entries:
+        if entry.edge:
+            found.setdefault((entry.learning_rate, entry.edge), []).append(entry.activation)
+    return [
+        f"The best learning rate of {listed(names)}{where} is {rate:g}, at the edge of those tried: a {edge} one may "
+        "be better."
+        for (rate, edge), names in found.items()
+    ]
 
 
 def _too_few_seeds(recording: Recording) -> list[str]:

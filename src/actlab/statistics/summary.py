@@ -13,10 +13,13 @@ import numpy as np
 
 from actlab.recording import Member, Recording
 from actlab.statistics.comparisons import compare, holm
+from actlab.statistics.findings import findings
 from actlab.statistics.intervals import Estimate, estimate, finite, mean, median
-from actlab.statistics.selection import Entry, entries, last
+from actlab.statistics.published import compare_published
+from actlab.statistics.selection import Entry, contests_of, entries, last
 from actlab.statistics.sentences import headline, notes
-from actlab.statistics.waiting import first_epoch, learned_epoch, waiting
+from actlab.statistics.waiting import first_epoch, milestone_epochs, waiting
+from actlab.study import Contest
 
 SCHEMA = 1
 ESTIMATED = ("test_accuracy", "test_loss", "train_loss")
@@ -27,33 +30,54 @@ TARGET_SHARE = 0.95
 def summarise(recording: Recording) -> dict[str, Any]:
     """Summarise a recording, complete or not: the content of `summary.json`, in which NaN and ±inf are null.
 
-    Every activation is reported at one learning rate, chosen on tuning members; the test set is read at the
+    Every activation is reported at one learning rate; where each has its own, chosen on validation data, and the
+    stated rate or other initial weights are compared too, these are further `contests`. The test set is read at the
     last epoch alone. Members that diverged are masked and counted.
 
     Returns:
         `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `activations`, best first,
-        `comparisons` of all pairs (see `Comparison`), `findings`, `throughput`, `notes` and `headline`. In
+        `comparisons` of all pairs (see `Comparison`), `findings` (see that module), `published` (see
+        `compare_published`), `throughput`, `notes` and `headline`. In
         each activation: `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by
         `seeds`; `epochs_to_target` and `milestones` (see `Waiting`); `gradient_ratio`; `flat_share` and
-        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, tuning ones
-        among them.
+        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its
+        contests. `contest` is the name and title of the main contest; `contests` holds the others, each with
+        `name`, `title`, `activations`, `comparisons` and `headline`; `tuning` a row for each learning rate tried.
     """
-    ranked = ranking(recording, entries(recording))
+    main, *others = contests_of(recording)
+    by_contest = {held.name: ranking(recording, entries(recording, held)) for held in (main, *others)}
+    ranked = by_contest[main.name]
     target = accuracy_target(recording, ranked)
+    comparisons = _comparisons(recording, ranked)
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
         "study": recording.study.model_dump(mode="json"),
         "epoch": recording.epochs if recording.epochs >= 0 else None,
         "complete": recording.complete,
+        "contest": {"name": main.name, "title": main.title},
         "activations": [_activation(recording, entry, target) for entry in ranked],
-        "comparisons": _comparisons(recording, ranked),
-        "findings": [],
+        "comparisons": comparisons,
+        "contests": [_contest(recording, other, by_contest[other.name], target) for other in others],
+        "tuning": recording.facts.get("tuning") or [],
+        "findings": findings(recording, ranked, comparisons),
+        "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
-        "notes": notes(recording, ranked, target),
+        "notes": notes(recording, by_contest, target),
     }
     safe = json_safe(summary)
+    for contest in safe["contests"]:
+        contest["headline"] = headline(safe | contest)
     return safe | {"headline": headline(safe)}
+
+
+def _contest(recording: Recording, contest: Contest, ranked: Sequence[Entry], target: float | None) -> dict[str, Any]:
+    return {
+        "name": contest.name,
+        "title": contest.title,
+        "activations": [_activation(recording, entry, target) for entry in ranked],
+        "comparisons": _comparisons(recording, ranked),
+    }
 
 
 def ranking(recording: Recording, entered: Sequence[Entry]) -> tuple[Entry, ...]:
@@ -99,7 +123,7 @@ def _activation(recording: Recording, entry: Entry, target: float | None) -> dic
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],
         "learning_rate": entry.learning_rate,
-        "learning_rate_at_edge": entry.at_edge,
+        "learning_rate_at_edge": entry.edge is not None,
         "parameters": recording.facts.get("parameters", {}).get(entry.activation),
         "gradient_ratio": gradient_ratio(recording, entry),
         "flat_share": _share(recording, entry, "flat_share"),
@@ -121,7 +145,7 @@ def _diverged(member: Member) -> dict[str, Any]:
     return {
         "seed": member.seed,
         "learning_rate": member.learning_rate,
-        "tuning": member.tuning,
+        "init": member.init,
         "epoch": member.diverged_epoch,
         "reason": member.diverged_reason,
     }
@@ -135,16 +159,10 @@ def _epochs_to_target(recording: Recording, entry: Entry, target: float | None) 
 
 
 def _milestones(recording: Recording, entry: Entry) -> list[dict[str, Any]]:
-    found = []
-    for milestone in recording.study.milestones:
-        if milestone.label is None:
-            curves = recording.metrics["train_accuracy"][:, list(entry.columns)]
-        elif "class_accuracy" in recording.probes:
-            curves = recording.probes["class_accuracy"][:, list(entry.columns), milestone.label]
-        else:
-            curves = np.empty((0, len(entry.columns)))
-        found.append({"name": milestone.name, **asdict(waiting(learned_epoch(curves, milestone.accuracy)))})
-    return found
+    return [
+        {"name": milestone.name, **asdict(waiting(milestone_epochs(recording, entry, milestone)))}
+        for milestone in recording.study.milestones
+    ]
 
 
 def gradient_ratio(recording: Recording, entry: Entry) -> float | None:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from actlab.recording import Recording
 from actlab.statistics.intervals import RESOLUTION, Floats
+from actlab.statistics.selection import Entry
+from actlab.study import Milestone
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,18 @@ def learned_epoch(curves: ArrayLike, level: float) -> Floats:
     there = _there(curves, level)
     missed = np.logical_or.accumulate(~there, axis=0)
     return np.where(there.all(axis=0), 0.0, _first(there & missed)) if len(there) else _first(there)
+
+
+def milestone_epochs(recording: Recording, entry: Entry, milestone: Milestone) -> Floats:
+    """For each member of an entry the first epoch at a milestone; infinite if it never gets there, (members,)."""
+    columns = list(entry.columns)
+    if milestone.label is None:
+        curves = recording.metrics["train_accuracy"][:, columns]
+    elif "class_accuracy" in recording.probes:
+        curves = recording.probes["class_accuracy"][:, columns, milestone.label]
+    else:
+        curves = np.empty((0, len(columns)))
+    return learned_epoch(curves, milestone.accuracy)
 
 
 def _there(curves: ArrayLike, level: float) -> np.ndarray:

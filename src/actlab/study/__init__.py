@@ -3,6 +3,8 @@
 A study is data: validated when it is made, saved as TOML, and complete enough to be run again years later.
 """
 
+from actlab.study.completion import complete
+from actlab.study.contests import Arm, Contest, arms, contests
 from actlab.study.file import from_toml
 from actlab.study.settings import (
     EIGHT,
@@ -12,7 +14,20 @@ from actlab.study.settings import (
     Milestone,
     RMSProp,
     Study,
-    complete,
 )
 
-__all__ = ["EIGHT", "SGD", "Adam", "AdamW", "Milestone", "RMSProp", "Study", "complete", "from_toml"]
+__all__ = [
+    "EIGHT",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Arm",
+    "Contest",
+    "Milestone",
+    "RMSProp",
+    "Study",
+    "arms",
+    "complete",
+    "contests",
+    "from_toml",
+]

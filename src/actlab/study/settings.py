@@ -15,15 +15,17 @@ from pydantic import (
     Discriminator,
     Field,
     ValidationError,
+    WrapSerializer,
+    WrapValidator,
     field_validator,
     model_validator,
 )
 
-from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName, complaint
+from actlab.errors import InvalidStudy, UnknownName, complaint
 from actlab.functions import catalogue
-from actlab.layers import Act, Dense, Flatten, Layer, names_as_recorded
+from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
-from actlab.tasks import Task
+from actlab.own_network import OwnNetwork, Traced, as_recorded, own_network, trace
 
 EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 MOST_SEEDS = 100_000
@@ -36,6 +38,26 @@ Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _layers_or_own(value: Any, layers: Any) -> Any:
+    if value is None or isinstance(value, OwnNetwork):
+        return value
+    if isinstance(value, str) and ":" in value:
+        return as_recorded(value) if names_as_recorded.get() else own_network(value)
+    pair = isinstance(value, (list, tuple)) and len(value) == 2 and all(callable(part) for part in value)
+    if pair or (hasattr(value, "init") and hasattr(value, "apply")):
+        return own_network(value)
+    return layers(value)
+
+
+def _layers_or_name(value: Any, layers: Any) -> Any:
+    return str(value) if isinstance(value, OwnNetwork) else layers(value)
+
+
+AnyNetwork = Annotated[
+    tuple[Layer, ...], Field(min_length=1), WrapValidator(_layers_or_own), WrapSerializer(_layers_or_name)
+]
 
 
 class SGD(_Frozen):
@@ -110,13 +132,21 @@ class Study(_Frozen):
         task: a built-in task, or the path of an .npz or .csv file.
         target: for a .csv file, the column with the classes.
         task_seed: seed of the split into training, validation and test data, where the source has none.
-        network: layers from input to output; None for two hidden layers of 128 units that suit the task.
+        network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
+            of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
+            `actlab.own_network`.
         activations: names from the catalogue.
-        learning_rates: every activation is trained with each; the reported one is chosen on validation data.
-            None for the optimiser's usual one (0.001; 0.05 for sgd).
+        learning_rates: one, or several of which each activation gets its best: chosen on validation data with the
+            tuning seeds, and looked for beyond an end of the list where the best one lies there. "auto" for five
+            around the stated rate, a factor √10 apart. None for the optimiser's usual one (0.001; 0.05 for sgd).
+        stated_rate: with several learning rates, the one that all activations are also compared at.
+        init: "stated" for the initial weights that the layers state; "gain" and "critical" compare also from weights
+            that suit each function: scaled by its gain, or at its mean-field critical point.
+        validation: "held-out" for validation data cut from the source's training data; "test" for training on all
+            of these and validating on the test data, as many published experiments do: nothing is chosen on it.
         seeds: how many, or which. A seed decides initial weights, order of the data and dropout, for all
             activations alike.
-        tuning_seeds: seeds used to choose among several learning rates and for nothing else; by default the
+        tuning_seeds: seeds that serve the choice among several learning rates and nothing else; by default the
             three after the largest seed.
         epochs: passes through the training data.
         batch: samples in a training step; the last batch of an epoch may be smaller.
@@ -124,7 +154,9 @@ class Study(_Frozen):
         match: what is held equal for functions that change the width (maxout): "units" or "parameters".
         probe_samples: training samples on which the probes look, the same at every epoch.
         milestones: points of training to wait for.
-        provenance, digest: where the data came from and their SHA-256, filled in when the study is run.
+        chosen_rates: by kind of initial weights and activation, the learning rate that was chosen of several;
+            filled in when the study is run.
+        provenance, digest: where the data came from and their SHA-256, likewise.
 
     Raises:
         InvalidStudy: a wrong key, type or range. UnknownName: a misspelt activation, layer or optimiser.
@@ -134,10 +166,13 @@ class Study(_Frozen):
     task: Annotated[str, Field(min_length=1)] = "digits"
     target: str | None = None
     task_seed: Seed = 0
-    network: Annotated[tuple[Layer, ...], Field(min_length=1)] | None = None
+    validation: Literal["held-out", "test"] = "held-out"
+    network: AnyNetwork | None = None
     activations: Annotated[tuple[str, ...], Field(min_length=1)] = EIGHT
     learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = tuple(range(10))
+    stated_rate: Positive | None = None
+    init: Literal["stated", "gain", "critical"] = "stated"
     tuning_seeds: tuple[Seed, ...] = ()
     epochs: Count = 40
     batch: Count = 32
@@ -145,6 +180,7 @@ class Study(_Frozen):
     match: Literal["units", "parameters"] = "units"
     probe_samples: Count = 128
     milestones: tuple[Milestone, ...] = ()
+    chosen_rates: dict[str, dict[str, Positive]] | None = None
     provenance: str | None = None
     digest: str | None = None
 
@@ -157,16 +193,14 @@ class Study(_Frozen):
     @field_validator("network", mode="before")
     @classmethod
     def _known_layers(cls, layers: Any) -> Any:
-        for layer in layers if isinstance(layers, (list, tuple)) else ():
-            name = layer.get("layer") if isinstance(layer, dict) else None
-            if isinstance(name, str) and name not in LAYERS:
-                raise UnknownName("layer", name, LAYERS)
+        _refuse_unknown_layers(layers)
         return layers
 
     @field_validator("network")
     @classmethod
-    def _known_functions(cls, layers: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-        expand(layers or ())
+    def _known_functions(cls, layers: Any) -> Any:
+        if isinstance(layers, tuple):
+            expand(layers)
         return layers
 
     @field_validator("activations", mode="before")
@@ -203,7 +237,12 @@ class Study(_Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_tuning_seeds(cls, settings: dict[str, Any]) -> dict[str, Any]:
+    def _defaults_of_tuning(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        if settings.get("learning_rates") == "auto":
+            centre = settings.get("stated_rate") or usual_rate(settings.get("optimiser", "adam"))
+            # A stated rate that is no number is refused later, by its own name.
+            around = rates_around(centre) if isinstance(centre, (int, float)) else (1.0,)
+            settings = settings | {"learning_rates": around}
         rates, seeds = settings.get("learning_rates"), settings.get("seeds", 10)
         if settings.get("tuning_seeds") or not isinstance(rates, Sequence) or len(rates) < 2:
             return settings
@@ -222,10 +261,22 @@ class Study(_Frozen):
             raise ValueError(f"seeds and tuning_seeds share {numbers}: the report must not use a seed of tuning")
         return self
 
+    @model_validator(mode="after")
+    def _rates_of_contests(self) -> Study:
+        if len(self.learning_rates or ()) < 2:
+            for name in ("stated_rate", "chosen_rates"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} stands beside several learning_rates: leave it out, or give several")
+        for init in {"stated", self.init} if self.chosen_rates is not None else ():
+            if set(self.activations) - set((self.chosen_rates or {}).get(init, {})):
+                raise ValueError("chosen_rates lacks some of the activations: leave it out, and they are chosen anew")
+        return self
+
     @property
     def identity(self) -> str:
-        """SHA-256 of the study as TOML: two studies are the same if this is."""
-        return hashlib.sha256(self.to_toml().encode()).hexdigest()
+        """SHA-256 of the study as TOML without what was chosen while it ran: two studies are the same if this is."""
+        asked = self.model_copy(update={"chosen_rates": None})
+        return hashlib.sha256(asked.to_toml().encode()).hexdigest()
 
     def to_toml(self) -> str:
         """The study as the text of a TOML file; `actlab.study.from_toml` reads it back."""
@@ -234,22 +285,48 @@ class Study(_Frozen):
         settings = self.model_dump(mode="json")
         return tomli_w.dumps(_without_none(settings))
 
-    def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network:
+    def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network | Traced:
         """The network of one activation, with `match` applied where the function changes the width."""
         if self.network is None:
             raise InvalidStudy("the study has no network yet: complete it for its task first.")
+        if isinstance(self.network, OwnNetwork):
+            return trace(self.network, input_shape, activation)
         function, layers = catalogue[activation], self.network
         if self.match == "parameters" and function.inputs_per_unit() != 1:
             budget = build(layers, input_shape, "linear").parameter_count
             layers = matching_parameters(layers, input_shape, function, budget)
         return build(layers, input_shape, function)
 
-    def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network]:
+    def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | Traced]:
         """The network of each activation."""
         return {name: self.network_for(name, input_shape) for name in self.activations}
 
 
+def usual_rate(optimiser: Any) -> float:
+    """The learning rate that an optimiser, or one of that name, is used with where nothing is stated."""
+    name = optimiser.get("name") if isinstance(optimiser, dict) else getattr(optimiser, "name", optimiser)
+    return 0.05 if name == "sgd" else 0.001
+
+
+def rates_around(centre: float) -> tuple[float, ...]:
+    """Five learning rates a factor √10 apart, three digits each.
+
+    >>> rates_around(0.001)
+    (0.0001, 0.000316, 0.001, 0.00316, 0.01)
+    """
+    return tuple(float(f"{centre * 10**power:.3g}") for power in (-1, -0.5, 0, 0.5, 1))
+
+
 LAYERS: Mapping[str, Any] = {layer.layer: layer for layer in get_args(get_args(Layer)[0])}
+
+
+def _refuse_unknown_layers(layers: Any) -> None:
+    for layer in layers if isinstance(layers, (list, tuple)) else ():
+        if isinstance(layer, dict):
+            name = layer.get("layer")
+            if isinstance(name, str) and name not in LAYERS:
+                raise UnknownName("layer", name, LAYERS)
+            _refuse_unknown_layers(layer.get("layers"))
 
 
 def _refuse_repetition(values: Any) -> None:
@@ -305,58 +382,3 @@ def _keys(location: Location, settings: Any) -> list[str]:
         return [field.name for field in dataclasses.fields(LAYERS[settings["layer"]])]
     kind = OPTIMISERS[settings["name"]] if location[0] == "optimiser" else Milestone
     return list(kind.model_fields)
-
-
-def complete(study: Study, task: Task) -> Study:
-    """The study with all filled in that depends on its task: network, learning rate, provenance, digest.
-
-    Raises:
-        InvalidStudy: the data are not those the study was made with, or a milestone's class does not exist.
-        InvalidNetwork: the network does not fit the samples or the number of classes.
-    """
-    if study.digest not in (None, task.digest):
-        raise InvalidStudy(
-            f"the data of task {study.task!r} are not those of the study: SHA-256 is {task.digest}, expected "
-            f"{study.digest}; remove `digest` from the study to run it on these."
-        )
-    layers = expand(study.network or _default_network(task))
-    rate = 0.05 if study.optimiser.name == "sgd" else 0.001
-    filled = study.model_copy(
-        update={
-            "network": layers,
-            "learning_rates": study.learning_rates or (rate,),
-            "batch": min(study.batch, len(task.x_train)),
-            "provenance": task.provenance,
-            "digest": task.digest,
-        }
-    )
-    _check_outputs(filled, task)
-    for milestone in study.milestones:
-        if milestone.label is not None and milestone.label >= task.class_count:
-            raise InvalidStudy(
-                f"milestone {milestone.name!r}: there is no class {milestone.label}, the task has "
-                f"{task.class_count}, counted from 0."
-            )
-    return filled
-
-
-def _default_network(task: Task) -> tuple[Any, ...]:
-    outputs = 1 if task.class_count == 2 else task.class_count
-    hidden = (Dense(128), Act(), Dense(128), Act(), Dense(outputs))
-    return (Flatten(), *hidden) if len(task.input_shape) > 1 else hidden
-
-
-def _check_outputs(study: Study, task: Task) -> None:
-    classes = task.class_count
-    allowed = {(classes,), (1,)} if classes == 2 else {(classes,)}
-    for network in study.networks(task.input_shape).values():
-        last = network.sites[-1]
-        if not network.weight_layers:
-            raise InvalidNetwork("the network has no Dense and no Conv: nothing in it would learn.")
-        if last.output_shape not in allowed:
-            raise InvalidNetwork(
-                f"the network ends with {last.name} of output shape {last.output_shape}, but the task has "
-                f"{classes} classes: end it with Dense({1 if classes == 2 else classes})."
-            )
-    if not any(isinstance(layer, Act) and layer.function is None for layer in study.network or ()):
-        raise InvalidNetwork("the network has no open Act(): nothing in it would differ between the activations.")

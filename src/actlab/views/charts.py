@@ -29,10 +29,12 @@ CURVES = {
     "train_accuracy": "Training accuracy",
     "train_loss": "Training loss",
 }
+# What training minimises besides the cross-entropy, which the losses above leave out.
+APART = {"penalty": "L2 penalty"}
 
 
 def curves(recording: Recording, members: Mapping[str, Sequence[int]], looks: Mapping[str, Look]) -> list[Chart]:
-    """Four charts of median and middle half over the seeds, a line for each activation.
+    """Charts of median and middle half over the seeds, a line for each activation: accuracy, loss and L2 penalty.
 
     Args:
         recording: with at least epoch 0.
@@ -42,17 +44,17 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], looks: Ma
     # Many activations share a budget of points, so that the page does not grow with them.
     epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
     charts = []
-    for metric, title in CURVES.items():
+    apart = {name: title for name, title in APART.items() if name in recording.probes}
+    known = recording.metrics | {name: recording.probes[name] for name in apart}
+    for metric, title in (CURVES | apart).items():
         scale = 100.0 if metric.endswith("accuracy") else 1.0
-        bands = {
-            name: quartiles(recording.metrics[metric][epochs][:, places]) * scale for name, places in members.items()
-        }
+        bands = {name: quartiles(known[metric][epochs][:, places]) * scale for name, places in members.items()}
         data = [
             trace
             for name, band in bands.items()
             for trace in _band_and_line(name, epochs, band, looks[name], len(members[name]))
         ]
-        axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands)
+        axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands, APART.get(metric, "cross-entropy"))
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
         caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
@@ -103,10 +105,10 @@ def _round_down(value: float) -> int:
     return max(0, int(np.floor(value)))
 
 
-def _loss_axis(bands: Mapping[str, Floats]) -> dict[str, Any]:
+def _loss_axis(bands: Mapping[str, Floats], title: str) -> dict[str, Any]:
     values = np.concatenate([band.ravel() for band in bands.values()])
     values = values[np.isfinite(values)]
-    axis = {"title": {"text": "cross-entropy"}}
+    axis: dict[str, Any] = {"title": {"text": title}}
     if not len(values) or values.min() <= 0 or values.max() < 8 * values.min():
         return axis
     return axis | {"type": "log", **log_ticks(float(np.log10(values.min())), float(np.log10(values.max())))}

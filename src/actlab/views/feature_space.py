@@ -91,8 +91,8 @@ def feature_spaces(recording: Recording, epochs: int | Sequence[int] = FRAMES) -
     for entry in entries(recording):
         try:
             layer = two_unit_layer(recording.network(entry.activation))
-        except UnknownName:
-            # A function of somebody's own, not registered here: it cannot be computed again.
+        except (UnknownName, InvalidRecording):
+            # A function or network of somebody's own, which is not here: it cannot be computed again.
             continue
         member = next((member for member in entry.members if member.seed == seed), None)
         if layer and member:

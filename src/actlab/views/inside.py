@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from actlab.recording import Recording
+from actlab.statistics.gradients import still_training
 from actlab.views.figures import (
     CURVE_POINTS,
     HEAT_COLUMNS,
@@ -80,6 +82,26 @@ def _layer_line(epochs: Any, values: Floats, number: int, layers: Sequence[str])
     }
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """The vertical axis of heat maps.
+
+    Attributes:
+        edges: of the bins, as recorded.
+        place: where a value lies on the axis.
+        ticks: values that may be written beside it.
+    """
+
+    edges: Floats
+    place: Callable[[Floats], Floats]
+    ticks: Sequence[float]
+
+    @property
+    def places(self) -> Floats:
+        """Where the edges lie."""
+        return self.place(self.edges)
+
+
 def distributions(recording: Recording, members: Mapping[str, Sequence[int]]) -> tuple[list[Chart], float]:
     """A panel for each activation with a heat map for each layer: share of activations in each bin.
 
@@ -89,24 +111,58 @@ def distributions(recording: Recording, members: Mapping[str, Sequence[int]]) ->
     counts = recording.probes.get("activation_histogram")
     if counts is None or not recording.act_layers:
         return [], 0.0
+    edges = np.array(recording.facts["histogram_edges"], dtype=float)
+    scale = _Scale(edges, lambda values: np.arcsinh(2 * values), (0.0, *TICKS, *(-tick for tick in TICKS)))
+    label = "Distribution of the activations of {} in {} over training"
+    return _heat_maps(recording, members, counts, recording.act_layers, scale, "distribution", label)
+
+
+def gradient_sizes(recording: Recording, members: Mapping[str, Sequence[int]]) -> tuple[list[Chart], float]:
+    """A panel for each activation with a heat map for each weight layer: share of weights by size of their gradient.
+
+    Returns:
+        As `distributions`.
+    """
+    counts = recording.probes.get("weight_gradient_histogram")
+    if counts is None:
+        return [], 0.0
+    edges = np.array(recording.facts["gradient_edges"], dtype=float)
+    # Empty bins between the smallest gradients and the zeros, which lie in the first bin, would take up the axis.
+    used = np.flatnonzero(counts.max(axis=(0, 1, 2), initial=0)[1:]) + 1
+    first = int(used[0]) if len(used) else 1
+    counts = np.concatenate([counts[..., :first].sum(axis=-1, keepdims=True), counts[..., first:]], axis=-1)
+    edges = np.concatenate([edges[:1], edges[first:]])
+    # The first bin begins at zero, for which a logarithm has no place: it is drawn as wide as the next.
+    lowest = edges[1] ** 2 / edges[2]
+    ticks = [0.0, *(10.0**power for power in range(-15, 16) if 10.0**power >= edges[1])]
+    scale = _Scale(edges, lambda values: np.log10(np.maximum(values, lowest)), ticks)
+    label = "Sizes of the gradient of {} with respect to the weights of {} over training"
+    return _heat_maps(recording, members, counts, recording.weight_layers, scale, "gradient-sizes", label)
+
+
+def _heat_maps(
+    recording: Recording,
+    members: Mapping[str, Sequence[int]],
+    counts: npt.NDArray[np.integer[Any]],
+    layers: Sequence[str],
+    scale: _Scale,
+    prefix: str,
+    label: str,
+) -> tuple[list[Chart], float]:
     epochs = thinned(recording.epochs, HEAT_COLUMNS if len(members) <= 24 else HEAT_COLUMNS // 2)
     shares = {name: _shares(recording, counts, epochs, places) for name, places in members.items()}
     stacked = np.nan_to_num(np.stack(list(shares.values())))
     top = float(stacked.max()) or 1.0
     bins = _occupied(stacked)
-    edges = np.arcsinh(2 * np.array(recording.facts["histogram_edges"], dtype=float))
-    layout = _heat_layout(recording.act_layers, edges, bins) | {
+    layout = _heat_layout(layers, scale, bins) | {
         "xaxis": epoch_axis(recording.epochs) | {"showgrid": False, "anchor": "y"}
     }
     charts = [
         Chart(
-            f"distribution-{name}",
+            f"{prefix}-{name}",
             name,
-            f"Distribution of the activations of {name} in {', '.join(recording.act_layers)} over training",
-            [
-                _heat(epochs, values[:, i], edges, bins, top, i, len(recording.act_layers))
-                for i in range(values.shape[1])
-            ],
+            label.format(name, ", ".join(layers)),
+            [_heat(epochs, values[:, i], scale, bins, top, i) for i in range(values.shape[1])],
             layout,
             activation=name,
         )
@@ -122,8 +178,7 @@ def _shares(
     places: Sequence[int],
 ) -> Floats:
     """Histograms over the seeds that still train, as shares (epochs, layers, bins); NaN where none does."""
-    ends = [recording.members[place].diverged_epoch for place in places]
-    alive = np.array([[end is None or epoch < end for end in ends] for epoch in epochs])
+    alive = still_training(recording, places)[epochs]
     total = np.where(alive[:, :, None, None], counts[epochs][:, places].astype(float), 0).sum(axis=1)
     counted = total.sum(axis=-1, keepdims=True)
     return np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
@@ -137,17 +192,17 @@ def _occupied(shares: Floats) -> slice:
     return slice(max(int(used[0]) - 1, 0), int(used[-1]) + 2)
 
 
-def _heat_layout(layers: Sequence[str], edges: Floats, bins: slice) -> dict[str, Any]:
-    """One row of axes for each layer, the input's at the bottom; ticks tell values on the asinh scale."""
-    shown = edges[bins.start : bins.stop + 1]
+def _heat_layout(layers: Sequence[str], scale: _Scale, bins: slice) -> dict[str, Any]:
+    """One row of axes for each layer, the input's at the bottom; ticks tell values on the stretched scale."""
+    shown = scale.places[bins.start : bins.stop + 1]
     span = [float(shown[0]), float(shown[-1])]
-    values = [0.0, *TICKS, *(-tick for tick in TICKS)]
-    values = [value for value in values if span[0] <= np.arcsinh(2 * value) <= span[1]]
-    values = _sparse(values, (span[1] - span[0]) / 9)
+    places = dict(zip(scale.ticks, scale.place(np.array(scale.ticks)).tolist(), strict=True))
+    places = {value: place for value, place in places.items() if span[0] <= place <= span[1]}
+    values = _sparse(places, (span[1] - span[0]) / 9)
     y_axis = {
         "range": rounded(span),
-        "tickvals": rounded(np.arcsinh(2 * np.array(values))),
-        "ticktext": [f"{value:g}".replace("-", "−") for value in values],
+        "tickvals": rounded([places[value] for value in values]),
+        "ticktext": [f"{value:g}".replace("e-0", "e-").replace("-", "−") for value in values],
         "showgrid": False,
     }
     layout: dict[str, Any] = {"height": 70 + 150 * len(layers)}
@@ -166,11 +221,11 @@ def _axis(kind: str, number: int) -> str:
     return kind if number == 0 else f"{kind}{number + 1}"
 
 
-def _sparse(values: Sequence[float], step: float) -> list[float]:
-    """Values that keep a distance of `step` on the asinh scale, counted from zero outwards."""
+def _sparse(places: Mapping[float, float], step: float) -> list[float]:
+    """Of values with their places on the axis those that keep a distance of `step`, counted from zero outwards."""
     kept: list[float] = []
-    for value in sorted(values, key=abs):
-        if all(abs(np.arcsinh(2 * value) - np.arcsinh(2 * other)) >= step for other in kept):
+    for value in sorted(places, key=abs):
+        if all(abs(places[value] - places[other]) >= step for other in kept):
             kept.append(value)
     return sorted(kept)
 
@@ -189,11 +244,9 @@ def _layer_note(layer: str, top: float) -> dict[str, Any]:
     }
 
 
-def _heat(
-    epochs: Any, shares: Floats, edges: Floats, bins: slice, top: float, number: int, layers: int
-) -> dict[str, Any]:
+def _heat(epochs: Any, shares: Floats, scale: _Scale, bins: slice, top: float, number: int) -> dict[str, Any]:
     """The heat map of one layer; `shares` (epochs, bins)."""
-    centres = (edges[:-1] + edges[1:]) / 2
+    centres = (scale.places[:-1] + scale.places[1:]) / 2
     return {
         "type": "heatmap",
         "x": rounded(epochs),
@@ -207,18 +260,17 @@ def _heat(
             [round((step / (HEAT_STEPS - 1)) ** HEAT_POWER, 5), f"var(--heat-{step})"] for step in range(HEAT_STEPS)
         ],
         "showscale": False,
-        "meta": {"rows": _ranges(edges, bins)},
+        "meta": {"rows": _ranges(scale.edges, bins)},
         "hovertemplate": "epoch %{x}<br>%{text}<br>%{z:.2~%}<extra></extra>",
     }
 
 
 def _ranges(edges: Floats, bins: slice) -> list[str]:
     """What each bin holds, in words; the outermost two are open."""
-    values = np.sinh(edges) / 2
-    last = len(values) - 2
+    last = len(edges) - 2
     words = []
     for i in range(*bins.indices(last + 1)):
-        low, high = f"{values[i]:.3g}", f"{values[i + 1]:.3g}"
+        low, high = f"{edges[i]:.3g}", f"{edges[i + 1]:.3g}"
         words.append(f"below {high}" if i == 0 else f"{low} or more" if i == last else f"{low} to {high}")
     return [word.replace("-", "−") for word in words]
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from actlab.own_network import OwnNetwork
 from actlab.recording import Recording
 from actlab.views.charts import oriented
 from actlab.views.figures import Chart
@@ -51,12 +52,12 @@ def legend(names: Sequence[str], looks: Mapping[str, Look], hidden: Sequence[str
     )
 
 
-def table(summary: Row, looks: Mapping[str, Look]) -> str:
-    """The table of activations, best first."""
+def table(summary: Row, looks: Mapping[str, Look], beside: Sequence[Row] = ()) -> str:
+    """The table of activations, best first; on one scale of accuracies with the rows `beside` it."""
     rows = summary["activations"]
     columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
     heads = "".join(f'<th scope="col" title="{escape(hint)}">{escape(head)}</th>' for head, hint, _ in columns)
-    low, high = _common_span(rows)
+    low, high = _common_span([*rows, *beside])
     body = []
     for row in rows:
         cells = "".join(f"<td>{show(row)}</td>" for _, _, show in columns)
@@ -72,7 +73,7 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     """Heading, explanation, cell and whether there is anything to show, for the columns after accuracy."""
     rows = summary["activations"]
     milestones = [milestone["name"] for milestone in rows[0]["milestones"]]
-    several = len({row["learning_rate"] for row in rows}) > 1 or len(summary["study"]["learning_rates"] or ()) > 1
+    several = len({row["learning_rate"] for row in rows}) > 1 or bool(summary["tuning"])
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
         ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
@@ -239,6 +240,10 @@ def heat_legend(top: float) -> str:
     )
 
 
+def _network(network: Any) -> str:
+    return str(network) if isinstance(network, OwnNetwork) else " → ".join(map(_layer, network or ()))
+
+
 def settings(recording: Recording) -> str:
     """How it was done: settings, data, machine and speed as a list of terms."""
     study, facts = recording.study, recording.facts
@@ -246,7 +251,7 @@ def settings(recording: Recording) -> str:
     terms = {
         "Data": study.provenance or study.task,
         "SHA-256 of the data": study.digest,
-        "Network": " → ".join(map(_layer, study.network or ())),
+        "Network": _network(study.network),
         "Parameters": _parameters(facts.get("parameters", {})),
         "Optimiser": _optimiser(study.optimiser.model_dump(mode="json")),
         "Learning rate": ", ".join(rates) + (" – one chosen for each activation" if len(rates) > 1 else ""),

@@ -30,7 +30,7 @@ def bar(console: Console | None = None) -> Iterator[Callable[[Progress], None]]:
 
         def show(progress: Progress) -> None:
             detail = f"{progress.epoch}/{progress.epochs} epochs · {samples_per_second(progress)} samples/s ·"
-            description = f"{progress.members} members"
+            description = f"{progress.purpose}: " * bool(progress.purpose) + f"{progress.members} members"
             shown.update(task, description=description, completed=progress.epoch, total=progress.epochs, detail=detail)
 
         yield show

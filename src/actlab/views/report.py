@@ -18,7 +18,7 @@ from typing import Any
 from actlab.errors import ActlabError
 from actlab.recording import Recording
 from actlab.statistics import summarise
-from actlab.views import charts, feature_space, inside, markup
+from actlab.views import charts, contests, feature_space, findings, inside, markup, published
 from actlab.views.figures import Chart, reported_members
 from actlab.views.palette import SERIES, Look, looks
 
@@ -151,6 +151,12 @@ def _sections(recording: Recording, summary: Mapping[str, Any], drawn: Mapping[s
     """All sections for which there is something to show."""
     ranked = [entry["name"] for entry in summary["activations"]]
     found = [_results(summary, drawn)] if recording.epochs >= 0 else []
+    if said := published.body(summary):
+        lead = "The numbers of the source beside ours: one run there, as a rule, and a spread of seeds here."
+        found.append(Section("source", "What the source says", lead, said))
+    if summary["findings"]:
+        lead = "What goes on inside the networks, in sentences made from measured numbers."
+        found.append(Section("findings", "Findings", lead, findings.sentences(summary["findings"])))
     if summary["notes"]:
         found.append(Section("notes", "What to bear in mind", "", markup.notes(summary["notes"])))
     members = {name: places for name, places in reported_members(recording, summary).items() if places}
@@ -166,7 +172,7 @@ def _results(summary: Mapping[str, Any], drawn: Mapping[str, Look]) -> Section:
         if len(summary["study"]["seeds"]) > 1
         else "Best first. One seed is one draw: only more seeds tell luck from merit."
     )
-    return Section("results", "Results", lead, _scrolling("results", markup.table(summary, drawn)))
+    return Section("results", "Results", lead, contests.results(summary, drawn))
 
 
 def _scrolling(label: str, table: str) -> str:
@@ -213,7 +219,16 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
             "all panels share. A gradient that shrinks towards the input cannot teach the first layers."
         )
         body = markup.layer_legend(recording.weight_layers) + _panels(norms, drawn)
+        body += findings.passage_table(recording, list(members), drawn)
         found.append(Section("gradients", "Gradients, layer by layer", lead, body, norms))
+    maps, top = inside.gradient_sizes(recording, members)
+    if maps:
+        lead = (
+            "How large the gradient with respect to each weight is, layer by layer and epoch by epoch, all seeds "
+            "together, on a logarithmic axis. A band that lies low learns slowly; what lies at the bottom is zero."
+        )
+        body = markup.heat_legend(top) + _panels(maps, drawn)
+        found.append(Section("gradient-sizes", "Sizes of gradients", lead, body, maps))
     maps, top = inside.distributions(recording, members)
     if maps:
         lead = (

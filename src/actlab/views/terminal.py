@@ -1,4 +1,4 @@
-"""Tables for the terminal: the result of a comparison, a network, the functions, the recipes.
+"""Tables for the terminal: the result of a comparison, a network.
 
 Every function returns something that Rich can print, and prints nothing itself. Nothing is cut off at 80
 columns, in a terminal or in a pipe.
@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from actlab.layers import Act
 from actlab.network import Network
-from actlab.recipes import Recipe
+from actlab.own_network import Traced
 from actlab.recording import Recording
+from actlab.statistics import verdict
 
 ABSENT = "–"
+# Published numbers that do not agree, or cannot be compared, of which the terminal tells.
+OTHERS_TOLD = 4
 LEGEND = (
     "[low–high]: 95 % interval of the mean (BCa bootstrap over seeds). gradient ratio: weight gradient of "
     "the first layer over that of the last. flat: share of samples and units where |f'| is below 0.1 % of "
@@ -49,28 +52,39 @@ class _Leaderboard:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the parts from top to bottom."""
-        yield Text(self.summary["headline"], style="bold")
-        for table in self._tables(console, options):
+        others = self.summary["contests"]
+        tables = self._tables([self.summary, *({**self.summary, **other} for other in others)], console, options)
+        titles = [contest["title"] for contest in (self.summary["contest"], *others)] if others else [""]
+        headlines = [contest["headline"] for contest in (self.summary, *others)]
+        for title, headline, of_contest in zip(titles, headlines, tables, strict=True):
+            if title:
+                yield Text(f"{title[:1].upper()}{title[1:]}", style="bold")
+            yield Text(headline, style="" if title else "bold")
+            for table in of_contest:
+                yield Text()
+                yield table
             yield Text()
-            yield table
-        yield Text()
         yield Text(LEGEND, style="dim")
         yield Text()
         for note in self.summary["notes"]:
             yield _note(note)
+        yield from _findings(self.summary)
 
-    def _tables(self, console: Console, options: ConsoleOptions) -> list[Table]:
-        """One table if it fits, with wide gaps if they do; else the milestones in a table of their own."""
+    def _tables(self, summaries: Sequence[Summary], console: Console, options: ConsoleOptions) -> list[list[Table]]:
+        """Of each contest one table if it fits, with wide gaps if they do; else the milestones in one of their own."""
         wide = options.update(max_width=1000)
         split = bool(self.recording.study.milestones)
-        whole = [result_table(self.recording, self.summary, gap=gap) for gap in (2, 1)]
-        parts = [result_table(self.recording, self.summary, milestones=False, gap=gap) for gap in (2, 1)]
-        for table in (*whole, *(parts if split else ())):
-            if Measurement.get(console, wide, table).maximum <= options.max_width:
+        tables: list[Table] = []
+        whole = True
+        for whole, gap in ((True, 2), (True, 1), *(((False, 2), (False, 1)) if split else ())):
+            tables = [result_table(self.recording, own, milestones=whole, gap=gap) for own in summaries]
+            if max(Measurement.get(console, wide, table).maximum for table in tables) <= options.max_width:
                 break
-        else:
-            table = parts[-1]
-        return [table] if table in whole or not split else [table, milestone_table(self.recording, self.summary)]
+        for table in tables[1:]:
+            table.title = None
+        if whole:
+            return [[table] for table in tables]
+        return [[table, milestone_table(self.recording, own)] for table, own in zip(tables, summaries, strict=True)]
 
 
 def result_table(recording: Recording, summary: Summary, *, milestones: bool = True, gap: int = 2) -> Table:
@@ -87,7 +101,7 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
     table.add_column("test\naccuracy %", justify="right", overflow="fold")
     for header in ("test\nloss", "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
         table.add_column(header, justify="right", no_wrap=True)
-    if several_rates := len(recording.study.learning_rates or ()) > 1:
+    if several_rates := len({row["learning_rate"] for row in summary["activations"]}) > 1 or bool(summary["tuning"]):
         table.add_column("learning\nrate", justify="right", no_wrap=True)
     for milestone in recording.study.milestones if milestones else ():
         table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)
@@ -132,8 +146,24 @@ def plain_table(title: str | Text | None = None, gap: int = 2, **settings: Any) 
     )
 
 
-def _note(text: str) -> RenderableType:
-    marker = Text("•", style="dim")
+def _findings(summary: Summary) -> Iterator[RenderableType]:
+    """What was found, warnings first and marked, and which of the published numbers do not agree."""
+    if summary["findings"]:
+        yield Text()
+        for finding in summary["findings"]:
+            yield _note(finding["sentence"], "!" if finding["severity"] == "warning" else "•")
+    if summary["published"]:
+        yield Text()
+        yield Text(verdict(summary["published"]))
+        others = [row for row in summary["published"] if not row["agrees"]]
+        for row in others[:OTHERS_TOLD]:
+            yield _note(row["sentence"])
+        if len(others) > OTHERS_TOLD:
+            yield _note(f"{len(others) - OTHERS_TOLD} more: see the report.")
+
+
+def _note(text: str, mark: str = "•") -> RenderableType:
+    marker = Text(mark, style="dim" if mark == "•" else "red")
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_row(marker, Text(text))
     return grid
@@ -213,24 +243,19 @@ def _milestone_cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def network_table(network: Network) -> Table:
-    """The layers from input to output, with the shape of one sample after each and its parameters."""
+def network_table(network: Network | Traced) -> Table:
+    """The layers from input to output, with the shape of one sample after each and its parameters.
+
+    Of a user's own network, its arrays, and the places where it calls `act`.
+    """
     table = plain_table(show_footer=True)
     table.add_column("layer", footer="total", overflow="fold")
     table.add_column("output shape", overflow="fold")
     table.add_column("parameters", footer=f"{network.parameter_count:,}", justify="right", no_wrap=True)
+    for name, shape in network.leaves.items() if isinstance(network, Traced) else ():
+        table.add_row(f"{name} ({' × '.join(map(str, shape))})", "", f"{math.prod(shape):,}")
     for site in network.sites:
         act = isinstance(site.layer, Act)
         name = f"{site.name} ({site.layer.function or 'under study'})" if act else site.name
         table.add_row(name, " × ".join(map(str, site.output_shape)), f"{site.parameter_count:,}")
-    return table
-
-
-def recipes_table(recipes: Mapping[str, Recipe]) -> Table:
-    """The recipes by name, each with its title and source."""
-    table = plain_table()
-    table.add_column("recipe", style="bold", no_wrap=True)
-    table.add_column("what it compares, and where it comes from", overflow="fold")
-    for name, recipe in recipes.items():
-        table.add_row(name, Group(Text(recipe.title), Text(recipe.source, style="dim")))
     return table

@@ -1,0 +1,259 @@
+"""Findings: what goes on inside the networks, in sentences that state what was measured.
+
+Each finding is a pure function of a recording and the activations that enter its report, and returns
+`{"code", "severity", "activation", "layer", "sentence", "evidence"}` or nothing: no finding where data are missing, or
+where no epoch was trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from actlab.recording import Recording
+from actlab.statistics.collapse import collapse
+from actlab.statistics.gradients import Passage, gradient_sizes, passages, typical_norm
+from actlab.statistics.intervals import Floats, mean, median
+from actlab.statistics.milestones import races
+from actlab.statistics.selection import Entry, last
+from actlab.statistics.sentences import counted, listed
+
+Finding = dict[str, Any]
+
+# Probabilities that differ by less are the same predictions: float32 rounding through some layers is below 1e-5.
+SAME_PREDICTION = 1e-4
+# A layer that gets less than this share of the last one's gradient learns, at one learning rate, a hundredth as fast.
+VANISHED = 0.01
+# A cross-entropy that stays above this share of what the class frequencies alone give is no learning: batch noise and
+# rounding move it by less than a fiftieth.
+UNLEARNT = 0.98
+# Up to so many activations all pairs are looked at for likeness; of more, those that several sources compare.
+FEW = 5
+RECTIFIERS = ("relu", "leaky_relu", "elu")
+PAIRS_TOLD = 3
+QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
+
+
+def findings(recording: Recording, entered: Sequence[Entry], comparisons: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """All findings of a recording, warnings first.
+
+    Args:
+        recording: complete or stopped.
+        entered: the activations, best first.
+        comparisons: all pairs, as in the summary.
+    """
+    if recording.epochs < 1:
+        return []
+    entered = [entry for entry in entered if entry.members]
+    found = [only_regulariser(recording, entry, entered) for entry in entered]
+    found += [vanishing_gradient(recording, entry) for entry in entered]
+    found += [linear_depth(recording, entry) for entry in entered]
+    found += races(recording, entered)
+    found += [first_convolution(recording, entered), within_noise(comparisons, [entry.activation for entry in entered])]
+    made = [finding for finding in found if finding is not None]
+    return sorted(made, key=lambda finding: finding["severity"] != "warning")
+
+
+def _finding(
+    code: str, severity: str, sentence: str, evidence: Mapping[str, Any], *, activation: str | None = None,
+    layer: str | None = None,
+) -> Finding:  # fmt: skip
+    return {
+        "code": code,
+        "severity": severity,
+        "activation": activation,
+        "layer": layer,
+        "sentence": sentence,
+        "evidence": dict(evidence),
+    }
+
+
+def linear_depth(recording: Recording, entry: Entry) -> Finding | None:
+    """Whether a network without a function is one matrix: that it predicts the same once multiplied out."""
+    if entry.activation != "linear" or (found := collapse(recording, entry)) is None:
+        return None
+    same = found.probability < SAME_PREDICTION
+    inputs, outputs = found.shape
+    so = "depth adds nothing to what it can say" if same else f"more than the {SAME_PREDICTION:g} of rounding"
+    sentence = (
+        f"linear: its {found.layers} layers, multiplied into one {inputs} × {outputs} matrix, "
+        f"{'predict the same' if same else 'do not predict the same'}: over {counted(found.samples, 'sample')} and "
+        f"{counted(found.members, 'seed')} no probability differs by more than {found.probability:.1g} "
+        f"(logits by {found.logit:.1g} of the largest); {so}."
+    )
+    severity = "info" if same else "warning"
+    return _finding("linear_depth", severity, sentence, asdict(found) | {"same": same}, activation="linear")
+
+
+def vanishing_gradient(recording: Recording, entry: Entry) -> Finding | None:
+    """Whether the first place of the function gets less than 1 % of the gradient that the last one gets."""
+    epochs = (0, recording.epochs)
+    tables = {epoch: passages(recording, entry, epoch) for epoch in epochs}
+    shares = {epoch: table[-1].share for epoch, table in tables.items() if len(table) > 1}
+    if not any(share < VANISHED for share in shares.values()):
+        return None
+    worst = min(shares, key=lambda epoch: shares[epoch] if np.isfinite(shares[epoch]) else np.inf)
+    table = tables[worst]
+    first, final = table[-1].layer, table[0].layer
+    slope, weights = _typical([step.slope for step in table[:-1]]), _typical([step.weights for step in table[:-1]])
+    told = [f"{_percent(shares[epoch])} {_when(epoch)}" for epoch in epochs if np.isfinite(shares[epoch])]
+    sentence = (
+        f"{entry.activation}: the gradient vanishes towards the input: {first} gets {listed(told)} of the norm that "
+        f"{final} gets."
+    )
+    # Where nothing at all comes through there are no factors.
+    if slope * weights > 0:
+        sentence += (
+            f" From each place to the one before, the slope of the function leaves a factor of {slope:.2g} and the "
+            f"weights make {weights:.2g} of it ({_when(worst)}, geometric means)."
+        )
+    evidence = {"share": {str(epoch): share for epoch, share in shares.items()}} | {
+        "passages": [{"epoch": epoch, **asdict(step)} for epoch, steps in tables.items() for step in steps]
+    }
+    return _finding("vanishing_gradient", "warning", sentence, evidence, activation=entry.activation, layer=first)
+
+
+def _typical(factors: Sequence[float]) -> float:
+    """The factor that, taken at every step, gives the same product."""
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.mean(np.log(factors))))
+
+
+def _when(epoch: int) -> str:
+    return "untrained" if epoch == 0 else f"after epoch {epoch}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
+
+
+def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry]) -> Finding | None:
+    """Whether the cross-entropy stays at what the class frequencies alone give, and whether a penalty falls meanwhile.
+
+    Found where that is so of more than half of the members that did not diverge.
+    """
+    counts = np.array(recording.facts.get("class_counts", ()), dtype=float)
+    final = last(recording.metrics["train_loss"], entry)
+    alive = np.isfinite(final)
+    if not alive.any() or not counts.sum():
+        return None
+    frequencies = counts[counts > 0] / counts.sum()
+    known = float(-(frequencies * np.log(frequencies)).sum())
+    stuck = final[alive] >= UNLEARNT * known
+    if stuck.mean() <= 0.5:
+        return None
+    columns = np.array(entry.columns)[alive]
+    start, end = mean(recording.metrics["train_loss"][0, columns]), mean(final)
+    evidence: dict[str, Any] = {
+        "cross_entropy": {"first": start, "last": end, "class_frequencies": known},
+        "members": int(alive.sum()),
+        "stuck": int(stuck.sum()),
+    }
+    penalty = _ends(recording.probes.get("penalty"), columns)
+    falls = penalty is not None and penalty[1] < penalty[0]
+    if penalty is not None:
+        evidence["penalty"] = {"first": penalty[0], "last": penalty[1]}
+    gradient, words = _beside_others(recording, entry, entered)
+    evidence |= {"gradient": gradient} if gradient else {}
+    what = "learns only its regulariser" if falls else "learns nothing"
+    fall = f", while the penalty falls from {penalty[0]:.3g} to {penalty[1]:.3g}" if penalty and falls else ""
+    sentence = (
+        f"{entry.activation} {what}: with {int(stuck.sum())} of {counted(len(stuck), 'seed')} the training "
+        f"cross-entropy ends above {100 * UNLEARNT:.0f} % of what the frequencies of the classes alone give "
+        f"({known:.4g}): its mean is {start:.4g} untrained and {end:.4g} after epoch {recording.epochs}{fall}.{words}"
+    )
+    code = "only_regulariser" if falls else "learns_nothing"
+    layer = recording.weight_layers[0] if gradient else None
+    return _finding(code, "warning", sentence, evidence, activation=entry.activation, layer=layer)
+
+
+def _ends(curves: Floats | None, columns: Any) -> tuple[float, float] | None:
+    """Means over some members untrained and at the end; None without curves (epochs, members)."""
+    return None if curves is None else (mean(curves[0, columns]), mean(curves[-1, columns]))
+
+
+def _beside_others(recording: Recording, entry: Entry, entered: Sequence[Entry]) -> tuple[dict[str, Any] | None, str]:
+    """The gradient at the first weights beside that of the other activations, as evidence and in words."""
+    if not recording.weight_layers:
+        return None, ""
+    own = typical_norm(recording, entry, 0)
+    others = median([typical_norm(recording, other, 0) for other in entered if other is not entry])
+    if not np.isfinite(own) or not others > 0:
+        return None, ""
+    layer = recording.weight_layers[0]
+    words = (
+        f" The gradient at {layer} is {own:.2g}, {_percent(own / others)} of the {others:.2g} that is the median of "
+        "the other activations."
+    )
+    return {"layer": layer, "norm": own, "others": others}, words
+
+
+def first_convolution(recording: Recording, entered: Sequence[Entry]) -> Finding | None:
+    """Norm and distribution of the gradient at the first convolution, activation by activation."""
+    layer = next(iter(recording.weight_layers), "")
+    rows = []
+    for entry in entered:
+        norm, sizes = typical_norm(recording, entry, 0), gradient_sizes(recording, entry, 0, tuple(QUANTILES.values()))
+        if np.isfinite(norm):
+            rows.append({"activation": entry.activation, "norm": norm, **dict(zip(QUANTILES, sizes, strict=True))})
+    if not layer.split("/")[-1].startswith("conv") or len(rows) < 2:
+        return None
+    rows.sort(key=lambda row: -row["norm"])
+    told = ", ".join(f"{row['activation']} {row['norm']:.2g}" for row in rows)
+    ranges = [f"with {row['activation']} between {row['p10']:.1g} and {row['p90']:.1g}" for row in (rows[0], rows[-1])]
+    sentence = (
+        f"Gradient at {layer}, the first convolution (norm, median over epochs and seeds): {told}. Eight of ten of its "
+        f"numbers are {listed(ranges)} in size."
+    )
+    return _finding("first_convolution", "info", sentence, {"rows": rows}, layer=layer)
+
+
+def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]) -> Finding | None:
+    """Which pairs of activations differ in test accuracy by no more than the noise of the seeds, with intervals.
+
+    Of all pairs of a few activations, else of the rectifiers. A pair is within the noise if the 95 % interval of its
+    paired difference holds zero.
+    """
+    names = list(ranked) if len(ranked) <= FEW else [name for name in ranked if name in RECTIFIERS]
+    wanted = set(combinations(names, 2))
+    rows = [
+        {key: row[key] for key in ("a", "b", "difference", "ci95", "pairs")}
+        for row in comparisons
+        if row["metric"] == "test_accuracy" and (row["a"], row["b"]) in wanted and row["ci95"] is not None
+    ]
+    if not rows:
+        return None
+    rows = [row | {"within_noise": row["ci95"][0] <= 0 <= row["ci95"][1]} for row in rows]
+    rows.sort(key=lambda row: abs(row["difference"]))
+    alike = [row for row in rows if row["within_noise"]]
+    apart = [row for row in rows if not row["within_noise"]]
+    seeds = counted(max(row["pairs"] for row in rows), "seed")
+    parts = [f"within the noise of {seeds}: {_pairs(alike)}"] if alike else []
+    parts += [f"apart: {_pairs(apart)}"] if apart else []
+    sentence = f"Paired differences in test accuracy with 95 % intervals, in points, {'; '.join(parts)}."
+    return _finding("within_noise", "info", sentence, {"pairs": rows})
+
+
+def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Pairs with their differences and intervals in words: some, and how many more."""
+    told = [
+        f"{row['a']} − {row['b']} {100 * row['difference']:+.2f} "
+        f"({100 * row['ci95'][0]:+.2f} to {100 * row['ci95'][1]:+.2f})".replace("-", "−")
+        for row in rows[-PAIRS_TOLD:]
+    ]
+    more = len(rows) - len(told)
+    return listed(told) if not more else f"{', '.join(told)} and {counted(more, 'pair')} with smaller differences"
+
+
+def gradient_table(recording: Recording, entered: Sequence[Entry]) -> dict[str, dict[int, tuple[Passage, ...]]]:
+    """By activation and epoch, untrained and last, how the gradient passes: see `gradients.passages`.
+
+    Empty with fewer than two places of functions, or without the gradients.
+    """
+    epochs = sorted({0, recording.epochs})
+    found = {entry.activation: {epoch: passages(recording, entry, epoch) for epoch in epochs} for entry in entered}
+    return {name: tables for name, tables in found.items() if all(len(table) > 1 for table in tables.values())}

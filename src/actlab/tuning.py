@@ -1,0 +1,135 @@
+"""The choice of learning rates: each activation's own, on validation data, with seeds that no report uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actlab.recording import Recording, refuse_others
+from actlab.statistics.selection import badness
+from actlab.study import Arm, Study, arms, complete
+from actlab.tasks import Task
+from actlab.tasks.split import held_out
+
+if TYPE_CHECKING:
+    from actlab.engine import Progress
+
+# A best rate at an end of those tried is looked for beyond it, so often at most, two more rates each time.
+EXTENSIONS = 3
+Scores = dict[Arm, tuple[float, int]]
+
+
+def tune(
+    study: Study,
+    directory: Path,
+    task: Task,
+    *,
+    memory: int | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> tuple[Study, list[dict[str, Any]]]:
+    """Choose a learning rate for every activation, and for every kind of initial weights.
+
+    All rates are trained with the tuning seeds and recorded below `directory`/tuning; the rate with the lowest mean
+    validation loss at the last epoch is taken, a member that diverged counting as infinitely bad. Where that rate is
+    the smallest or largest of those tried, two more beyond it are tried, up to EXTENSIONS times.
+
+    Args:
+        study: with several learning rates.
+        directory: the run directory.
+        task: the data. If the study validates on test data, validation data are cut from the training data for the
+            choice.
+        memory: as for `actlab.run`.
+        progress: likewise; what it is called with says that learning rates are being chosen.
+
+    Returns:
+        the study with `chosen_rates`, and a row for each rate tried: `activation`, `init`, `learning_rate`,
+        `validation_loss` (mean over the seeds, None where a member diverged), `diverged`, `members`.
+
+    Raises:
+        InvalidRecording: the directory holds something else; it is untouched.
+        ActlabError: as `actlab.run`.
+    """
+    from actlab import engine
+    from actlab.engine import devices
+
+    devices.prepare()
+    refuse_others(directory, complete(study, task))
+    data = task if study.validation == "held-out" else held_out(task, study.task_seed)
+    asked: dict[str, Any] = {"seeds": study.tuning_seeds, "tuning_seeds": (), "stated_rate": None, "milestones": ()}
+    # The study may be one that has been run before, with its choice and the digest of its own data.
+    asked |= {"validation": "held-out", "digest": None, "provenance": None, "chosen_rates": None}
+
+    def show(now: Progress) -> None:
+        progress(replace(now, purpose="choosing learning rates"))
+
+    scores: Scores = {}
+    waiting = [(study.activations, study.learning_rates or ())]
+    for number in range(1 + EXTENSIONS):
+        for activations, rates in waiting:
+            own = study.model_copy(update={**asked, "activations": activations, "learning_rates": rates})
+            # Named by what it is, so that another machine, where the best rate may be another one, finds no stranger.
+            where = directory / "tuning" / f"{number}-{complete(own, data).identity[:8]}"
+            scores |= _scores(engine.run(own, where, task=data, memory=memory, progress=show))
+        waiting = list(_beyond(scores))
+        if not waiting:
+            break
+    best = _best(scores)
+    chosen: dict[str, dict[str, float]] = {}
+    for arm in best:
+        chosen.setdefault(arm.init, {})[arm.activation] = arm.learning_rate
+    ordered = sorted(
+        scores, key=lambda arm: (study.activations.index(arm.activation), arm.init != "stated", _place(arm))
+    )
+    rows = [_row(arm, scores[arm], len(study.tuning_seeds)) for arm in ordered]
+    return study.model_copy(update={"chosen_rates": chosen}), rows
+
+
+def _scores(recording: Recording) -> Scores:
+    return {arm: badness(recording, arm) for arm in arms(recording.study)}
+
+
+def _place(arm: Arm) -> tuple[str, str, float]:
+    return arm.activation, arm.init, arm.learning_rate
+
+
+def _of(scores: Scores) -> dict[tuple[str, str], list[Arm]]:
+    """By activation and kind of initial weights, what was tried, the smallest learning rate first."""
+    found: dict[tuple[str, str], list[Arm]] = {}
+    for arm in sorted(scores, key=_place):
+        found.setdefault((arm.activation, arm.init), []).append(arm)
+    return found
+
+
+def _best(scores: Scores) -> list[Arm]:
+    # Of equals, such as rates that all diverge, the smallest.
+    return [min(tried, key=scores.__getitem__) for tried in _of(scores).values()]
+
+
+def _beyond(scores: Scores) -> Iterable[tuple[tuple[str, ...], tuple[float, ...]]]:
+    """Activations with the two rates to try next, for those whose best rate is at an end."""
+    wanted: dict[tuple[float, ...], dict[str, None]] = {}
+    for best, tried in zip(_best(scores), _of(scores).values(), strict=True):
+        rates = [arm.learning_rate for arm in tried]
+        if best.learning_rate == rates[0]:
+            step = rates[0] / rates[1]
+        elif best.learning_rate == rates[-1]:
+            step = rates[-1] / rates[-2]
+        else:
+            continue
+        two = tuple(float(f"{best.learning_rate * step**power:.3g}") for power in (1, 2))
+        wanted.setdefault(two, {})[best.activation] = None
+    return [(tuple(activations), rates) for rates, activations in wanted.items()]
+
+
+def _row(arm: Arm, score: tuple[float, int], members: int) -> dict[str, Any]:
+    loss, diverged = score
+    return {
+        "activation": arm.activation,
+        "init": arm.init,
+        "learning_rate": arm.learning_rate,
+        "validation_loss": None if diverged else loss,
+        "diverged": diverged,
+        "members": members,
+    }

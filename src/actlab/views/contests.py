@@ -1,0 +1,67 @@
+"""The contests beside the main one, and how each learning rate was chosen, as HTML for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from actlab.views import markup
+from actlab.views.palette import Look
+
+Summary = Mapping[str, Any]
+
+
+def results(summary: Summary, looks: Mapping[str, Look]) -> str:
+    """A table for each contest, the main one first; with a heading each where there are several.
+
+    Args:
+        summary: what `actlab.statistics.summarise` returns, made JSON-safe.
+        looks: colour and dash by activation.
+    """
+    if not summary["contests"]:
+        return _scrolling("results", markup.table(summary, looks))
+    whole = [summary["contest"] | {"headline": ""}, *summary["contests"]]
+    rows = [row for contest in (summary, *summary["contests"]) for row in contest["activations"]]
+    parts = []
+    for contest in whole:
+        title, words = contest["title"], contest["headline"]
+        head = f"<h3>{escape(title[:1].upper() + title[1:])}</h3>" + (f"<p>{escape(words)}</p>" if words else "")
+        parts.append(head + _scrolling(title, markup.table({**summary, **contest}, looks, rows)))
+    return "".join(parts) + _choice(summary)
+
+
+def _scrolling(label: str, table: str) -> str:
+    """A table that scrolls by itself where it is wider than the page, by keyboard too."""
+    return f"<div class='wide' tabindex='0' role='region' aria-label='{escape(label)}'>{table}</div>"
+
+
+def _choice(summary: Summary) -> str:
+    """Which rates were tried: mean validation loss of every activation at each, the chosen one in bold."""
+    rows: dict[tuple[str, str], dict[float, Mapping[str, Any]]] = {}
+    for row in summary["tuning"]:
+        rows.setdefault((row["activation"], row["init"]), {})[row["learning_rate"]] = row
+    if not rows:
+        return ""
+    rates = sorted({rate for tried in rows.values() for rate in tried})
+    chosen = summary["study"]["chosen_rates"]
+    heads = "".join(f'<th scope="col">{markup.number(rate)}</th>' for rate in rates)
+    body = ""
+    for (activation, init), tried in rows.items():
+        cells = "".join(_cell(tried.get(rate), chosen[init][activation] == rate) for rate in rates)
+        name = activation if init == "stated" else f"{activation}, {init}"
+        body += f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
+    table = f'<table><thead><tr><th scope="col">learning rate</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    return (
+        "<details><summary>How each learning rate was chosen</summary>"
+        "<p>Mean validation loss over the tuning seeds; the chosen rate in bold.</p>"
+        f"{_scrolling('learning rates tried', table)}</details>"
+    )
+
+
+def _cell(row: Mapping[str, Any] | None, chosen: bool) -> str:
+    if row is None:
+        return "<td></td>"
+    loss = row["validation_loss"]
+    text = f"{row['diverged']} of {row['members']} diverged" if loss is None else markup.number(loss, "#.3g")
+    return f"<td>{f'<b>{text}</b>' if chosen else text}</td>"

@@ -1,0 +1,390 @@
+"""Findings in recordings made up from numbers that a test chooses, and in a few that were really trained."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from tests.synthetic_recording import members_of, record, study
+
+from actlab.layers import Act, Conv, Dense, Flatten
+from actlab.statistics import entries, summarise
+from actlab.statistics.collapse import collapse, probabilities, product
+from actlab.statistics.findings import findings, within_noise
+from actlab.statistics.gradients import gradient_sizes, passages, quantiles, still_training
+
+DEEP = (Dense(5), Act(), Dense(4), Act(), Dense(3), Act(), Dense(1))
+LAYERS = {"weight_layers": ["dense1", "dense2", "dense3", "dense4"], "act_layers": ["act1", "act2", "act3"]}
+KEYS = {"code", "severity", "activation", "layer", "sentence", "evidence"}
+
+
+def found_in(recording, code):
+    return [finding for finding in summarise(recording)["findings"] if finding["code"] == code]
+
+
+# One matrix for a chain of linear layers.
+
+
+def chain(tmp_path, layers, activations=("linear",), seeds=2, scale=1.0, **settings):
+    """A recording with random weights of networks on two features, and 20 samples."""
+    made_up = study(network=layers, activations=activations, seeds=seeds, epochs=1, **settings)
+    rng = np.random.default_rng(3)
+    arrays = {}
+    for name, network in made_up.networks((2,)).items():
+        for site in network.sites:
+            for parameter, shape in site.parameter_shapes.items():
+                weights = scale * rng.normal(size=(2, seeds, *shape))
+                arrays[f"weights/{name}/{site.name}/{parameter}"] = weights.astype(np.float32)
+    sample = {"x": rng.normal(size=(20, 2)).astype(np.float32), "y": np.arange(20) % 2}
+    return record(tmp_path / "run", made_up, arrays=arrays, sample=sample)
+
+
+def test_a_deep_linear_network_predicts_what_one_matrix_does(tmp_path):
+    recording = chain(tmp_path, DEEP)
+    (finding,) = found_in(recording, "linear_depth")
+    assert finding.keys() == KEYS
+    assert (finding["severity"], finding["activation"], finding["layer"]) == ("info", "linear", None)
+    evidence = finding["evidence"]
+    assert evidence["same"]
+    assert 0 < evidence["probability"] < 1e-5
+    assert (evidence["layers"], evidence["shape"], evidence["samples"], evidence["members"]) == (4, [2, 1], 20, 2)
+    assert "its 4 layers, multiplied into one 2 × 1 matrix, predict the same: over 20 samples" in finding["sentence"]
+
+
+def test_the_product_is_that_of_the_layers_one_by_one(tmp_path):
+    recording = chain(tmp_path, (Dense(5), Act(), Dense(4, bias=False), Act(), Dense(3)))
+    params = recording.weights(recording.members[1], 1)
+    matrix, bias = product(recording.network("linear"), params)
+    x = recording.sample["x"].astype(float)
+    y = (x @ params["dense1"]["weight"] + params["dense1"]["bias"]) @ params["dense2"]["weight"]
+    y = y @ params["dense3"]["weight"] + params["dense3"]["bias"]
+    np.testing.assert_allclose(x @ matrix + bias, y, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(probabilities(y), softmax(y, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(probabilities(y[:, :1]), expit(y[:, :1]), rtol=1e-12)
+    assert np.isfinite(probabilities(1e4 * y)).all()
+
+
+def test_a_network_that_is_not_one_matrix_is_not_called_so(tmp_path, monkeypatch):
+    """The comparison itself is tried: with a bias left out of the product it must say no."""
+    recording = chain(tmp_path, DEEP)
+    (entry,) = entries(recording)
+    monkeypatch.setattr("actlab.statistics.collapse.product", lambda *a: (product(*a)[0], np.zeros(1)))
+    assert collapse(recording, entry).probability > 0.01
+    (finding,) = found_in(recording, "linear_depth")
+    assert finding["severity"] == "warning"
+    assert "do not predict the same" in finding["sentence"]
+
+
+def test_weights_beyond_all_bounds_are_not_called_the_same(tmp_path):
+    recording = chain(tmp_path, DEEP, scale=1e12)
+    with np.errstate(all="ignore"):
+        assert math.isnan(collapse(recording, entries(recording)[0]).probability)
+        (finding,) = found_in(recording, "linear_depth")
+    assert finding["severity"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("layers", "activations"),
+    [
+        (DEEP, ("tanh",)),
+        ((Dense(3), Act(), Dense(2), Act("tanh"), Dense(1)), ("linear",)),
+        ((Act(), Dense(1)), ("linear",)),
+    ],
+    ids=["tanh", "tanh inside", "one layer"],
+)
+def test_no_such_finding_where_there_is_no_chain_of_linear_layers(tmp_path, layers, activations):
+    assert not found_in(chain(tmp_path, layers, activations), "linear_depth")
+
+
+def test_no_such_finding_without_samples_or_weights(tmp_path):
+    assert not found_in(record(tmp_path / "run", study(activations=("linear",))), "linear_depth")
+
+
+# The way of the gradient.
+
+
+def gradients(recorded, after, before):
+    """Probes with the same norms for every epoch and member."""
+    rows, columns = recorded.epochs + 1, len(members_of(recorded, {}))
+    tile = [np.tile(np.float32(norms), (rows, columns, 1)) for norms in (after, before)]
+    return {"activation_gradient_norm": tile[0], "pre_activation_gradient_norm": tile[1]}
+
+
+def test_the_gradient_is_split_into_what_slope_and_weights_leave(tmp_path):
+    made_up = study(network=DEEP, seeds=3)
+    recording = record(tmp_path / "run", made_up, facts=LAYERS, arrays=gradients(made_up, [0.5, 2, 8], [0.1, 1, 2]))
+    third, second, first = passages(recording, entries(recording)[0], 4)
+    assert (third.layer, second.layer, first.layer) == ("act3", "act2", "act1")
+    assert (third.share, third.slope, third.weights, third.step) == (1, 0.25, 1, 0.25)
+    assert (second.share, second.slope, second.weights, second.step) == (0.25, 0.5, 0.5, 0.25)
+    assert (first.share, first.slope) == (0.0625, pytest.approx(0.2))
+    assert math.isnan(first.weights)
+    assert math.isnan(first.step)
+
+
+def test_a_gradient_below_one_per_cent_has_vanished(tmp_path):
+    made_up = study(network=DEEP, activations=("sigmoid", "relu"), seeds=3)
+    arrays = gradients(made_up, [0.08, 0.8, 4], [0.02, 0.2, 1])
+    for name in arrays:
+        arrays[name][:, :3, 0] *= 0.1  # sigmoid: 0.2 % where relu has 2 %
+        arrays[name][-1, :3, 0] *= 2
+    recording = record(tmp_path / "run", made_up, facts=LAYERS, arrays=arrays)
+    (finding,) = found_in(recording, "vanishing_gradient")
+    assert (finding["severity"], finding["activation"], finding["layer"]) == ("warning", "sigmoid", "act1")
+    assert finding["evidence"]["share"] == {"0": pytest.approx(0.002), "8": pytest.approx(0.004)}
+    assert "act1 gets 0.2 % untrained and 0.4 % after epoch 8 of the norm that act3 gets" in finding["sentence"]
+    # √(0.25 · 0.25) and √(0.8 / 1 · 0.008 / 0.2).
+    assert "leaves a factor of 0.25 and the weights make 0.18 of it (untrained" in finding["sentence"]
+    table = finding["evidence"]["passages"]
+    assert [(row["epoch"], row["layer"]) for row in table] == [(e, f"act{i}") for e in (0, 8) for i in (3, 2, 1)]
+    assert table[2]["weights"] is None
+
+
+def test_nothing_at_all_coming_through_has_no_factors(tmp_path):
+    made_up = study(network=DEEP, activations=("relu",), seeds=2)
+    arrays = gradients(made_up, [0, 0, 4], [0, 0, 1])
+    (finding,) = found_in(record(tmp_path / "run", made_up, facts=LAYERS, arrays=arrays), "vanishing_gradient")
+    assert finding["sentence"].endswith("act1 gets 0 % untrained and 0 % after epoch 8 of the norm that act3 gets.")
+
+
+def test_diverged_members_do_not_count_in_the_way_of_the_gradient(tmp_path):
+    made_up = study(network=DEEP, activations=("relu",), seeds=3)
+    arrays = gradients(made_up, [1, 2, 4], [1, 1, 2])
+    for array in arrays.values():
+        array[:, 1:] = 7
+    diverged = {("relu", 0.05, 1): (5, "lost"), ("relu", 0.05, 2): (0, "lost")}
+    recording = record(tmp_path / "run", made_up, facts=LAYERS, arrays=arrays, diverged=diverged)
+    (entry,) = entries(recording)
+    assert still_training(recording, entry.columns)[4:6].tolist() == [[True, True, False], [True, False, False]]
+    assert [step.share for step in passages(recording, entry, 8)] == [1, 0.5, 0.25]
+    assert [step.share for step in passages(recording, entry, 4)] == [1, 0.75, 0.625]
+
+
+# The first convolution.
+
+
+def test_quantiles_of_counted_numbers_are_those_of_the_numbers():
+    rng = np.random.default_rng(0)
+    values = np.exp(rng.normal(-6, 2, size=100_000))
+    edges = np.concatenate([[0], 10 ** np.linspace(-12, 3, 61)])
+    found = quantiles(np.histogram(values, edges)[0], edges, (0.1, 0.5, 0.9))
+    np.testing.assert_allclose(found, np.quantile(values, (0.1, 0.5, 0.9)), rtol=0.02)
+    assert np.isnan(quantiles(np.zeros(61), edges, (0.5,))).all()
+
+
+def test_the_gradient_at_the_first_convolution(tmp_path):
+    made_up = study(network=(Conv(2), Act(), Flatten(), Dense(1)), seeds=2, epochs=2)
+    edges = [0.0, 1e-4, 1e-3, 1e-2, 1e-1]
+    norms = np.tile(np.float32([0.2, 0.8]), (3, 6, 1))
+    norms[:, :2, 0] = 2e-5  # sigmoid
+    norms[0] = 9  # untrained: of no account
+    counts = np.zeros((3, 6, 2, 4), np.int32)
+    counts[:, :2, 0, 0] = 10  # sigmoid: all below 1e-4
+    counts[1:, 2:, 0, 2] = 10
+    counts[0, 2:, 0, 3] = 1000
+    arrays = {"weight_gradient_norm": norms, "weight_gradient_histogram": counts}
+    facts = {"gradient_edges": edges, "weight_layers": ["conv1", "dense1"]}
+    recording = record(tmp_path / "run", made_up, arrays=arrays, facts=facts)
+    (finding,) = found_in(recording, "first_convolution")
+    rows = {row["activation"]: row for row in finding["evidence"]["rows"]}
+    assert rows["sigmoid"] == {"activation": "sigmoid", "norm": pytest.approx(2e-5), "p10": 0, "p50": 0, "p90": 0}
+    assert rows["relu"]["norm"] == pytest.approx(0.2)
+    assert [rows["tanh"][q] for q in ("p10", "p50", "p90")] == pytest.approx([10**-2.9, 10**-2.5, 10**-2.1])
+    assert finding["layer"] == "conv1"
+    assert "tanh 0.2, relu 0.2, sigmoid 2e-05" in finding["sentence"]
+    assert np.isnan(gradient_sizes(recording, entries(recording)[1], 1)).all()
+
+
+def test_no_convolution_no_such_finding(tmp_path):
+    assert not found_in(record(tmp_path / "run"), "first_convolution")
+
+
+# What is not learnt.
+
+
+def stubborn(tmp_path, final, arrays=None, **settings):
+    made_up = study(activations=("sigmoid", "tanh"), seeds=4, **settings)
+    metrics = {"train_loss": lambda m: final[m.seed] if m.activation == "sigmoid" else 0.1}
+    return record(tmp_path / "run", made_up, metrics=metrics, arrays=arrays)
+
+
+def test_a_network_that_learns_nothing_is_found(tmp_path):
+    norms = np.tile(np.float32([0.2, 0.8]), (9, 8, 1))
+    norms[:, :4, 0] = 1e-5
+    recording = stubborn(tmp_path, [0.70, 0.69, 0.6932, 0.1], {"weight_gradient_norm": norms})
+    (finding,) = found_in(recording, "learns_nothing")
+    assert (finding["severity"], finding["activation"], finding["layer"]) == ("warning", "sigmoid", "dense1")
+    evidence = finding["evidence"]
+    assert evidence["cross_entropy"]["class_frequencies"] == pytest.approx(math.log(2))
+    assert evidence["cross_entropy"]["last"] == pytest.approx(np.mean([0.70, 0.69, 0.6932, 0.1]))
+    assert (evidence["stuck"], evidence["members"]) == (3, 4)
+    assert evidence["gradient"] == {"layer": "dense1", "norm": pytest.approx(1e-5), "others": pytest.approx(0.2)}
+    assert "with 3 of 4 seeds the training cross-entropy ends above 98 % of" in finding["sentence"]
+    assert "The gradient at dense1 is 1e-05, 0.005 % of the 0.2" in finding["sentence"]
+
+
+def test_half_of_the_seeds_is_not_the_activation(tmp_path):
+    recording = stubborn(tmp_path, [0.70, 0.70, 0.5, 0.5])
+    assert not found_in(recording, "learns_nothing")
+
+
+def test_only_the_regulariser_is_learnt_where_the_penalty_falls(tmp_path):
+    penalty = np.tile(np.linspace(0.5, 0.1, 9)[:, None], (1, 8)).astype(np.float32)
+    recording = stubborn(tmp_path, [0.69] * 4, {"penalty": penalty})
+    assert not found_in(recording, "learns_nothing")
+    (finding,) = found_in(recording, "only_regulariser")
+    assert finding["evidence"]["penalty"] == {"first": pytest.approx(0.5), "last": pytest.approx(0.1)}
+    assert "sigmoid learns only its regulariser" in finding["sentence"]
+    assert "while the penalty falls from 0.5 to 0.1" in finding["sentence"]
+
+
+def test_a_penalty_that_rises_is_not_what_is_learnt(tmp_path):
+    penalty = np.tile(np.linspace(0.1, 0.5, 9)[:, None], (1, 8)).astype(np.float32)
+    recording = stubborn(tmp_path, [0.69] * 4, {"penalty": penalty})
+    (finding,) = found_in(recording, "learns_nothing")
+    assert finding["evidence"]["penalty"] == {"first": pytest.approx(0.1), "last": pytest.approx(0.5)}
+
+
+def test_frequencies_of_classes_are_the_measure(tmp_path):
+    """With one class in twenty, guessing the frequencies reaches 0.1985 and 0.3 is nothing learnt."""
+    made_up = study(activations=("sigmoid",), seeds=2)
+    facts = {"class_counts": [95, 5]}
+    recording = record(tmp_path / "run", made_up, metrics={"train_loss": 0.3}, facts=facts)
+    (finding,) = found_in(recording, "learns_nothing")
+    assert finding["evidence"]["cross_entropy"]["class_frequencies"] == pytest.approx(0.198515, rel=1e-4)
+    assert "gradient" not in finding["evidence"]
+
+
+def test_where_all_diverged_nothing_is_found(tmp_path):
+    diverged = {("sigmoid", 0.05, seed): (1, "lost") for seed in range(2)}
+    recording = record(tmp_path / "run", study(activations=("sigmoid",), seeds=2), diverged=diverged)
+    assert summarise(recording)["findings"] == []
+
+
+# Likeness.
+
+
+def comparison(a, b, difference, ci95, metric="test_accuracy"):
+    return {"a": a, "b": b, "metric": metric, "difference": difference, "ci95": ci95, "pairs": 3, "p_holm": 1.0}
+
+
+def test_pairs_within_the_noise_and_apart_are_told_with_their_intervals():
+    rows = [
+        comparison("elu", "relu", 0.002, (-0.001, 0.004)),
+        comparison("elu", "sigmoid", 0.6, (0.55, 0.65)),
+        comparison("relu", "sigmoid", 0.598, (0.5, 0.7)),
+        comparison("elu", "relu", 9.0, (8.0, 10.0), "test_loss"),
+    ]
+    finding = within_noise(rows, ["elu", "relu", "sigmoid"])
+    assert finding["sentence"] == (
+        "Paired differences in test accuracy with 95 % intervals, in points, within the noise of 3 seeds: "
+        "elu − relu +0.20 (−0.10 to +0.40); apart: relu − sigmoid +59.80 (+50.00 to +70.00) and "
+        "elu − sigmoid +60.00 (+55.00 to +65.00)."
+    )
+    assert [row["within_noise"] for row in finding["evidence"]["pairs"]] == [True, False, False]
+
+
+def test_of_many_activations_the_rectifiers_are_compared():
+    names = ["gelu", "elu", "mish", "leaky_relu", "tanh", "relu"]
+    rows = [comparison(a, b, 0.0, (-0.1, 0.1)) for i, a in enumerate(names) for b in names[i + 1 :]]
+    finding = within_noise(rows, names)
+    pairs = {(row["a"], row["b"]) for row in finding["evidence"]["pairs"]}
+    assert pairs == {("elu", "leaky_relu"), ("elu", "relu"), ("leaky_relu", "relu")}
+    assert within_noise(rows, ["gelu", "mish", "tanh", "silu", "selu", "relu"]) is None
+
+
+def test_one_seed_has_no_noise_to_compare_with(tmp_path):
+    assert not found_in(record(tmp_path / "run", study(seeds=1)), "within_noise")
+
+
+def test_more_pairs_than_can_be_told_are_counted():
+    names = ["a", "b", "c", "d", "e"]
+    rows = [comparison(a, b, 0.01, (-0.1, 0.1)) for i, a in enumerate(names) for b in names[i + 1 :]]
+    assert "and 7 pairs with smaller differences" in within_noise(rows, names)["sentence"]
+
+
+# Really trained.
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Five layers of sigmoid and of nothing on the digits, and the batch that the probes look at."""
+    from actlab import engine, tasks
+    from actlab.engine.population import populations
+    from actlab.engine.program import prepare_data
+    from actlab.study import Study, complete
+
+    layers = [Flatten(), *[Dense(16), Act()] * 5, Dense(10)]
+    task = tasks.load("digits")
+    made_up = complete(Study(network=layers, activations=["sigmoid", "linear"], seeds=2, epochs=1), task)
+    probe = prepare_data(made_up, task, populations(made_up, task.input_shape)[0]).probe
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actlab.engine.program.SMALL", 1)
+        return engine.run(made_up, tmp_path_factory.mktemp("trained") / "run", task=task), probe
+
+
+def test_the_way_of_the_gradient_is_that_of_pytorch(trained):
+    torch = pytest.importorskip("torch")
+    recording, probe = trained
+    entry = next(entry for entry in entries(recording) if entry.activation == "sigmoid")
+    ways, sizes = [], []
+    for member in entry.members:
+        a, kept, matrices = torch.tensor(probe["x"]).reshape(len(probe["x"]), -1), [], []
+        for layer in recording.weight_layers:
+            own = {name: torch.tensor(value) for name, value in recording.weights(member, 1)[layer].items()}
+            matrices.append(own["weight"].requires_grad_())
+            z = a @ own["weight"] + own["bias"]
+            a = torch.sigmoid(z)
+            for tensor in (z, a):
+                tensor.retain_grad()
+            kept.append((z, a))
+        loss = torch.nn.functional.cross_entropy(kept[-1][0], torch.tensor(probe["y"]).long())
+        loss.backward()
+        ways.append([[float(tensor.grad.norm()) for tensor in pair] for pair in kept[:-1]])
+        sizes.append([matrix.grad.abs().numpy() for matrix in matrices])
+    before, after = np.moveaxis(np.array(ways), -1, 0)
+    steps = list(reversed(passages(recording, entry, 1)))
+    np.testing.assert_allclose([s.share for s in steps], np.median(after / after[:, -1:], axis=0), rtol=1e-4)
+    np.testing.assert_allclose([s.slope for s in steps], np.median(before / after, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(
+        [s.weights for s in steps[1:]], np.median(after[:, :-1] / before[:, 1:], axis=0), rtol=1e-4
+    )
+    for layer in range(len(recording.weight_layers)):
+        exact = np.quantile(np.concatenate([own[layer].ravel() for own in sizes]), (0.1, 0.5, 0.9))
+        # Within a bin, a factor of 1.8 wide, where a number lies is not known.
+        np.testing.assert_allclose(gradient_sizes(recording, entry, layer), exact, rtol=0.25)
+
+
+def test_findings_of_networks_that_were_trained(trained):
+    found = {(finding["code"], finding["activation"]): finding for finding in summarise(trained[0])["findings"]}
+    assert found["linear_depth", "linear"]["evidence"]["same"]
+    assert found["linear_depth", "linear"]["evidence"]["layers"] == 6
+    assert found["vanishing_gradient", "sigmoid"]["evidence"]["share"]["0"] < 0.01
+    assert ("vanishing_gradient", "linear") not in found
+
+
+# All of them.
+
+
+def test_nothing_is_found_before_an_epoch_was_trained(tmp_path):
+    for last_epoch in (-1, 0):
+        made = record(tmp_path / str(last_epoch), last_epoch=last_epoch, complete=False)
+        assert summarise(made)["findings"] == []
+
+
+def test_findings_survive_json_and_warnings_come_first(tmp_path):
+    made_up = study(network=DEEP, activations=("sigmoid", "relu"), seeds=3)
+    arrays = gradients(made_up, [0.001, 0.8, 4], [0.02, 0.2, 1])
+    summary = summarise(record(tmp_path / "run", made_up, facts=LAYERS, arrays=arrays))
+    assert json.loads(json.dumps(summary["findings"], allow_nan=False)) == summary["findings"]
+    severities = [finding["severity"] for finding in summary["findings"]]
+    assert severities == ["warning", "warning", "info"]
+    assert all(finding.keys() == KEYS for finding in summary["findings"])
+
+
+def test_a_recording_without_gradients_has_no_finding_of_them(tmp_path):
+    recording = record(tmp_path / "run", study(network=DEEP), facts=LAYERS)
+    assert {finding["code"] for finding in findings(recording, entries(recording), [])} == set()
