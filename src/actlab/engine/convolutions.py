@@ -1,0 +1,180 @@
+"""Convolutions of a whole population, stride 1, in a form that XLA computes fast inside a compiled loop on a CPU.
+
+Images are (arms or 1, seeds, batch, height, width, channels), weights (arms, seeds, k, k, channels, filters); an arm
+axis of length 1 means that all arms see the same images. Values and gradients are those of `Conv`; what differs is how:
+
+- XLA calls its fast kernel inside a loop only for convolutions that are written as NHWC × HWIO → NHWC. The gradient
+  with respect to the images is spelt out as one of these; left to autodiff it takes a path many times slower.
+- The gradient with respect to the weights is a matrix product with patches, some samples at a time, so that the patches
+  stay in the cache; arms that share their images share these patches.
+- Of images with few channels, 2 × 2 pixels are taken as one of four times the channels: longer vectors to compute with.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+Padding = tuple[int, int]
+
+# Numbers in the patches that are made at a time: 2 MB of float32.
+PATCH_NUMBERS = 2**19
+# Up to so many channels, blocks of pixels pay although they add arithmetic, if that is at most so many times as much.
+FEW_CHANNELS, MOST_ARITHMETIC = 6, 1.5
+
+
+def convolve(x: Array, weight: Array, padding: str) -> Array:
+    """Cross-correlation of every member's images with its weights, (arms, seeds, batch, height', width', filters).
+
+    Args:
+        x: images.
+        weight: of odd height and width where the padding is "same".
+        padding: "same" or "valid".
+    """
+    kernel = weight.shape[2]
+    if padding == "valid":
+        return _convolve(x, weight, (0, 0))
+    if _in_blocks(x, kernel):
+        side = (kernel - 1) // 2
+        around = (-(-side // 2), (1 + side) // 2)
+        return pixels(_convolve(blocks(x), block_weight(weight), around))
+    return _convolve(x, weight, ((kernel - 1) // 2, kernel // 2))
+
+
+def _in_blocks(x: Array, kernel: int) -> bool:
+    *_, height, width, channels = x.shape
+    fits = height % 2 == 0 and width % 2 == 0 and kernel % 2 == 1 and channels <= FEW_CHANNELS
+    return fits and (2 * _block_kernel(kernel)) ** 2 <= MOST_ARITHMETIC * kernel**2
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve(x: Array, weight: Array, padding: Padding) -> Array:
+    return _each_member(lambda x, weight: _native(x, weight, padding), x, weight)
+
+
+def _forward(x: Array, weight: Array, padding: Padding) -> tuple[Array, tuple[Array, Array]]:
+    return _convolve(x, weight, padding), (x, weight)
+
+
+def _backward(padding: Padding, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, weight = kept
+    kernel = weight.shape[2]
+    back = (kernel - 1 - padding[0], kernel - 1 - padding[1])
+
+    def through(weight: Array, gradient: Array) -> Array:
+        return _native(gradient, weight[::-1, ::-1].transpose(0, 1, 3, 2), back)
+
+    to_images = _each_member(through, weight, gradient)
+    if x.shape[0] < weight.shape[0]:
+        to_images = jnp.sum(to_images, axis=0, keepdims=True)
+    return to_images, _weight_gradient(x, gradient, kernel, padding)
+
+
+_convolve.defvjp(_forward, _backward)
+
+
+def _native(x: Array, weight: Array, padding: Padding) -> Array:
+    order = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, weight, (1, 1), (padding, padding), dimension_numbers=order)
+
+
+def _each_member(function: Callable[[Array, Array], Array], first: Array, second: Array) -> Array:
+    """function(first, second) for one member after the other; `first` may be shared by all arms."""
+    arms, seeds = second.shape[:2]
+    if arms * seeds == 1:
+        return function(first[0, 0], second[0, 0])[None, None]
+    if first.shape[0] < arms:
+        return jax.lax.map(lambda own: jax.lax.map(lambda pair: function(*pair), (first[0], own)), second)
+    pairs = tuple(array.reshape(arms * seeds, *array.shape[2:]) for array in (first, second))
+    found = jax.lax.map(lambda pair: function(*pair), pairs)
+    return found.reshape(arms, seeds, *found.shape[1:])
+
+
+def _weight_gradient(x: Array, gradient: Array, kernel: int, padding: Padding) -> Array:
+    """∂L/∂W of every member, (arms, seeds, k, k, channels, filters)."""
+    arms, seeds, batch, *image, filters = gradient.shape
+    shared, channels = x.shape[0], x.shape[-1]
+    rows = image[0] * image[1]
+    count = _block_count(batch, rows * kernel**2 * channels)
+    own_x = x.reshape(shared * seeds, count, batch // count, *x.shape[3:])
+    # Arms of one seed that share their images form a group, which shares their patches.
+    grouped = gradient.reshape(shared, arms // shared, seeds, count, -1, filters)
+
+    def group(place: Array) -> Array:
+        def add_block(total: Array, block: Array) -> tuple[Array, None]:
+            seed = place % seeds
+            own = jax.lax.dynamic_slice_in_dim(grouped, place // seeds, 1, axis=0)[0]
+            own = jax.lax.dynamic_slice_in_dim(own, seed, 1, axis=1)[:, 0]
+            own = jax.lax.dynamic_slice_in_dim(own, block, 1, axis=1)[:, 0]
+            seen = _patches(own_x[place, block], kernel, padding)
+            return total + jnp.einsum("nk,anf->akf", seen, own), None
+
+        zero = jnp.zeros((arms // shared, kernel**2 * channels, filters), gradient.dtype)
+        return jax.lax.scan(add_block, zero, jnp.arange(count))[0]
+
+    found = jax.lax.map(group, jnp.arange(shared * seeds))
+    found = found.reshape(shared, seeds, arms // shared, -1).swapaxes(1, 2)
+    return found.reshape(arms, seeds, kernel, kernel, channels, filters)
+
+
+def _block_count(batch: int, numbers: int) -> int:
+    """Into how many equal parts a batch is cut whose samples have so many numbers in their patches each."""
+    least = min(-(-batch * numbers // PATCH_NUMBERS), batch)
+    return next(count for count in range(least, batch + 1) if batch % count == 0)
+
+
+def _patches(x: Array, kernel: int, padding: Padding) -> Array:
+    """(samples, height, width, channels) -> (samples·height'·width', k·k·channels), row by row of a patch."""
+    x = jnp.pad(x, ((0, 0), padding, padding, (0, 0)))
+    height, width = x.shape[1] - kernel + 1, x.shape[2] - kernel + 1
+    offsets = [(i, j) for i in range(kernel) for j in range(kernel)]
+    seen = jnp.concatenate([x[:, i : i + height, j : j + width] for i, j in offsets], axis=-1)
+    return seen.reshape(-1, kernel**2 * x.shape[-1])
+
+
+def blocks(x: Array) -> Array:
+    """(…, height, width, C) -> (…, height/2, width/2, 4C): 2 × 2 pixels as one.
+
+    >>> blocks(jnp.arange(4).reshape(2, 2, 1)).tolist()
+    [[[0, 1, 2, 3]]]
+    """
+    *outer, height, width, channels = x.shape
+    x = x.reshape(*outer, height // 2, 2, width // 2, 2, channels)
+    return jnp.swapaxes(x, -4, -3).reshape(*outer, height // 2, width // 2, 4 * channels)
+
+
+def pixels(x: Array) -> Array:
+    """The reverse of `blocks`.
+
+    >>> pixels(blocks(jnp.arange(4).reshape(2, 2, 1))).ravel().tolist()
+    [0, 1, 2, 3]
+    """
+    *outer, height, width, channels = x.shape
+    x = x.reshape(*outer, height, width, 2, 2, channels // 4)
+    return jnp.swapaxes(x, -4, -3).reshape(*outer, 2 * height, 2 * width, channels // 4)
+
+
+def _block_kernel(kernel: int) -> int:
+    """Height of a window over blocks that covers a "same" window of odd height over the pixels of any block."""
+    side = (kernel - 1) // 2
+    return -(-side // 2) + (1 + side) // 2 + 1
+
+
+def block_weight(weight: Array) -> Array:
+    """(…, k, k, C, F), k odd -> (…, n, n, 4C, 4F): the same convolution, with "same" padding, over blocks."""
+    *outer, kernel, _, channels, filters = weight.shape
+    side = (kernel - 1) // 2
+    count = _block_kernel(kernel)
+    start = 2 * -(-side // 2) - side
+    by_pixel = []
+    for row in range(2):
+        for column in range(2):
+            around = [(start + own, 2 * count - kernel - start - own) for own in (row, column)]
+            moved = jnp.pad(weight, [(0, 0)] * len(outer) + [*around, (0, 0), (0, 0)])
+            moved = moved.reshape(*outer, count, 2, count, 2, channels, filters)
+            by_pixel.append(jnp.swapaxes(moved, -5, -4).reshape(*outer, count, count, 4 * channels, filters))
+    return jnp.concatenate(by_pixel, axis=-1)
