@@ -128,3 +128,37 @@ def record(
         writer.finish(throughput=throughput | {"train_seconds": 1.0, "compile_seconds": 0.5})
     writer.close()
     return load(directory)
+
+
+# What `record_contests` holds: the rates that were chosen, by kind of initial weights, and those that were tried.
+CHOSEN = {
+    "stated": {"sigmoid": 0.4, "tanh": 0.1, "relu": 0.1},
+    "gain": {"sigmoid": 0.2, "tanh": 0.2, "relu": 0.05},
+}
+TRIED = {"sigmoid": (0.1, 0.2, 0.4), "tanh": (0.05, 0.1, 0.2), "relu": (0.05, 0.1, 0.2)}
+
+
+def record_contests(directory: Path, metrics: Mapping[str, Any] | None = None, **settings: Any) -> Recording:
+    """A recording of three contests: at rate 0.1, each at its best, and each at its best from weights of its gain.
+
+    Sigmoid's rates were sought beyond the larger end. From weights of its gain, every rate of relu diverged.
+    """
+    diverged = settings.pop("diverged", None)
+    made_up = study(
+        **{"learning_rates": (0.1, 0.2), "stated_rate": 0.1, "init": "gain", "chosen_rates": CHOSEN, "seeds": 7}
+        | settings
+    )
+    tuning = [
+        {
+            "activation": name,
+            "init": init,
+            "learning_rate": rate,
+            "validation_loss": None if (name, init) == ("relu", "gain") else abs(rate - CHOSEN[init][name]),
+            "diverged": 3 if (name, init) == ("relu", "gain") else 0,
+            "members": 3,
+        }
+        for name in made_up.activations
+        for init in CHOSEN
+        for rate in TRIED[name]
+    ]
+    return record(directory, made_up, metrics=metrics, diverged=diverged, facts={"tuning": tuning})

@@ -51,7 +51,7 @@ class Pages:
 def ledger_of(study, counts, keeps_weights=False):
     groups = populations(study, (2,))
     programs = [SimpleNamespace(population=population, keeps_weights=keeps_weights) for population in groups]
-    count = len(members(study, groups))
+    count = len(members(groups))
     return Ledger(study, programs, np.array(counts, float), Pages(), np.ones(count, bool))
 
 
@@ -83,7 +83,7 @@ def test_results_are_put_in_the_order_of_the_members_and_divided_by_their_counts
     (page,) = ledger.writer.commits
     assert (page.first, page.kind, page.diverged) == (8, "epochs", {})
     assert tuple(page.metrics) == METRICS
-    everyone = members(study, populations(study, (2,)))
+    everyone = members(populations(study, (2,)))
     assert [m.activation for m in everyone] == ["tanh"] * 3 + ["relu"] * 3 + ["maxout"] * 3
     places = [(0, 0), (0, 1), (1, 0)]  # program and arm of tanh, relu and maxout
     for member in everyone:
@@ -139,9 +139,9 @@ def test_weights_are_named_by_activation_and_hold_its_members_alone():
     """Every number is the id of its member, so that a wrong row would show."""
     layers = [Dense(2), Act(), Dense(2), Act("prelu"), Dense(1)]
     study = study_of(network=layers, activations=["prelu", "maxout", "tanh"], learning_rates=[0.1, 0.2],
-                     seeds=2, tuning_seeds=[8])  # fmt: skip
+                     seeds=3)  # fmt: skip
     ledger = ledger_of(study, COUNTS, keeps_weights=True)
-    everyone = members(study, populations(study, (2,)))
+    everyone = members(populations(study, (2,)))
     results = results_of(ledger, 2, 1, np.random.default_rng(0))
     first = 0
     for program, found in zip(ledger.programs, results, strict=True):

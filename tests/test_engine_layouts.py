@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.populations import member_of
 
 from actlab.engine import devices
 from actlab.engine.layouts import Batch, Lanes, Stacked, choose, forward, forward_training, function_arguments
 from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue
-from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.layers import (
+    Act,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    LocalResponseNorm,
+    MaxPool,
+    Residual,
+    Scale,
+)
 from actlab.network import build
 from actlab.study import Study
 
@@ -32,22 +47,22 @@ def population_of(layers, activations, shape, rates=(0.1,)):
 
 
 def random_parameters(population, rng):
-    """Parameters (arms, seeds, ...) of all members in NumPy, nothing of them equal or zero."""
+    """Parameters (arms, seeds, ...) of all members in NumPy, nothing of them equal or zero, variances positive."""
     seeds = len(population.seeds)
     keys = jax.eval_shape(lambda n: jax.vmap(jax.random.key)(n), jnp.zeros(seeds, jnp.uint32))
     shapes = jax.eval_shape(functools.partial(initial_parameters, population, STACKED), keys)
-    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), shapes)
+    params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), shapes)
+    for own in params.values():
+        own |= {"variance": np.abs(own["variance"]) + 0.3} if "variance" in own else {}
+    return params
 
 
-def of_member(population, params, arm, seed):
-    """What `Network.apply` takes of one member: a function's parameters lie at the arms of its group."""
-    functions = population.network.act_layers
-    own = {name: {k: v[arm, seed] for k, v in of.items()} for name, of in params.items() if name not in functions}
-    for site, group, shapes in population.acts():
-        if shapes and group.start <= arm < group.stop:
-            values = params[site.name][group.function.name]
-            own[site.name] = {k: v[arm - group.start, seed] for k, v in values.items()}
-    return own
+def direction_among(population, rng):
+    """Where to go from some parameters: anywhere, but for the running statistics, which have no gradient to train."""
+    direction = random_parameters(population, rng)
+    for own in direction.values():
+        own |= {name: np.zeros_like(own[name]) for name in ("mean", "variance") if name in own}
+    return direction
 
 
 def into(layout, tree):
@@ -79,7 +94,7 @@ def numpy_logits(population, params, x):
     return np.array(
         [
             [
-                population.networks[arm.activation].apply(of_member(population, params, i, seed), x[:, seed])
+                population.networks[arm.activation].apply(member_of(population, params, i, seed), x[:, seed])
                 for seed in range(len(population.seeds))
             ]
             for i, arm in enumerate(population.arms)
@@ -107,6 +122,12 @@ CASES = {
     "first an act": ([Act("silu"), Dropout(0.3), Dense(4), Act(per_unit=False), Dense(1)], (3,)),
     "open act on the data": ([Act(), Dense(3), Act("softmax"), Dense(2)], (3,)),
     "flattened image": ([Flatten(), Dense(3), Act(), Dense(2)], (2, 2, 1)),
+    "normalised": ([Scale(-3), BatchNorm(), Dense(4), BatchNorm(), Act(), Dropout(0.3), Dense(2)], (3,)),
+    "blocks": (
+        [Residual([Dense(4), BatchNorm(), Act()]), Residual([Dense(4), Act(), Residual([Dense(3)])]), Act(), Dense(2)],
+        (3,),
+    ),
+    "a block of functions on the data": ([Residual([Act("elu"), Dropout(0.2)]), Dense(3), Act(), Dense(1)], (3,)),
     **{f"random {case}": (random_layers(np.random.default_rng(case)), (3,)) for case in range(4)},
 }
 
@@ -133,7 +154,7 @@ def test_both_layouts_equal_the_network_member_by_member(case):
     for ours, theirs in zip(jax.tree.leaves(one_gradient), jax.tree.leaves(two_gradient), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-11)
     # One direction through all parameters, by a central difference of the NumPy networks.
-    direction = random_parameters(population, rng)
+    direction = direction_among(population, rng)
     ends = [
         np.sum(pull * numpy_logits(population, jax.tree.map(lambda p, d, h=h: p + h * d, params, direction), x))
         for h in (1e-6, -1e-6)
@@ -166,12 +187,25 @@ def test_trainable_function_on_the_data(layout):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_convolutions_and_pools_equal_the_network_member_by_member():
-    layers = [
+IMAGES = {
+    "convolutions and pools": [
         Conv(3, 3, stride=2), Act(), MaxPool(2, 1), Conv(2, 2, padding="valid", bias=False), Act("prelu"),
         Dropout(0.5), Flatten(), Dense(4), Act(), Dense(3),
-    ]  # fmt: skip
-    population = population_of(layers, ["tanh", "prelu"], (9, 7, 2), (0.1, 0.2))
+    ],
+    "normalised and pooled": [
+        Scale(2), BatchNorm(), Conv(3, 3), AvgPool(3, 2, "same"), Act(), LocalResponseNorm(1, 1.0, 0.5),
+        Conv(3, 3), BatchNorm(), MaxPool(3, 2, "same"), Act(per_unit=False), GlobalPool("max"), Dense(3),
+    ],
+    "blocks": [
+        Conv(3), Act(), Residual([Conv(4, stride=2), BatchNorm(), Act(), Residual([Conv(4)])]), Act(), GlobalPool(),
+        Dense(3),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_layers_of_images_equal_the_network_member_by_member(name):
+    population = population_of(IMAGES[name], ["tanh", "prelu"], (9, 7, 2), (0.1, 0.2))
     rng = np.random.default_rng(3)
     with jax.enable_x64(True):
         params = random_parameters(population, rng)
@@ -180,13 +214,84 @@ def test_convolutions_and_pools_equal_the_network_member_by_member():
         logits, gradient = logits_and_gradient(STACKED, population, params, x, np.ones_like(expected))
     np.testing.assert_allclose(logits, expected, rtol=1e-10, atol=1e-10)
     assert gradient["conv1"]["weight"].shape == (4, SEEDS, 3, 3, 2, 3)
-    direction = random_parameters(population, rng)
+    direction = direction_among(population, rng)
     ends = [
         np.sum(numpy_logits(population, jax.tree.map(lambda p, d, h=h: p + h * d, params, direction), x))
         for h in (1e-7, -1e-7)
     ]
     slope = sum(np.sum(g * d) for g, d in zip(jax.tree.leaves(gradient), jax.tree.leaves(direction), strict=True))
     assert slope == pytest.approx((ends[0] - ends[1]) / 2e-7, rel=1e-5)
+
+
+@pytest.mark.parametrize("behind", [[], [MaxPool(2)], [AvgPool(3, 2, "same"), BatchNorm(), Dropout(0.5)]])
+@pytest.mark.parametrize("activation", ["maxout", "prelu"])
+def test_maxout_and_prelu_under_study_behind_convolutions(activation, behind):
+    layers = [Conv(4), *behind, Act(), Conv(4), Act("prelu"), Flatten(), Dense(6), Dropout(0.1), Act(), Dense(2)]
+    population = population_of(layers, [activation], (5, 6, 2), (0.1, 0.2))
+    rng = np.random.default_rng(2)
+    with jax.enable_x64(True):
+        params = random_parameters(population, rng)
+        x = rng.normal(size=(BATCH, SEEDS, 5, 6, 2))
+        expected = numpy_logits(population, params, x)
+        logits, gradient = logits_and_gradient(STACKED, population, params, x, np.ones_like(expected))
+    np.testing.assert_allclose(logits, expected, rtol=1e-10, atol=1e-10)
+    direction = direction_among(population, rng)
+    ends = [
+        np.sum(numpy_logits(population, jax.tree.map(lambda p, d, h=h: p + h * d, params, direction), x))
+        for h in (1e-7, -1e-7)
+    ]
+    slope = sum(np.sum(g * d) for g, d in zip(jax.tree.leaves(gradient), jax.tree.leaves(direction), strict=True))
+    assert slope == pytest.approx((ends[0] - ends[1]) / 2e-7, rel=1e-5)
+
+
+NORMALISED = [BatchNorm(0.5), Dense(4), BatchNorm(), Act(), Residual([Dense(3), BatchNorm(0.8)]), Act("elu"), Dense(2)]
+IMAGE_NORMALISED = [Conv(3), BatchNorm(0.5), Act(), Residual([Conv(4, stride=2), BatchNorm()]), Flatten(), Dense(2)]
+
+
+@pytest.mark.parametrize("weights", [None, [[1, 0, 1, 1, 1], [1, 1, 0, 1, 0]]], ids=["whole", "padded"])
+@pytest.mark.parametrize(
+    ("layout", "layers", "shape"),
+    [(LANES, NORMALISED, (3,)), (STACKED, NORMALISED, (3,)), (STACKED, IMAGE_NORMALISED, (4, 5, 2))],
+    ids=["lanes", "stacked", "images"],
+)
+def test_batches_are_normalised_member_by_member_without_their_padding(layout, layers, shape, weights):
+    """Each member against `Network.apply` on its real samples, and its running statistics against their formula."""
+    population = population_of(layers, ["tanh", "prelu"], shape, (0.1, 0.2))
+    rng = np.random.default_rng(7)
+    with jax.enable_x64(True):
+        params = random_parameters(population, rng)
+        x = rng.normal(size=(BATCH, SEEDS, *shape))
+        batch = Batch(weights=None if weights is None else jnp.asarray(np.array(weights, float).T))
+        logits, statistics = jax.jit(lambda p, x: forward_training(population, layout, p, layout.samples(x), batch))(
+            into(layout, params), x
+        )
+    logits, statistics = back(layout, logits), back(layout, statistics)
+    assert set(statistics) == {name for name in params if name.startswith("batch_norm")}
+    for i, arm in enumerate(population.arms):
+        network = population.networks[arm.activation]
+        for seed in range(SEEDS):
+            own = member_of(population, params, i, seed)
+            real = np.flatnonzero(np.ones(BATCH) if weights is None else weights[seed])
+            expected = network.apply(own, x[real, seed], training=True)
+            np.testing.assert_allclose(logits[i, seed][real], expected, rtol=1e-9, atol=1e-9)
+            found = {name: {k: v[i, seed] for k, v in of.items()} for name, of in statistics.items()}
+            for name, moved in running_statistics(network, own, x[real, seed]).items():
+                for statistic, value in moved.items():
+                    np.testing.assert_allclose(found[name][statistic], value, rtol=1e-9, atol=1e-9)
+
+
+def running_statistics(network, params, x):
+    """Of one member after one batch: every batch normalisation over the network cut off before it."""
+    found = {}
+    for place, site in enumerate(network.sites):
+        if isinstance(site.layer, BatchNorm):
+            # What a block kept is not asked for before its end, so that the network may end anywhere.
+            seen = dataclasses.replace(network, sites=network.sites[:place]).apply(params, x, training=True)
+            seen = seen.reshape(-1, seen.shape[-1])
+            fresh = {"mean": seen.mean(axis=0), "variance": seen.var(axis=0, ddof=1)}
+            momentum, old = site.layer.momentum, params[site.name]
+            found[site.name] = {k: momentum * old[k] + (1 - momentum) * fresh[k] for k in fresh}
+    return found
 
 
 @LAYOUTS
@@ -204,7 +309,7 @@ def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_obser
         expected = [
             [
                 population.networks[arm.activation].apply(
-                    of_member(population, params, i, seed),
+                    member_of(population, params, i, seed),
                     jnp.asarray(x[:, seed]),
                     training=True,
                     key=keys[seed],
@@ -232,7 +337,7 @@ def test_dropout_draws_by_seed_and_place_as_the_network_does(layout):
     for arm, name in enumerate(("tanh", "elu")):
         for seed in range(SEEDS):
             apply = jax.jit(functools.partial(population.networks[name].apply, training=True))
-            expected = apply(of_member(population, params, arm, seed), x[:, seed], key=keys[seed])
+            expected = apply(member_of(population, params, arm, seed), x[:, seed], key=keys[seed])
             np.testing.assert_allclose(found[arm, seed], expected, rtol=1e-4, atol=1e-5)
     assert not np.allclose(found, numpy_logits(population, params, x), rtol=1e-2)
 
@@ -264,7 +369,7 @@ def test_what_is_seen_are_inputs_and_outputs_of_every_act(layout):
     _, seen = forward(population, layout, into(layout, params), layout.samples(jnp.asarray(x)))
     for arm, name in enumerate(("tanh", "relu")):
         for seed in range(SEEDS):
-            own = of_member(population, params, arm, seed)
+            own = member_of(population, params, arm, seed)
             before = x[:, seed] @ own["dense1"]["weight"] + own["dense1"]["bias"]
             after = np.tanh(before) if name == "tanh" else np.maximum(before, 0)
             wide = after @ own["dense2"]["weight"] + own["dense2"]["bias"]
@@ -342,6 +447,10 @@ def test_functions_that_mix_units_are_told_where_these_are():
         ([Flatten(), Dense(2), Act()], (4, 4, 2), "stacked"),
         ([Conv(2, 1), Act(), Flatten(), Dense(2)], (2, 2, 1), "stacked"),
         ([MaxPool(2), Flatten(), Act(), Dense(2)], (4, 4, 1), "stacked"),
+        ([Scale(2), Dense(4), BatchNorm(), Act(), Residual([Dense(4)]), Residual([Dense(3)]), Act()], (2,), "lanes"),
+        ([Dense(8), Act(), LocalResponseNorm(), Dense(2)], (2,), "stacked"),
+        ([GlobalPool(), Dense(8), Act(), Dense(2)], (2, 2, 1), "stacked"),
+        ([Residual([Flatten(), Dense(2)]), Act()], (17,), "stacked"),
     ],
 )
 def test_lanes_are_for_small_fully_connected_networks(layers, shape, name):

@@ -7,25 +7,23 @@ import itertools
 import numpy as np
 import pytest
 
-from actlab.engine.population import Arm, Group, all_seeds, members, populations
+from actlab.engine.population import Group, members, populations
 from actlab.functions import catalogue
 from actlab.layers import Act, Dense
-from actlab.study import Study
+from actlab.study import Arm, Study
 
 LAYERS = [Dense(4), Act(), Dense(4), Act("prelu", per_unit=False), Dense(1)]
 
 
-def study_of(activations, rates=(0.1, 0.02), seeds=(4, 1), tuning=(9,), layers=LAYERS, **changes):
-    return Study(
-        network=layers, activations=activations, learning_rates=rates, seeds=seeds, tuning_seeds=tuning, **changes
-    )
+def study_of(activations, rates=(0.1, 0.02), seeds=(4, 1), layers=LAYERS, **changes):
+    return Study(network=layers, activations=activations, learning_rates=rates, seeds=seeds, **changes)
 
 
 def test_maxout_in_the_middle_of_the_list_stands_alone_and_last():
     first, second = populations(study_of(["tanh", "maxout", "prelu", "softmax"]), (2,))
     assert list(first.networks) == ["tanh", "prelu", "softmax"]
     assert list(second.networks) == ["maxout"]
-    assert first.seeds == second.seeds == (4, 1, 9)
+    assert first.seeds == second.seeds == (4, 1)
     assert first.arms == tuple(Arm(name, rate) for name in ("tanh", "prelu", "softmax") for rate in (0.1, 0.02))
     assert second.arms == (Arm("maxout", 0.1), Arm("maxout", 0.02))
     assert first.network.activation.name == "tanh"
@@ -48,6 +46,19 @@ def test_groups_are_the_arms_of_each_function_one_after_the_other():
         assert [arm.learning_rate for arm in own] == [0.3, 0.1, 0.2]
 
 
+def test_groups_hold_as_many_arms_as_their_function_has_contests():
+    """Tanh is at its best at the stated rate: what would be the same arm twice is one."""
+    chosen = {"stated": {"relu": 0.2, "tanh": 0.1, "elu": 0.3}, "gain": {"relu": 0.1, "tanh": 0.1, "elu": 0.3}}
+    study = study_of(["relu", "tanh", "elu"], stated_rate=0.1, init="gain", chosen_rates=chosen)
+    (population,) = populations(study, (2,))
+    assert [(group.start, group.stop) for group in population.groups] == [(0, 3), (3, 5), (5, 8)]
+    assert population.arms[3:5] == (Arm("tanh", 0.1), Arm("tanh", 0.1, "gain"))
+    found = members((population,))
+    assert [(m.activation, m.learning_rate, m.init) for m in found[::2]] == [
+        (arm.activation, arm.learning_rate, arm.init) for arm in population.arms
+    ]
+
+
 def test_a_fixed_function_has_one_group_of_all_arms():
     (population,) = populations(study_of(["tanh", "prelu"]), (2,))
     sites = {site.name: site for site in population.network.sites}
@@ -68,12 +79,11 @@ def test_trainable_parameters_are_listed_place_by_place():
 
 
 def test_members_are_numbered_arm_by_arm_and_seed_by_seed():
-    study = study_of(["relu", "maxout", "tanh"])
-    found = members(study, populations(study, (2,)))
-    expected = list(itertools.product(["relu", "tanh", "maxout"], [0.1, 0.02], [4, 1, 9]))
-    assert [(m.activation, m.learning_rate, m.seed) for m in found] == expected
-    assert [m.id for m in found] == list(range(18))
-    assert [m.tuning for m in found] == [False, False, True] * 6
+    study = study_of(["relu", "maxout", "tanh"], init="critical")
+    found = members(populations(study, (2,)))
+    expected = list(itertools.product(["relu", "tanh", "maxout"], ["stated", "critical"], [0.1, 0.02], [4, 1]))
+    assert [(m.activation, m.init, m.learning_rate, m.seed) for m in found] == expected
+    assert [m.id for m in found] == list(range(24))
     assert all(m.diverged_epoch is None and m.diverged_reason is None for m in found)
 
 
@@ -84,10 +94,10 @@ def test_the_place_of_a_member_is_its_row_in_an_array_of_arms_and_seeds(case):
     names = ["relu", "maxout", "prelu", "softmax", "elu", "silu", "sigmoid"]
     activations = rng.permutation(names)[: rng.integers(1, 8)].tolist()
     rates = rng.permutation([0.001, 0.003, 0.01, 0.03])[: rng.integers(1, 5)].tolist()
-    seeds = rng.permutation(50)[: rng.integers(2, 9)].tolist()
-    study = study_of(activations, rates, seeds[1:], seeds[:1])
+    seeds = rng.permutation(50)[: rng.integers(1, 9)].tolist()
+    study = study_of(activations, rates, seeds)
     groups = populations(study, (3,))
-    found = members(study, groups)
+    found = members(groups)
     rows = []
     for population in groups:
         for arm in population.arms:
@@ -98,13 +108,12 @@ def test_the_place_of_a_member_is_its_row_in_an_array_of_arms_and_seeds(case):
     assert [(m.activation, m.learning_rate, m.seed) for m in found] == rows
     assert set(rows) == set(itertools.product(activations, rates, seeds))
     assert len(rows) == len(activations) * len(rates) * len(seeds)
-    assert {m.seed for m in found if m.tuning} == set(seeds[:1])
 
 
-def test_tuning_seeds_follow_those_of_the_report():
-    study = Study(activations=["relu"], learning_rates=[0.1, 0.2], seeds=[7, 3])
-    assert all_seeds(study) == (7, 3, 8, 9, 10)
-    assert all_seeds(Study(activations=["relu"], seeds=2)) == (0, 1)
+def test_tuning_seeds_are_nobodys():
+    study = study_of(["relu"], seeds=[7, 3])
+    assert study.tuning_seeds == (8, 9, 10)
+    assert {m.seed for m in members(populations(study, (2,)))} == {7, 3}
 
 
 @pytest.mark.parametrize("match", ["units", "parameters"])

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from tests.populations import all_by_member, by_member, initial, into, populations_of
 
 from actlab.engine import devices, training
 from actlab.engine.layouts import Lanes, Stacked
-from actlab.engine.population import populations
-from actlab.engine.training import correct, initial_parameters, learning_rate_tree, mean_loss, sample_losses
+from actlab.engine.training import correct, learning_rate_tree, mean_loss, sample_losses
 from actlab.layers import Act, Dense
-from actlab.study import SGD, Adam, AdamW, RMSProp, Study
+from actlab.study import SGD, Adam, AdamW, RMSProp
 
 devices.prepare()
 
@@ -21,16 +21,6 @@ LAYOUTS = pytest.mark.parametrize("layout", [Lanes(), Stacked()], ids=lambda lay
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
 EXTREMES = [-1e4, -100.0, -20.0, -1.5, -1e-3, 0.0, 1e-3, 1.5, 20.0, 100.0, 1e4]
-
-
-def into(layout, members_first):
-    """(arms, seeds, samples, ...) -> the layout."""
-    return members_first if layout.name == "stacked" else np.moveaxis(members_first, (0, 1), (-2, -1))
-
-
-def by_member(layout, array):
-    """An array in the layout -> (arms, seeds, samples, ...)."""
-    return np.asarray(array if layout.name == "stacked" else np.moveaxis(array, (-2, -1), (0, 1)))
 
 
 def losses_and_gradient(layout, logits, y):
@@ -131,33 +121,19 @@ def test_padding_has_no_part_in_the_mean(layout):
     assert float(whole) == pytest.approx(losses.mean(axis=-1).sum(), rel=1e-6)
 
 
-def population_of(layers, activations, rates=(0.1,), seeds=3):
-    study = Study(network=layers, activations=activations, learning_rates=rates, seeds=seeds)
-    return populations(study, (2,))
-
-
-def initial(population, layout, seeds):
-    def draw(numbers):
-        return initial_parameters(population, layout, jax.vmap(jax.random.key)(numbers))
-
-    return jax.jit(draw)(np.arange(seeds, dtype=np.uint32))
-
-
-def all_by_member(layout, tree):
-    return jax.tree.map(lambda leaf: by_member(layout, leaf), tree)
-
-
 @LAYOUTS
 @pytest.mark.parametrize("last", [3, 5])
 def test_a_padded_batch_trains_as_a_loop_over_its_real_samples(layout, last):
     """Seven samples in batches of 4: the second batch holds 3 and one that is padding."""
-    (population,) = population_of([Dense(3), Act(), Dense(1)], ["tanh", "elu"])
+    (population,) = populations_of([Dense(3), Act(), Dense(1)], ["tanh", "elu"])
     rng = np.random.default_rng(last)
     x, y = rng.normal(size=(7, 2)).astype(np.float32), rng.integers(2, size=7).astype(np.int32)
     order = np.stack([[last, 1, 6, -1], [0, last, 2, -1], [6, 5, 4, -1]], axis=1).astype(np.int32)
     params = initial(population, layout, 3)
     data = {"x_train": jnp.asarray(x), "y_train": jnp.asarray(y)}
-    gradient = jax.jit(jax.grad(lambda p: training.batch_loss(population, layout, p, data, jnp.asarray(order), None)[0]))
+    gradient = jax.jit(
+        jax.grad(lambda p: training.batch_loss(population, layout, p, data, jnp.asarray(order), None)[0])
+    )
     found, start = all_by_member(layout, gradient(params)), all_by_member(layout, params)
     functions = {"tanh": torch.tanh, "elu": torch.nn.functional.elu}
     for arm, name in enumerate(functions):
@@ -208,7 +184,7 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
     """Two learning rates as two arms of one call; Σ c/2·(w − 1)², another c for every weight."""
     settings, make = OPTIMISERS[name]
     rates = (0.03, 0.4)
-    (population,) = population_of([Dense(2), Act(), Dense(1)], ["prelu"], rates, seeds=2)
+    (population,) = populations_of([Dense(2), Act(), Dense(1)], ["prelu"], rates, seeds=2)
 
     def steepness(shape):
         return np.linspace(0.2, 1.5, int(np.prod(shape))).reshape(shape)
@@ -265,7 +241,7 @@ LAYERS = [Dense(4), Act(), Dense(3), Act("prelu", per_unit=False), Dense(1)]
 
 @LAYOUTS
 def test_every_parameter_gets_the_learning_rates_of_its_own_arms(layout):
-    (population,) = population_of(LAYERS, ["tanh", "prelu"], (0.1, 0.2))
+    (population,) = populations_of(LAYERS, ["tanh", "prelu"], (0.1, 0.2))
     params = initial(population, layout, 3)
     rates = jnp.array([1.0, 2.0, 3.0, 4.0])
     tree = learning_rate_tree(population, layout, params, rates)
@@ -283,7 +259,7 @@ def test_every_parameter_gets_the_learning_rates_of_its_own_arms(layout):
 
 @LAYOUTS
 def test_arms_start_equal_and_seeds_differ(layout):
-    (population,) = population_of(LAYERS, ["tanh", "prelu"], (0.1, 0.2))
+    (population,) = populations_of(LAYERS, ["tanh", "prelu"], (0.1, 0.2))
     params = initial(population, layout, 4)
     found = all_by_member(layout, params)
     drawn = [jax.jit(population.network.init)(jax.random.key(seed)) for seed in range(4)]
@@ -300,7 +276,7 @@ def test_arms_start_equal_and_seeds_differ(layout):
 
 
 def test_layers_of_one_shape_start_equal_in_all_populations():
-    narrow, wide = population_of([Dense(4), Act(), Dense(3), Act("tanh"), Dense(1)], ["relu", "maxout"])
+    narrow, wide = populations_of([Dense(4), Act(), Dense(3), Act("tanh"), Dense(1)], ["relu", "maxout"])
     ours, theirs = (initial(population, Stacked(), 3) for population in (narrow, wide))
     assert ours["dense1"]["weight"].shape == (1, 3, 2, 4)
     assert theirs["dense1"]["weight"].shape == (1, 3, 2, 8)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from tests.torch_networks import TorchNetwork, channels_first, channels_last
 
+from actlab import engine
 from actlab.engine import devices
 from actlab.errors import InvalidNetwork, InvalidStudy
 from actlab.layers import (
@@ -31,6 +32,7 @@ from actlab.layers import (
 from actlab.network import build
 from actlab.study import Study, from_toml
 from actlab.study.settings import LAYERS
+from actlab.tasks.task import build as build_task
 
 devices.prepare()
 WINDOWS = [(2, 2), (3, 2), (3, 1), (2, 3)]
@@ -379,3 +381,32 @@ def test_a_misspelt_layer_in_a_block_of_a_study_file_gets_the_nearest(tmp_path):
         with pytest.raises(InvalidStudy) as refused:
             from_toml(tmp_path / "study.toml")
         assert sentence in str(refused.value)
+
+
+def test_what_is_recorded_of_such_a_network_runs_in_numpy(tmp_path):
+    """Two populations, one of them with a projection; weights and running statistics of every epoch."""
+    layers = [
+        Conv(4, stride=2), BatchNorm(), Act(), Residual([Conv(4, l2=0.02), BatchNorm(), Dropout(0.2)]), Act(),
+        GlobalPool(), Dense(3, l2=0.01),
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    parts = [(rng.normal(size=(n, 6, 6, 1)).astype(np.float32), np.arange(n) % 3) for n in (70, 30, 40)]
+    task = build_task("made up", *parts, provenance="a random number generator")
+    study = Study(
+        task="made up", network=layers, activations=["relu", "prelu", "maxout", "rrelu"], seeds=2, epochs=3, batch=16
+    )
+    recording = engine.run(study, tmp_path / "run", task=task)
+    penalty = recording.probes["penalty"]
+    assert penalty.shape == (4, len(recording.members))
+    for member in recording.members:
+        network = recording.network(member.activation)
+        for epoch in range(4):
+            params = recording.weights(member, epoch)
+            assert ("join1" in params) == (member.activation == "maxout")
+            running = params["batch_norm1"]
+            assert (epoch == 0) == (not running["mean"].any() and (running["variance"] == 1).all())
+            right = network.apply(params, task.x_test).argmax(axis=1) == task.y_test
+            assert right.mean() == pytest.approx(recording.metrics["test_accuracy"][epoch, member.id], abs=1e-6)
+            squares = {name: np.sum(np.square(own["weight"])) for name, own in params.items() if "weight" in own}
+            expected = 0.01 * squares["conv2"] + 0.005 * squares["dense1"] + 0.01 * squares.get("join1", 0)
+            assert penalty[epoch, member.id] == pytest.approx(expected, rel=1e-5)

@@ -266,7 +266,8 @@ def test_maxout_and_prelu_behind_any_layer_keep_their_units(name, between):
         (
             [Flatten(), GlobalPool()],
             (2, 2, 1),
-            "2×2×1 → flatten1 4 → global_pool1: GlobalPool takes images (height × width × channels) and got vectors of 4.",
+            "2×2×1 → flatten1 4 → global_pool1: GlobalPool takes images (height × width × channels) and got vectors "
+            "of 4.",
         ),
         (
             [AvgPool(5)],

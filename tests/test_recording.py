@@ -45,7 +45,7 @@ def files(directory):
 
 
 def test_metrics_probes_and_members_come_back_in_their_order(tmp_path):
-    made_up = study(seeds=[7, 3], learning_rates=[0.1, 0.01], tuning_seeds=[11])
+    made_up = study(seeds=[7, 3], learning_rates=[0.1, 0.01], init="gain")
     writer = started(tmp_path / "run", made_up)
     parts = [chunk(first, 3, made_up) for first in (0, 3, 6)]
     for part in parts:
@@ -55,7 +55,7 @@ def test_metrics_probes_and_members_come_back_in_their_order(tmp_path):
     recording = load(tmp_path / "run")
     assert recording.study == made_up
     assert list(recording.members) == members_of(made_up, {})
-    assert sum(member.tuning for member in recording.members) == 6
+    assert [member.init for member in recording.members] == (["stated"] * 4 + ["gain"] * 4) * 3
     assert (recording.epochs, recording.complete) == (8, True)
     for name in METRICS:
         np.testing.assert_array_equal(recording.metrics[name], np.concatenate([m[name] for _, m, _, _ in parts]))
@@ -460,7 +460,7 @@ def test_another_version_of_the_schema(tmp_path):
     connection = sqlite3.connect(tmp_path / "run" / "study.db", isolation_level=None)
     connection.execute("UPDATE facts SET value = '99' WHERE name = 'schema'")
     connection.close()
-    with pytest.raises(InvalidRecording, match="has schema 99, this version of actlab reads 1"):
+    with pytest.raises(InvalidRecording, match="has schema 99, this version of actlab reads 2"):
         load(tmp_path / "run")
 
 

@@ -195,6 +195,7 @@ def test_the_gradient_at_the_first_convolution(tmp_path):
     assert [rows["tanh"][q] for q in ("p10", "p50", "p90")] == pytest.approx([10**-2.9, 10**-2.5, 10**-2.1])
     assert finding["layer"] == "conv1"
     assert "tanh 0.2, relu 0.2, sigmoid 2e-05" in finding["sentence"]
+    assert "from 0.001 to 0.008 with tanh and from 0 to 0 with sigmoid" in finding["sentence"]
     assert np.isnan(gradient_sizes(recording, entries(recording)[1], 1)).all()
 
 
@@ -303,7 +304,20 @@ def test_one_seed_has_no_noise_to_compare_with(tmp_path):
 def test_more_pairs_than_can_be_told_are_counted():
     names = ["a", "b", "c", "d", "e"]
     rows = [comparison(a, b, 0.01, (-0.1, 0.1)) for i, a in enumerate(names) for b in names[i + 1 :]]
-    assert "and 7 pairs with smaller differences" in within_noise(rows, names)["sentence"]
+    assert within_noise(rows, names)["sentence"].endswith("and 7 pairs more.")
+
+
+def test_the_rectifiers_are_told_first_then_the_closest():
+    names = ["elu", "tanh", "leaky_relu", "relu", "sigmoid"]
+    rows = [
+        comparison(a, b, 0.1 * (i + j), (0.01, 0.9)) for i, a in enumerate(names) for j, b in enumerate(names[i + 1 :])
+    ]
+    told = within_noise(rows, names)["evidence"]["pairs"]
+    assert {frozenset((row["a"], row["b"])) for row in told[:3]} == {
+        frozenset(pair) for pair in (("elu", "relu"), ("elu", "leaky_relu"), ("leaky_relu", "relu"))
+    }
+    sizes = [row["difference"] for row in told]
+    assert sizes[3:] == sorted(sizes[3:])
 
 
 # Really trained.

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 from scipy import stats
-from tests.synthetic_recording import members_of, record, study
+from tests.synthetic_recording import CHOSEN, members_of, record, record_contests, study
 
 from actlab.statistics import entries, headline, json_safe, mean_interval, summarise
 from actlab.study import Milestone
@@ -224,7 +224,7 @@ class TestDiverged:
         assert row["diverged_members"][0] == {
             "seed": 2,
             "learning_rate": 0.05,
-            "tuning": False,
+            "init": "stated",
             "epoch": 3,
             "reason": "loss is not finite",
         }
@@ -275,58 +275,66 @@ class TestDiverged:
 
 
 class TestLearningRates:
+    """Rates that still wait to be chosen from, as in the recordings of the tuning."""
+
     RATES = (0.1, 0.001, 0.01)
     BEST = MappingProxyType({"sigmoid": 0.1, "tanh": 0.01, "relu": 0.001})
 
-    def made_up(self):
-        return study(learning_rates=self.RATES, seeds=3, tuning_seeds=(7, 8))
+    def made_up(self, **settings):
+        return study(learning_rates=self.RATES, seeds=2, **settings)
 
     def metrics(self):
-        """Tuning members say BEST on validation; those reported say otherwise, and so does the test set."""
+        """The validation set says BEST; the test set says that smaller ones are better."""
 
         def validation_loss(member):
-            right = member.learning_rate == self.BEST[member.activation]
-            return 0.1 if right == member.tuning else 0.5
+            return 0.1 if member.learning_rate == self.BEST[member.activation] else 0.5
 
-        def test_accuracy(member):
-            return 0.99 if member.tuning else 0.9 - member.learning_rate
+        return {"validation_loss": validation_loss, "test_accuracy": lambda member: 0.9 - member.learning_rate}
 
-        return {"validation_loss": validation_loss, "test_accuracy": test_accuracy}
-
-    def test_each_has_its_own_chosen_on_tuning_members(self, tmp_path):
+    def test_each_has_its_own_chosen_on_validation_data(self, tmp_path):
         summary = summarise(record(tmp_path / "run", self.made_up(), metrics=self.metrics()))
         found = rows(summary)
         assert {name: row["learning_rate"] for name, row in found.items()} == self.BEST
         for name, row in found.items():
-            assert row["seeds"] == [0, 1, 2]
-            assert row["test_accuracy"]["values"] == pytest.approx([0.9 - self.BEST[name]] * 3)
+            assert row["seeds"] == [0, 1]
+            assert row["test_accuracy"]["values"] == pytest.approx([0.9 - self.BEST[name]] * 2)
+        assert summary["contest"]["name"] == "best"
+        assert summary["contests"] == summary["tuning"] == []
 
     def test_the_edge_of_the_grid_is_flagged(self, tmp_path):
         summary = summarise(record(tmp_path / "run", self.made_up(), metrics=self.metrics()))
         flags = {name: row["learning_rate_at_edge"] for name, row in rows(summary).items()}
         assert flags == {"sigmoid": True, "tanh": False, "relu": True}
-        edges = said(summary, "at the edge")
-        assert "sigmoid is 0.1" in edges[1]
-        assert "a larger one" in edges[1]
-        assert "relu is 0.001" in edges[0]
-        assert "a smaller one" in edges[0]
+        smaller, larger = sorted(said(summary, "at the edge"))
+        assert "relu is 0.001" in smaller
+        assert "a smaller one" in smaller
+        assert "sigmoid is 0.1" in larger
+        assert "a larger one" in larger
 
     def test_a_diverged_member_is_infinitely_bad(self, tmp_path):
-        diverged = {("tanh", 0.01, 8): (2, "loss is not finite")}
+        diverged = {("tanh", 0.01, 1): (2, "loss is not finite")}
         recording = record(tmp_path / "run", self.made_up(), metrics=self.metrics(), diverged=diverged)
         row = rows(summarise(recording))["tanh"]
         assert row["learning_rate"] == 0.001
         assert row["diverged"] == 0
-        assert row["diverged_members"][0]["tuning"] is True
+        assert [member["learning_rate"] for member in row["diverged_members"]] == [0.01]
 
     def test_where_all_diverge_the_fewest_count(self, tmp_path):
-        diverged = {("tanh", rate, seed): (2, "loss is not finite") for rate in self.RATES for seed in (7, 8)}
-        del diverged["tanh", 0.1, 7]
+        diverged = {("tanh", rate, seed): (2, "loss is not finite") for rate in self.RATES for seed in (0, 1)}
+        del diverged["tanh", 0.1, 0]
         recording = record(tmp_path / "run", self.made_up(), metrics=self.metrics(), diverged=diverged)
         assert rows(summarise(recording))["tanh"]["learning_rate"] == 0.1
-        del diverged["tanh", 0.01, 7]
+        del diverged["tanh", 0.01, 0]
         recording = record(tmp_path / "other", self.made_up(), metrics=self.metrics(), diverged=diverged)
         assert rows(summarise(recording))["tanh"]["learning_rate"] == 0.01
+
+    def test_other_initial_weights_do_not_count(self, tmp_path):
+        def loss(member):
+            return 0.1 if (member.init, member.learning_rate) in (("gain", 0.1), ("stated", 0.01)) else 0.5
+
+        recording = record(tmp_path / "run", self.made_up(init="gain"), metrics={"validation_loss": loss})
+        assert {entry.learning_rate for entry in entries(recording)} == {0.01}
+        assert {member.init for entry in entries(recording) for member in entry.members} == {"stated"}
 
     def test_a_single_rate_has_no_edge(self, plain):
         row = summarise(plain)["activations"][0]
@@ -340,6 +348,114 @@ class TestLearningRates:
         entry = entries(recording)[0]
         assert [member.seed for member in entry.members] == [5, 2, 9]
         assert entry.columns == (2, 1, 0)
+
+
+class TestContests:
+    def metrics(self):
+        """As a function of the arm alone, so that a wrong member would show."""
+
+        def accuracy(member):
+            bonus = {"stated": 0.0, "gain": 0.1}[member.init]
+            return 0.5 + member.learning_rate / 2 + bonus + 0.01 * list(FINALS).index(member.activation)
+
+        return {"test_accuracy": accuracy, "validation_accuracy": accuracy}
+
+    def test_the_best_rates_come_first_then_the_stated_settings_then_other_weights(self, tmp_path):
+        summary = summarise(record_contests(tmp_path / "run", self.metrics()))
+        contests = [{**summary, **summary["contest"]}, *summary["contests"]]
+        assert [contest["name"] for contest in contests] == ["best", "stated", "gain"]
+        rates = {"best": CHOSEN["stated"], "stated": dict.fromkeys(FINALS, 0.1), "gain": CHOSEN["gain"]}
+        for contest in contests:
+            assert len({contest["title"] for contest in contests}) == 3
+            found = rows(contest)
+            for place, name in enumerate(FINALS):
+                rate = rates[contest["name"]][name]
+                expected = 0.5 + rate / 2 + 0.1 * (contest["name"] == "gain") + 0.01 * place
+                assert found[name]["learning_rate"] == rate
+                assert found[name]["seeds"] == list(range(7))
+                assert found[name]["test_accuracy"]["values"] == pytest.approx([expected] * 7)
+            means = [row["test_accuracy"]["mean"] for row in contest["activations"]]
+            assert means == sorted(means, reverse=True)
+            best = contest["activations"][0]
+            assert contest["headline"].startswith(f"{best['name']} is best")
+            assert contest["comparisons"][0]["a"] == best["name"]
+            assert contest["comparisons"][0]["difference"] == pytest.approx(means[0] - means[1])
+        assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+    def test_one_target_serves_all(self, tmp_path):
+        summary = summarise(record_contests(tmp_path / "run", self.metrics()))
+        targets = {
+            row["epochs_to_target"]["target"]
+            for contest in (summary, *summary["contests"])
+            for row in contest["activations"]
+        }
+        assert [*targets] == pytest.approx([0.95 * 0.7])
+        assert rows(summary["contests"][0])["sigmoid"]["epochs_to_target"]["reached"] == 0
+
+    def test_an_arm_of_two_contests_is_trained_once(self, tmp_path):
+        recording = record_contests(tmp_path / "run")
+        arms = {(m.activation, m.learning_rate, m.init) for m in recording.members}
+        # Tanh and relu are at their best at the stated rate.
+        assert len(recording.members) == 7 * len(arms) == 7 * (3 + 1 + 3)
+
+    def test_what_was_tried_is_said_and_kept(self, tmp_path):
+        summary = summarise(record_contests(tmp_path / "run"))
+        assert len(summary["tuning"]) == 18
+        assert said(summary, "after 8 epochs with the seeds 7, 8 and 9, which serve nothing else.")
+        assert said(
+            summary, "relu with weights scaled by its gain: every learning rate tried diverged, from 0.05 to 0.2."
+        )
+        assert len(said(summary, "diverged")) == 1
+        assert not said(summary, "held out of the training data")
+        held = summarise(record_contests(tmp_path / "test", validation="test"))
+        assert said(held, "mean validation loss on samples held out of the training data after 8 epochs")
+
+    def test_edges_are_those_of_what_was_tried_in_every_contest(self, tmp_path):
+        summary = summarise(record_contests(tmp_path / "run"))
+        flags = {
+            contest["name"]: {row["name"] for row in contest["activations"] if row["learning_rate_at_edge"]}
+            for contest in ({**summary, **summary["contest"]}, *summary["contests"])
+        }
+        assert flags == {"best": {"sigmoid"}, "stated": set(), "gain": {"tanh", "relu"}}
+        assert said(summary, "at the edge") == [
+            "The best learning rate of sigmoid is 0.4, at the edge of those tried: a larger one may be better.",
+            "The best learning rate of tanh with weights scaled by its gain is 0.2, at the edge of those tried: a "
+            "larger one may be better.",
+            "The best learning rate of relu with weights scaled by its gain is 0.05, at the edge of those tried: a "
+            "smaller one may be better.",
+        ]
+
+    def test_members_that_diverged_are_named_with_their_contest(self, tmp_path):
+        diverged = {("sigmoid", 0.1, 2): (3, "loss is not finite"), ("sigmoid", 0.2, 1): (4, "loss is not finite")}
+        summary = summarise(record_contests(tmp_path / "run", diverged=diverged))
+        assert said(summary, "sigmoid with the settings as stated: 1 of 7 members diverged, the first at epoch 3")
+        assert said(summary, "sigmoid with weights scaled by its gain: 1 of 7 members diverged, the first at epoch 4")
+        row = rows(summary)["sigmoid"]
+        assert row["diverged"] == 0
+        assert {member["init"] for member in row["diverged_members"]} == {"stated", "gain"}
+
+    def test_members_of_two_contests_are_named_once(self, tmp_path):
+        diverged = {("tanh", 0.1, 2): (3, "loss is not finite")}
+        (note,) = said(summarise(record_contests(tmp_path / "run", diverged=diverged)), "members diverged")
+        assert note.startswith("tanh: 1 of 7 members diverged")
+
+    @pytest.mark.parametrize(
+        ("init", "words"), [("gain", "no gain is known"), ("critical", "no mean-field critical point is known")]
+    )
+    def test_functions_without_weights_of_their_own_are_named(self, tmp_path, init, words):
+        recording = record(tmp_path / "run", study(init=init))
+        known = {"facts": {init: 1.0}}
+        recording.functions |= {"tanh": known, "sigmoid": {"facts": {init: None}}, "relu": known}
+        assert said(summarise(recording), words) == [f"sigmoid: {words}, the weights are as stated."]
+        recording.functions["sigmoid"] = known
+        assert not said(summarise(recording), words)
+
+    def test_one_rate_and_other_weights_make_two(self, tmp_path):
+        summary = summarise(record(tmp_path / "run", study(init="critical")))
+        assert summary["contest"] == {"name": "stated", "title": "the settings as stated, alike for all"}
+        (other,) = summary["contests"]
+        assert (other["name"], other["title"]) == ("critical", "weights at each function's mean-field critical point")
+        assert not said(summary, "learning rate")
 
 
 class TestSeeds:
@@ -448,5 +564,5 @@ class TestHeadline:
 
 
 def test_made_up_members_are_all_there():
-    made_up = study(learning_rates=(0.1, 0.01), seeds=2, tuning_seeds=(5,))
-    assert len(members_of(made_up, {})) == 3 * 2 * 3
+    made_up = study(learning_rates=(0.1, 0.01), init="gain", seeds=2)
+    assert len(members_of(made_up, {})) == 3 * 2 * 2 * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def test_defaults_are_the_digits_comparison():
     assert (study.task, study.activations, study.seeds) == ("digits", EIGHT, tuple(range(10)))
     assert (study.epochs, study.batch, study.optimiser, study.match) == (40, 32, Adam(), "units")
     assert (study.network, study.learning_rates, study.tuning_seeds, study.digest) == (None, None, (), None)
+    assert (study.validation, study.init, study.stated_rate, study.chosen_rates) == ("held-out", "stated", None, None)
 
 
 def test_one_line_of_a_file_is_enough(tmp_path):
@@ -108,6 +110,36 @@ def test_several_rates_are_chosen_on_seeds_of_their_own(seeds, tuning):
     assert Study(seeds=seeds, learning_rates=[0.1, 0.01]).tuning_seeds == tuning
     assert Study(seeds=seeds, learning_rates=[0.1]).tuning_seeds == ()
     assert Study(seeds=seeds, learning_rates=[0.1, 0.01], tuning_seeds=[77]).tuning_seeds == (77,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rates"),
+    [
+        ({}, [0.0001, 0.000316, 0.001, 0.00316, 0.01]),
+        ({"optimiser": "sgd"}, [0.005, 0.0158, 0.05, 0.158, 0.5]),
+        ({"optimiser": {"name": "sgd", "momentum": 0.9}}, [0.005, 0.0158, 0.05, 0.158, 0.5]),
+        ({"optimiser": SGD()}, [0.005, 0.0158, 0.05, 0.158, 0.5]),
+        ({"stated_rate": 0.02}, [0.002, 0.00632, 0.02, 0.0632, 0.2]),
+    ],
+    ids=str,
+)
+def test_rates_of_ones_own_accord_lie_around_the_stated_or_the_usual_one(settings, rates):
+    study = Study(learning_rates="auto", **settings)
+    assert list(study.learning_rates) == rates
+    assert study.tuning_seeds == (10, 11, 12)
+    assert study.stated_rate == settings.get("stated_rate")
+    ratios = np.divide(study.learning_rates[1:], study.learning_rates[:-1])
+    np.testing.assert_allclose(ratios, math.sqrt(10), rtol=3e-3)
+
+
+def test_what_was_chosen_is_kept_and_does_not_make_another_study(tmp_path):
+    asked = Study(activations=["relu", "tanh"], learning_rates=[0.1, 0.01], stated_rate=0.1, init="gain")
+    chosen = {"stated": {"relu": 0.1, "tanh": 0.01}, "gain": {"relu": 0.3, "tanh": 0.1}}
+    run = asked.model_copy(update={"chosen_rates": chosen})
+    assert run.identity == asked.identity
+    (tmp_path / "a.toml").write_text(run.to_toml(), encoding="utf-8")
+    assert from_toml(tmp_path / "a.toml") == run
+    assert asked.model_copy(update={"init": "critical"}).identity != asked.identity
 
 
 # What is refused: the file, the line, the sentence
@@ -139,6 +171,30 @@ REFUSED = [
     ('activations = ["silu", "swish"]', 1, "activations: 'silu' is named twice."),
     ('name = "reul"\nactivations = [\n "relu",\n "reul",\n]', 4, "unknown activation 'reul': did you mean 'relu'?"),
     ('name = "reul"\nactivations = "relu, reul"', 2, "unknown activation 'reul': did you mean 'relu'?"),
+    ("stated_rate = 0.1", 1, "stated_rate stands beside several learning_rates: leave it out, or give several."),
+    (
+        "learning_rates = [0.1]\n[chosen_rates.stated]\nrelu = 0.1",
+        1,
+        "chosen_rates stands beside several learning_rates: leave it out, or give several.",
+    ),
+    (
+        'learning_rates = [0.1, 0.2]\nactivations = ["relu", "elu"]\n[chosen_rates.stated]\nrelu = 0.1',
+        1,
+        "chosen_rates lacks some of the activations: leave it out, and they are chosen anew.",
+    ),
+    (
+        'learning_rates = [0.1, 0.2]\nactivations = ["relu"]\ninit = "gain"\n[chosen_rates.stated]\nrelu = 0.1',
+        1,
+        "chosen_rates lacks some of the activations: leave it out, and they are chosen anew.",
+    ),
+    ('stated_rate = "x"\nlearning_rates = "auto"', 1, "stated_rate: a number is expected, got 'x'."),
+    (
+        'learning_rates = "automatic"',
+        1,
+        "learning_rates: 'auto', a number or a list of numbers is expected, got 'automatic'.",
+    ),
+    ('init = "he"', 1, "init: 'stated', 'gain' or 'critical' is expected, got 'he'."),
+    ('validation = "held"', 1, "validation: 'held-out' or 'test' is expected, got 'held'."),
     ("learning_rates = 0", 1, "learning_rates: more than 0 is expected, got 0."),
     ("learning_rates = [0.1, inf]", 1, "learning_rates, entry 2: a finite number is expected, got inf."),
     ('learning_rates = ["0.1"]', 1, "learning_rates, entry 1: a number is expected, got '0.1'."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -40,6 +41,13 @@ def test_the_bar_says_members_epochs_rate_and_time_left():
     shown = text.getvalue()
     for part in ("48 members", "5/20", "1.25 M samples/s", ":"):
         assert part in shown
+
+
+def test_the_bar_says_what_a_run_is_for_that_is_not_the_comparison():
+    text = io.StringIO()
+    with bar(Console(file=text, force_terminal=True, width=120, color_system=None)) as show:
+        show(replace(progress(2_500_000, 2.0), purpose="choosing learning rates"))
+    assert "choosing learning rates: 48 members" in text.getvalue()
 
 
 def test_nothing_is_written_where_no_terminal_is():

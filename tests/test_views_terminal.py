@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
 from rich.console import Console
-from tests.synthetic_recording import record, study
+from tests.synthetic_recording import record, record_contests, study
 
 from actlab.layers import Act, Dense
 from actlab.network import build
@@ -49,13 +50,10 @@ def lines_with(text, start):
 
 @pytest.fixture(scope="module")
 def eight(tmp_path_factory):
-    """Eight activations at three learning rates, one member diverged."""
-    made_up = study(activations=EIGHT, learning_rates=(0.001, 0.01, 0.1), seeds=12)
-    metrics = {
-        "test_accuracy": accuracy,
-        "validation_loss": lambda m: abs(m.learning_rate - 0.01),
-        "test_loss": 0.0812,
-    }
+    """Eight activations, each with the middle one of three learning rates, one member diverged."""
+    chosen = {"stated": dict.fromkeys(EIGHT, 0.01)}
+    made_up = study(activations=EIGHT, learning_rates=(0.001, 0.01, 0.1), chosen_rates=chosen, seeds=12)
+    metrics = {"test_accuracy": accuracy, "test_loss": 0.0812}
     diverged = {("mish", 0.01, 3): (2, "loss is not finite")}
     recording = record(tmp_path_factory.mktemp("eight") / "run", made_up, metrics=metrics, diverged=diverged)
     return recording, summarise(recording)
@@ -201,6 +199,35 @@ class TestResults:
         text = rendered(leaderboard(recording, summarise(recording)), 120)
         assert "[bold]mine[/bold]: 3 activations, 2 seeds, 8 epochs" in text
         assert "[red]there" in text
+
+
+class TestContests:
+    @pytest.mark.parametrize("width", [80, 160])
+    def test_each_has_its_title_its_headline_and_its_table(self, tmp_path, width):
+        finals = {("stated", 0.1): 0.8, ("gain", 0.2): 0.95}
+        metrics = {"test_accuracy": lambda m: finals.get((m.init, m.learning_rate), 0.7) + 0.001 * m.seed}
+        recording = record_contests(tmp_path / "run", metrics, milestones=MILESTONES)
+        summary = summarise(recording)
+        text = rendered(leaderboard(recording, summary), width)
+        titles = [
+            "Each at its best learning rate",
+            "The settings as stated, alike for all",
+            "Weights scaled by each function's gain, each at its best learning rate",
+        ]
+        parts = re.split("|".join(f"(?:^|\n){title} *\n" for title in titles), text)
+        assert len(parts) == 4
+        for part, contest in zip(parts[1:], [summary, *summary["contests"]], strict=True):
+            assert words(contest["headline"]) in words(part)
+            for row in contest["activations"]:
+                line = next(line for line in lines_with(part, row["name"] + " ") if "[" in line and "%" not in line)
+                assert f"{100 * row['test_accuracy']['mean']:.1f}" in line
+                assert f"{row['learning_rate']:g}" in line.split()
+        assert text.count("made-up: 3 activations, 7 seeds, 8 epochs") == 1
+        # The milestones are in the tables of all contests, or beside all of them.
+        assert text.count("Milestones: median epoch") == {80: 3, 160: 0}[width]
+
+    def test_a_single_one_has_no_title(self, eight):
+        assert "best learning rate" not in rendered(leaderboard(*eight), 120).splitlines()[0]
 
 
 class TestNetwork:

@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+# Beside other processes that compute, PyTorch's threads spend ten times the work waiting for each other.
+torch.set_num_threads(1)
+
 FUNCTIONS = {
     "elu": functional.elu,
     "leaky_relu": functional.leaky_relu,
@@ -59,6 +62,11 @@ class TorchNetwork:
 
     def parameters(self):
         return [leaf for own in self.leaves.values() for leaf in own.values()]
+
+    def penalty(self):
+        """Σ l2·½·Σw²."""
+        weighing = [(site.name, site.weighing) for site in self.network.sites if site.weighing]
+        return sum(own.l2 / 2 * self.leaves[name]["weight"].square().sum() for name, own in weighing)
 
     def __call__(self, x, training=False):
         """(batch, ..., channels) NumPy -> logits (batch, outputs)."""

@@ -35,7 +35,8 @@ def run(
         study: what to compare.
         directory: the run directory: new, empty, or one that holds an earlier run of the same study.
         task: the data, if they are at hand; loaded by the study's `task` otherwise.
-        memory: bytes that the process is to stay below: a larger population runs in slices, with the same result.
+        memory: bytes that the process is to stay below while it trains: a larger population runs in slices of its
+            seeds, with the same result but for rounding.
         progress: called after compiling and after every chunk of epochs. None for a bar on a terminal.
 
     Returns:

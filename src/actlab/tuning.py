@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from actlab.recording import Recording, refuse_others
 from actlab.statistics.selection import badness
 from actlab.study import Arm, Study, arms, complete
+from actlab.study.settings import seeds_after
 from actlab.tasks import Task
 from actlab.tasks.split import held_out
 
@@ -57,9 +58,7 @@ def tune(
     devices.prepare()
     refuse_others(directory, complete(study, task))
     data = task if study.validation == "held-out" else held_out(task, study.task_seed)
-    asked: dict[str, Any] = {"seeds": study.tuning_seeds, "tuning_seeds": (), "stated_rate": None, "milestones": ()}
-    # The study may be one that has been run before, with its choice and the digest of its own data.
-    asked |= {"validation": "held-out", "digest": None, "provenance": None, "chosen_rates": None}
+    asked = _asked(study)
 
     def show(now: Progress) -> None:
         progress(replace(now, purpose="choosing learning rates"))
@@ -75,15 +74,30 @@ def tune(
         waiting = list(_beyond(scores))
         if not waiting:
             break
-    best = _best(scores)
+    return study.model_copy(update={"chosen_rates": _chosen(scores)}), _rows(scores, study)
+
+
+def _asked(study: Study) -> dict[str, Any]:
+    """What the studies of the choice have in the place of a study's own settings."""
+    # Seeds of tuning that none will use, but which reading such a study from its file fills in.
+    asked: dict[str, Any] = {"seeds": study.tuning_seeds, "tuning_seeds": seeds_after(study.tuning_seeds)}
+    # The study may be one that has been run before, with its choice and the digest of its own data.
+    asked |= {"validation": "held-out", "digest": None, "provenance": None, "chosen_rates": None}
+    return asked | {"stated_rate": None, "milestones": ()}
+
+
+def _chosen(scores: Scores) -> dict[str, dict[str, float]]:
     chosen: dict[str, dict[str, float]] = {}
-    for arm in best:
+    for arm in _best(scores):
         chosen.setdefault(arm.init, {})[arm.activation] = arm.learning_rate
-    ordered = sorted(
-        scores, key=lambda arm: (study.activations.index(arm.activation), arm.init != "stated", _place(arm))
-    )
-    rows = [_row(arm, scores[arm], len(study.tuning_seeds)) for arm in ordered]
-    return study.model_copy(update={"chosen_rates": chosen}), rows
+    return chosen
+
+
+def _rows(scores: Scores, study: Study) -> list[dict[str, Any]]:
+    def place(arm: Arm) -> tuple[int, bool, float]:
+        return study.activations.index(arm.activation), arm.init != "stated", arm.learning_rate
+
+    return [_row(arm, scores[arm], len(study.tuning_seeds)) for arm in sorted(scores, key=place)]
 
 
 def _scores(recording: Recording) -> Scores:

@@ -70,7 +70,8 @@ def run(
         study: what to compare. With several learning rates and none chosen, every activation is trained at each.
         directory: the run directory: new, empty, or one of the same study.
         task: the data, if they are at hand; by the study's `task` otherwise.
-        memory: bytes that the process is to stay below: a larger population runs in slices, with the same result.
+        memory: bytes that the process is to stay below: a larger population runs in slices of its seeds, with the same
+            result but for rounding.
         tuning: which learning rates were tried and how they did, kept among the facts.
         progress: called in this thread, after compiling and after every chunk of epochs. What it raises stops the
             run; the chunks it was told of are kept.

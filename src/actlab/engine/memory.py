@@ -99,7 +99,8 @@ def build_within(
             )
         sliced = [place for place, share in enumerate(shares) if share > 1]
         place = max(sliced, key=lambda place: _temporaries(programs[place]))
-        shares[place] = _smaller(shares[place], len(groups[place].seeds), excess / max(1, _temporaries(programs[place])))
+        relief = excess / max(1, _temporaries(programs[place]))
+        shares[place] = _smaller(shares[place], len(groups[place].seeds), relief)
         programs[place] = build(study, task, groups[place], chunk, share=shares[place])
     return programs
 

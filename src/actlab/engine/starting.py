@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -75,7 +76,10 @@ def _factor(arm: Arm, site: Site, before: Site | None) -> float:
 def suited(population: Population, layout: Layout, params: Tree) -> Tree:
     """The stated initial parameters of all members, their weights scaled arm by arm, in the same layout."""
     found = dict(params)
-    for name, factors in weight_factors(population).items():
+    # A function of one's own is differentiated by JAX where its facts are measured: now, not in what is being traced.
+    with jax.ensure_compile_time_eval():
+        by_layer = weight_factors(population)
+    for name, factors in by_layer.items():
         weight = params[name]["weight"]
         scale = layout.per_arm(jnp.asarray(factors, weight.dtype), weight.ndim)
         found[name] = {**params[name], "weight": weight * scale}

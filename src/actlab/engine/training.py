@@ -112,9 +112,7 @@ def optimiser_settings(study_optimiser: Any) -> tuple[str, dict[str, float]]:
 def learning_rate_tree(population: Population, layout: Layout, params: Tree, rates: Array) -> Tree:
     """For every parameter array, its members' learning rates in a shape that broadcasts. `rates` (arms,)."""
     functions = set(population.network.act_layers)
-    tree: Tree = {
-        name: jax.tree.map(lambda _: rates, own) for name, own in params.items() if name not in functions
-    }
+    tree: Tree = {name: jax.tree.map(lambda _: rates, own) for name, own in params.items() if name not in functions}
     for site, group, shapes in population.acts():
         if shapes:
             own = rates[group.start : group.stop]

@@ -204,10 +204,10 @@ def first_convolution(recording: Recording, entered: Sequence[Entry]) -> Finding
         return None
     rows.sort(key=lambda row: -row["norm"])
     told = ", ".join(f"{row['activation']} {row['norm']:.2g}" for row in rows)
-    ranges = [f"with {row['activation']} between {row['p10']:.1g} and {row['p90']:.1g}" for row in (rows[0], rows[-1])]
+    ranges = [f"from {row['p10']:.1g} to {row['p90']:.1g} with {row['activation']}" for row in (rows[0], rows[-1])]
     sentence = (
-        f"Gradient at {layer}, the first convolution (norm, median over epochs and seeds): {told}. Eight of ten of its "
-        f"numbers are {listed(ranges)} in size."
+        f"Gradient at {layer}, the first convolution (norm, median over epochs and seeds): {told}. Four in five of its "
+        f"entries have a size {listed(ranges)}."
     )
     return _finding("first_convolution", "info", sentence, {"rows": rows}, layer=layer)
 
@@ -228,7 +228,8 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
     if not rows:
         return None
     rows = [row | {"within_noise": row["ci95"][0] <= 0 <= row["ci95"][1]} for row in rows]
-    rows.sort(key=lambda row: abs(row["difference"]))
+    # Those that sources compare first, then the closest: that others are far apart needs no telling.
+    rows.sort(key=lambda row: (not {row["a"], row["b"]} <= set(RECTIFIERS), abs(row["difference"])))
     alike = [row for row in rows if row["within_noise"]]
     apart = [row for row in rows if not row["within_noise"]]
     seeds = counted(max(row["pairs"] for row in rows), "seed")
@@ -239,14 +240,14 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
 
 
 def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Pairs with their differences and intervals in words: some, and how many more."""
+    """The first pairs with their differences and intervals in words, and how many more there are."""
     told = [
         f"{row['a']} − {row['b']} {100 * row['difference']:+.2f} "
         f"({100 * row['ci95'][0]:+.2f} to {100 * row['ci95'][1]:+.2f})".replace("-", "−")
-        for row in rows[-PAIRS_TOLD:]
+        for row in rows[:PAIRS_TOLD]
     ]
     more = len(rows) - len(told)
-    return listed(told) if not more else f"{', '.join(told)} and {counted(more, 'pair')} with smaller differences"
+    return listed(told) if not more else f"{', '.join(told)} and {counted(more, 'pair')} more"
 
 
 def gradient_table(recording: Recording, entered: Sequence[Entry]) -> dict[str, dict[int, tuple[Passage, ...]]]:

@@ -46,9 +46,10 @@ def notes(recording: Recording, contests: Mapping[str, Sequence[Entry]], target:
         target: the validation accuracy of "epochs to target", in [0, 1]; None if there is none.
     """
     where = {name: BESIDE.get(name, "") if place else "" for place, name in enumerate(contests)}
-    found = _stopped(recording)
+    found, named = _stopped(recording), set()
     for name, entries in contests.items():
-        found += _diverged(entries, where[name])
+        found += _diverged([entry for entry in entries if entry.columns not in named], where[name])
+        named |= {entry.columns for entry in entries}
     if recording.epochs >= 0:
         found += _rates(recording)
         for name, entries in contests.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -231,6 +231,8 @@ class Study(_Frozen):
     @field_validator("learning_rates", mode="before")
     @classmethod
     def _one_or_many_rates(cls, rates: Any) -> Any:
+        if isinstance(rates, str):
+            raise ValueError(f"'auto', a number or a list of numbers is expected, got {rates!r}")
         rates = [rates] if isinstance(rates, (int, float)) else rates
         _refuse_repetition(rates)
         return rates
@@ -249,10 +251,9 @@ class Study(_Frozen):
         whole = isinstance(seeds, Sequence) and all(isinstance(seed, int) for seed in seeds)
         if not whole and not isinstance(seeds, int):
             return settings  # Refused as seeds.
-        taken = set(range(min(seeds, MOST_SEEDS)) if isinstance(seeds, int) else seeds)
-        after = itertools.chain(range(max(taken, default=0) + 1, 2**32), itertools.count())
-        free = (seed for seed in after if seed not in taken)
-        return settings | {"tuning_seeds": tuple(itertools.islice(free, 3))}
+        return settings | {
+            "tuning_seeds": seeds_after(range(min(seeds, MOST_SEEDS)) if isinstance(seeds, int) else seeds)
+        }
 
     @model_validator(mode="after")
     def _separate_tuning_seeds(self) -> Study:
@@ -300,6 +301,17 @@ class Study(_Frozen):
     def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | Traced]:
         """The network of each activation."""
         return {name: self.network_for(name, input_shape) for name in self.activations}
+
+
+def seeds_after(seeds: Iterable[int]) -> tuple[int, ...]:
+    """Three seeds that are not among some: those after the largest.
+
+    >>> seeds_after([4, 0])
+    (5, 6, 7)
+    """
+    taken = set(seeds)
+    after = itertools.chain(range(max(taken, default=0) + 1, 2**32), itertools.count())
+    return tuple(itertools.islice((seed for seed in after if seed not in taken), 3))
 
 
 def usual_rate(optimiser: Any) -> float:

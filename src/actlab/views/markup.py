@@ -73,7 +73,7 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     """Heading, explanation, cell and whether there is anything to show, for the columns after accuracy."""
     rows = summary["activations"]
     milestones = [milestone["name"] for milestone in rows[0]["milestones"]]
-    several = len({row["learning_rate"] for row in rows}) > 1 or bool(summary["tuning"])
+    several = len(summary["study"]["learning_rates"] or ()) > 1
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
         ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
@@ -102,7 +102,12 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
             True,
         ),
         ("diverged", "networks whose loss did not stay finite", _diverged, True),
-        ("learning rate", "chosen on validation data", lambda row: number(row["learning_rate"]), several),
+        (
+            "learning rate",
+            "as stated for all, or each function's own, chosen on validation data",
+            lambda row: number(row["learning_rate"]),
+            several,
+        ),
         ("parameters", "trained numbers", lambda row: number(row["parameters"], ","), parameters),
     ]
 

@@ -101,7 +101,7 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
     table.add_column("test\naccuracy %", justify="right", overflow="fold")
     for header in ("test\nloss", "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
         table.add_column(header, justify="right", no_wrap=True)
-    if several_rates := len({row["learning_rate"] for row in summary["activations"]}) > 1 or bool(summary["tuning"]):
+    if several_rates := len(recording.study.learning_rates or ()) > 1:
         table.add_column("learning\nrate", justify="right", no_wrap=True)
     for milestone in recording.study.milestones if milestones else ():
         table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)

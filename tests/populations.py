@@ -1,0 +1,47 @@
+"""Small populations in both layouts, and their members one by one."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from actlab.engine.population import populations
+from actlab.engine.training import initial_parameters
+from actlab.study import Study
+
+
+def populations_of(layers, activations, rates=(0.1,), seeds=3, shape=(2,)):
+    study = Study(network=layers, activations=activations, learning_rates=rates, seeds=seeds)
+    return populations(study, shape)
+
+
+def initial(population, layout, seeds):
+    def draw(numbers):
+        return initial_parameters(population, layout, jax.vmap(jax.random.key)(numbers))
+
+    return jax.jit(draw)(np.arange(seeds, dtype=np.uint32))
+
+
+def into(layout, members_first):
+    """(arms, seeds, samples, ...) -> the layout."""
+    return members_first if layout.name == "stacked" else np.moveaxis(members_first, (0, 1), (-2, -1))
+
+
+def by_member(layout, array):
+    """An array in the layout -> (arms, seeds, samples, ...)."""
+    return np.asarray(array if layout.name == "stacked" else np.moveaxis(array, (-2, -1), (0, 1)))
+
+
+def all_by_member(layout, tree):
+    return jax.tree.map(lambda leaf: by_member(layout, leaf), tree)
+
+
+def member_of(population, params, arm, seed):
+    """What `Network.apply` takes of one member: a function's parameters lie at the arms of its group."""
+    functions = population.network.act_layers
+    own = {name: {k: v[arm, seed] for k, v in of.items()} for name, of in params.items() if name not in functions}
+    for site, group, shapes in population.acts():
+        if shapes and group.start <= arm < group.stop:
+            values = params[site.name][group.function.name]
+            own[site.name] = {k: v[arm - group.start, seed] for k, v in values.items()}
+    return own
