@@ -66,6 +66,21 @@ def test_values_and_gradients_are_those_of_pytorch(
     np.testing.assert_allclose(to_x, summed, rtol=0, atol=2e-6 * np.abs(summed).max())
 
 
+@pytest.mark.parametrize(("kernel", "padding"), [(5, "same"), (3, "same"), (3, "valid")])
+def test_images_may_be_the_same_for_all_seeds_as_those_that_are_only_looked_at(kernel, padding):
+    rng = np.random.default_rng(2)
+    x = jnp.asarray(rng.normal(size=(1, 1, 4, 6, 8, 3)), jnp.float32)
+    weight = jnp.asarray(rng.normal(size=(2, 3, kernel, kernel, 3, 4)), jnp.float32)
+    found, back = jax.vjp(lambda x, w: convolve(x, w, padding), x, weight)
+    repeated = jnp.broadcast_to(x, (1, 3, *x.shape[2:]))
+    expected, each = jax.vjp(lambda x, w: convolve(x, w, padding), repeated, weight)
+    np.testing.assert_array_equal(found, expected)
+    gradient = jnp.asarray(rng.normal(size=found.shape), jnp.float32)
+    for own, of_each in zip(back(gradient), each(gradient), strict=True):
+        summed = of_each.sum(axis=1, keepdims=True) if own.shape[1] == 1 else of_each
+        np.testing.assert_allclose(own, summed, rtol=0, atol=2e-6 * np.abs(summed).max())
+
+
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7])
 def test_blocks_of_pixels_are_the_same_convolution(kernel):
     rng = np.random.default_rng(1)

@@ -25,7 +25,8 @@ from actlab.tasks.task import build
 devices.prepare()
 
 SMALL = [Dense(4), Act(), Dropout(0.25), Dense(4), Act(), Dense(1)]
-WIDE = [Flatten(), Dense(24), BatchNorm(), Act(), Dropout(0.25), Dense(3)]
+# Without a bias before normalisation, whose gradient would be nothing but rounding.
+WIDE = [Flatten(), Dense(24, bias=False), BatchNorm(), Act(), Dropout(0.25), Dense(3)]
 IMAGES = [Conv(4, 3), Act(), MaxPool(2), Flatten(), Dropout(0.25), Dense(3)]
 
 
@@ -79,8 +80,7 @@ CASES = {
     "lanes": (SMALL, (2,), 2, {"optimiser": "sgd"}),
     "stacked": (WIDE, (12,), 3, {}),
     "images": (IMAGES, (6, 6, 1), 3, {"epochs": 2}),
-    "maxout beside": ([Dense(6), Act(), Dense(1)], (2,), 2, {"activations": ["relu", "maxout", "tanh"]}),
-    "contests": ([Dense(6), Act(), Dense(1)], (2,), 2, {"init": "gain", "learning_rates": [0.05, 0.1]}),
+    "two populations": ([Dense(6), Act(), Dense(1)], (2,), 2, {"activations": ["relu", "maxout"], "init": "gain"}),
 }
 
 
@@ -88,7 +88,7 @@ CASES = {
 def test_slices_give_the_result_of_the_whole(case, tmp_path, monkeypatch):
     """Five seeds on two devices, in float64: rounding, in which alone they may differ, stays far below 1e-9.
 
-    Slices of one seed on one device, of one on each, and of three with one to fill up.
+    Slices of one seed on one device, and of three with one to fill up.
     """
     layers, shape, classes, settings = CASES[case]
     task, study = task_of(shape, classes), study_of(network=layers, **settings)
@@ -98,7 +98,7 @@ def test_slices_give_the_result_of_the_whole(case, tmp_path, monkeypatch):
     with jax.enable_x64(True):
         whole = engine.run(study, tmp_path / "whole", task=task)
         assert len({member.seed for member in whole.members}) == 5
-        for share in (1, 2, 3):
+        for share in (1, 3):
             in_slices_of(share, monkeypatch)
             assert_alike(engine.run(study, tmp_path / f"slices of {share}", task=task), whole, 1e-9)
 
@@ -111,12 +111,9 @@ def test_in_float32_slices_differ_by_its_rounding_and_start_alike(tmp_path, monk
     sliced = engine.run(study, tmp_path / "sliced", task=task)
     for member in whole.members:
         for epoch, tolerance in ((0, 0), (3, 1e-4)):
-            for ours, theirs in zip(
-                jax.tree.leaves(sliced.weights(member, epoch)),
-                jax.tree.leaves(whole.weights(member, epoch)),
-                strict=True,
-            ):
-                np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
+            ours, theirs = (jax.tree.leaves(run.weights(member, epoch)) for run in (sliced, whole))
+            for own, expected in zip(ours, theirs, strict=True):
+                np.testing.assert_allclose(own, expected, rtol=0, atol=tolerance * np.abs(expected).max())
     assert np.array_equal(sliced.metrics["test_accuracy"], whole.metrics["test_accuracy"])
     again = engine.run(study, tmp_path / "again", task=task)
     assert [segment.sha256 for segment in again.segments] == [segment.sha256 for segment in sliced.segments]
@@ -132,7 +129,7 @@ def test_large_networks_leave_the_weights_of_all_slices(tmp_path, monkeypatch):
     assert sliced.weight_epochs == whole.weight_epochs == (0, 3)
     weights = {name: values for name, values in everything(whole).items() if name.startswith("weights")}
     ours = everything(sliced)
-    assert len(weights) == 2 * 15 * 8 + 2 * 5  # Prelu's members have a slope besides.
+    assert len(weights) == 2 * 15 * 7 + 2 * 5  # Prelu's members have a slope besides.
     for name, expected in weights.items():
         np.testing.assert_allclose(ours[name], expected, rtol=0, atol=1e-4 * np.abs(expected).max(), err_msg=name)
 

@@ -65,7 +65,7 @@ def tune(
 
     scores: Scores = {}
     waiting = [(study.activations, study.learning_rates or ())]
-    for number in range(1 + EXTENSIONS):
+    for number in range(1, EXTENSIONS + 2):
         for activations, rates in waiting:
             own = study.model_copy(update={**asked, "activations": activations, "learning_rates": rates})
             # Named by what it is, so that another machine, where the best rate may be another one, finds no stranger.

@@ -31,11 +31,12 @@ def convolve(x: Array, weight: Array, padding: str) -> Array:
     """Cross-correlation of every member's images with its weights, (arms, seeds, batch, height', width', filters).
 
     Args:
-        x: images.
+        x: images, (arms or 1, seeds or 1, batch, height, width, channels): 1 for the same ones for all.
         weight: of odd height and width where the padding is "same".
         padding: "same" or "valid".
     """
     kernel = weight.shape[2]
+    x = jnp.broadcast_to(x, (x.shape[0], weight.shape[1], *x.shape[2:]))
     if padding == "valid":
         return _convolve(x, weight, (0, 0))
     if _in_blocks(x, kernel):
