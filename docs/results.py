@@ -132,7 +132,7 @@ def published_table(rows: Sequence[Mapping[str, Any]]) -> str:
         ["published", "value", "ours", "verdict", "in words"],
         [
             [
-                f"{row['activation']}, {row['metric'].replace('_', ' ')}"
+                f"{row['activation']}, {row['metric'].removeprefix('milestone:').replace('_', ' ')}"
                 + (f", epoch {row['epoch']}" if row["epoch"] is not None else ""),
                 f"{row['published']:g}",
                 "–" if row["measured"] is None else measured(row["measured"]),

@@ -8,7 +8,7 @@ from actlab.study import SGD, Adam, Study
 
 _RUNNING_MEAN = (
     "Keras' mean over the batches of the epoch while the weights still change; ours is measured at the end of the "
-    "epoch, on weights that are half an epoch older on average"
+    "epoch, on weights that have trained half an epoch longer"
 )
 
 CIFAR10_LENET5 = Recipe(

@@ -20,8 +20,8 @@ class Published:
         value: as published; accuracies between 0 and 1.
         activation: of the study.
         epoch: after which it was measured; None for the last one, and for milestones.
-        tolerance: how far a mean over seeds may lie from it and still count as the same result; None where the
-            interval of that mean decides alone.
+        tolerance: how far a mean over seeds may lie from it and still count as the same result. What lies within the
+            spread of the seeds, or in the interval of their mean, agrees anyhow; None where nothing else does.
         note: what makes it differ from ours, where something does.
     """
 

@@ -20,20 +20,15 @@ def results(summary: Summary, looks: Mapping[str, Look]) -> str:
         looks: colour and dash by activation.
     """
     if not summary["contests"]:
-        return _scrolling("results", markup.table(summary, looks))
+        return markup.scrolling("results", markup.table(summary, looks))
     whole = [summary["contest"] | {"headline": ""}, *summary["contests"]]
     rows = [row for contest in (summary, *summary["contests"]) for row in contest["activations"]]
     parts = []
     for contest in whole:
         title, words = contest["title"], contest["headline"]
         head = f"<h3>{escape(title[:1].upper() + title[1:])}</h3>" + (f"<p>{escape(words)}</p>" if words else "")
-        parts.append(head + _scrolling(title, markup.table({**summary, **contest}, looks, rows)))
+        parts.append(head + markup.scrolling(title, markup.table({**summary, **contest}, looks, rows)))
     return "".join(parts) + _choice(summary)
-
-
-def _scrolling(label: str, table: str) -> str:
-    """A table that scrolls by itself where it is wider than the page, by keyboard too."""
-    return f"<div class='wide' tabindex='0' role='region' aria-label='{escape(label)}'>{table}</div>"
 
 
 def _choice(summary: Summary) -> str:
@@ -55,7 +50,7 @@ def _choice(summary: Summary) -> str:
     return (
         "<details><summary>How each learning rate was chosen</summary>"
         "<p>Mean validation loss over the tuning seeds; the chosen rate in bold.</p>"
-        f"{_scrolling('learning rates tried', table)}</details>"
+        f"{markup.scrolling('learning rates tried', table)}</details>"
     )
 
 

@@ -52,6 +52,11 @@ def legend(names: Sequence[str], looks: Mapping[str, Look], hidden: Sequence[str
     )
 
 
+def scrolling(label: str, table: str) -> str:
+    """A table that scrolls by itself where it is wider than the page, by keyboard too."""
+    return f"<div class='wide' tabindex='0' role='region' aria-label='{escape(label)}'>{table}</div>"
+
+
 def table(summary: Row, looks: Mapping[str, Look], beside: Sequence[Row] = ()) -> str:
     """The table of activations, best first; on one scale of accuracies with the rows `beside` it."""
     rows = summary["activations"]

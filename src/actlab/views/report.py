@@ -175,11 +175,6 @@ def _results(summary: Mapping[str, Any], drawn: Mapping[str, Look]) -> Section:
     return Section("results", "Results", lead, contests.results(summary, drawn))
 
 
-def _scrolling(label: str, table: str) -> str:
-    """A table that scrolls by itself where it is wider than the page, by keyboard too."""
-    return f"<div class='wide' tabindex='0' role='region' aria-label='{label}'>{table}</div>"
-
-
 def _outcome(
     recording: Recording,
     summary: Mapping[str, Any],
@@ -197,7 +192,7 @@ def _outcome(
     forest = charts.differences(summary, "test_accuracy", drawn)
     if forest:
         body = markup.figures([forest], drawn) + (
-            f"<details><summary>All pairs</summary>{_scrolling('all pairs', markup.pairs(summary))}</details>"
+            f"<details><summary>All pairs</summary>{markup.scrolling('all pairs', markup.pairs(summary))}</details>"
         )
         lead = (
             "Seed by seed, each against the best: same first weights, same batches, another function. "
