@@ -24,7 +24,7 @@ def body(summary: Mapping[str, Any]) -> str:
     rows = summary["published"]
     if recipe is None or summary["epoch"] is None or not (rows or recipe.statements):
         return ""
-    said = "".join(f"<li>“{escape(statement)}”</li>" for statement in recipe.statements)
+    said = "".join(f"<li>{escape(statement)}</li>" for statement in recipe.statements)
     parts = [
         f"<p>{escape(recipe.source)}</p>",
         f"<ul class='notes'>{said}</ul>" if said else "",
