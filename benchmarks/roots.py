@@ -25,6 +25,8 @@ DIGITS = 60
 # For each type: aim for the relative error, the longest polynomial.
 TYPES = ((np.float32, mpf("3e-9"), 12), (np.float64, mpf("1e-18"), 22))
 REACH = 0.5
+# Where the usual formula still loses more than two bits at REACH: how far the polynomial goes instead.
+WIDER = {"logish": 0.8, "smish": 0.8}
 # How far out to look, if not to ±40: oscillating functions have roots without end, but rounding reaches only the first.
 WITHIN = {"gcu": 2.0}
 
@@ -59,13 +61,14 @@ def bisect(f: Callable[[Any], Any], low: Any, high: Any) -> Any:
     return mp.findroot(f, (low, high), solver="secant", tol=mpf(10) ** -100)
 
 
-def expansion(f: Callable[[Any], Any], root: Any, others: list[Any], dtype: type, aim: Any, longest: int) -> list[Any]:
-    """Position, reach, value there, and coefficients, for one type: as long as needed, as wide as possible.
+def expansion(
+    f: Callable[[Any], Any], root: Any, others: list[Any], reach: float, dtype: type, aim: Any, longest: int
+) -> list[Any]:
+    """Position, reach, value there, and coefficients, for one type: as long as needed, at most as wide as `reach`.
 
     It ends well before `others`, the other roots, where its relative error would be large, and the kinks.
     """
     position = mpf(float(dtype(float(root))))
-    reach = REACH
     while any(reach > 0.4 * abs(other - root) for other in others if other != root):
         reach /= 2
     while True:
@@ -98,7 +101,8 @@ def main(names: list[str]) -> None:
             f = function(name)
             found = roots(name)
             ends = [*found, *map(mpf, REFERENCES[name.removesuffix(".value")].kinks)]
-            computed[name] = [[expansion(f, root, ends, *kind) for kind in TYPES] for root in found]
+            reach = WIDER.get(name, REACH)
+            computed[name] = [[expansion(f, root, ends, reach, *kind) for kind in TYPES] for root in found]
         places = ", ".join(f"{pair[1][0]:.6g} (±{pair[0][1]}, ±{pair[1][1]})" for pair in computed[name])
         print(f"{name}: {places or 'no root'}")
     with FILE.open("r+", encoding="utf-8") as file:

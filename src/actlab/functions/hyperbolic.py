@@ -170,10 +170,16 @@ def _smish(x: Any, xp: Any) -> Any:
 
 
 def _smish_derivative(x: Any, xp: Any) -> Any:
-    # With d for below, the gate's own derivative is 4e(1 + e)(1 + 2e)/d², in 1/e 4e(1 + e)(2 + e)/d².
-    near, e, far, right, above, below = _smish_pieces(x, xp)
-    bend = 4.0 * near * (1.0 + e)
-    general = xp.where(right, above * below + e * bend * (2.0 + e), e * (above * below + bend * (1.0 + 2.0 * e)))
+    # e(4(1 + x) + (18 + 12x)e + (28 + 8x)e² + 15e³)/(2 + 6e + 5e²)², e = eˣ; for x ≥ 0 written in 1/e. Gathered by
+    # powers of e: gate and slope apart would be two near-equal terms, each rounded more often.
+    near, e, far, right, _, below = _smish_pieces(x, xp)
+    shifted = 4.0 * (1.0 + near)
+    first, second = 3.0 * shifted + 6.0, 2.0 * shifted + 20.0
+    general = xp.where(
+        right,
+        15.0 + e * (second + e * (first + e * shifted)),
+        e * (shifted + e * (first + e * (second + 15.0 * e))),
+    )
     return through_roots(undecay(general / (below * below), far, xp), near, xp, "smish")
 
 
