@@ -37,7 +37,7 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (id INTEGER PRIMARY KEY, activation TEXT NOT NULL, learning_rate REAL NOT NULL,
     seed INTEGER NOT NULL, init TEXT NOT NULL, diverged_epoch INTEGER, diverged_reason TEXT);
 CREATE TABLE metrics (member INTEGER NOT NULL REFERENCES members, epoch INTEGER NOT NULL,
-    {", ".join(f"{name} REAL" for name in METRICS)}, PRIMARY KEY (member, epoch)) WITHOUT ROWID;
+    {", ".join(f"{name} REAL" for name in METRICS)}, PRIMARY KEY (epoch, member)) WITHOUT ROWID;
 CREATE TABLE functions (name TEXT PRIMARY KEY, card TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE segments (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
     first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, sha256 TEXT NOT NULL);

@@ -76,9 +76,8 @@ def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> di
         logits, _ = forward(population, STACKED, params, part["x"][None, None])
         y, membership = part["y"][None, None], part["membership"]
         losses, right = sample_losses(STACKED, logits, y), correct(STACKED, logits, y)
-        # Chosen, not multiplied by 0: 0 · ∞ of one test sample would break the sum over the training samples.
-        chosen = [jnp.where(membership[:, i] > 0, losses, 0.0) for i in range(3)]
-        sums = jnp.stack([jnp.sum(values, axis=-1) for values in chosen], axis=-1)
+        sums = jnp.matmul(losses, membership[:, :3])
+        sums = jax.lax.cond(jnp.all(jnp.isfinite(sums)), lambda *_: sums, _chosen_sums, losses, membership)
         return None, (sums, jnp.matmul(right.astype(logits.dtype), membership))
 
     if data["x"].shape[0] == 1:
@@ -86,6 +85,15 @@ def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> di
         return {"losses": losses, "correct": right}
     _, (losses, right) = jax.lax.scan(one_slice, None, data)
     return {"losses": losses.sum(axis=0), "correct": right.sum(axis=0)}
+
+
+def _chosen_sums(losses: Array, membership: Array) -> Array:
+    """What a product with the membership is as long as all losses are finite.
+
+    Chosen, not multiplied by 0: 0 · ∞ of one test sample would break the sum over the training samples.
+    """
+    chosen = [jnp.where(membership[:, i] > 0, losses, 0.0) for i in range(3)]
+    return jnp.stack([jnp.sum(values, axis=-1) for values in chosen], axis=-1)
 
 
 def probe(

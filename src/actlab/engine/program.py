@@ -118,13 +118,17 @@ def orders(study: Study, samples: int, seeds: tuple[int, ...], epochs: range) ->
     [[2, 1], [-1, -1]]
     """
     steps = -(-samples // study.batch)
-    found = np.full((len(epochs), len(seeds), steps * study.batch), -1, np.int32)
+    # In the layout of the devices from the start, while these are busy.
+    found = np.full((len(epochs), steps * study.batch, len(seeds)), -1, np.int32)
+    philox = np.random.Philox(key=0)
+    generator, fresh = np.random.Generator(philox), philox.state
     for i, epoch in enumerate(epochs):
         for j, seed in enumerate(seeds):
-            generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-            found[i, j, :samples] = generator.permutation(samples)
-    # Copied into the layout of the devices here, while these are busy, not when they wait for it.
-    return np.ascontiguousarray(found.reshape(len(epochs), len(seeds), steps, study.batch).transpose(0, 2, 3, 1))
+            # Another key for one generator: to make one took a third of the time of shuffling 2,000 samples.
+            fresh["state"]["key"][:] = seed, epoch
+            philox.state = fresh
+            found[i, :samples, j] = generator.permutation(samples)
+    return found.reshape(len(epochs), steps, study.batch, len(seeds))
 
 
 def chunk_length(study: Study, population: Population, samples: int) -> int:
