@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 import side_by_side
+from actlab.engine.program import EVALUATION_SAMPLES
 from engine_timer import EngineTimer, medians
 
 BATCH, RATE, STEPS = 256, 0.001, 12
@@ -28,20 +29,19 @@ def images(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def actlab_round(activations: list[str], seeds: int, recording: bool) -> Mapping[str, float]:
-    """An epoch of STEPS batches; an observation of as many images as the recipe's, for its share of the steps."""
+    """An epoch of 5,000 images; observing as many and 10,000 more, as the recipe does, for its share of 50,000."""
     from actlab.recipes import recipe
     from actlab.study import Study
     from actlab.tasks.task import build
 
-    x, y = images(STEPS * BATCH)
-    # A sixth as many to evaluate on as to train on, about what the recipe has.
-    few = slice(0, len(x) // 6)
-    task = build("random", (x, y), (x[few], y[few]), (x[few], y[few]), provenance="random")
+    seen, held_out = images(EVALUATION_SAMPLES), images(10_000)
+    task = build("random", seen, held_out, held_out, provenance="random")
     study = Study(**(recipe("cifar10-lenet5").study.model_dump() | {"activations": activations, "seeds": seeds}))
     timer = EngineTimer(study, task)
     training, observing = medians(timer)
-    rate = timer.members * timer.steps / (training + (observing if recording else 0.0))
-    return {"rate": rate, "ms a step": 1e3 / rate, **({"recording %": 100 * observing / training} if recording else {})}
+    share = observing * EVALUATION_SAMPLES / 50_000 if recording else 0.0
+    rate = timer.members * timer.steps / (training + share)
+    return {"rate": rate, "ms a step": 1e3 / rate, **({"recording %": 100 * share / training} if recording else {})}
 
 
 def torch_round() -> Mapping[str, float]:
