@@ -43,6 +43,9 @@ STYLE = {
     "grid.color": "#e6e6e6",
     "legend.frameon": False,
 }
+# Runs of so few epochs have a table epoch by epoch, and curves without the untrained network, whose accuracy by chance
+# would press all others together.
+FEW_EPOCHS = 12
 FRAMES = (0, 10, 20, 40, 80, 150)
 Drawing = Callable[[Recording, Sequence[Entry], Path], None]
 
@@ -157,18 +160,20 @@ def draw_curves(recording: Recording, entered: Sequence[Entry], path: Path) -> N
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots(1, 2)
     drawn = looks([entry.activation for entry in entered])
+    first = 1 if recording.epochs <= FEW_EPOCHS else 0
     for ax, (metric, title) in zip(
         axes,
         (("validation_accuracy", "validation accuracy"), ("train_loss", "training loss (cross-entropy)")),
         strict=True,
     ):
         for entry in entered:
-            low, middle, high = quartiles(recording.metrics[metric][:, list(entry.columns)])
-            epochs = np.arange(len(middle))
+            low, middle, high = quartiles(recording.metrics[metric][first:, list(entry.columns)])
+            epochs = np.arange(first, first + len(middle))
             colour = drawn[entry.activation].printed
             ax.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
             ax.plot(epochs, middle, color=colour, label=entry.activation)
         ax.set(xlabel="epoch", title=title)
+        ax.xaxis.get_major_locator().set_params(integer=True)
     axes[1].set_yscale("log")
     axes[0].legend()
     _save(figure, path)
@@ -190,7 +195,10 @@ def draw_gradients(recording: Recording, entered: Sequence[Entry], path: Path) -
     left.set_yscale("log")
     left.set_xticks(range(len(recording.weight_layers)), recording.weight_layers, rotation=30)
     left.set(title=f"norm of the weight gradient, epoch {recording.epochs}")
-    right.set(title=f"|gradient| of {recording.weight_layers[0]}: share of its weights", xlabel="log₁₀ |∂L/∂w|")
+    right.set(
+        title=f"|gradient| of {recording.weight_layers[0]}: share of its weights",
+        xlabel="log₁₀ |∂L/∂w|, all smaller ones and zeros leftmost",
+    )
     left.legend()
     _save(figure, path)
 
@@ -255,7 +263,7 @@ def page(name: str, found: Recipe, recording: Recording, seconds: float | None) 
     lines += [f"network a second, all of it recorded. Machine: {facts['machine']}. {versions}.", ""]
     lines += ["```console", f"$ actlab compare {name}{seeds}", "```", ""]
     lines += ["## Result", "", result_table(summary, [milestone.name for milestone in study.milestones])]
-    if recording.epochs <= 12:
+    if recording.epochs <= FEW_EPOCHS:
         lines += ["Validation accuracy after each epoch, mean over the seeds:", ""]
         lines += [curve_table(recording, entered, "validation_accuracy")]
     if summary["published"]:
