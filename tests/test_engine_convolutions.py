@@ -32,7 +32,7 @@ def of_torch(x, weight, gradient, padding):
     ]
 
 
-@pytest.mark.parametrize("numbers", [2**19, 500], ids=["whole batch", "blocks of the batch"])
+@pytest.mark.parametrize("samples", [16, 2], ids=["whole batch", "blocks of the batch"])
 @pytest.mark.parametrize(
     ("arms", "shared", "seeds", "image", "filters", "kernel", "padding"),
     [
@@ -46,9 +46,9 @@ def of_torch(x, weight, gradient, padding):
     ],
 )
 def test_values_and_gradients_are_those_of_pytorch(
-    arms, shared, seeds, image, filters, kernel, padding, numbers, monkeypatch
+    arms, shared, seeds, image, filters, kernel, padding, samples, monkeypatch
 ):
-    monkeypatch.setattr(convolutions, "PATCH_NUMBERS", numbers)
+    monkeypatch.setattr(convolutions, "BLOCK_SAMPLES", samples)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(shared, seeds, 4, *image)).astype(np.float32)
     weight = rng.normal(size=(arms, seeds, kernel, kernel, image[-1], filters)).astype(np.float32)
