@@ -128,7 +128,7 @@ def _when(epoch: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:,.0f} %"
 
 
 def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry]) -> Finding | None:
