@@ -81,10 +81,7 @@ def test_a_network_that_is_not_one_matrix_is_not_called_so(tmp_path, monkeypatch
 def test_weights_beyond_all_bounds_are_not_called_the_same(tmp_path):
     recording = chain(tmp_path, DEEP, scale=1e12)
     with np.errstate(all="ignore"):
-        found = collapse(recording, entries(recording)[0])
-        # Sums of infinities: whether these end as NaN or as certainty depends on the order a processor adds them in.
-        assert math.isnan(found.probability) or found.probability == 1
-        assert math.isnan(found.logit)
+        assert math.isnan(collapse(recording, entries(recording)[0]).probability)
         (finding,) = found_in(recording, "linear_depth")
     assert finding["severity"] == "warning"
 

@@ -22,9 +22,8 @@ import jax.numpy as jnp
 
 from actlab.engine import own_networks
 from actlab.engine.convolutions import convolve
-from actlab.engine.pooling import tile_maximum, tiles
 from actlab.engine.population import Population
-from actlab.layers import WEIGHTED, Act, BatchNorm, Conv, Dense, Dropout, Flatten, Fork, Join, MaxPool, Scale
+from actlab.layers import WEIGHTED, Act, BatchNorm, Conv, Dense, Dropout, Flatten, Fork, Join, Scale
 from actlab.network import Network, Site
 from actlab.own_network import Traced
 
@@ -181,8 +180,6 @@ class Stacked(Layout):
         return y.reshape(*y.shape[:2], *shape[2:-1], y.shape[-1])
 
     def transform(self, layer: Any, x: Array) -> Array:
-        if isinstance(layer, MaxPool) and tiles(layer, x) and jax.default_backend() == "cpu":
-            return self._by_sample(lambda samples: tile_maximum(samples, layer.size), x)
         return self._by_sample(lambda samples: layer.apply({}, samples), x)
 
     def _by_sample(self, function: Callable[[Array], Array], x: Array) -> Array:

@@ -26,7 +26,7 @@ class Collapse:
         shape: of their product, (inputs, outputs).
         epoch: after which.
         members, samples: over how many.
-        probability: the largest difference in the probability of a class.
+        probability: the largest difference in the probability of a class; NaN where a logit is not finite.
         logit: the largest difference of logits, relative to the largest logit of the network.
     """
 
@@ -61,7 +61,9 @@ def collapse(recording: Recording, entry: Entry) -> Collapse | None:
         params = recording.weights(member, epoch)
         matrix, bias = product(network, params)
         layered, single = np.asarray(network.apply(params, x), dtype=float), flat @ matrix + bias
-        probability = np.abs(probabilities(layered) - probabilities(single)).max()
+        # Of logits beyond all bounds a sigmoid would still make certainties, and differences that mean nothing.
+        known = np.isfinite(layered).all()
+        probability = np.abs(probabilities(layered) - probabilities(single)).max() if known else np.nan
         apart.append((probability, np.abs(layered - single).max() / np.abs(layered).max()))
     probability, logit = np.max(apart, axis=0).tolist()
     shape = (matrix.shape[0], matrix.shape[1])
