@@ -15,8 +15,7 @@ from rich.console import Console
 import actlab
 from actlab.study import Study
 from actlab.views import terminal
-from actlab.views.feature_space import feature_space_figure
-from actlab.views.functions_figure import plot
+from actlab.views.functions_figure import plot, save
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -28,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         parabolas = Study(**(actlab.recipe("parabolas").study.model_dump() | {"seeds": 16}))
         recording = actlab.run(parabolas, Path(folder) / "parabolas")
-        feature_space_figure(recording, [0, 10, 20, 40, 80, 150], PICTURES / "feature-space.png")
+        save(recording.feature_space().plot([0, 10, 20, 40, 80, 150]), PICTURES / "feature-space.png")
         recording = actlab.run(actlab.recipe("digits").study, Path(folder) / "digits")
         summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
     console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)

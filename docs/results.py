@@ -11,13 +11,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 import actlab
 from actlab.errors import InvalidRecording
@@ -25,29 +23,14 @@ from actlab.recipes import Recipe, recipe
 from actlab.recipes import measured as times
 from actlab.recording import Recording
 from actlab.statistics.selection import Entry, entries
-from actlab.statistics.waiting import milestone_epochs
 from actlab.study import Study
-from actlab.views.feature_space import feature_space_figure
-from actlab.views.figures import quartiles
-from actlab.views.palette import looks
+from actlab.views.functions_figure import save
+from actlab.views.histories import FEW_EPOCHS
+from actlab.views.pictures import Pictures
 
 RESULTS = Path(__file__).parent / "results"
 MEASURED = Path(actlab.__file__).parent / "recipes" / "measured.json"
-STYLE = {
-    "svg.hashsalt": "actlab",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "legend.frameon": False,
-}
-# Runs of so few epochs have a table epoch by epoch, and curves without the untrained network, whose accuracy by chance
-# would press all others together.
-FEW_EPOCHS = 12
 FRAMES = (0, 10, 20, 40, 80, 150)
-Drawing = Callable[[Recording, Sequence[Entry], Path], None]
 
 
 def recorded(name: str, directory: Path, seeds: int | None) -> tuple[Recording, float | None]:
@@ -155,90 +138,21 @@ def measured(found: Mapping[str, Any]) -> str:
     return f"{found['mean']:.4g}" + (f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else "")
 
 
-def draw_curves(recording: Recording, entered: Sequence[Entry], path: Path) -> None:
-    """Validation accuracy and training loss over the epochs: medians over seeds, bands the middle half of them."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    axes = figure.subplots(1, 2)
-    drawn = looks([entry.activation for entry in entered])
-    first = 1 if recording.epochs <= FEW_EPOCHS else 0
-    for ax, (metric, title) in zip(
-        axes,
-        (("validation_accuracy", "validation accuracy"), ("train_loss", "training loss (cross-entropy)")),
-        strict=True,
-    ):
-        for entry in entered:
-            low, middle, high = quartiles(recording.metrics[metric][first:, list(entry.columns)])
-            epochs = np.arange(first, first + len(middle))
-            colour = drawn[entry.activation].printed
-            ax.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
-            ax.plot(epochs, middle, color=colour, label=entry.activation)
-        ax.set(xlabel="epoch", title=title)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[1].set_yscale("log")
-    axes[0].legend()
-    _save(figure, path)
-
-
-def draw_gradients(recording: Recording, entered: Sequence[Entry], path: Path) -> None:
-    """Gradient norm layer by layer after the last epoch, and how the first layer's is distributed."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    drawn = looks([entry.activation for entry in entered])
-    norms, counts = (recording.probes[f"weight_gradient_{what}"] for what in ("norm", "histogram"))
-    edges = np.array(recording.facts["gradient_edges"])
-    for entry in entered:
-        colour = drawn[entry.activation].printed
-        middle = quartiles(norms[-1, list(entry.columns)].T)[1]
-        left.plot(range(len(middle)), middle, marker="o", markersize=3, color=colour, label=entry.activation)
-        own = counts[-1, list(entry.columns), 0].sum(axis=0).astype(float)
-        right.stairs(own / max(own.sum(), 1), np.log10(np.maximum(edges, edges[1] / 10**0.25)), color=colour)
-    left.set_yscale("log")
-    left.set_xticks(range(len(recording.weight_layers)), recording.weight_layers, rotation=30)
-    left.set(title=f"norm of the weight gradient, epoch {recording.epochs}")
-    right.set(
-        title=f"|gradient| of {recording.weight_layers[0]}: share of its weights",
-        xlabel="log₁₀ |∂L/∂w|, all smaller ones and zeros leftmost",
-    )
-    left.legend()
-    _save(figure, path)
-
-
-def draw_milestones(recording: Recording, entered: Sequence[Entry], path: Path) -> None:
-    """For each milestone the share of seeds that are there, epoch by epoch."""
-    milestones = recording.study.milestones
-    figure = Figure(figsize=(4.5 * len(milestones), 3.2), layout="constrained")
-    drawn = looks([entry.activation for entry in entered])
-    for ax, milestone in zip(figure.subplots(1, len(milestones), squeeze=False)[0], milestones, strict=True):
-        for entry in entered:
-            epochs = np.sort(milestone_epochs(recording, entry, milestone))
-            shares = (epochs[None] <= np.arange(recording.epochs + 1)[:, None]).mean(axis=1)
-            ax.step(np.arange(len(shares)), 100 * shares, where="post", color=drawn[entry.activation].printed)
-        ax.set(xlabel="epoch", ylabel="% of seeds", title=milestone.name, ylim=(0, 101))
-        ax.legend([entry.activation for entry in entered], loc="lower right")
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with mpl.rc_context(STYLE):
-        figure.savefig(path, metadata={"Date": None})
-
-
-def figures(recording: Recording, entered: Sequence[Entry], name: str) -> list[str]:
+def figures(recording: Recording, name: str) -> list[str]:
     """Draw what the recording has to show; returns Markdown."""
-    wanted: list[tuple[str, str, Drawing]] = [
-        ("curves", "Learning: medians over the seeds, bands the middle half of them.", draw_curves),
-        ("gradients", "Where the gradient arrives: layer by layer, and its distribution at the input.", draw_gradients),
-    ]
+    wanted = {
+        "curves": "Learning: medians over the seeds, bands the middle half of them.",
+        "gradients": "Where the gradient arrives: layer by layer, and its distribution at the input.",
+    }
     if recording.study.milestones:
-        text = "How many seeds have reached each milestone, epoch by epoch."
-        wanted.append(("milestones", text, draw_milestones))
+        wanted["milestones"] = "How many seeds have reached each milestone, epoch by epoch."
     lines = []
-    with mpl.rc_context(STYLE):
-        for what, text, draw in wanted:
-            draw(recording, entered, RESULTS / f"{name}-{what}.svg")
-            lines += [f"![{text}]({name}-{what}.svg)", "", text, ""]
-    if recording.sample and recording.epochs >= FRAMES[-1] and name == "parabolas":
-        feature_space_figure(recording, list(FRAMES), RESULTS / f"{name}-feature-space.png")
+    pictures = Pictures(recording, recording.study.activations)
+    for what, text in wanted.items():
+        save(pictures.history(what), RESULTS / f"{name}-{what}.svg")
+        lines += [f"![{text}]({name}-{what}.svg)", "", text, ""]
+    if name == "parabolas" and recording.epochs >= FRAMES[-1]:
+        save(pictures.plot(FRAMES), RESULTS / f"{name}-feature-space.png", dpi=130)
         text = "The feature space of a typical seed: the hidden units as a plane, until a line parts the classes."
         lines += [f"![{text}]({name}-feature-space.png)", "", text, ""]
     return lines
@@ -270,7 +184,7 @@ def page(name: str, found: Recipe, recording: Recording, seconds: float | None) 
         lines += ["## Beside the source", "", published_table(summary["published"])]
     if summary["findings"]:
         lines += ["## What was measured inside", "", *(f"- {row['sentence']}" for row in summary["findings"]), ""]
-    lines += ["## Figures", "", *figures(recording, entered, name)]
+    lines += ["## Figures", "", *figures(recording, name)]
     lines += ["## To bear in mind", "", *(f"- {note}" for note in summary["notes"])]
     lines += [*(f"- {choice}" for choice in found.choices), f"- Data: {study.provenance}.", ""]
     return "\n".join(lines)

@@ -134,13 +134,15 @@ def test_slices_bound_the_memory_and_lose_no_sample(numbers, monkeypatch):
     assert data.counts.tolist() == [41, 9, 13, 14, 14, 13]
 
 
-def test_a_convolution_counts_the_patches_of_all_its_pixels(monkeypatch):
-    """Of 4 × 4 pixels, each with its patch of 3 × 3: more than the five channels of the result."""
+@pytest.mark.parametrize(("stride", "numbers"), [(1, 4 * 4 * 5), (2, 2 * 2 * 3 * 3)])
+def test_a_convolution_counts_its_outputs_and_with_a_stride_its_patches(monkeypatch, stride, numbers):
+    """Of 4 × 4 pixels with five channels; of 2 × 2 with a patch of 3 × 3 each: more than the outputs."""
     rng = np.random.default_rng(0)
     parts = [(rng.normal(size=(n, 4, 4, 1)), np.arange(n) % 2) for n in (20, 4, 6)]
     images = build_task("images", *parts, provenance="made up")
-    study = study_of(images, network=[Conv(5, 3), Act(), Flatten(), Dense(1)], activations=["relu"], seeds=1)
-    monkeypatch.setattr(program, "SLICE_NUMBERS", 4 * 4 * 3 * 3 * 10)
+    network = [Conv(5, 3, stride=stride), Act(), Flatten(), Dense(1)]
+    study = study_of(images, network=network, activations=["relu"], seeds=1)
+    monkeypatch.setattr(program, "SLICE_NUMBERS", numbers * 10)
     assert prepare_data(study, images, population_of(study, images)).evaluation["y"].shape == (3, 10)
 
 

@@ -22,7 +22,7 @@ FLOORS = [
     {"engine"},
     {"statistics", "diagnosis"},
     {"views"},
-    {"laboratory", "tuning", "cli", "__main__", "__init__"},
+    {"laboratory", "tuning", "picture_commands", "cli", "__main__", "__init__"},
 ]
 HEAVY = {"jax", "jaxlib", "optax", "torch", "keras", "tensorflow", "ray", "dask"}
 MODULES = sorted(SOURCE.rglob("*.py"))

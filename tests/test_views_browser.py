@@ -1,105 +1,314 @@
-"""The page in a real browser: every chart draws, nothing complains, the buttons do what they say."""
+"""The page in a real browser, opened from a file with the network off: Debian's Chromium, driven by Playwright."""
 
 from __future__ import annotations
 
-import base64
+import csv
+import io
 import json
 import re
 import shutil
-import subprocess
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests.views_recording import record_all
 
-from actlab.views.report import html
+from actlab.layers import Act, Dense
+from actlab.statistics import summarise
+from actlab.views.feature_space import feature_space
+from actlab.views.report import html, report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page in")
-
-# Runs in the page once all is drawn, and tells the console what it saw.
-VISIT = """
-<script type="module">
-const root = document.documentElement;
-const drawn = async () => { while (!root.dataset.drawn) await new Promise((go) => setTimeout(go, 20)); };
-const line = () => getComputedStyle(document.querySelector('[data-chart="train-loss"] .lines path')).stroke;
-const shown = (name) => document.querySelectorAll(`[data-activation="${name}"]:not([hidden])`).length;
-const seen = {};
-await drawn();
-seen.charts = document.querySelectorAll("[data-chart]").length;
-seen.drawn = document.querySelectorAll("[data-chart] svg.main-svg:first-of-type").length;
-seen.width = document.documentElement.scrollWidth;
-seen.window = innerWidth;
-seen.paper = getComputedStyle(document.body).backgroundColor;
-seen.line = line();
-document.querySelector("[data-theme-toggle]").click();
-await drawn();
-seen.paperToggled = getComputedStyle(document.body).backgroundColor;
-seen.lineToggled = line();
-seen.panels = shown("tanh");
-document.querySelector('[data-toggle="tanh"]').click();
-await drawn();
-seen.panelsHidden = shown("tanh");
-seen.address = location.search;
-const overflows = (plot) => plot.querySelector("svg")?.getBoundingClientRect().height > plot.clientHeight + 1;
-seen.overflows = [...document.querySelectorAll("[data-chart]")].filter(overflows).length;
-seen.rows = document.querySelectorAll('[data-chart="differences"] .ytick').length;
-const slider = document.querySelector("[data-frame]");
-slider.value = 0;
-slider.dispatchEvent(new Event("input"));
-await drawn();
-seen.epoch = document.querySelector("[data-epoch]").textContent;
-seen.requests = performance.getEntriesByType("resource").length;
-console.log(`SEEN ${btoa(JSON.stringify(seen))}`);
-</script>
-"""
-
-
-def visit(page, folder, width, query=""):
-    """Open a page in a frame of some width; return what it saw, and what else the console said."""
-    file = folder / "page.html"
-    file.write_text(page.replace("</body>", VISIT + "</body>"), encoding="utf-8")
-    # A window cannot be as narrow as a telephone; a frame can.
-    frame = f'<iframe src="page.html{query}" style="width:{width}px;height:3000px;border:0"></iframe>'
-    outer = folder / "outer.html"
-    outer.write_text(f"<!doctype html><body style='margin:0'>{frame}</body>", encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    flags += ["--enable-logging=stderr", "--virtual-time-budget=60000", "--window-size=1400,3000"]
-    flags += [f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'page.png'}"]
-    command = [CHROMIUM, *flags, f"file://{outer}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    said = re.findall(r'CONSOLE.*?\] "(.*)", source', done.stderr)
-    seen = [text.removeprefix("SEEN ") for text in said if text.startswith("SEEN ")]
-    assert seen, f"the page did not finish: {said or done.stderr[-2000:]}"
-    return json.loads(base64.b64decode(seen[0])), [text for text in said if not text.startswith("SEEN ")]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+HOSTILE = "<img src=x onerror=alert(1)>\"'&lt;b&gt;{{title}}</script>"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    recording = record_all(tmp_path_factory.mktemp("runs") / "run", classes=("<b>left</b>", "right"))
-    return html(recording)
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_works(page, tmp_path, width):
-    seen, complaints = visit(page, tmp_path, width, "?theme=light")
-    assert not complaints
-    assert seen["drawn"] == seen["charts"] > 10
-    assert seen["window"] == width
-    assert seen["width"] <= width, "the page is wider than its window"
-    assert (seen["paper"], seen["paperToggled"]) == ("rgb(252, 251, 248)", "rgb(21, 23, 26)")
-    assert seen["line"] != seen["lineToggled"]
-    assert seen["panels"] > 0
-    assert seen["panelsHidden"] == 0
-    assert seen["overflows"] == 0
-    assert seen["rows"] == 1
-    assert "hide=tanh" in seen["address"]
-    assert "theme=dark" in seen["address"]
-    assert seen["epoch"] == "epoch 0"
-    assert seen["requests"] == 0
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    made = record_all(tmp_path_factory.mktemp("runs") / "run", classes=(HOSTILE, "right"), name="<i>study</i>")
+    report(made, made.directory / "report.html")
+    return made
 
 
-def test_the_address_is_the_saved_state(page, tmp_path):
-    seen, complaints = visit(page, tmp_path, 800, "?theme=dark&hide=relu")
-    assert not complaints
-    assert seen["paper"] == "rgb(21, 23, 26)"
-    assert "hide=relu%2Ctanh" in seen["address"]
+class Visit:
+    """A page that has been opened, and everything it complained of or asked for."""
+
+    def __init__(self, browser, file, fragment="", width=1440, height=900, **context):
+        self.context = browser.new_context(viewport={"width": width, "height": height}, offline=True, **context)
+        self.page = self.context.new_page()
+        self.complaints, self.requests = [], []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
+        self.page.goto(f"file://{file}{fragment}")
+        self.page.wait_for_function("document.documentElement.dataset.drawn")
+
+    def close(self):
+        self.context.close()
+        assert not self.complaints
+        assert [url for url in self.requests if not url.startswith(("file:", "blob:", "data:"))] == []
+
+
+@pytest.fixture
+def visit(browser, recording):
+    opened = []
+
+    def open_page(fragment="", file=None, **settings):
+        opened.append(Visit(browser, file or recording.directory / "report.html", fragment, **settings))
+        return opened[-1].page
+
+    yield open_page
+    for one in opened:
+        one.close()
+
+
+def painted(page, selector):
+    """Whether each canvas has something on it."""
+    script = """canvases => canvases.map(canvas => canvas.getContext("2d")
+        .getImageData(0, 0, canvas.width, canvas.height).data.some(value => value > 0))"""
+    return page.eval_on_selector_all(selector, script)
+
+
+def state(page):
+    page.wait_for_timeout(50)
+    return page.evaluate("location.hash")
+
+
+def test_everything_is_drawn_and_nothing_asked_for(visit):
+    page = visit()
+    assert page.locator("[data-chart] svg.main-svg").count() >= page.locator("[data-chart]").count() > 5
+    for name in ("player", "distributions", "functions"):
+        page.locator(f"#{name}").scroll_into_view_if_needed()
+        for canvas in page.locator(f"#{name} canvas").all():
+            canvas.scroll_into_view_if_needed()
+    assert all(painted(page, "#player canvas"))
+    assert all(painted(page, "#distributions canvas"))
+    assert all(painted(page, "#functions canvas"))
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_no_width_scrolls_sideways(visit, width):
+    page = visit(width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    overflowing = page.eval_on_selector_all(
+        "[data-chart]",
+        "plots => plots.filter(p => p.querySelector('svg')?.getBoundingClientRect().height > p.clientHeight + 1).length",
+    )
+    assert overflowing == 0
+
+
+def test_the_page_computes_the_networks_of_python(visit, recording):
+    """Accuracy, loss and the coordinates of every sample at epochs and seeds, through the page's own table of data."""
+    page = visit("#epoch=5&seed=2")
+    for name in ("sigmoid", "tanh", "relu"):
+        row = page.locator(f'[data-row][data-activation="{name}"]')
+        with page.expect_download() as waiting:
+            row.locator('[data-save="csv"]').click()
+        rows = list(csv.DictReader(io.StringIO(waiting.value.path().read_text(encoding="utf-8"))))
+        moment = feature_space(recording, name, seed=2).at(5)
+        points = np.array([[float(r["feature 1"]), float(r["feature 2"])] for r in rows])
+        np.testing.assert_allclose(points, moment.points, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose([float(r["loss"]) for r in rows], moment.loss, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose([float(r["probability"]) for r in rows], moment.probability, rtol=1e-5, atol=1e-5)
+        assert [r["class"] for r in rows] == [HOSTILE if label == 0 else "right" for label in recording.sample["y"]]
+        said = row.locator("[data-readout]").text_content()
+        assert said.startswith(f"{100 * moment.right.mean():.1f} % right")
+
+
+def test_the_numbers_are_those_of_the_summary(visit, recording):
+    page, summary = visit(), summarise(recording)
+    assert page.locator("h1").text_content() == summary["headline"]
+    rows = page.locator("#results table tbody tr")
+    for i, entry in enumerate(summary["activations"]):
+        cells = rows.nth(i).locator("th, td").all_text_contents()
+        assert cells[0] == entry["name"]
+        assert f"{100 * entry['test_accuracy']['mean']:.2f} %" in cells[1]
+        assert f"{entry['test_loss']['mean']:#.3g}" == cells[2]
+    for note in summary["notes"]:
+        assert note in page.locator("#notes").text_content()
+
+
+def test_it_plays_and_pauses_and_steps(visit):
+    page = visit("#epoch=2")
+    page.locator("[data-speed]").select_option("60")
+    page.locator('[data-go="play"]').click()
+    page.wait_for_function("document.querySelector('[data-epoch]').value === '8'")
+    page.wait_for_function("document.querySelector('[data-go=play]').textContent === 'Play'")
+    assert state(page) == ""
+    for move, epoch in (("start", 0), ("forward", 1), ("forward", 2), ("back", 1), ("end", 8)):
+        page.locator(f'[data-go="{move}"]').click()
+        assert page.locator("[data-epoch-now]").text_content() == f"epoch {epoch} of 8"
+    page.locator("[data-epoch]").fill("4")
+    assert state(page) == "#epoch=4"
+
+
+def test_the_keyboard_alone_can_do_everything(visit):
+    page = visit("#epoch=4")
+    reached = set()
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate("(e => [...e.attributes].map(a => a.name + '=' + a.value).join(' '))(document.activeElement)")
+        )
+    interactive = page.eval_on_selector_all(
+        "button:not([disabled]), select, input, summary, a[href], [tabindex='0']",
+        "all => all.filter(e => e.offsetParent && e.type !== 'radio').map(e => [...e.attributes].map(a => a.name + '=' + a.value).join(' '))",
+    )
+    assert set(interactive) <= reached
+    page.locator('[data-go="forward"]').focus()
+    page.keyboard.press("ArrowRight")
+    assert state(page) == "#epoch=5"
+    page.keyboard.press("Home")
+    assert state(page) == "#epoch=0"
+    page.locator("[data-theme-toggle]").focus()
+    page.keyboard.press("Enter")
+    assert "theme=" in state(page)
+    page.locator("#distributions [data-quantity]").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert "show=activations" in state(page)
+
+
+def test_the_address_is_the_saved_state(visit):
+    fragment = "#at=curves&theme=dark&hide=relu&epoch=3&seed=4&one=2&show=activations"
+    page = visit(fragment)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 23, 26)"
+    assert page.locator("[data-epoch]").input_value() == "3"
+    assert page.locator("[data-seed]").input_value() == "4"
+    assert page.locator('[data-quantity][value="activations"]').is_checked()
+    assert page.locator('[data-row][data-activation="relu"]').is_hidden()
+    assert page.evaluate("document.querySelector('#curves').getBoundingClientRect().top") < 200
+    page.locator('[data-toggle="relu"]').click()
+    assert state(page) == fragment.replace("&hide=relu", "&hide=")[:0] + fragment.replace("&hide=relu", "")
+    assert page.locator('[data-row][data-activation="relu"]').is_visible()
+
+
+def contrast(first, second):
+    def luminance(colour):
+        parts = [float(part) / 255 for part in re.findall(r"[\d.]+", colour)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    bright, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(visit, theme):
+    """WCAG 2.2, AA: 4.5 to 1."""
+    page = visit(f"#theme={theme}")
+    script = """() => [...document.querySelectorAll("body *")]
+        .filter(e => e.offsetParent && !e.closest("svg, .chip[aria-pressed='false'], button[disabled]") &&
+            [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+        .map(e => {
+            let ground = e;
+            while (ground && getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+            return [getComputedStyle(e).color, getComputedStyle(ground ?? document.body).backgroundColor, e.outerHTML.slice(0, 80)];
+        })"""
+    seen = page.evaluate(script)
+    assert len(seen) > 100
+    for colour, ground, what in seen:
+        assert contrast(colour, ground) >= 4.5, f"{what}: {colour} on {ground}"
+
+
+def test_text_from_data_is_text(visit):
+    page = visit()
+    assert page.locator("img").count() == 0
+    assert HOSTILE in page.locator(".legend").first.text_content()
+    assert page.locator("header").text_content().count("<i>study</i>") >= 1
+
+
+def test_tables_sort(visit):
+    page = visit()
+    heading = page.locator("#results thead th").nth(3).locator("button")
+    column = "rows => rows.map(row => Number(row.cells[3].textContent))"
+    heading.click()
+    ascending = page.eval_on_selector_all("#results tbody tr", column)
+    assert ascending == sorted(ascending)
+    heading.click()
+    assert page.eval_on_selector_all("#results tbody tr", column) == sorted(ascending, reverse=True)
+    assert page.locator("#results thead th").nth(3).get_attribute("aria-sort") == "descending"
+
+
+@pytest.mark.parametrize(
+    "where", ["#curves figure", "#player [data-row]", "#distributions figure", "#functions figure"]
+)
+def test_every_picture_can_be_saved(visit, where):
+    page = visit()
+    figure = page.locator(where).first
+    figure.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
+    with page.expect_download() as waiting:
+        figure.locator('[data-save="png"]').click()
+    with Image.open(waiting.value.path()) as image:
+        assert image.width > 200
+        assert len(image.convert("RGB").getcolors(2**24)) > 3
+    with page.expect_download() as waiting:
+        figure.locator('[data-save="csv"]').click()
+    rows = list(csv.reader(io.StringIO(waiting.value.path().read_text(encoding="utf-8"))))
+    assert len(rows) > 8
+    assert len({len(row) for row in rows}) == 1
+
+
+def test_milestones_are_flags_to_jump_to(visit, tmp_path):
+    from actlab.study import Milestone
+
+    made = record_all(tmp_path / "run", milestones=(Milestone(name="half right", accuracy=0.5),), seeds=2)
+    page = visit("#epoch=7", file=report(made, tmp_path / "report.html"))
+    flag = page.locator("[data-row] .flag").first
+    epoch = int(re.search(r"epoch (\d+)", flag.text_content())[1])
+    flag.click()
+    assert page.locator("[data-epoch-now]").text_content() == f"epoch {epoch} of 8"
+
+
+def test_a_diverged_network_says_when(visit, tmp_path):
+    ended = {("tanh", 0.05, 0): (5, "the training loss became infinite")}
+    made = record_all(tmp_path / "run", seeds=1, diverged=ended)
+    page = visit("#epoch=4", file=report(made, tmp_path / "report.html"))
+    readout = page.locator('[data-row][data-activation="tanh"] [data-readout]')
+    assert "% right" in readout.text_content()
+    page.locator('[data-go="forward"]').click()
+    assert readout.text_content() == "diverged at epoch 5: the training loss became infinite"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"activations": ("tanh",), "seeds": 1, "epochs": 1},
+        {"network": (Dense(8), Act(), Dense(3), Act(), Dense(1)), "seeds": 2},
+        {"activations": ("maxout", "prelu", "gelu"), "seeds": 2},
+        {"last_epoch": 3, "complete": False},
+    ],
+    ids=["one of everything", "wide layers", "functions that train or mix", "cut short"],
+)
+def test_other_recordings_are_shown_too(visit, tmp_path, settings):
+    made = record_all(tmp_path / "run", **settings)
+    page = visit(file=report(made, tmp_path / "report.html"))
+    assert all(painted(page, "#player [data-row]:first-of-type canvas"))
+
+
+def test_the_page_without_weights_has_its_controls_in_the_layers(visit, tmp_path):
+    from tests.synthetic_recording import record
+
+    counts = np.ones((9, 30, 1, 4), np.int32)
+    facts = {"histogram_edges": [-2.0, -1.0, 0.0, 1.0, 2.0]}
+    made = record(tmp_path / "run", arrays={"activation_histogram": counts}, facts=facts)
+    page = visit(file=report(made, tmp_path / "report.html"))
+    page.locator('#distributions [data-go="start"]').click()
+    assert page.locator("[data-epoch-now]").text_content() == "epoch 0 of 8"
+
+
+def test_the_state_and_the_data_are_json(recording):
+    content = re.search(r'<script type="application/json" id="content">(.*?)</script>', html(recording), re.DOTALL)[1]
+    assert json.loads(content)["usual"]["epoch"] == 8

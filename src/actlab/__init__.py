@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from actlab.laboratory import run
     from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
     from actlab.recipes import recipe
-    from actlab.recording import Recording, load
     from actlab.statistics import summarise
     from actlab.study import Study
+    from actlab.views.pictures import Recording, load
     from actlab.views.report import report
 
 __version__ = "0.1.0"
@@ -31,10 +31,10 @@ _HOMES = {
     "Dropout": "layers",
     "Flatten": "layers",
     "MaxPool": "layers",
-    "Recording": "recording",
+    "Recording": "views.pictures",
     "Study": "study",
     "catalogue": "functions",
-    "load": "recording",
+    "load": "views.pictures",
     "recipe": "recipes",
     "register": "functions",
     "report": "views.report",

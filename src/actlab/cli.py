@@ -1,4 +1,4 @@
-"""The command line: `actlab functions | recipes | compare | report`.
+"""The command line: `actlab functions | recipes | compare | report | figure | animate | export`.
 
 Every error is one sentence on stderr and exit code 2. Heavy modules are imported by the command that
 needs them.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from actlab import picture_commands
 from actlab.errors import ActlabError, InvalidFunction, InvalidStudy, complaint
 
 if TYPE_CHECKING:
@@ -300,6 +301,11 @@ def report(
 
     path = write(load(directory), out or directory / "report.html")
     typer.echo(f"wrote {path}")
+
+
+app.command()(picture_commands.figure)
+app.command()(picture_commands.animate)
+app.command()(picture_commands.export)
 
 
 def _show(renderable: Any) -> None:

@@ -9,11 +9,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab import recording as recordings
 from actlab.errors import RecordingFailed
-from actlab.recording import Recording
 from actlab.study import Study
 from actlab.tasks import Task
 from actlab.tasks import load as load_task
+from actlab.views.pictures import Recording, load
 
 if TYPE_CHECKING:
     from actlab.engine import Progress
@@ -50,12 +51,12 @@ def run(
     with bar() if progress is None else nullcontext(progress) as show:
         recording = _record(study, Path(directory), task, memory, show)
     conclude(recording)
-    return recording
+    return load(recording.directory)
 
 
 def _record(
     study: Study, directory: Path, task: Task | None, memory: int | None, progress: Callable[[Progress], None]
-) -> Recording:
+) -> recordings.Recording:
     from actlab import engine, tuning
 
     task = task or load_task(study.task, target=study.target, seed=study.task_seed, validation=study.validation)
@@ -65,7 +66,7 @@ def _record(
     return engine.run(study, directory, task=task, memory=memory, tuning=tried, progress=progress)
 
 
-def conclude(recording: Recording) -> dict[str, Any]:
+def conclude(recording: recordings.Recording) -> dict[str, Any]:
     """Write `summary.json` and `report.html` into the run directory; returns the summary."""
     from actlab.statistics import summarise
     from actlab.views.report import report

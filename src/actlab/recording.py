@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -142,7 +142,8 @@ class Writer:
             arrays: the dense arrays of the segment, (epochs, members, ...); weights are named
                 "weights/ACTIVATION/LAYER/PARAMETER" and hold the members of that activation alone.
             diverged: member id → (epoch, reason), for members that diverged in this range.
-            kind: "epochs", "weights" where these come alone, or "sample".
+            kind: "epochs", "weights" where these come alone, "first-seed" for the weights of the first seed's
+                members only, or "sample".
         """
         epochs = len(next(iter({**metrics, **arrays}.values())))
         last = first_epoch + epochs - 1
@@ -357,8 +358,18 @@ class Recording:
 
     @cached_property
     def _weights(self) -> dict[int, dict[str, np.ndarray]]:
+        return self._weights_in("epochs", "weights")
+
+    @cached_property
+    def _first_weights(self) -> dict[int, dict[str, np.ndarray]]:
+        """Those of the first seed alone."""
+        return self._weights_in("first-seed")
+
+    def _weights_in(self, *kinds: str) -> dict[int, dict[str, np.ndarray]]:
         by_epoch: dict[int, dict[str, np.ndarray]] = {}
         for segment in self.segments:
+            if segment.kind not in kinds:
+                continue
             weights = {n: a for n, a in self._load(segment).items() if n.startswith("weights/")}
             for row, epoch in enumerate(range(segment.first_epoch, segment.last_epoch + 1) if weights else ()):
                 by_epoch[epoch] = {name: array[row] for name, array in weights.items()}
@@ -366,8 +377,13 @@ class Recording:
 
     @property
     def weight_epochs(self) -> tuple[int, ...]:
-        """Epochs at which the weights were kept."""
+        """Epochs at which the weights of all members were kept."""
         return tuple(sorted(self._weights))
+
+    @property
+    def first_seed_epochs(self) -> tuple[int, ...]:
+        """Epochs at which those of the first seed's members were kept: these and some between them."""
+        return tuple(sorted({*self._weights, *self._first_weights}))
 
     def network(self, activation: str) -> Network:
         """The network of one activation.
@@ -386,16 +402,37 @@ class Recording:
         Raises:
             InvalidRecording: the weights of that epoch were not kept.
         """
-        if epoch not in self._weights:
-            raise InvalidRecording(f"the weights of epoch {epoch} were not kept; there are {list(self.weight_epochs)}.")
-        ids = [m.id for m in self.members if m.activation == member.activation]
-        row = ids.index(member.id)
-        params: dict[str, dict[str, np.ndarray]] = {}
-        for name, array in self._weights[epoch].items():
-            _, activation, layer, parameter = name.split("/")
-            if activation == member.activation:
-                params.setdefault(layer, {})[parameter] = array[row]
-        return params
+        self._check_kept([epoch], self.first_seed_epochs)
+        first = self.study.seeds[0] if epoch not in self._weights else None
+        own = [m.id for m in self.members if m.activation == member.activation and first in (None, m.seed)]
+        if member.id not in own:
+            raise InvalidRecording(
+                f"of epoch {epoch} only the weights of seed {first} were kept; all are at {list(self.weight_epochs)}."
+            )
+        row = own.index(member.id)
+        kept = self._weights if first is None else self._first_weights
+        arrays = _nested(kept[epoch], member.activation)
+        return {layer: {name: array[row] for name, array in given.items()} for layer, given in arrays.items()}
+
+    def weight_arrays(self, activation: str, epochs: Sequence[int]) -> dict[str, dict[str, np.ndarray]]:
+        """Parameters of all members of an activation after some epochs: layer → parameter → (epochs, members, ...).
+
+        Members are those with this activation, in the order of `members`.
+
+        Raises:
+            InvalidRecording: the weights of an epoch were not kept.
+        """
+        self._check_kept(epochs, self.weight_epochs)
+        stacked = {
+            name: np.stack([self._weights[epoch][name] for epoch in epochs]) for name in self._weights[epochs[0]]
+        }
+        return _nested(stacked, activation)
+
+    @staticmethod
+    def _check_kept(epochs: Sequence[int], kept: Sequence[int]) -> None:
+        for epoch in epochs:
+            if epoch not in kept:
+                raise InvalidRecording(f"the weights of epoch {epoch} were not kept; there are {list(kept)}.")
 
     def _arrays(self, kind: str) -> dict[str, np.ndarray]:
         parts = [self._load(segment) for segment in self.segments if segment.kind == kind]
@@ -415,6 +452,16 @@ class Recording:
             raise InvalidRecording(f"{path} is damaged: SHA-256 is {found}, expected {segment.sha256}.")
         self._loaded[segment.file] = load(data)
         return self._loaded[segment.file]
+
+
+def _nested(arrays: Mapping[str, np.ndarray], activation: str) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of one activation, "weights/activation/layer/parameter", by layer and parameter."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        _, owner, layer, parameter = name.split("/")
+        if owner == activation:
+            found.setdefault(layer, {})[parameter] = array
+    return found
 
 
 def load(directory: str | Path) -> Recording:

@@ -32,6 +32,10 @@ Tree = Any
 SAMPLES_OF_SMALL = 2000
 SAMPLES_OF_LARGE = 256
 SAMPLE_NUMBERS = 1_000_000
+# Of large networks all weights are kept at both ends of the training, and in between those of the first seed at some
+# epochs, for one to see how the layers come about: at most so many epochs and bytes.
+EPOCHS_BETWEEN = 10
+BYTES_BETWEEN = 2**27
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,10 @@ def _run(
     count = sum(len(program.population.arms) * len(program.population.seeds) for program in programs)
     ledger = Ledger(study, programs, data.counts, writer, np.ones(count, bool))
     _commit_sample(writer, programs, task, study)
+    between: set[int] = set()
     if not ledger.keeps_weights:
         ledger.commit_weights(0)
+        between = _between(range(study.epochs + 1)[chunk - 1 :: chunk], study.epochs, _first_bytes(programs))
     start = time.perf_counter()
     progress(Progress(0, study.epochs, count, 0, 0.0))
 
@@ -136,7 +142,8 @@ def _run(
             results = _advance(study, samples, programs, epochs, chunk)
             if written is not None:
                 show(written.result())
-            written = pool.submit(ledger.commit, epochs, results)
+            first_seed = ledger.first_weights() if epochs[-1] in between else None
+            written = pool.submit(ledger.commit, epochs, results, first_seed)
         jax.block_until_ready(results)
         train_seconds = time.perf_counter() - start
         if written is not None:
@@ -145,6 +152,29 @@ def _run(
         ledger.commit_weights(study.epochs)
     writer.finish(throughput=_throughput(study, samples, count, train_seconds) | {"compile_seconds": compile_seconds})
     return Recording(writer.directory)
+
+
+def _first_bytes(programs: list[Program]) -> int:
+    """What the weights of one seed of every activation take, in float32."""
+    return 4 * sum(n.parameter_count for program in programs for n in program.population.networks.values())
+
+
+def _between(ends: range, last: int, size: int) -> set[int]:
+    """Which epochs between the first and the last leave the first seed's weights: closer at the start.
+
+    Args:
+        ends: the last epochs of chunks, after which weights can be had.
+        last: the last epoch.
+        size: bytes of one epoch's.
+
+    >>> sorted(_between(range(100), last=99, size=2**20))
+    [1, 4, 10, 18, 28, 39, 52, 66, 81, 98]
+    >>> sorted(_between(range(100), last=99, size=2**26))
+    [1, 98]
+    """
+    ends_between = [epoch for epoch in ends if 0 < epoch < last]
+    wanted = min(EPOCHS_BETWEEN, BYTES_BETWEEN // size, len(ends_between))
+    return {ends_between[round(place)] for place in (len(ends_between) - 1) * np.linspace(0, 1, wanted) ** 1.6}
 
 
 def _advance(study: Study, samples: int, programs: list[Program], epochs: range, chunk: int) -> list[Tree]:
@@ -204,12 +234,13 @@ class Ledger:
         """Whether weights come with every epoch."""
         return all(program.keeps_weights for program in self.programs)
 
-    def commit(self, epochs: range, results: list[Tree]) -> int:
+    def commit(self, epochs: range, results: list[Tree], first_seed: dict[str, np.ndarray] | None = None) -> int:
         """Wait for a chunk's results and write them; returns its last epoch.
 
         Args:
             epochs: the epochs they are of; rows after these belong to skipped ones.
             results: of each program, arrays (chunk, arms, seeds, ...) as `Program.advance` returns them.
+            first_seed: the weights of the first seed after the last of the epochs, where they are kept.
 
         Raises:
             RecordingFailed: they cannot be written; nothing of the chunk is entered.
@@ -225,14 +256,18 @@ class Ledger:
         if self.keeps_weights:
             arrays |= self._name_weights(weights)
         self.writer.commit(epochs[0], metrics, arrays, diverged)
+        if first_seed is not None:
+            self.writer.commit(epochs[-1], {}, first_seed, {}, kind="first-seed")
         return epochs[-1]
 
     def commit_weights(self, epoch: int) -> None:
         """Write the weights as they are now, as those of `epoch`. Raises RecordingFailed if they cannot be."""
-        own = [
-            jax.tree.map(lambda a: a.reshape(1, -1, *a.shape[2:]), program.parameters()) for program in self.programs
-        ]
+        own = [_one_epoch(program.parameters()) for program in self.programs]
         self.writer.commit(epoch, {}, self._name_weights(own), {}, kind="weights")
+
+    def first_weights(self) -> dict[str, np.ndarray]:
+        """The first seed's weights as they are now, as `commit` takes them; waits for the devices."""
+        return self._name_weights([_one_epoch(program.first_parameters()) for program in self.programs], seeds=1)
 
     def _by_member(self, program: Program, found: Tree, epochs: int) -> Tree:
         """(chunk, arms, seeds, ...) on devices -> (epochs, members, ...) in memory, filled-up seeds left out."""
@@ -267,11 +302,12 @@ class Ledger:
                 values[row, ~self.alive] = np.nan
         return diverged
 
-    def _name_weights(self, by_program: list[Tree]) -> dict[str, np.ndarray]:
+    def _name_weights(self, by_program: list[Tree], seeds: int | None = None) -> dict[str, np.ndarray]:
         """Arrays named "weights/activation/layer/parameter", (epochs, members of the activation, ...)."""
         named: dict[str, np.ndarray] = {}
         for program, weights in zip(self.programs, by_program, strict=True):
-            population, seeds = program.population, len(program.population.seeds)
+            population = program.population
+            seeds = seeds or len(population.seeds)
             for layer, own in weights.items():
                 for group in population.groups if layer not in population.network.act_layers else ():
                     rows = slice(group.start * seeds, group.stop * seeds)
@@ -285,6 +321,11 @@ class Ledger:
                             rows = slice((own.start - group.start) * seeds, (own.stop - group.start) * seeds)
                             named[f"weights/{own.function.name}/{site.name}/{parameter}"] = array[:, rows]
         return named
+
+
+def _one_epoch(parameters: Tree) -> Tree:
+    """(arms, seeds, ...) -> (1, members, ...)."""
+    return jax.tree.map(lambda array: array.reshape(1, -1, *array.shape[2:]), parameters)
 
 
 def _commit_sample(writer: Writer, programs: list[Program], task: Task, study: Study) -> None:

@@ -112,6 +112,7 @@ def probe(
         weight_gradient_norm (arms, seeds, weight layers): ‖∂L/∂W‖₂;
         weight_gradient_histogram (arms, seeds, weight layers, bins), int32 counts of |∂L/∂W|: see `gradient_edges`;
         activation_gradient_norm (arms, seeds, act layers): ‖∂L/∂a‖₂ over the whole batch;
+        activation_gradient_histogram (arms, seeds, act layers, bins), int32 counts of |∂L/∂a|, a sample's part of L;
         pre_activation_gradient_norm (arms, seeds, act layers): ‖∂L/∂z‖₂ over the whole batch;
         update_ratio (arms, seeds, weight layers): ‖ΔW‖₂ / ‖W‖₂ of the update that the optimiser would make on it,
         a penalty's part in it;
@@ -128,6 +129,9 @@ def probe(
         "weight_gradient_norm": _by_layer([norm(own) for own in gradients]),
         "weight_gradient_histogram": _by_layer([histogram(jnp.abs(own), gradient_edges()) for own in gradients]),
         "activation_gradient_norm": _by_layer([norm(tap_gradient[name]) for name in seen]),
+        "activation_gradient_histogram": _by_layer(
+            [histogram(jnp.abs(tap_gradient[name]), gradient_edges()) for name in seen]
+        ),
         "pre_activation_gradient_norm": _by_layer([norm(own) for own in carried_back]),
         "update_ratio": _update_ratio(population, optimiser, rates, gradient, state),
     }

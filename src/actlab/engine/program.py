@@ -20,6 +20,7 @@ from actlab.engine import probes, training
 from actlab.engine.devices import SEED, mesh
 from actlab.engine.layouts import Layout, choose
 from actlab.engine.population import Population
+from actlab.layers import Conv
 from actlab.network import Site
 from actlab.study import Study
 from actlab.tasks import Task
@@ -90,9 +91,11 @@ def prepare_data(study: Study, task: Task, population: Population) -> Data:
 
 
 def _numbers_per_sample(site: Site) -> int:
-    """Numbers that one sample takes in a layer: its outputs, or what the layer's product is taken of (patches)."""
+    """Numbers that one sample takes in a layer: its inputs, its outputs, or the patches of a convolution with a stride."""
     weight = site.parameter_shapes.get("weight", (1, 1))
-    return math.prod(site.output_shape[:-1]) * max(site.output_shape[-1], math.prod(weight[:-1]))
+    patches = isinstance(site.layer, Conv) and site.layer.stride > 1
+    product = math.prod(site.output_shape[:-1]) * math.prod(weight[:-1]) if patches else 0
+    return max(math.prod(site.input_shape), math.prod(site.output_shape), product)
 
 
 def _slices(array: np.ndarray, slices: int, padding: int) -> np.ndarray:
@@ -206,9 +209,16 @@ class Program:
 
     def parameters(self) -> Tree:
         """The members' parameters as they are now, (arms, seeds, ...) NumPy arrays."""
-        own = [jax.tree.map(self.layout.members_first, state["params"]) for state in self._states]
+        own = [self._members_first(state) for state in self._states]
         whole = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *own)
         return jax.tree.map(lambda array: array[:, : len(self.population.seeds)], whole)
+
+    def first_parameters(self) -> Tree:
+        """Those of the first seed alone, (arms, 1, ...)."""
+        return jax.tree.map(lambda array: np.asarray(array[:, :1]), self._members_first(self._states[0]))
+
+    def _members_first(self, state: Tree) -> Tree:
+        return jax.tree.map(self.layout.members_first, state["params"])
 
 
 def build(

@@ -133,6 +133,7 @@ class LocalResponseNorm:
         places = np.arange(x.shape[-1])
         near = np.abs(places[:, None] - places) <= self.depth_radius
         # One product with a band of ones: no window is moved over the channels, in either direction of the gradient.
-        sums = namespace(x).square(x) @ near.astype(x.dtype)
-        # The base is `bias` at least, so neither the power nor its gradient can fail.
-        return x * (self.bias + self.alpha * sums) ** -self.beta
+        xp = namespace(x)
+        sums = xp.square(x) @ near.astype(x.dtype)
+        # The base is `bias` at least, so neither the logarithm nor its gradient can fail. XLA has no vectorised power.
+        return x * xp.exp(-self.beta * xp.log(self.bias + self.alpha * sums))

@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 
 from actlab.functions.arrays import namespace
 from actlab.layers.description import Array, Shape, description
-from actlab.layers.windows import Padding, positions, require_images, windows
+from actlab.layers.windows import Padding, along_columns, along_rows, positions, require_images, windows
 
 
 @description
@@ -44,9 +44,11 @@ class MaxPool:
 
     def apply(self, params: Mapping[str, Array], x: Array) -> Array:
         """(batch, height, width, channels) -> (batch, height', width', channels)."""
-        return functools.reduce(
-            namespace(x).maximum, windows(x, self.size, self.stride or self.size, self.padding, -math.inf)
-        )
+        # First of rows, then of columns: of 3×3 pixels that is a maximum of three twice instead of one of nine, and on a
+        # CPU the backward pass of overlapping windows takes ALT of the time.
+        window = (self.size, self.stride or self.size, self.padding, -math.inf)
+        largest = functools.partial(functools.reduce, namespace(x).maximum)
+        return largest(along_columns(largest(along_rows(x, *window)), *window))
 
 
 @description

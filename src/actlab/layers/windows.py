@@ -62,14 +62,30 @@ def windows(x: Array, size: int, stride: int, padding: Padding, outside: float) 
     >>> [pixels.ravel().tolist() for pixels in windows(np.arange(4.0).reshape(1, 1, 4, 1), 2, 2, "same", 9.0)]
     [[0.0, 2.0], [1.0, 3.0], [9.0, 9.0], [9.0, 9.0]]
     """
-    height, width = positions("window", x.shape[1:], size, stride, padding)
-    if padding == "same":
-        around = [_same(n, size, stride) for n in x.shape[1:3]]
-        x = namespace(x).pad(x, ((0, 0), *around, (0, 0)), constant_values=outside)
-    rows, columns = stride * (height - 1) + 1, stride * (width - 1) + 1
-    offsets = [(i, j) for i in range(size) for j in range(size)]
+    rows = along_rows(x, size, stride, padding, outside)
+    return [pixels for row in rows for pixels in along_columns(row, size, stride, padding, outside)]
+
+
+def along_rows(x: Array, size: int, stride: int, padding: Padding, outside: float) -> list[Array]:
+    """For every row of the window, that row of every window: `size` arrays (batch, height', width, channels)."""
+    return _slices(x, 1, size, stride, padding, outside)
+
+
+def along_columns(x: Array, size: int, stride: int, padding: Padding, outside: float) -> list[Array]:
+    """The same for columns: `size` arrays (batch, height, width', channels)."""
+    return _slices(x, 2, size, stride, padding, outside)
+
+
+def _slices(x: Array, axis: int, size: int, stride: int, padding: Padding, outside: float) -> list[Array]:
     # Strided slices: their backward pass is some 5 times faster on a CPU than that of a window reduction.
-    return [x[:, i : i + rows : stride, j : j + columns : stride] for i, j in offsets]
+    length = x.shape[axis]
+    count = math.ceil(length / stride) if padding == "same" else (length - size) // stride + 1
+    if padding == "same":
+        around = [(0, 0)] * x.ndim
+        around[axis] = _same(length, size, stride)
+        x = namespace(x).pad(x, around, constant_values=outside)
+    before = (slice(None),) * axis
+    return [x[(*before, slice(i, i + stride * (count - 1) + 1, stride))] for i in range(size)]
 
 
 def _same(length: int, size: int, stride: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from actlab.recording import Member, Recording
 from actlab.statistics.comparisons import compare, holm
 from actlab.statistics.findings import findings
 from actlab.statistics.intervals import Estimate, estimate, finite, mean, median
+from actlab.statistics.next_steps import next_steps
 from actlab.statistics.published import compare_published
 from actlab.statistics.selection import Entry, contests_of, entries, last
 from actlab.statistics.sentences import headline, notes
@@ -37,7 +38,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
     Returns:
         `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `activations`, best first,
         `comparisons` of all pairs (see `Comparison`), `findings` (see that module), `published` (see
-        `compare_published`), `throughput`, `notes` and `headline`. In
+        `compare_published`), `throughput`, `notes`, `next_steps` and `headline`. In
         each activation: `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by
         `seeds`; `epochs_to_target` and `milestones` (see `Waiting`); `gradient_ratio`; `flat_share` and
         `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its
@@ -49,6 +50,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
     ranked = by_contest[main.name]
     target = accuracy_target(recording, ranked)
     comparisons = _comparisons(recording, ranked)
+    rows = [_activation(recording, entry, target) for entry in ranked]
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
@@ -56,7 +58,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "epoch": recording.epochs if recording.epochs >= 0 else None,
         "complete": recording.complete,
         "contest": {"name": main.name, "title": main.title},
-        "activations": [_activation(recording, entry, target) for entry in ranked],
+        "activations": rows,
         "comparisons": comparisons,
         "contests": [_contest(recording, other, by_contest[other.name], target) for other in others],
         "tuning": recording.facts.get("tuning") or [],
@@ -64,6 +66,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
         "notes": notes(recording, by_contest, target),
+        "next_steps": next_steps(recording, ranked, rows, comparisons),
     }
     safe = json_safe(summary)
     for contest in safe["contests"]:

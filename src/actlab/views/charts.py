@@ -9,6 +9,7 @@ import numpy as np
 
 from actlab.recording import Recording
 from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
+from actlab.views.embedding import packed
 from actlab.views.figures import (
     CURVE_POINTS,
     Chart,
@@ -31,6 +32,10 @@ CURVES = {
 }
 # What training minimises besides the cross-entropy, which the losses above leave out.
 APART = {"penalty": "L2 penalty"}
+SILENCE = {
+    "flat_share": "Flat: samples on which a unit's slope is all but zero",
+    "dead_share": "Dead: units flat for all",
+}
 
 
 def curves(recording: Recording, members: Mapping[str, Sequence[int]], looks: Mapping[str, Look]) -> list[Chart]:
@@ -58,8 +63,34 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], looks: Ma
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
         caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
-        charts.append(Chart(metric.replace("_", "-"), title, label, data, layout, caption=caption))
+        seeds = {name: packed(known[metric][epochs][:, places].T * scale) for name, places in members.items()}
+        charts.append(Chart(metric.replace("_", "-"), title, label, data, layout, caption=caption, seeds=seeds))
     return charts
+
+
+def silence(recording: Recording, members: Mapping[str, Sequence[int]], looks: Mapping[str, Look]) -> list[Chart]:
+    """Charts of samples on which the function is flat and of units that are flat for all, means over the layers.
+
+    Functions that mix units have no slope of their own and no line.
+    """
+    epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
+    found = []
+    for probe, title in SILENCE.items():
+        if probe not in recording.probes:
+            continue
+        values = 100 * recording.probes[probe].mean(axis=-1)
+        bands = {name: quartiles(values[epochs][:, places]) for name, places in members.items()}
+        data = [
+            trace
+            for name, band in bands.items()
+            if np.isfinite(band).any()
+            for trace in _band_and_line(name, epochs, band, looks[name], len(members[name]))
+        ]
+        axis = {"title": {"text": "per cent"}, "rangemode": "tozero"}
+        layout = {"height": 280, "xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
+        label = f"{title} over {recording.epochs} epochs, one line for each activation"
+        found.append(Chart(probe.replace("_", "-"), title, label, data, layout))
+    return found
 
 
 def _band_and_line(name: str, epochs: Any, band: Floats, look: Look, seeds: int) -> list[dict[str, Any]]:
@@ -206,37 +237,12 @@ def _difference(row: Mapping[str, Any], look: Look, tests: int) -> dict[str, Any
     }
 
 
-def functions(recording: Recording, names: Sequence[str], looks: Mapping[str, Look]) -> list[Chart]:
-    """A panel for each function that has a curve: value and derivative on axes that all panels share."""
-    charts = []
+def cards(recording: Recording, names: Sequence[str], looks: Mapping[str, Look]) -> dict[str, Any]:
+    """By name, for each function that has a curve: x, value and derivative as recorded, and its colour."""
+    found = {}
     for name in names:
         card = recording.functions.get(name)
-        if not card or card.get("value") is None:
-            continue
-        look = looks[name]
-        data = [
-            _function_line(card, "value", "f", {"color": look.css, "width": 2.5}),
-            _function_line(card, "derivative", "f′", {"color": look.css, "width": 1.8, "dash": "dot"}),
-        ]
-        layout = {
-            "height": 210,
-            "xaxis": {"range": [-6, 6], "zeroline": True, "dtick": 3},
-            "yaxis": {"range": [-1.6, 3.2], "zeroline": True, "dtick": 1},
-        }
-        label = f"{card['title']} and its derivative for x from −6 to 6"
-        formula = str(card["formula"])
-        charts.append(Chart(f"function-{name}", name, label, data, layout, activation=name, caption=formula))
-    return charts
-
-
-def _function_line(card: Mapping[str, Any], what: str, letter: str, line: Mapping[str, Any]) -> dict[str, Any]:
-    x, y = np.array(card["x"], dtype=float), np.array(card[what], dtype=float)
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": letter,
-        "x": rounded(x),
-        "y": rounded(y),
-        "line": dict(line),
-        "hovertemplate": f"{letter}(%{{x:.3~g}}) = %{{y:.4~g}}<extra></extra>",
-    }
+        if card and card.get("value") is not None:
+            curves = {what: rounded(card[what]) for what in ("x", "value", "derivative")}
+            found[name] = curves | {"colour": looks[name].css}
+    return found

@@ -1,66 +1,232 @@
-"""The feature space of a hidden layer of two units: where the samples lie in it, epoch by epoch.
+"""What a network makes of the samples at an epoch: its feature space, its decisions, its losses; in NumPy.
 
-Nothing of it is recorded: it is computed anew, in NumPy, from the recorded weights.
+Nothing of it is recorded: it is computed anew from the recorded weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidRecording, UnknownName
-from actlab.layers import WEIGHTED, Act
+from actlab.layers import Act
 from actlab.network import Network, Params
 from actlab.recording import Member, Recording
 from actlab.statistics import entries
-from actlab.views.figures import Chart, Floats, plotly_text, rounded, thinned
-from actlab.views.palette import CLASSES, Look, css_class
+from actlab.views.figures import Floats
+from actlab.views.projections import cross_entropy, hidden, predicted, principal_axes
 
-Labels = npt.NDArray[np.integer[Any]]
-FRAMES = 24
-POINTS = 400
-BOUNDARY_STEPS = 200
+# Points to a side of the grid on which decisions are computed, and of each coordinate line.
+GRID = 101
+LINES = 13
+LINE_POINTS = 41
+ROOM = 0.07
+# Epochs from which the limits of a feature space are found.
+BOX_EPOCHS = 40
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A feature space after one epoch.
+class Ground:
+    """The network's outputs over a plane.
+
+    Attributes:
+        box: ((low, high), (low, high)) of its two coordinates.
+        logits: (GRID, GRID, outputs), rows upwards.
+    """
+
+    box: Floats
+    logits: Floats
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A network after an epoch.
 
     Attributes:
         epoch: 0 is the untrained network.
-        points: (samples, 2), the activations (a₁, a₂).
-        right: share of the samples that the network classifies rightly, in [0, 1].
-        boundaries: polylines (points, 2) on which two classes are equally likely and likelier than any other.
+        points: (samples, 2), where the samples lie in the feature space.
+        probability: (samples,), of class 1 with one output, of the true class with several.
+        loss: (samples,), cross-entropy.
+        right: (samples,), whether the class is the true one.
+        features: the outputs over the feature space; None where it is a projection.
+        inputs: the outputs over the input space; None where that is no plane.
+        lines: (lines, points, 2), the input space's coordinate lines in the feature space; None likewise.
     """
 
     epoch: int
     points: Floats
-    right: float
-    boundaries: tuple[Floats, ...]
+    probability: Floats
+    loss: Floats
+    right: npt.NDArray[np.bool_]
+    features: Ground | None
+    inputs: Ground | None
+    lines: Floats | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureSpace:
-    """The feature space of one member over training.
+    """The feature space of one member in one layer, at every epoch whose weights were kept.
 
     Attributes:
-        activation, layer, seed: whose it is.
-        labels: (samples,), the class of each point.
-        frames: in the order of their epochs.
-        box: ((low, high), (low, high)) of both axes, holding the points of all frames with a margin.
+        recording, member, layer: whose it is.
+        network: of the member's activation.
+        x, y: the samples and their classes.
     """
 
-    activation: str
+    recording: Recording
+    member: Member
     layer: str
-    seed: int
-    labels: Labels
-    frames: tuple[Frame, ...]
-    box: Floats
+    network: Network
+    x: Floats
+    y: npt.NDArray[np.integer]
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Those there are, up to the last one before the member diverged."""
+        kept = kept_epochs(self.recording, self.member.seed)
+        ended = self.member.diverged_epoch
+        return tuple(epoch for epoch in kept if ended is None or epoch < max(ended, 1))
+
+    @cached_property
+    def axes(self) -> Floats | None:
+        """Mean and two principal axes at the last epoch, (3, units), the same for all; None for two units."""
+        values = self._activations(self.epochs[-1])
+        return None if values.shape[1] == 2 else principal_axes(values)
+
+    @cached_property
+    def box(self) -> Floats:
+        """((low, high), (low, high)) that holds the samples at all epochs, with room around them."""
+        places = np.unique(np.linspace(0, len(self.epochs) - 1, BOX_EPOCHS).astype(int))
+        points = np.concatenate([self._placed(self._activations(self.epochs[place])) for place in places])
+        return np.array([limits(points[:, 0]), limits(points[:, 1])])
+
+    @property
+    def flat(self) -> bool:
+        """Whether the input space is a plane."""
+        return self.x[0].size == 2
+
+    def at(self, epoch: int) -> Moment:
+        """The network after an epoch. Raises InvalidRecording if its weights were not kept."""
+        params = self.recording.weights(self.member, epoch)
+        caught, logits = hidden(self.network, params, self.x)
+        loss = cross_entropy(logits, self.y)
+        likely = np.exp(-loss)
+        single = logits.shape[1] == 1
+        return Moment(
+            epoch,
+            self._placed(caught[self.layer].reshape(len(self.x), -1)),
+            np.where(self.y == 0, 1 - likely, likely) if single else likely,
+            loss,
+            predicted(logits) == self.y,
+            self._over_features(params),
+            self._over_inputs(params) if self.flat else None,
+            self._lines(params) if self.flat else None,
+        )
+
+    @cached_property
+    def input_box(self) -> Floats:
+        """The limits of the input space."""
+        return np.array([limits(self.x.reshape(-1, 2)[:, k]) for k in (0, 1)])
+
+    def _activations(self, epoch: int) -> Floats:
+        caught, _ = hidden(self.network, self.recording.weights(self.member, epoch), self.x)
+        return caught[self.layer].reshape(len(self.x), -1)
+
+    def _placed(self, activations: Floats) -> Floats:
+        if activations.shape[1] == 2:
+            return activations
+        assert self.axes is not None
+        mean, *axes = self.axes
+        return (activations - mean) @ np.stack(axes, axis=1)
+
+    def _over_features(self, params: Params) -> Ground | None:
+        place = [site.name for site in self.network.sites].index(self.layer)
+        if self.network.sites[place].output_shape != (2,):
+            return None
+        following = Network(self.network.sites[place + 1 :], self.network.activation)
+        return Ground(self.box, _over(following, params, self.box))
+
+    def _over_inputs(self, params: Params) -> Ground:
+        return Ground(self.input_box, _over(self.network, params, self.input_box))
+
+    def _lines(self, params: Params) -> Floats:
+        ticks = np.stack([np.linspace(*ends, LINES) for ends in self.input_box])
+        along = np.stack([np.linspace(*ends, LINE_POINTS) for ends in self.input_box])
+        upright = np.stack(np.broadcast_arrays(ticks[0][:, None], along[1][None]), axis=-1)
+        level = np.stack(np.broadcast_arrays(along[0][None], ticks[1][:, None]), axis=-1)
+        points = np.concatenate([upright, level])
+        caught, _ = hidden(self.network, params, points.reshape(-1, *self.x.shape[1:]).astype(self.x.dtype))
+        return self._placed(caught[self.layer].reshape(points.shape[0] * LINE_POINTS, -1)).reshape(-1, LINE_POINTS, 2)
+
+
+def _over(network: Network, params: Params, box: Floats) -> Floats:
+    """Outputs over a plane, (GRID, GRID, outputs)."""
+    across, up = np.meshgrid(*(np.linspace(*ends, GRID) for ends in box))
+    points = np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
+    _, logits = hidden(network, params, points.reshape(-1, *network.sites[0].input_shape))
+    return logits.reshape(GRID, GRID, -1)
+
+
+def limits(values: Floats) -> tuple[float, float]:
+    """Lowest and highest finite value with some room.
+
+    >>> limits(np.array([0.0, 100.0, np.nan]))
+    (-7.000000000000001, 107.0)
+    """
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    room = ROOM * (high - low) or 0.5
+    return low - room, high + room
+
+
+def feature_space(
+    recording: Recording, activation: str, layer: str | None = None, seed: int | None = None
+) -> FeatureSpace:
+    """The feature space of one activation's network.
+
+    Args:
+        recording: with samples, and weights of some epochs.
+        activation: one of the study.
+        layer: a place of the function; the last of two units, or else the last one, where None.
+        seed: one of the study; a typical one (see `typical_seed`) where None.
+
+    Raises:
+        UnknownName: no such activation, layer or seed in this recording.
+        InvalidRecording: no weights or samples, or a function or network that is not known here.
+    """
+    if not recording.sample or not recording.first_seed_epochs:
+        raise InvalidRecording(f"{recording.directory} holds no samples and weights to compute a network from.")
+    by_name = {entry.activation: entry for entry in entries(recording)}
+    if activation not in by_name:
+        raise UnknownName("activation", activation, list(by_name))
+    chosen = shown_seed(recording) if seed is None else seed
+    member = next((m for m in by_name[activation].members if m.seed == chosen), None)
+    if member is None:
+        raise UnknownName("seed", str(chosen), [str(own) for own in recording.study.seeds])
+    network = recording.network(activation)
+    layer = layer or two_unit_layer(network) or network.act_layers[-1]
+    if layer not in network.act_layers:
+        raise UnknownName("layer", layer, list(network.act_layers))
+    return FeatureSpace(recording, member, layer, network, recording.sample["x"], recording.sample["y"])
+
+
+def kept_epochs(recording: Recording, seed: int) -> tuple[int, ...]:
+    """Epochs at which the weights of a seed were kept: the first one's at more."""
+    return recording.first_seed_epochs if seed == recording.study.seeds[0] else recording.weight_epochs
+
+
+def shown_seed(recording: Recording) -> int:
+    """The typical seed where every epoch of it was kept, else the first one."""
+    typical = typical_seed(recording)
+    return (
+        recording.study.seeds[0]
+        if typical is None or kept_epochs(recording, typical) != (recording.first_seed_epochs)
+        else typical
+    )
 
 
 def two_unit_layer(network: Network) -> str | None:
@@ -69,40 +235,9 @@ def two_unit_layer(network: Network) -> str | None:
     return found[-1] if found else None
 
 
-def feature_spaces(recording: Recording, epochs: int | Sequence[int] = FRAMES) -> list[FeatureSpace]:
-    """Feature spaces of one seed, an entry for each activation whose network has a layer of two units.
-
-    The seed is a typical one: its validation accuracy, averaged over the activations, is the median.
-
-    Args:
-        recording: any; without weights, samples or a layer of two units there are no feature spaces.
-        epochs: which, each of them a recorded one; or at most how many.
-
-    Raises:
-        InvalidRecording: the weights of an epoch were not kept.
-    """
-    kept = recording.weight_epochs
-    if not kept or not recording.sample:
-        return []
-    seed = typical_seed(recording)
-    chosen = _chosen_epochs(kept, epochs) if isinstance(epochs, int) else tuple(epochs)
-    rows = _spread_by_class(recording.sample["y"], POINTS)
-    found = []
-    for entry in entries(recording):
-        try:
-            layer = two_unit_layer(recording.network(entry.activation))
-        except (UnknownName, InvalidRecording):
-            # A function or network of somebody's own, which is not here: it cannot be computed again.
-            continue
-        member = next((member for member in entry.members if member.seed == seed), None)
-        if layer and member:
-            found.append(_feature_space(recording, member, layer, chosen, rows))
-    return found
-
-
 def typical_seed(recording: Recording) -> int | None:
     """The seed of median validation accuracy, averaged over activations; a diverged member counts as 0."""
-    seeds = recording.study.seeds
+    seeds: Sequence[int] = recording.study.seeds
     accuracy = recording.metrics["validation_accuracy"][-1]
     totals = dict.fromkeys(seeds, 0.0)
     for entry in entries(recording):
@@ -110,217 +245,3 @@ def typical_seed(recording: Recording) -> int | None:
             totals[member.seed] += float(np.nan_to_num(accuracy[column]))
     ranked = sorted(seeds, key=lambda seed: (totals[seed], seed))
     return ranked[len(ranked) // 2] if ranked else None
-
-
-def _chosen_epochs(kept: Sequence[int], most: int) -> tuple[int, ...]:
-    """At most `most` of the recorded epochs: closer at the start, where most of the motion is."""
-    last = len(kept) - 1
-    if last < most:
-        return tuple(kept)
-    places = np.unique(np.round(last * np.linspace(0, 1, most) ** 1.6).astype(int))
-    return tuple(kept[place] for place in places)
-
-
-def _spread_by_class(labels: Labels, most: int) -> npt.NDArray[np.intp]:
-    """Rows of at most `most` samples, evenly spread through each class."""
-    classes = np.unique(labels)
-    each = max(most // len(classes), 1)
-    places = [np.flatnonzero(labels == label) for label in classes]
-    return np.sort(np.concatenate([rows[thinned(len(rows) - 1, each)] for rows in places]))
-
-
-def _feature_space(
-    recording: Recording, member: Member, layer: str, epochs: Sequence[int], rows: npt.NDArray[np.intp]
-) -> FeatureSpace:
-    network = recording.network(member.activation)
-    x, y = recording.sample["x"], recording.sample["y"]
-    weights = [recording.weights(member, epoch) for epoch in epochs]
-    passes = [(params, *hidden(network, params, x, layer)) for params in weights]
-    points = np.concatenate([features[rows] for _, features, _ in passes])
-    box = np.array([_with_margin(points[:, 0]), _with_margin(points[:, 1])])
-    frames = [
-        Frame(
-            epoch,
-            features[rows],
-            float(np.mean(predicted(logits) == y)),
-            boundaries(network, params, layer, box) if np.isfinite(features).all() else (),
-        )
-        for epoch, (params, features, logits) in zip(epochs, passes, strict=True)
-    ]
-    return FeatureSpace(member.activation, layer, member.seed, y[rows], tuple(frames), box)
-
-
-def hidden(network: Network, params: Params, x: Floats, layer: str) -> tuple[Floats, Floats]:
-    """Outputs of an `Act` layer, (samples, units), and of the network, (samples, outputs), in NumPy."""
-    functions = {
-        site.name: site.layer.activation(network.activation)
-        for site in network.sites
-        if site.name in network.act_layers
-    }
-    caught: dict[str, Floats] = {}
-
-    def act(pre_activation: Floats, *, name: str) -> Floats:
-        caught[name] = functions[name](pre_activation, **params.get(name, {}))
-        return caught[name]
-
-    # A diverged member has weights that overflow here; its points are not drawn.
-    with np.errstate(all="ignore"):
-        logits = network.apply(params, x, act)
-    return caught[layer], logits
-
-
-def predicted(logits: Floats) -> Labels:
-    """Predicted class, (samples,): the sign of a single output, else the largest one.
-
-    >>> predicted(np.array([[-1.0], [2.0]])).tolist()
-    [0, 1]
-    """
-    return (logits[:, 0] > 0).astype(int) if logits.shape[1] == 1 else logits.argmax(axis=1)
-
-
-def boundaries(network: Network, params: Params, layer: str, box: Floats) -> tuple[Floats, ...]:
-    """Where the decision changes in the feature space: straight lines inside `box`, (2, 2).
-
-    Empty where more than one layer follows `layer`, for the boundary is then no line.
-    """
-    place = [site.name for site in network.sites].index(layer)
-    following = network.sites[place + 1 :]
-    if len(following) != 1 or not isinstance(following[0].layer, WEIGHTED):
-        return ()
-    given = params[following[0].name]
-    weight = np.asarray(given["weight"], dtype=float)
-    bias = np.asarray(given.get("bias", np.zeros(weight.shape[1])), dtype=float)
-    if weight.shape[1] == 1:
-        weight, bias = np.hstack([0 * weight, weight]), np.append(0.0, bias)
-    lines = []
-    for i in range(weight.shape[1]):
-        for j in range(i):
-            line = _line(weight[:, i] - weight[:, j], bias[i] - bias[j], box)
-            if line is not None:
-                logits = line @ weight + bias
-                leads = np.maximum(logits[:, i], logits[:, j]) >= logits.max(axis=1) - 1e-9
-                lines += [line[leads]] if leads.sum() > 1 else []
-    return tuple(lines)
-
-
-def _line(normal: Floats, offset: float, box: Floats) -> Floats | None:
-    """Points with normal·a + offset = 0 inside `box`, ((low, high), (low, high)); None without any."""
-    length = float(np.hypot(*normal))
-    if length == 0 or not np.isfinite(length + offset):
-        return None
-    centre = box.mean(axis=1)
-    foot = centre - normal * (normal @ centre + offset) / length**2
-    reach = float(np.hypot(*np.ptp(box, axis=1)))
-    along = np.array([-normal[1], normal[0]]) / length
-    line = foot + np.linspace(-reach, reach, 2 * BOUNDARY_STEPS + 1)[:, None] * along
-    inside = ((line >= box[:, 0]) & (line <= box[:, 1])).all(axis=1)
-    return line[inside] if inside.sum() > 1 else None
-
-
-def _with_margin(values: Floats) -> tuple[float, float]:
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    room = 0.07 * (high - low) or 0.5
-    return low - room, high + room
-
-
-def charts(spaces: Sequence[FeatureSpace], classes: Sequence[str], looks: Mapping[str, Look]) -> list[Chart]:
-    """A panel for each feature space, with a frame for each epoch."""
-    return [_chart(space, classes) for space in spaces if space.activation in looks]
-
-
-def _chart(space: FeatureSpace, classes: Sequence[str]) -> Chart:
-    present = [int(label) for label in np.unique(space.labels)]
-    lines = max((len(frame.boundaries) for frame in space.frames), default=0)
-    frames = [_frame(space, frame, present, lines) for frame in space.frames]
-    points = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": plotly_text(str(classes[label])),
-            "marker": {"color": css_class(label), "size": 5, "opacity": 0.75},
-            "hovertemplate": f"{plotly_text(str(classes[label]))}<br>%{{x:.3~g}}, %{{y:.3~g}}<extra></extra>",
-        }
-        for label in present
-    ]
-    boundary = {
-        "type": "scatter",
-        "mode": "lines",
-        "line": {"color": "var(--ink)", "width": 2},
-        "hoverinfo": "skip",
-    }
-    horizontal, vertical = space.box
-    layout = {
-        "height": 280,
-        "xaxis": {"title": {"text": "a₁"}, "range": rounded(horizontal), "zeroline": True},
-        "yaxis": {"title": {"text": "a₂"}, "range": rounded(vertical), "zeroline": True},
-    }
-    label = f"Feature space of {space.activation} in {space.layer}, seed {space.seed}, samples coloured by class"
-    return Chart(
-        f"feature-space-{space.activation}",
-        space.activation,
-        label,
-        [*points, *([boundary] * lines)],
-        layout,
-        activation=space.activation,
-        frames=frames,
-    )
-
-
-def _frame(space: FeatureSpace, frame: Frame, present: Sequence[int], lines: int) -> dict[str, Any]:
-    """Coordinates of every trace after one epoch: the classes' points, then the boundaries."""
-    groups = [frame.points[space.labels == label] for label in present]
-    empty = np.empty((0, 2))
-    # A boundary is straight: its two ends are enough.
-    ends = [line[[0, -1]] for line in frame.boundaries]
-    groups += [*ends, *([empty] * (lines - len(ends)))]
-    traces = [{"x": rounded(group[:, 0], 4), "y": rounded(group[:, 1], 4)} for group in groups]
-    return {"epoch": frame.epoch, "text": f"{100 * frame.right:.1f} % right", "traces": traces}
-
-
-def feature_space_figure(recording: Recording, epochs: Sequence[int], path: str | Path) -> Path:
-    """Write a still picture of the feature spaces: a row for each activation, a column for each epoch.
-
-    Args:
-        recording: of a network with an activation layer of two units.
-        epochs: the recorded epochs to show.
-        path: a .png, .svg or .pdf file.
-
-    Raises:
-        InvalidRecording: no layer of two units, or weights or epochs that were not kept.
-        InvalidFunction: a file type that cannot be written.
-    """
-    from matplotlib.figure import Figure
-
-    from actlab.views.functions_figure import save
-
-    spaces = feature_spaces(recording, epochs)
-    if not spaces:
-        raise InvalidRecording(
-            f"{recording.directory} has no feature space to draw: an activation layer of two units "
-            "and recorded weights are needed."
-        )
-    size = (2.3 * len(epochs) + 0.6, 2.35 * len(spaces) + 0.8)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(spaces), len(epochs), squeeze=False)
-    for row, space in zip(axes, spaces, strict=True):
-        row[0].set_ylabel(space.activation, fontsize=12, fontweight="bold")
-        for panel, frame in zip(row, space.frames, strict=True):
-            _draw(panel, space, frame)
-    for panel, epoch in zip(axes[0], epochs, strict=True):
-        panel.set_title(f"epoch {epoch}", fontsize=11)
-    names = [str(recording.facts["classes"][int(label)]) for label in np.unique(spaces[0].labels)]
-    figure.legend(axes[0][0].lines[: len(names)], names, loc="outside lower center", ncols=8, frameon=False)
-    return save(figure, path)
-
-
-def _draw(panel: Any, space: FeatureSpace, frame: Frame) -> None:
-    for label in np.unique(space.labels):
-        points = frame.points[space.labels == label]
-        panel.plot(*points.T, ".", color=CLASSES[int(label) % len(CLASSES)], markersize=3.5)
-    for line in frame.boundaries:
-        panel.plot(*line[[0, -1]].T, color="#222222", linewidth=1.4)
-    horizontal, vertical = space.box
-    panel.set(xlim=horizontal, ylim=vertical, xticks=[], yticks=[])
-    panel.set_xlabel(f"{100 * frame.right:.0f} % right", fontsize=9, color="#555555", labelpad=3)
-    panel.spines[:].set_color("#bbbbbb")

@@ -16,7 +16,6 @@ from actlab.statistics import entries
 
 Floats = npt.NDArray[np.floating[Any]]
 CURVE_POINTS = 150
-HEAT_COLUMNS = 60
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Chart:
         data, layout: Plotly's; a colour may be `var(--name)` or `var(--name)/0.2`, which the page looks up.
         activation: the activation whose panel it is; None for a chart of all.
         caption: a line under the title, plain text.
-        frames: for a chart with a slider, by position: the epoch, traces to merge into `data`, a text.
+        seeds: for curves over the epochs, each activation's single seeds, packed (seeds, points).
     """
 
     name: str
@@ -40,13 +39,12 @@ class Chart:
     layout: Mapping[str, Any]
     activation: str | None = None
     caption: str = ""
-    frames: Sequence[Mapping[str, Any]] = field(default=())
+    seeds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> dict[str, Any]:
         """What the page's script needs to draw it."""
-        drawn = {"data": list(self.data), "layout": dict(self.layout)}
-        return drawn | ({"frames": list(self.frames)} if self.frames else {})
+        return {"data": list(self.data), "layout": dict(self.layout), "seeds": dict(self.seeds)}
 
 
 def rounded(values: npt.ArrayLike, digits: int = 5) -> list[Any]:

@@ -41,7 +41,7 @@ def plot(activations: str | Activation | Sequence[str | Activation], path: str |
     """
     from matplotlib.figure import Figure
 
-    _check_suffix(path)
+    check_suffix(path)
     given = [activations] if isinstance(activations, (str, Activation)) else list(activations)
     chosen = [catalogue[item] if isinstance(item, str) else item for item in given]
     if not chosen:
@@ -158,14 +158,20 @@ def _formula(activation: Activation, columns: int) -> str:
     return text
 
 
-def _check_suffix(path: str | Path) -> None:
+def check_suffix(path: str | Path) -> None:
+    """Raise InvalidFunction unless the file's name ends in .png, .svg or .pdf."""
     if Path(path).suffix.lower() not in SUFFIXES:
         allowed = ", ".join(SUFFIXES[:-1]) + f" or {SUFFIXES[-1]}"
         raise InvalidFunction(f"{path}: a picture is written as {allowed}; give the file one of these endings.")
 
 
-def save(figure: Figure, path: str | Path) -> Path:
+def save(figure: Figure, path: str | Path, dpi: float = 200) -> Path:
     """Write a figure, under a temporary name first, the same bytes for the same figure.
+
+    Args:
+        figure: any.
+        path: a .png, .svg or .pdf file.
+        dpi: dots to an inch.
 
     Raises:
         InvalidFunction: a suffix other than .png, .svg or .pdf.
@@ -173,7 +179,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     """
     import matplotlib
 
-    _check_suffix(path)
+    check_suffix(path)
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
     # Without a salt the ids in an SVG are random, and without these two a date is written.
@@ -181,7 +187,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     try:
         with matplotlib.rc_context({"svg.hashsalt": "actlab", "svg.fonttype": "path"}):
             kind = path.suffix.lower()[1:]
-            figure.savefig(temporary, format=kind, dpi=200, metadata={date: None} if date else None)
+            figure.savefig(temporary, format=kind, dpi=dpi, metadata={date: None} if date else None)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

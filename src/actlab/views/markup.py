@@ -13,10 +13,14 @@ from actlab.own_network import OwnNetwork
 from actlab.recording import Recording
 from actlab.views.charts import oriented
 from actlab.views.figures import Chart
-from actlab.views.inside import heat_ticks
 from actlab.views.palette import HEAT_STEPS, Look, css_class, css_layer
 
 NOTHING = "–"
+# The two buttons of every figure.
+SAVE = (
+    "<span class='save'><button type='button' data-save='png' title='save the picture'>PNG</button>"
+    "<button type='button' data-save='csv' title='save the data'>CSV</button></span>"
+)
 Row = Mapping[str, Any]
 
 
@@ -206,6 +210,21 @@ def notes(sentences: Sequence[str]) -> str:
     return f"<ul class='notes'>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>"
 
 
+def steps(rows: Sequence[Row]) -> str:
+    """What to try next: each step's reason and its command."""
+    items = (f"<li>{escape(row['sentence'])}<code>{escape(row['command'])}</code></li>" for row in rows)
+    return f"<ul class='notes steps'>{''.join(items)}</ul>"
+
+
+def one_seed(seeds: Sequence[int]) -> str:
+    """The choice of a seed whose own lines are drawn beside the medians."""
+    options = "".join(f"<option value='{seed}'>seed {seed}</option>" for seed in seeds)
+    return (
+        "<p class='one'><label>beside the medians draw "
+        f"<select data-one><option value=''>no single seed</option>{options}</select></label></p>"
+    )
+
+
 def figures(charts: Sequence[Chart], looks: Mapping[str, Look]) -> str:
     """A frame for each chart, in which the page's script draws."""
     return "".join(_figure(chart, looks) for chart in charts)
@@ -214,11 +233,10 @@ def figures(charts: Sequence[Chart], looks: Mapping[str, Look]) -> str:
 def _figure(chart: Chart, looks: Mapping[str, Look]) -> str:
     owner = f' data-activation="{escape(chart.activation)}"' if chart.activation else ""
     mark = key(looks[chart.activation]) if chart.activation else ""
-    readout = f'<output data-readout="{escape(chart.name)}"></output>' if chart.frames else ""
     caption = f"<small>{escape(chart.caption)}</small>" if chart.caption else ""
     height = chart.layout.get("height", 340)
     return (
-        f"<figure{owner}><figcaption><span>{mark}<b>{escape(chart.title)}</b>{readout}</span>{caption}</figcaption>"
+        f"<figure{owner}><figcaption><span>{mark}<b>{escape(chart.title)}</b>{SAVE}</span>{caption}</figcaption>"
         f'<div class="plot" style="height:{height}px" data-chart="{escape(chart.name)}" role="img" '
         f'aria-label="{escape(chart.label)}"></div></figure>'
     )
@@ -233,20 +251,45 @@ def layer_legend(layers: Sequence[str]) -> str:
 def class_legend(classes: Sequence[str], present: Sequence[int]) -> str:
     """Which colour is which class of the data."""
     marks = [_mark("dot", css_class(label), str(classes[label])) for label in present]
-    return f'<p class="legend">{"".join(marks)}{_mark("key solid", "var(--ink)", "decision")}</p>'
+    marks += [_mark("key solid", "var(--ink)", "decision"), _mark("dot", "var(--wrong)", "classified wrongly")]
+    return f'<p class="legend">{"".join(marks)}</p>'
 
 
 def _mark(shape: str, colour: str, text: str) -> str:
     return f'<span><span class="{shape}" style="--colour:{colour}"></span>{escape(text)}</span>'
 
 
-def heat_legend(top: float) -> str:
-    """The colour scale that all heat maps share."""
+def canvases(
+    kind: str, names: Sequence[str], looks: Mapping[str, Look], label: str, captions: Mapping[str, str]
+) -> str:
+    """A frame with an empty canvas for each activation.
+
+    Args:
+        kind: "heat" or "card".
+        names: the activations.
+        looks: by activation.
+        label: what each shows, for readers who do not see it; "{}" stands for the name.
+        captions: a line of text by activation, where there is one.
+    """
+    return "".join(
+        f'<figure data-activation="{escape(name)}"><figcaption><span>{key(looks[name])}<b>{escape(name)}</b>{SAVE}</span>'
+        f"<small>{escape(captions.get(name, ''))}</small><output data-readout></output></figcaption>"
+        f'<canvas data-{kind}="{escape(name)}" role="img" aria-label="{escape(label.format(name))}"></canvas></figure>'
+        for name in names
+    )
+
+
+def quantities(distributions: Sequence[Row]) -> str:
+    """The choice between distributions, what the chosen one shows, and the colour scale that all panels share."""
+    choices = "".join(
+        f"<label><input type='radio' name='quantity' value='{row['name']}' data-quantity>{escape(row['title'])}</label>"
+        for row in distributions
+    )
     stops = ", ".join(f"var(--heat-{step})" for step in range(HEAT_STEPS))
-    ticks = "".join(f'<span style="left:{100 * place:.2f}%">{label}</span>' for label, place in heat_ticks(top))
     return (
-        f'<div class="scale" role="img" aria-label="colour scale: share of activations in a bin">'
-        f'<div style="background:linear-gradient(to right, {stops})"></div><p>{ticks}</p></div>'
+        f"<fieldset class='choice'><legend>Distribution of</legend>{choices}</fieldset><p class='lead' data-sentence></p>"
+        "<div class='scale' role='img' aria-label='colour scale: share of the values in a bin'>"
+        f"<div style='background:linear-gradient(to right, {stops})'></div><p data-scale></p></div>"
     )
 
 

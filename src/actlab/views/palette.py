@@ -15,7 +15,10 @@ SERIES = (
     "#50318f", "#6b6b6b", "#7a3b12", "#8a9135", "#911b46", "#11aead",
 )  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot")
-CLASSES = ("#d08700", "#6741c9", "#00a86e", "#ac4c9b", "#be4c00", "#0172d2", "#4aa5e4", "#6b6b6b")
+WRONG = "#d1101f"
+CLASSES = (
+    "#d08700", "#6741c9", "#00a86e", "#ac4c9b", "#be4c00", "#0172d2", "#4aa5e4", "#6b6b6b", "#7a3b12", "#8a9135",
+)  # fmt: skip
 HEAT_STEPS = 7
 LAYER_STEPS = 8
 
@@ -49,7 +52,7 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
 
 
 def css_class(label: int) -> str:
-    """The page's colour of a class of the data: there are eight, then they repeat."""
+    """The page's colour of a class of the data: there are ten, then they repeat."""
     return f"var(--class-{label % len(CLASSES)})"
 
 

@@ -6,24 +6,36 @@ script is embedded. The same recording gives the same bytes.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.recording import Recording
 from actlab.statistics import summarise
-from actlab.views import charts, contests, feature_space, findings, inside, markup, published
+from actlab.views import (
+    charts,
+    contests,
+    distributions,
+    feature_space,
+    findings,
+    inside,
+    markup,
+    player,
+    player_markup,
+    published,
+)
 from actlab.views.figures import Chart, reported_members
 from actlab.views.palette import SERIES, Look, looks
+from actlab.views.scripts import asset, bundle, table
 
 SHOWN_AT_FIRST = 8
-PAGE = resources.files("actlab.views") / "page"
 
 
 @dataclass(frozen=True)
@@ -79,14 +91,22 @@ def html(recording: Recording) -> str:
     # Few activations keep the colours of the study's order; of many, the best get those that differ most.
     order = recording.study.activations if len(ranked) <= len(SERIES) else ranked
     drawn = looks(order)
-    sections = _sections(recording, summary, drawn)
-    all_charts = [chart for section in sections for chart in section.charts]
     hidden = ranked[SHOWN_AT_FIRST:] if len(ranked) > len(SERIES) else []
-    content = {"charts": {chart.name: chart.content for chart in all_charts}, "hidden": hidden}
+    shown = _moving(recording, summary, drawn, hidden)
+    sections = _sections(recording, summary, drawn, shown)
+    all_charts = [chart for section in sections for chart in section.charts]
+    functions = shown.player.pop("functions") if shown.player else {}
+    content = {
+        "charts": {chart.name: chart.content for chart in all_charts},
+        "usual": shown.usual,
+        "player": shown.player,
+        "distributions": shown.distributions,
+        "cards": shown.cards,
+    }
     return _filled(
         {
             "title": escape(f"{recording.study.name}: {len(ranked)} activation functions compared"),
-            "style": _asset("report.css"),
+            "style": asset("report.css"),
             "study": escape(recording.study.name),
             "headline": escape(summary["headline"]),
             "facts": _facts_line(recording),
@@ -96,24 +116,64 @@ def html(recording: Recording) -> str:
             "sections": "".join(map(_section, sections)),
             "content": script_json(content),
             "plotly": _plotly() if all_charts else "",
-            "script": "".join(_asset(name) for name in ("colours.js", "report.js")),
+            "functions": table(functions),
+            "script": bundle("page.js"),
         }
     )
 
 
 def _filled(parts: Mapping[str, str]) -> str:
     """The template with each `{{name}}` replaced, in one pass: what is put in is not searched again."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _asset("report.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("report.html"))
 
 
-def _asset(name: str) -> str:
-    return (PAGE / name).read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class _Moving:
+    """What is embedded for the pictures that move with the epoch, and the state of the page as it is opened."""
+
+    player: dict[str, Any] | None
+    distributions: Sequence[Mapping[str, Any]]
+    cards: Mapping[str, Any]
+    usual: Mapping[str, Any]
+
+
+def _moving(
+    recording: Recording, summary: Mapping[str, Any], drawn: Mapping[str, Look], hidden: Sequence[str]
+) -> _Moving:
+    ranked = [entry["name"] for entry in summary["activations"]]
+    members = {name: places for name, places in reported_members(recording, summary).items() if places}
+    some = recording.epochs >= 0 and bool(members)
+    played = player.content(recording, list(members), drawn) if some else None
+    return _Moving(
+        played,
+        distributions.distributions(recording, members) if some else [],
+        charts.cards(recording, ranked, drawn),
+        _usual(recording, played, hidden),
+    )
+
+
+def _usual(recording: Recording, played: Mapping[str, Any] | None, hidden: Sequence[str]) -> dict[str, Any]:
+    """The state of the page as it is opened: the last epoch, the typical seed, the last layer."""
+    layers = list(recording.act_layers)
+    seeds = played["seeds"] if played else []
+    typical = feature_space.typical_seed(recording) if seeds else None
+    return {
+        "hidden": list(hidden),
+        "epoch": max(recording.epochs, 0),
+        "seeds": seeds,
+        "seed": typical if typical in seeds else next(iter(seeds), None),
+        "layers": layers,
+        "every": list(recording.study.seeds),
+        "layer": layers[-1] if layers else None,
+    }
 
 
 def _plotly() -> str:
+    """Plotly's script, compressed: as it is it would be most of the page."""
     from plotly.offline import get_plotlyjs
 
-    return get_plotlyjs()
+    packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
+    return f'<script type="text/plain" id="plotly">{base64.b64encode(packed).decode()}</script>'
 
 
 def script_json(value: Any) -> str:
@@ -147,22 +207,34 @@ def _section(section: Section) -> str:
     return f"<section id='{section.name}'><h2>{escape(section.title)}</h2>{lead}{section.body}</section>"
 
 
-def _sections(recording: Recording, summary: Mapping[str, Any], drawn: Mapping[str, Look]) -> list[Section]:
+def _sections(
+    recording: Recording,
+    summary: Mapping[str, Any],
+    drawn: Mapping[str, Look],
+    shown: _Moving,
+) -> list[Section]:
     """All sections for which there is something to show."""
     ranked = [entry["name"] for entry in summary["activations"]]
     found = [_results(summary, drawn)] if recording.epochs >= 0 else []
+    if shown.player:
+        found.insert(0, _player(recording, shown, drawn))
     if said := published.body(summary):
         lead = "The numbers of the source beside ours: one run there, as a rule, and a spread of seeds here."
         found.append(Section("source", "What the source says", lead, said))
     if summary["findings"]:
         lead = "What goes on inside the networks, in sentences made from measured numbers."
         found.append(Section("findings", "Findings", lead, findings.sentences(summary["findings"])))
+    if summary["next_steps"]:
+        lead = "What the numbers suggest; study.toml lies in the run directory."
+        found.append(Section("next", "What to try next", lead, markup.steps(summary["next_steps"])))
     if summary["notes"]:
         found.append(Section("notes", "What to bear in mind", "", markup.notes(summary["notes"])))
     members = {name: places for name, places in reported_members(recording, summary).items() if places}
     if recording.epochs >= 0 and members:
         found += _outcome(recording, summary, members, drawn) + _insides(recording, members, drawn)
-    found += [*_functions(recording, ranked, drawn), _method(recording)]
+    if shown.distributions:
+        found.append(_distributions(recording, shown, drawn))
+    found += [*_functions(recording, shown, ranked, drawn), _method(recording)]
     return found
 
 
@@ -188,7 +260,10 @@ def _outcome(
         if several
         else "One seed: the lines are single runs. "
     ) + "Look for who learns early, who still rises at the end, where validation turns away from training."
-    found = [Section("curves", "Learning", lead, f"<div class='pair'>{markup.figures(lines, drawn)}</div>", lines)]
+    body = f"<div class='pair'>{markup.figures(lines, drawn)}</div>"
+    if several:
+        body = markup.one_seed(recording.study.seeds) + body
+    found = [Section("curves", "Learning", lead, body, lines)]
     forest = charts.differences(summary, "test_accuracy", drawn)
     if forest:
         body = markup.figures([forest], drawn) + (
@@ -204,9 +279,6 @@ def _outcome(
 
 def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: Mapping[str, Look]) -> list[Section]:
     found = []
-    spaces = feature_space.feature_spaces(recording)
-    if spaces:
-        found.append(_feature_section(recording, spaces, list(members), drawn))
     norms = inside.gradients(recording, members)
     if norms:
         lead = (
@@ -216,23 +288,14 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
         body = markup.layer_legend(recording.weight_layers) + _panels(norms, drawn)
         body += findings.passage_table(recording, list(members), drawn)
         found.append(Section("gradients", "Gradients, layer by layer", lead, body, norms))
-    maps, top = inside.gradient_sizes(recording, members)
-    if maps:
+    silent = charts.silence(recording, members, drawn)
+    if silent:
         lead = (
-            "How large the gradient with respect to each weight is, layer by layer and epoch by epoch, all seeds "
-            "together, on a logarithmic axis. A band that lies low learns slowly; what lies at the bottom is zero."
+            "Where the slope is all but zero nothing is learnt: for some samples a unit is flat, for all of the probe batch it "
+            "is dead. Medians over the seeds, means over the layers."
         )
-        body = markup.heat_legend(top) + _panels(maps, drawn)
-        found.append(Section("gradient-sizes", "Sizes of gradients", lead, body, maps))
-    maps, top = inside.distributions(recording, members)
-    if maps:
-        lead = (
-            "How the outputs of the function are distributed in each layer, epoch by epoch, all seeds "
-            "together; the vertical axis is stretched around zero. A band at the edge is saturation, a "
-            "single line at zero is units that say nothing."
-        )
-        body = markup.heat_legend(top) + _panels(maps, drawn)
-        found.append(Section("activations", "Activations, layer by layer", lead, body, maps))
+        body = f"<div class='pair'>{markup.figures(silent, drawn)}</div>"
+        found.append(Section("silence", "Flat and dead units", lead, body, silent))
     return found
 
 
@@ -240,44 +303,73 @@ def _panels(panels: Sequence[Chart], drawn: Mapping[str, Look]) -> str:
     return f"<div class='panels'>{markup.figures(panels, drawn)}</div>"
 
 
-def _feature_section(
-    recording: Recording,
-    spaces: Sequence[feature_space.FeatureSpace],
-    ranked: Sequence[str],
-    drawn: Mapping[str, Look],
-) -> Section:
-    classes = recording.facts["classes"]
-    ordered = sorted(spaces, key=lambda space: ranked.index(space.activation))
-    panels = feature_space.charts(ordered, classes, drawn)
-    epochs = [frame.epoch for frame in spaces[0].frames]
-    player = (
-        "<div class='player'><button type='button' data-play>Play</button>"
-        f"<input type='range' min='0' max='{len(epochs) - 1}' value='{len(epochs) - 1}' "
-        "aria-label='epoch' data-frame>"
-        f"<output data-epoch>epoch {epochs[-1]}</output></div>"
-    )
+def _controls(recording: Recording, shown: _Moving) -> str:
+    """What moves the epoch: in the first section that has something to move."""
+    usual = shown.usual
+    return player_markup.controls(max(recording.epochs, 0), usual["seeds"], usual["layers"], usual)
+
+
+def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> Section:
+    played = shown.player
+    assert played is not None
+    plane = all(space["units"] == 2 for space in played["networks"][0]["spaces"])
     lead = (
-        f"The two hidden units as a plane: samples at their (a₁, a₂), seed {spaces[0].seed}, the one of "
-        "median accuracy. Training twists the plane until a straight line parts the classes; move through "
-        "the epochs and watch how each function bends it."
+        "A layer bends the plane until a straight line can part the classes. "
+        if plane
+        else "Each layer moves the samples; a layer of many units is seen along its two principal axes at the end of "
+        "training, the same through all epochs. "
     )
-    legend = markup.class_legend(classes, sorted({int(label) for label in spaces[0].labels}))
-    return Section("feature-space", "Feature space", lead, player + legend + _panels(panels, drawn), panels)
+    seeds = len(recording.study.seeds)
+    if "x" in played:
+        lead += "Every network is computed here, in the page, from its recorded weights; between epochs these lie on a line."
+        left = f" {len(played['seeds'])} of {seeds} seeds are embedded." if len(played["seeds"]) < seeds else ""
+    else:
+        epochs = ", ".join(map(str, played["epochs"]))
+        lead += f"Recorded epochs: {epochs}; between them the samples move on straight lines."
+        left = f" Seed {played['seeds'][0]} of {seeds}." if seeds > 1 else ""
+    body = (
+        _controls(recording, shown)
+        + markup.class_legend(played["classes"], sorted(set(played["y"])))
+        + player_markup.body(played, drawn)
+    )
+    return Section("player", "Watch it learn", lead + left, body)
 
 
-def _functions(recording: Recording, names: Sequence[str], drawn: Mapping[str, Look]) -> list[Section]:
-    panels = charts.functions(recording, names, drawn)
-    without = [name for name in names if name in recording.functions and name not in {p.activation for p in panels}]
-    formulas = {name: escape(str(recording.functions[name].get("formula", ""))) for name in without}
-    cards = "".join(f"<li>{markup.key(drawn[name])}<b>{escape(name)}</b> {formulas[name]}</li>" for name in without)
+def _distributions(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> Section:
+    lead = (
+        "Layer by layer, the input's at the bottom, all seeds together and all activations on one scale; the line is the "
+        "epoch. Colour follows the square root of the share, so that tails stay visible."
+    )
+    names = list(shown.distributions[0]["panels"])
+    label = "Distribution in each layer of the networks with {} over training"
+    panels = markup.canvases("heat", names, drawn, label, {})
+    body = ("" if shown.player else _controls(recording, shown)) + markup.quantities(shown.distributions)
+    return Section(
+        "distributions",
+        "Inside the layers",
+        lead,
+        f"<div data-distributions>{body}<div class='panels'>{panels}</div></div>",
+    )
+
+
+def _functions(recording: Recording, shown: _Moving, names: Sequence[str], drawn: Mapping[str, Look]) -> list[Section]:
+    formulas = {
+        name: str(recording.functions[name].get("formula", "")) for name in names if name in recording.functions
+    }
+    label = "{} and its derivative for x from −6 to 6, and the distribution of this run's pre-activations"
+    panels = markup.canvases("card", list(shown.cards), drawn, label, formulas)
+    without = [name for name in formulas if name not in shown.cards]
+    cards = "".join(f"<li>{markup.key(drawn[n])}<b>{escape(n)}</b> {escape(formulas[n])}</li>" for n in without)
     others = f"<p>These mix several units and have no curve:</p><ul class='notes'>{cards}</ul>" if without else ""
-    if not panels and not others:
+    if not shown.cards and not others:
         return []
     lead = (
-        "The function (line) and its derivative (dots), all on the same axes. Learning passes through the "
-        "derivative: where it is zero, nothing is learnt."
+        "The function (line), its derivative (dots), and standing below them what this run puts into it: where on the "
+        "function the networks live, at the epoch and layer chosen above. Learning passes through the derivative: where it "
+        "is zero, nothing is learnt."
     )
-    return [Section("functions", "The functions", lead if panels else "", _panels(panels, drawn) + others, panels)]
+    body = f"<div class='panels' data-cards>{panels}</div>{others}"
+    return [Section("functions", "The functions", lead if shown.cards else "", body)]
 
 
 def _method(recording: Recording) -> Section:

@@ -1,0 +1,151 @@
+"""The commands that draw and export a recording: `actlab figure | animate | export`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from actlab.errors import ActlabError, InvalidFunction, UnknownName
+
+if TYPE_CHECKING:
+    from actlab.views.pictures import Pictures
+
+Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+Activations = Annotated[
+    str | None, typer.Option("--activations", metavar="A,B,C", help="Only these, a row of panels each.")
+]
+Layer = Annotated[
+    str | None,
+    typer.Option("--layer", metavar="NAME", help="Layer of functions whose feature space is drawn, as act1."),
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed to draw; a typical one by default.")]
+Dpi = Annotated[float, typer.Option("--dpi", metavar="N", min=20, max=1200, help="Dots to an inch.")]
+Size = Annotated[
+    str | None, typer.Option("--size", metavar="WxH", help="Inches, as 9x4; by the number of panels by default.")
+]
+
+
+def figure(
+    directory: Directory,
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="input-space, feature-space, probabilities, losses, several of these joined by commas; "
+            "curves, gradients or milestones.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The picture: .png, .svg or .pdf.")],
+    activations: Activations = None,
+    layer: Layer = None,
+    seed: Seed = None,
+    epochs: Annotated[
+        str | None, typer.Option("--epochs", metavar="0,40,150", help="Columns of panels; the last epoch by default.")
+    ] = None,
+    dpi: Dpi = 200,
+    size: Size = None,
+) -> None:
+    """Draw a still picture of a recording."""
+    from actlab.views.functions_figure import check_suffix, save
+    from actlab.views.histories import HISTORIES
+    from actlab.views.stills import PANELS
+
+    check_suffix(out)
+    pictures = _pictures(directory, activations, layer, seed)
+    inches = _inches(size)
+    if kind in HISTORIES:
+        if epochs or layer or seed is not None:
+            raise InvalidFunction(f"{kind} shows all seeds over all epochs: leave out --epochs, --layer and --seed.")
+        drawn = pictures.history(kind, **inches)
+    else:
+        kinds = kind.split(",")
+        for one in kinds:
+            if one not in PANELS:
+                raise UnknownName("picture", one, [*PANELS, *HISTORIES])
+        drawn = pictures.draw(kinds, None if epochs is None else epoch_list(epochs), **inches)
+    save(drawn, out, dpi)
+    typer.echo(f"wrote {out}")
+
+
+def animate(
+    directory: Directory,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The animation: .gif, .mp4 or .webm.")],
+    kind: Annotated[
+        str,
+        typer.Option("--kind", metavar="KIND", help="As for figure, of one epoch; several are joined by commas."),
+    ] = "feature-space",
+    activations: Activations = None,
+    layer: Layer = None,
+    seed: Seed = None,
+    epochs: Annotated[
+        str | None, typer.Option("--epochs", metavar="0-150:2", help="Epochs to show; all that were kept by default.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option("--speed", metavar="N", min=0.5, max=60, help="Epochs shown in a second.")
+    ] = 20,
+    dpi: Dpi = 100,
+    size: Size = None,
+) -> None:
+    """Draw a recording epoch by epoch, as an animation."""
+    from actlab.views.films import check_suffix, save
+
+    check_suffix(out)
+    pictures = _pictures(directory, activations, layer, seed)
+    chosen = None if epochs is None else epoch_list(epochs)
+    film = pictures.animate(chosen, kind.split(","), speed, **_inches(size))
+    save(film, out, speed, dpi)
+    typer.echo(f"wrote {out}")
+
+
+def export(
+    directory: Directory,
+    tensorboard: Annotated[
+        Path, typer.Option("--tensorboard", metavar="DIR", help="A new directory for TensorBoard's event files.")
+    ],
+) -> None:
+    """Write a recording's scalars and histograms for other tools."""
+    from actlab.recording import load
+    from actlab.views.tensorboard import export as write
+
+    write(load(directory), tensorboard)
+    typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}")
+
+
+def _pictures(directory: Path, activations: str | None, layer: str | None, seed: int | None) -> Pictures:
+    from actlab.views.pictures import Pictures, load, names_of
+
+    recording = load(directory)
+    if recording.epochs < 0:
+        raise ActlabError(f"{directory} was stopped before its first epoch: there is nothing to draw.")
+    names = names_of(recording, activations.split(",") if activations else None)
+    return Pictures(recording, names, layer, seed)
+
+
+def _inches(size: str | None) -> dict[str, Any]:
+    if size is None:
+        return {}
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)", size)
+    if match is None or not all(0.5 <= float(side) <= 100 for side in match.groups()):
+        raise InvalidFunction(f"--size {size!r}: width and height in inches are expected, as in 9x4.")
+    return {"figsize": (float(match[1]), float(match[2]))}
+
+
+def epoch_list(text: str) -> list[int]:
+    """Epochs as they are given on the command line: numbers and ranges, with a step where wanted.
+
+    >>> epoch_list("0,5,10-13"), epoch_list("0-150:50")
+    ([0, 5, 10, 11, 12, 13], [0, 50, 100, 150])
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::([1-9]\d*))?)?", part.strip())
+        if match is None:
+            raise InvalidFunction(f"--epochs {text!r}: epochs are expected, as in 0,40,150 or 0-150:10.")
+        first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+        found += range(first, last + 1, step)
+    if not found:
+        raise InvalidFunction(f"--epochs {text!r}: the range is empty; the smaller epoch comes first, as in 0-150.")
+    return found

@@ -1,0 +1,66 @@
+"""Animations as files: GIF with Pillow, MP4 and WebM with the ffmpeg that the package imageio-ffmpeg brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actlab.errors import ActlabError, InvalidFunction
+
+if TYPE_CHECKING:
+    from matplotlib.animation import AbstractMovieWriter
+
+    from actlab.views.stills import Film
+
+SUFFIXES = (".gif", ".mp4", ".webm")
+# These players want even sizes and this layout of colours.
+_EVEN = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]
+
+
+def check_suffix(path: Path) -> None:
+    """Raise InvalidFunction unless the file's name ends in .gif, .mp4 or .webm."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InvalidFunction(f"{path}: the name must end in .gif, .mp4 or .webm.")
+
+
+def save(film: Film, path: str | Path, frames_per_second: float, dpi: float) -> Path:
+    """Write an animation, under a temporary name first.
+
+    Args:
+        film: see `actlab.views.stills.film`.
+        path: a .gif, .mp4 or .webm file.
+        frames_per_second: of the file; GIF counts in hundredths of a second.
+        dpi: dots to an inch of the figure.
+
+    Raises:
+        InvalidFunction: another suffix.
+        ActlabError: ffmpeg is not installed, or the file cannot be written.
+    """
+    path = Path(path)
+    check_suffix(path)
+    writer = _writer(path, frames_per_second)
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    try:
+        film.save(str(temporary), writer=writer, dpi=dpi)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ActlabError(f"{path}: the animation cannot be written ({error.strerror or error}).") from None
+    return path
+
+
+def _writer(path: Path, frames_per_second: float) -> AbstractMovieWriter:
+    import matplotlib as mpl
+    from matplotlib.animation import FFMpegWriter, PillowWriter
+
+    if path.suffix.lower() == ".gif":
+        return PillowWriter(fps=round(frames_per_second))
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise ActlabError(
+            f"{path.suffix} files need ffmpeg: pip install 'actlab[video]' brings it; .gif files need nothing more."
+        ) from None
+    mpl.rcParams["animation.ffmpeg_path"] = imageio_ffmpeg.get_ffmpeg_exe()
+    codec = "libx264" if path.suffix.lower() == ".mp4" else "libvpx-vp9"
+    return FFMpegWriter(fps=round(frames_per_second), codec=codec, extra_args=_EVEN)

@@ -1,0 +1,97 @@
+"""Still pictures of a whole training: curves, gradients, milestones; all activations in one figure, for paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from actlab.errors import InvalidRecording
+from actlab.recording import Recording
+from actlab.statistics.selection import Entry
+from actlab.statistics.waiting import milestone_epochs
+from actlab.views.figures import quartiles
+from actlab.views.stills import STYLE
+
+# Curves of so few epochs leave out the untrained network, whose accuracy by chance would press all others together.
+FEW_EPOCHS = 12
+SIZE = (9.0, 3.2)
+
+
+def curves(figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:
+    """Validation accuracy and training loss over the epochs: medians over seeds, bands the middle half of them."""
+    first = 1 if 1 < recording.epochs <= FEW_EPOCHS else 0
+    panels = figure.subplots(1, 2)
+    _curve(panels[0], "validation accuracy", recording.metrics["validation_accuracy"], entered, colours, first)
+    _curve(panels[1], "training loss (cross-entropy)", recording.metrics["train_loss"], entered, colours, first)
+    panels[1].set_yscale("log")
+    panels[0].legend()
+
+
+def _curve(
+    panel: Axes, title: str, values: np.ndarray, entered: Sequence[Entry], colours: Mapping[str, str], first: int
+) -> None:
+    for entry in entered:
+        low, middle, high = quartiles(values[first:, list(entry.columns)])
+        epochs = np.arange(first, first + len(middle))
+        colour = colours[entry.activation]
+        panel.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+        panel.plot(epochs, middle, color=colour, label=entry.activation)
+    panel.set(xlabel="epoch", title=title)
+    panel.xaxis.get_major_locator().set_params(integer=True)
+
+
+def gradients(figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:
+    """Gradient norm layer by layer after the last epoch, and how the first layer's is distributed."""
+    norms, counts = (recording.probes[f"weight_gradient_{what}"] for what in ("norm", "histogram"))
+    edges = np.array(recording.facts["gradient_edges"])
+    left, right = figure.subplots(1, 2)
+    for entry in entered:
+        colour = colours[entry.activation]
+        middle = quartiles(norms[-1, list(entry.columns)].T)[1]
+        left.plot(range(len(middle)), middle, marker="o", markersize=3, color=colour, label=entry.activation)
+        own = counts[-1, list(entry.columns), 0].sum(axis=0).astype(float)
+        right.stairs(own / max(own.sum(), 1), np.log10(np.maximum(edges, edges[1] / 10**0.25)), color=colour)
+    left.set_yscale("log")
+    left.set_xticks(range(len(recording.weight_layers)), recording.weight_layers, rotation=30)
+    left.set(title=f"norm of the weight gradient, epoch {recording.epochs}")
+    right.set(
+        title=f"|gradient| of {recording.weight_layers[0]}: share of its weights",
+        xlabel="log₁₀ |∂L/∂w|, all smaller ones and zeros leftmost",
+    )
+    left.legend()
+
+
+def milestones(figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:
+    """For each milestone the share of seeds that are there, epoch by epoch."""
+    held = recording.study.milestones
+    if not held:
+        raise InvalidRecording(f"{recording.directory} has no milestones to draw: its study names none.")
+    for panel, milestone in zip(figure.subplots(1, len(held), squeeze=False)[0], held, strict=True):
+        for entry in entered:
+            epochs = np.sort(milestone_epochs(recording, entry, milestone))
+            shares = (epochs[None] <= np.arange(recording.epochs + 1)[:, None]).mean(axis=1)
+            panel.step(
+                np.arange(len(shares)),
+                100 * shares,
+                where="post",
+                color=colours[entry.activation],
+                label=entry.activation,
+            )
+        panel.set(xlabel="epoch", ylabel="% of seeds", title=milestone.name, ylim=(0, 101))
+        panel.legend(loc="lower right")
+
+
+Drawing = Callable[[Figure, Recording, Sequence[Entry], Mapping[str, str]], None]
+HISTORIES: Mapping[str, Drawing] = {"curves": curves, "gradients": gradients, "milestones": milestones}
+
+
+def draw(kind: str, figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:
+    """Draw one of HISTORIES onto an empty figure."""
+    if recording.epochs < 0:
+        raise InvalidRecording(f"{recording.directory} was stopped before its first epoch: there is nothing to draw.")
+    with mpl.rc_context(STYLE):
+        HISTORIES[kind](figure, recording, entered, colours)

@@ -1,0 +1,137 @@
+// One network of the player: what it makes of the samples at a time between its epochs.
+
+import { floats, quartiles, span, widened } from "./arrays.js";
+import { coordinateLines, gridPoints } from "./geometry.js";
+import { between, judge, network, outcome } from "./network.js";
+import { GRID } from "./panels.js";
+
+const LINES = 13;
+const STEPS = 40;
+/** How many points each coordinate line has. */
+export const LINE_POINTS = STEPS + 1;
+const BOX_SAMPLES = 300;
+
+/** What all networks of a player share: samples, their classes, the limits of the input space. */
+export function shared(content) {
+  return {
+    ...content,
+    x: content.x ? floats(content.x) : null,
+    labels: Uint8Array.from(content.y),
+    count: content.y.length,
+    grid: content.box ? gridPoints(content.box, GRID, GRID) : null,
+    lines: content.box ? coordinateLines(content.box, LINES, STEPS) : null,
+  };
+}
+
+/**
+ * The networks of one activation: one for each seed and epoch, of which one at a time is computed.
+ *
+ * @param given what the page was given about it.
+ * @param all what `shared` made.
+ * @param functions values in JavaScript, by key.
+ */
+export function member(given, all, functions) {
+  const room = Math.max(all.count, GRID * GRID, 2 * LINES * (STEPS + 1));
+  const computed = network(given.layers, functions, room);
+  const weights = floats(given.weights);
+  const size = weights.length / (all.epochs.length * all.seeds.length);
+  const now = new Float32Array(size);
+  const found = outcome(all.count);
+  const { outputs } = given;
+  const at = (epoch, seed) => {
+    const start = (epoch * all.seeds.length + seed) * size;
+    return weights.subarray(start, start + size);
+  };
+  const boxes = new Map();
+  const own = { given, outputs, found, curves: curvesOf(given, all) };
+
+  /** Set the time, in places among the epochs (2.5: halfway from the third to the fourth), and the seed's place. */
+  own.move = (time, seed) => {
+    const place = Math.min(Math.floor(time), all.epochs.length - 1);
+    const next = Math.min(place + 1, all.epochs.length - 1);
+    between(at(place, seed), at(next, seed), time - place, now);
+    own.seed = seed;
+  };
+  /** Compute all samples; returns accuracy and loss. */
+  own.judged = () => judge(computed.run(now, all.x, all.count), all.labels, outputs, all.count, found);
+  /** Where samples, or other points of the input space, lie in a feature space: two numbers each. */
+  own.features = (space, x, count) => {
+    computed.run(now, x, count);
+    return project(computed.outputs[space.layer], space, own.seed, count);
+  };
+  /** The outputs on the grid over the input space. */
+  own.overInputs = () => computed.run(now, all.grid, GRID * GRID).slice(0, GRID * GRID * outputs);
+  /** The outputs on a grid over a layer of two units. */
+  own.overFeatures = (space, box) => {
+    if (space.axes) return null;
+    return computed.run(now, gridPoints(box, GRID, GRID), GRID * GRID, space.layer + 1).slice(0, GRID * GRID * outputs);
+  };
+  /** What each unit of a space says over the input space: values on the grid, unit by unit in each. */
+  own.responses = (space) => {
+    computed.run(now, all.grid, GRID * GRID);
+    return { values: computed.outputs[space.layer], units: space.units };
+  };
+  /** The limits of a feature space that hold the samples at all epochs. */
+  own.box = (space, seed) => {
+    const key = `${space.name} ${seed}`;
+    if (!boxes.has(key)) boxes.set(key, boxOf(own, space, seed, all));
+    return boxes.get(key);
+  };
+  return own;
+}
+
+/** Two numbers for each sample: the two units themselves, or their projection on two axes. */
+function project(values, space, seed, count) {
+  if (!space.axes) return values.subarray(0, 2 * count);
+  space.numbers ??= floats(space.axes);
+  const units = space.units;
+  const axes = space.numbers.subarray(3 * units * seed, 3 * units * (seed + 1));
+  const projected = new Float64Array(2 * count);
+  for (let i = 0; i < count; i += 1) {
+    for (let j = 0; j < units; j += 1) {
+      const away = values[i * units + j] - axes[j];
+      projected[2 * i] += away * axes[units + j];
+      projected[2 * i + 1] += away * axes[2 * units + j];
+    }
+  }
+  return projected;
+}
+
+function boxOf(own, space, seed, all) {
+  const count = Math.min(all.count, BOX_SAMPLES);
+  const limits = [
+    [Infinity, -Infinity],
+    [Infinity, -Infinity],
+  ];
+  const step = Math.max(1, Math.floor(all.epochs.length / 40));
+  for (let place = 0; place < all.epochs.length; place += step) {
+    own.move(Math.min(place, all.epochs.length - 1), seed);
+    const points = own.features(space, all.x, count);
+    if (!points.subarray(0, 2 * count).every(Number.isFinite)) continue;
+    limits.forEach((limit, k) => {
+      const [low, high] = span(points, k, 2, 2 * count);
+      limit[0] = Math.min(limit[0], low);
+      limit[1] = Math.max(limit[1], high);
+    });
+  }
+  return limits.map((limit) => widened(limit[0] <= limit[1] ? limit : [0, 1]));
+}
+
+/** Accuracy and loss over the epochs: of each seed, and the middle half of all. */
+export function curvesOf(given, all) {
+  const epochs = all.last + 1;
+  const curve = (text) => {
+    const values = floats(text);
+    const seeds = values.length / epochs;
+    const column = (i) => Array.from({ length: seeds }, (_, seed) => values[seed * epochs + i]);
+    const bands = Array.from({ length: epochs }, (_, i) => quartiles(column(i)));
+    const positive = Float32Array.from(values.filter((value) => value > 0 && Number.isFinite(value)));
+    return {
+      of: (seed) => values.subarray(seed * epochs, (seed + 1) * epochs),
+      bands: [bands.map(([low]) => low), bands.map(([, , high]) => high)],
+      span: span(positive),
+      lowest: span(values)[0],
+    };
+  };
+  return { accuracy: curve(given.accuracy), loss: curve(given.loss) };
+}

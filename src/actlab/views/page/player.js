@@ -1,0 +1,136 @@
+// The player: every activation's network at the same epoch, side by side.
+
+import { Pixels, surface } from "./canvas.js";
+import { framed } from "./frames.js";
+import { LINE_POINTS, member, shared } from "./member.js";
+import { CURVES_LEFT, curves, losses, plane, probabilities, units } from "./panels.js";
+import { watched } from "./sizes.js";
+
+/**
+ * Set up the player of a page.
+ *
+ * @param section the element that holds it.
+ * @param content what is embedded for it.
+ * @param functions values in JavaScript, by key.
+ * @param page {{state, colours, go}}: the state, the colours of an activation's pictures, and what moves the epoch.
+ * @returns {{draw, rows}}: draws all that is in the window; the data of a row as a table.
+ */
+export function player(section, content, functions, page) {
+  const all = shared(content);
+  const elements = [...section.querySelectorAll("[data-row]")];
+  const canvases = [...section.querySelectorAll("canvas")];
+  const watch = watched(canvases, () => draw());
+  const rows = elements.map((element, i) => {
+    const given = content.networks[i];
+    const own = content.x ? member(given, all, functions) : framed(given, all);
+    return row(element, own, all, watch, page);
+  });
+  const draw = () => rows.forEach((one) => one.draw());
+  const rowsOf = (element) => rows[elements.indexOf(element)].table();
+  return { draw, rows: rowsOf };
+}
+
+/** The place of an epoch among those whose weights are embedded; between two of them a fraction. */
+function placeOf(epochs, epoch) {
+  let next = epochs.findIndex((kept) => kept >= epoch);
+  if (next < 0) next = epochs.length - 1;
+  if (next === 0) return 0;
+  const [before, after] = [epochs[next - 1], epochs[next]];
+  return next - 1 + (epoch - before) / (after - before);
+}
+
+/** One activation: its canvases and what is written beside them. */
+function row(element, own, all, watch, page) {
+  const canvases = Object.fromEntries([...element.querySelectorAll("canvas")].map((c) => [c.dataset.panel, c]));
+  const pixels = { inputs: new Pixels(), features: new Pixels() };
+  const readout = element.querySelector("[data-readout]");
+  const flags = element.querySelector("[data-flags]");
+  const space = () => own.given.spaces.find(({ name }) => name === page.state.layer) ?? own.given.spaces.at(-1);
+  const on = (name) => canvases[name] && watch.sizes.has(canvases[name]) && watch.visible.has(canvases[name]);
+  const surfaceOf = (name) => surface(canvases[name], ...watch.sizes.get(canvases[name]));
+
+  /** Move to the state's epoch, or to the last one before the network diverged. */
+  const move = () => {
+    const seed = all.seeds.indexOf(page.state.seed);
+    const ended = own.given.diverged[seed];
+    const epoch = ended ? Math.min(page.state.epoch, Math.max(ended.epoch - 1, 0)) : page.state.epoch;
+    own.move(placeOf(all.epochs, epoch), seed);
+    return { seed, ended };
+  };
+  const draw = () => {
+    if (element.hidden || !Object.keys(canvases).some(on)) return;
+    const colours = page.colours(own.given.colour);
+    const seed = all.seeds.indexOf(page.state.seed);
+    const box = own.box(space(), seed);
+    const { ended } = move();
+    const said = own.judged();
+    const seen = { labels: all.labels, names: all.classes, classes: own.outputs, ...own.found };
+    if (on("probabilities")) probabilities(surfaceOf("probabilities"), seen, colours);
+    if (on("losses")) losses(surfaceOf("losses"), seen, colours);
+    if (on("features")) plane(surfaceOf("features"), pixels.features, features(own, space(), all, seen, box), colours);
+    if (on("inputs")) plane(surfaceOf("inputs"), pixels.inputs, inputs(own, all, seen), colours);
+    if (on("units")) units(surfaceOf("units"), own.responses(space()), colours);
+    const reached = own.given.milestones.map(({ name, epochs }) => ({ name, epoch: epochs[seed] }));
+    if (on("curves")) curves(surfaceOf("curves"), history(own, seed, all, reached, page.state.epoch), colours);
+    const right = `${(100 * said.accuracy).toFixed(1)} % right, loss ${said.loss.toPrecision(3)}`;
+    const over = ended && page.state.epoch >= ended.epoch;
+    readout.textContent = over ? `diverged at epoch ${ended.epoch}: ${ended.reason}` : right;
+    flag(flags, reached, page);
+  };
+  const table = () => {
+    move();
+    own.judged();
+    const points = own.features(space(), all.x, all.count);
+    const rows = [["class", "feature 1", "feature 2", "probability", "loss", "right"]];
+    for (let i = 0; i < all.count; i += 1) {
+      const { probability, loss, right } = own.found;
+      rows.push([all.classes[all.labels[i]], points[2 * i], points[2 * i + 1], probability[i], loss[i], right[i]]);
+    }
+    return rows;
+  };
+  canvases.curves.addEventListener("click", (event) => {
+    const share = (event.offsetX - CURVES_LEFT) / (canvases.curves.clientWidth - CURVES_LEFT - 8);
+    page.go(Math.round(Math.min(Math.max(share, 0), 1) * all.last));
+  });
+  return { draw, table };
+}
+
+const lines = (points) => ({ points, each: LINE_POINTS });
+
+/** What the picture of the feature space is drawn from. */
+function features(own, space, all, seen, box) {
+  const logits = own.overFeatures(space, box);
+  const bent = all.lines && lines(own.features(space, all.lines, all.lines.length / 2).slice(0, all.lines.length));
+  return { ...seen, box, x: own.features(space, all.x, all.count), logits, lines: bent };
+}
+
+/** What the picture of the input space is drawn from. */
+function inputs(own, all, seen) {
+  return { ...seen, box: all.box, x: all.x, logits: own.overInputs(), lines: lines(all.lines) };
+}
+
+/** What the curves are drawn from. */
+function history(own, seed, all, reached, epoch) {
+  const chosen = (curve) => ({ ...curve, own: curve.of(seed) });
+  const { accuracy, loss } = own.curves;
+  const flags = reached.filter((flag) => flag.epoch !== null);
+  return { accuracy: chosen(accuracy), loss: chosen(loss), last: all.last, epoch, flags };
+}
+
+/** The milestones of a seed as buttons that jump to them. */
+function flag(element, reached, page) {
+  const text = reached.map(({ name, epoch }) => `${name}: ${epoch === null ? "never" : `epoch ${epoch}`}`);
+  if (element.dataset.shown === text.join("|")) return;
+  element.dataset.shown = text.join("|");
+  element.replaceChildren(
+    ...reached.map(({ epoch }, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "flag";
+      button.textContent = text[i];
+      button.disabled = epoch === null;
+      button.addEventListener("click", () => page.go(epoch));
+      return button;
+    }),
+  );
+}

@@ -1,0 +1,213 @@
+"""Pictures of a recording from Python: figures and animations, for notebooks, papers and slides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actlab import recording as recordings
+from actlab.errors import InvalidFunction, InvalidRecording, UnknownName
+from actlab.statistics import entries
+from actlab.views.feature_space import FeatureSpace, feature_space
+from actlab.views.palette import looks
+
+if TYPE_CHECKING:
+    from actlab.views.stills import Film, Picture
+
+# Inches of a panel, and of what stands around all of them.
+PANEL = (2.5, 2.3)
+AROUND = (0.7, 0.8)
+FRAMES_PER_SECOND = 20.0
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of some activations' networks, at one seed and in one layer.
+
+    Attributes:
+        recording: of what.
+        activations: a row of panels for each.
+        layer, seed: as for `actlab.views.feature_space.feature_space`.
+    """
+
+    recording: recordings.Recording
+    activations: tuple[str, ...]
+    layer: str | None = None
+    seed: int | None = None
+
+    @cached_property
+    def spaces(self) -> tuple[FeatureSpace, ...]:
+        """The feature space of each activation."""
+        return tuple(feature_space(self.recording, name, self.layer, self.seed) for name in self.activations)
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs that can be drawn: those whose weights were kept."""
+        return max((space.epochs for space in self.spaces), key=len)
+
+    def plot(self, epoch: int | Sequence[int] | None = None, **size: Any) -> Picture:
+        """Feature spaces, a row for each activation and a column for each epoch; the last one where None.
+
+        Args:
+            epoch: one, or several side by side.
+            **size: `figsize` in inches, where it is not to follow from the number of panels.
+        """
+        return self.draw(["feature-space"], epoch, **size)
+
+    def input_space(self, epoch: int | Sequence[int] | None = None, **size: Any) -> Picture:
+        """The samples in the input space with what the networks decide there; for inputs of two numbers."""
+        return self.draw(["input-space"], epoch, **size)
+
+    def probability_histogram(self, epoch: int | Sequence[int] | None = None, **size: Any) -> Picture:
+        """How the predicted probabilities are distributed, the wrong ones in red."""
+        return self.draw(["probabilities"], epoch, **size)
+
+    def loss_histogram(self, epoch: int | Sequence[int] | None = None, **size: Any) -> Picture:
+        """How the losses of single samples are distributed, the wrong ones in red."""
+        return self.draw(["losses"], epoch, **size)
+
+    def draw(self, kinds: Sequence[str], epoch: int | Sequence[int] | None = None, **size: Any) -> Picture:
+        """Panels of several kinds, side by side: "input-space", "feature-space", "probabilities", "losses".
+
+        Raises:
+            InvalidFunction: no such kind, or "input-space" where the inputs are no plane.
+            InvalidRecording: the weights of an epoch were not kept.
+        """
+        from actlab.views.stills import Picture, draw_moments
+
+        self._check(kinds)
+        epochs = self._chosen(epoch)
+        figure = Picture(figsize=self._size(len(kinds) * len(epochs), size), layout="constrained")
+        draw_moments(figure, self.spaces, kinds, epochs, self._colours)
+        return figure
+
+    def animate(
+        self,
+        epochs: Sequence[int] | None = None,
+        kinds: Sequence[str] = ("feature-space",),
+        frames_per_second: float = FRAMES_PER_SECOND,
+        **size: Any,
+    ) -> Film:
+        """The same panels at one epoch after the other: `film.save("training.gif")`, or show it in a notebook."""
+        from actlab.views.stills import Picture, draw_moments, film
+
+        self._check(kinds)
+        chosen = self._chosen(epochs if epochs is not None else self.epochs)
+        figure = Picture(figsize=self._size(len(kinds), size), layout="constrained")
+        colours = self._colours
+        return film(
+            figure, lambda epoch: draw_moments(figure, self.spaces, kinds, [epoch], colours), chosen, frames_per_second
+        )
+
+    def curves(self, **size: Any) -> Picture:
+        """Validation accuracy and training loss over the epochs, medians and middle halves of all seeds."""
+        return self.history("curves", **size)
+
+    def history(self, kind: str, **size: Any) -> Picture:
+        """The whole training in one figure: "curves", "gradients" or "milestones".
+
+        Raises:
+            InvalidRecording: nothing of the kind was recorded.
+        """
+        from actlab.views.histories import HISTORIES, SIZE, draw
+        from actlab.views.stills import Picture
+
+        if kind not in HISTORIES:
+            raise UnknownName("picture", kind, list(HISTORIES))
+        figure = Picture(**({"figsize": SIZE} | size), layout="constrained")
+        entered = [entry for entry in entries(self.recording) if entry.activation in self.activations]
+        draw(kind, figure, self.recording, entered, self._colours)
+        return figure
+
+    @property
+    def _colours(self) -> dict[str, str]:
+        drawn = looks(self.recording.study.activations)
+        return {name: drawn[name].printed for name in self.activations}
+
+    def _check(self, kinds: Sequence[str]) -> None:
+        from actlab.views.stills import PANELS
+
+        for kind in kinds:
+            if kind not in PANELS:
+                raise UnknownName("picture", kind, list(PANELS))
+        if "input-space" in kinds and not self.spaces[0].flat:
+            shape = self.recording.facts["input_shape"]
+            raise InvalidFunction(f"the input space has shape {tuple(shape)} and is no plane: draw the feature space.")
+
+    def _chosen(self, epoch: int | Sequence[int] | None) -> list[int]:
+        kept = self.epochs
+        chosen = [kept[-1]] if epoch is None else [epoch] if isinstance(epoch, int) else list(epoch)
+        last = self.recording.epochs
+        for one in chosen:
+            if not 0 <= one <= last:
+                raise InvalidRecording(f"there is no epoch {one}: the recording has 0 to {last}.")
+            if one not in kept and one <= kept[-1]:
+                raise InvalidRecording(f"the weights of epoch {one} were not kept; there are {list(kept)}.")
+        return chosen
+
+    def _size(self, columns: int, given: dict[str, Any]) -> tuple[float, float]:
+        usual = (PANEL[0] * columns + AROUND[0], PANEL[1] * len(self.activations) + AROUND[1])
+        return given.get("figsize") or usual
+
+
+def names_of(recording: recordings.Recording, activations: Sequence[str] | None) -> tuple[str, ...]:
+    """Those activations, or all of the study.
+
+    Raises:
+        UnknownName: one is not of this recording.
+    """
+    held = recording.study.activations
+    for name in activations or ():
+        if name not in held:
+            raise UnknownName("activation", name, list(held))
+    return tuple(activations or held)
+
+
+class Recording(recordings.Recording):
+    """A recording that draws itself.
+
+    >>> recording = load("runs/parabolas")                               # doctest: +SKIP
+    >>> recording.feature_space("act1").plot(epoch=[0, 40, 150])         # doctest: +SKIP
+    """
+
+    def feature_space(
+        self, layer: str | None = None, *, activations: Sequence[str] | None = None, seed: int | None = None
+    ) -> Pictures:
+        """Pictures of a layer: `.plot(epoch=…)`, `.animate(…)`, and those below for the same activations and seed.
+
+        Args:
+            layer: a place of the function, as "act1"; the last of two units, or else the last one, where None.
+            activations: all of the study where None.
+            seed: a typical one where None.
+
+        Raises:
+            UnknownName: no such layer, activation or seed.
+            InvalidRecording: no weights or samples were kept.
+        """
+        found = Pictures(self, names_of(self, activations), layer, seed)
+        found.spaces  # noqa: B018 - what is not there is said here, not when it is drawn
+        return found
+
+    def probability_histogram(self, epoch: int | Sequence[int] | None = None, **chosen: Any) -> Picture:
+        """How the predicted probabilities are distributed; `chosen` as for `feature_space`."""
+        return self.feature_space(**chosen).probability_histogram(epoch)
+
+    def loss_histogram(self, epoch: int | Sequence[int] | None = None, **chosen: Any) -> Picture:
+        """How the losses of single samples are distributed; `chosen` as for `feature_space`."""
+        return self.feature_space(**chosen).loss_histogram(epoch)
+
+    def curves(self, *, activations: Sequence[str] | None = None) -> Picture:
+        """Validation accuracy and training loss over the epochs."""
+        return Pictures(self, names_of(self, activations)).curves()
+
+
+def load(directory: str | Path) -> Recording:
+    """Open the recording in a run directory, complete or stopped half-way; needs NumPy only.
+
+    Raises:
+        InvalidRecording: no recording there, or a damaged one.
+    """
+    return Recording(directory)

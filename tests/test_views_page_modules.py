@@ -1,0 +1,198 @@
+"""The page's modules that know no DOM, run in Node: networks, geometry, statistics, tables, the address."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from scipy.special import expit, log_softmax
+from tests.javascript import run
+
+from actlab.layers import Act, Dense, Dropout, Flatten, Scale
+from actlab.network import build
+from actlab.views import embedding
+from actlab.views.scripts import bundle, table
+
+NETWORKS = {
+    "parabolas": ([Dense(2), Act(), Dense(1)], (2,), "tanh"),
+    "deep": ([Dense(5), Act(), Dense(4, bias=False), Act("sigmoid"), Dropout(0.5), Dense(3)], (2,), "gelu"),
+    "images": ([Scale(2.5), Flatten(), Dense(6), Act(), Dense(2)], (2, 2, 1), "mish"),
+    "slopes by unit": ([Dense(3), Act(), Dense(1)], (2,), "prelu"),
+    "slopes by layer": ([Dense(3), Act(per_unit=False), Dense(1)], (2,), "prelu"),
+    "maxout": ([Dense(2), Act(), Dense(2)], (2,), "maxout"),
+    "softmax inside": ([Dense(4), Act(), Dense(2)], (2,), "softmax"),
+}
+
+FORWARD = """
+import { between, network } from "./network.js";
+const computed = network(given.layers, FUNCTIONS, 200);
+computed.run(Float32Array.from(given.weights), Float32Array.from(given.x), given.count);
+found = computed.outputs.map((values, i) => [...values.subarray(0, given.count * given.layers[i].units)]);
+"""
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_are_those_of_python(tmp_path, name):
+    layers, shape, activation = NETWORKS[name]
+    network = build(layers, shape, activation)
+    rng = np.random.default_rng(1)
+    params = {
+        site.name: {key: rng.normal(size=size).astype(np.float32) for key, size in site.parameter_shapes.items()}
+        for site in network.sites
+        if site.parameter_shapes
+    }
+    x = rng.normal(size=(17, *shape)).astype(np.float32)
+    described = embedding.layers(network)
+    given = {
+        "layers": described,
+        "weights": embedding.parameters(network, params, leading=0).tolist(),
+        "x": x.ravel().tolist(),
+        "count": len(x),
+    }
+    functions = table(embedding.functions([network]))
+    found = run(tmp_path, FORWARD.replace("const computed", f"{functions}\nconst computed", 1), given)
+    double = {layer: {key: values.astype(float) for key, values in own.items()} for layer, own in params.items()}
+    seen = {}
+
+    def act(z, *, name):
+        site = next(site for site in network.sites if site.name == name)
+        seen[name] = site.layer.activation(network.activation)(z, **double.get(name, {}))
+        return seen[name]
+
+    logits = network.apply(double, x.astype(float), act)
+    np.testing.assert_allclose(np.reshape(found[-1], logits.shape), logits, rtol=1e-9, atol=1e-12)
+    for layer, values in zip(described, found, strict=True):
+        if layer["kind"] == "act":
+            np.testing.assert_allclose(np.reshape(values, seen[layer["name"]].shape), seen[layer["name"]], rtol=1e-9)
+
+
+JUDGE = """
+import { judge, outcome } from "./network.js";
+const held = outcome(given.labels.length);
+const means = judge(given.logits, given.labels, given.classes, given.labels.length, held);
+found = { ...means, probability: [...held.probability], losses: [...held.loss], right: [...held.right] };
+"""
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+def test_probabilities_and_losses_are_those_of_scipy(tmp_path, classes):
+    rng = np.random.default_rng(classes)
+    logits = np.concatenate([rng.normal(0, 4, (30, classes)), np.full((1, classes), 80.0), -800 * np.eye(1, classes)])
+    labels = rng.integers(0, max(classes, 2), len(logits))
+    given = {"logits": logits.ravel().tolist(), "labels": labels.tolist(), "classes": classes}
+    found = run(tmp_path, JUDGE, given)
+    if classes == 1:
+        expected = expit(logits[:, 0])
+        losses = -log_softmax(np.hstack([np.zeros_like(logits), logits]), axis=1)[np.arange(len(labels)), labels]
+        right = (logits[:, 0] > 0) == labels
+    else:
+        losses = -log_softmax(logits, axis=1)[np.arange(len(labels)), labels]
+        expected, right = np.exp(-losses), logits.argmax(axis=1) == labels
+    np.testing.assert_allclose(found["probability"], expected, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(found["losses"], losses, rtol=1e-12, atol=1e-15)
+    np.testing.assert_array_equal(found["right"], right)
+    assert found["accuracy"] == pytest.approx(right.mean())
+    assert found["loss"] == pytest.approx(losses.mean())
+
+
+def test_weights_between_epochs_lie_on_a_line(tmp_path):
+    script = (
+        'import { between } from "./network.js";\nfound = [...between(given.a, given.b, 0.25, new Float64Array(2))];'
+    )
+    assert run(tmp_path, script, {"a": [1, -2], "b": [3, 2]}) == [1.5, -1.0]
+
+
+def test_the_zero_line_of_a_circle(tmp_path):
+    script = """
+    import { gridPoints, zeroLine } from "./geometry.js";
+    const points = gridPoints([[-2, 2], [-1, 3]], 41, 31);
+    const value = (i) => Math.hypot(points[2 * i], points[2 * i + 1] - 1) - 1.3;
+    found = [];
+    zeroLine(value, 41, 31, (...ends) => found.push(ends));
+    """.replace("    ", "")
+    ends = np.array(run(tmp_path, script)).reshape(-1, 2)
+    x, y = -2 + ends[:, 0] / 40 * 4, -1 + ends[:, 1] / 30 * 4
+    np.testing.assert_allclose(np.hypot(x, y - 1), 1.3, atol=0.004)
+    angles = np.sort(np.arctan2(y - 1, x))
+    assert np.diff(angles).max() < 0.1, "the circle is not closed"
+
+
+def test_coordinate_lines_cover_the_box(tmp_path):
+    script = 'import { coordinateLines } from "./geometry.js";\nfound = [...coordinateLines([[0, 4], [10, 12]], 3, 2)];'
+    lines = np.array(run(tmp_path, script)).reshape(2, 3, 3, 2)
+    np.testing.assert_array_equal(lines[0, 1], [[2, 10], [2, 11], [2, 12]])
+    np.testing.assert_array_equal(lines[1, 2], [[0, 12], [2, 12], [4, 12]])
+
+
+def test_quartiles_are_those_of_numpy(tmp_path):
+    values = np.random.default_rng(0).normal(size=23).tolist()
+    script = 'import { quartiles } from "./arrays.js";\nfound = quartiles([...given, NaN, Infinity]);'
+    np.testing.assert_allclose(run(tmp_path, script, values), np.percentile(values, [25, 50, 75]))
+
+
+def test_numbers_arrive_as_they_were_packed(tmp_path):
+    values = np.random.default_rng(0).normal(size=7).astype(np.float32)
+    script = """
+    import { counts, floats, octets } from "./arrays.js";
+    found = [[...floats(given[0])], [...counts(given[1])], [...octets(given[2])]];
+    """.replace("    ", "")
+    texts = [embedding.packed(values), embedding.packed([0, 65535], "<u2"), embedding.packed([1, 255], "u1")]
+    found = run(tmp_path, script, texts)
+    np.testing.assert_array_equal(np.float32(found[0]), values)
+    assert found[1:] == [[0, 65535], [1, 255]]
+
+
+def test_csv_is_read_back(tmp_path):
+    rows = [["name", "x"], ['a "quoted", thing', 1.5], ["two\nlines", None]]
+    text = run(tmp_path, 'import { csv } from "./saving.js";\nfound = csv(given);', rows)
+    assert list(csv.reader(io.StringIO(text))) == [["name", "x"], ['a "quoted", thing', "1.5"], ["two\nlines", ""]]
+
+
+def test_tables_sort_by_number_then_text_and_dashes_last(tmp_path):
+    script = """
+    import { compared, sortKey } from "./tables.js";
+    found = given.map(sortKey).sort(compared);
+    """.replace("    ", "")
+    cells = ["tanh", "−0.5 points", "–", "1,200", "12.3 %95.0 to 97.1", "< 0.5 %", "relu", "3e-5"]
+    assert run(tmp_path, script, cells) == [-0.5, 3e-5, 0.5, 12.3, 1200, "relu", "tanh", "–"]
+
+
+USUAL = {"hidden": [], "epoch": 150, "seeds": [0, 1, 2], "seed": 1, "layers": ["act1", "act2"], "layer": "act2"}
+USUAL |= {"every": [0, 1, 2, 3]}
+ADDRESS = """
+import { readState, written } from "./state.js";
+const state = readState(given.usual, given.hash);
+found = { ...state, hidden: [...state.hidden], written: written(state, given.usual) };
+"""
+
+
+@pytest.mark.parametrize(
+    "hash",
+    [
+        "",
+        "epoch=40",
+        "at=curves&theme=dark&hide=relu%2Ctanh&epoch=0&seed=2&layer=act1&one=3&show=activations",
+    ],
+)
+def test_the_address_tells_the_state_and_back(tmp_path, hash):
+    found = run(tmp_path, ADDRESS, {"usual": USUAL, "hash": f"#{hash}" if hash else ""})
+    assert found["written"] == hash
+    if "seed=2" in hash:
+        assert (found["hidden"], found["epoch"], found["seed"], found["one"]) == (["relu", "tanh"], 0, 2, 3)
+
+
+@pytest.mark.parametrize("hash", ["#epoch=abc&seed=99&layer=nix&theme=pink&one=x", "#epoch=999", "#epoch=&seed="])
+def test_an_address_that_makes_no_sense_is_the_usual_state(tmp_path, hash):
+    found = run(tmp_path, ADDRESS, {"usual": USUAL, "hash": hash})
+    assert found["written"] == ""
+    assert (found["epoch"], found["seed"], found["layer"], found["theme"]) == (150, 1, "act2", None)
+
+
+def test_the_bundle_runs_without_imports():
+    script = bundle("page.js")
+    assert "import {" not in script
+    assert "\nexport " not in script
+    # Each module comes before those that use it.
+    assert script.index("const module_arrays_js") < script.index("const module_member_js")

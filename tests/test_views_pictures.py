@@ -1,0 +1,265 @@
+"""Pictures from Python and from the command line: what is drawn, into which files, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.metrics import log_loss
+from tests.synthetic_recording import record
+from tests.views_recording import record_all
+
+import actlab
+from actlab.cli import main
+from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
+from actlab.layers import Act, Dense
+from actlab.picture_commands import epoch_list
+from actlab.views.feature_space import feature_space
+from actlab.views.projections import principal_axes
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    return actlab.load(record_all(tmp_path_factory.mktemp("runs") / "run").directory)
+
+
+def by_hand(recording, activation, function, epoch, seed):
+    member = next(m for m in recording.members if m.activation == activation and m.seed == seed)
+    weights = recording.weights(member, epoch)
+    hidden = function(recording.sample["x"] @ weights["dense1"]["weight"] + weights["dense1"]["bias"])
+    return hidden, (hidden @ weights["dense2"]["weight"] + weights["dense2"]["bias"])[:, 0]
+
+
+def test_a_moment_is_a_forward_pass_by_hand(recording):
+    space = feature_space(recording, "tanh", seed=3)
+    for epoch in (0, 5):
+        hidden, logits = by_hand(recording, "tanh", np.tanh, epoch, 3)
+        moment = space.at(epoch)
+        np.testing.assert_allclose(moment.points, hidden, atol=1e-6)
+        np.testing.assert_allclose(moment.probability, 1 / (1 + np.exp(-logits.astype(float))), rtol=1e-5)
+        assert moment.loss.mean() == pytest.approx(log_loss(recording.sample["y"], moment.probability), rel=1e-5)
+        np.testing.assert_array_equal(moment.right, (logits > 0) == recording.sample["y"])
+        assert np.all((space.box[:, 0] <= hidden) & (hidden <= space.box[:, 1]))
+
+
+def test_the_ground_is_what_the_network_says_there(recording):
+    space = feature_space(recording, "tanh", seed=3)
+    moment, member = space.at(4), space.member
+    weights = recording.weights(member, 4)["dense2"]
+    (left, right), (low, high) = moment.features.box
+    corner = np.array([[left, low], [right, high]]) @ weights["weight"] + weights["bias"]
+    np.testing.assert_allclose(moment.features.logits[[0, -1], [0, -1]], corner, rtol=1e-4)
+    assert moment.inputs.logits.shape == (101, 101, 1)
+    assert moment.lines.shape == (26, 41, 2)
+
+
+def test_a_wide_layer_is_projected_on_its_principal_axes(tmp_path):
+    recording = record_all(tmp_path / "run", network=(Dense(6), Act(), Dense(1)))
+    space = feature_space(recording, "tanh", seed=0)
+    weights = recording.weights(space.member, 8)["dense1"]
+    hidden = np.tanh(recording.sample["x"] @ weights["weight"] + weights["bias"])
+    expected = PCA(2).fit_transform(hidden)
+    points = space.at(8).points
+    np.testing.assert_allclose(np.abs(points), np.abs(expected), atol=1e-5)
+    assert space.at(8).features is None
+
+
+@pytest.mark.parametrize("shape", [(50, 7), (9, 40)])
+def test_principal_axes_are_those_of_scikit_learn(shape):
+    values = np.random.default_rng(0).normal(size=shape) * np.linspace(3, 1, shape[1])
+    found, reference = principal_axes(values), PCA(2).fit(values)
+    np.testing.assert_allclose(found[0], reference.mean_, atol=1e-12)
+    for axis, expected in zip(found[1:], reference.components_, strict=True):
+        assert abs(axis @ expected) == pytest.approx(1, abs=1e-9)
+
+
+def test_principal_axes_of_hardly_anything():
+    assert not principal_axes(np.zeros((5, 3)))[1:].any()
+    assert not principal_axes(np.full((5, 3), np.nan)).any()
+    assert principal_axes(np.array([[0.0, 1.0], [0.0, 3.0], [np.inf, 0.0]]))[1].tolist() == [0.0, 1.0]
+
+
+def test_figures_have_a_row_for_each_activation_and_a_column_for_each_epoch(recording):
+    figure = recording.feature_space().plot(epoch=[0, 4, 8])
+    titles = [panel.get_title() for panel in figure.axes]
+    assert len(titles) == 9
+    assert [title.split(":")[0] for title in titles[:3]] == ["epoch 0", "epoch 4", "epoch 8"]
+    space = feature_space(recording, "sigmoid")
+    assert titles[2].endswith(f"{100 * space.at(8).right.mean():.1f} % right")
+    points = np.concatenate([line.get_xydata() for line in figure.axes[2].lines[-2:]])
+    np.testing.assert_allclose(np.sort(points, axis=0), np.sort(space.at(8).points, axis=0))
+
+
+@pytest.mark.parametrize("kind", ["probability_histogram", "loss_histogram"])
+def test_histograms_count_every_sample(recording, kind):
+    pictures = recording.feature_space(activations=["tanh"], seed=2)
+    (panel,) = getattr(pictures, kind)(epoch=3).axes
+    heights = [abs(bar.get_height()) for bar in panel.patches]
+    assert sum(heights) == len(recording.sample["y"])
+    wrong = sum(
+        abs(b.get_height())
+        for b in panel.patches
+        if b.get_facecolor()[:3] == pytest.approx((0.82, 0.063, 0.122), abs=0.01)
+    )
+    assert wrong == (~feature_space(recording, "tanh", seed=2).at(3).right).sum()
+    assert getattr(recording, kind)(epoch=3, activations=["tanh"], seed=2).axes
+
+
+def test_curves_are_medians_over_the_seeds(recording):
+    figure = recording.curves(activations=["relu"])
+    (line,) = figure.axes[0].lines
+    columns = [m.id for m in recording.members if m.activation == "relu"]
+    expected = np.median(recording.metrics["validation_accuracy"][:, columns], axis=1)
+    np.testing.assert_allclose(line.get_ydata(), expected[-len(line.get_ydata()) :])
+
+
+def test_pictures_show_themselves_in_a_notebook(recording):
+    figure = recording.feature_space(activations=["tanh"]).plot(epoch=2)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    film = recording.feature_space(activations=["tanh"]).animate(epochs=[0, 1])
+    assert "data:image/png;base64" in film._repr_html_()
+
+
+def test_a_diverged_network_is_shown_up_to_its_last_epoch(tmp_path):
+    ended = {("tanh", 0.05, 0): (5, "the training loss became infinite")}
+    recording = actlab.load(record_all(tmp_path / "run", diverged=ended).directory)
+    pictures = recording.feature_space(activations=["tanh"], seed=0)
+    assert pictures.epochs == (0, 1, 2, 3, 4)
+    assert pictures.plot(epoch=[4, 8]).axes[1].get_title() == "diverged at epoch 5"
+
+
+def test_what_is_not_there_is_named(recording, tmp_path):
+    with pytest.raises(UnknownName, match="layer 'act7'"):
+        recording.feature_space("act7")
+    with pytest.raises(UnknownName, match="seed '99'"):
+        recording.feature_space(seed=99)
+    with pytest.raises(UnknownName, match="did you mean 'tanh'"):
+        recording.feature_space(activations=["tahn"])
+    with pytest.raises(InvalidRecording, match="there is no epoch 99: the recording has 0 to 8"):
+        recording.feature_space().plot(epoch=99)
+    with pytest.raises(InvalidRecording, match="no samples and weights"):
+        actlab.load(record(tmp_path / "bare").directory).feature_space()
+
+
+def test_an_input_that_is_no_plane(tmp_path):
+    from tests.synthetic_recording import study
+
+    made = record_all(tmp_path / "run")
+    assert made.study.name == study().name
+    pictures = actlab.load(made.directory).feature_space()
+    object.__setattr__(pictures.spaces[0], "x", np.zeros((4, 3)))
+    with pytest.raises(InvalidFunction, match="is no plane: draw the feature space"):
+        pictures.input_space()
+
+
+def command(*arguments):
+    sys.argv = ["actlab", *map(str, arguments)]
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("feature-space", ["--epochs", "0,8", "--activations", "tanh,relu", "--seed", "1"]),
+        ("input-space,probabilities,losses", []),
+        ("curves", []),
+        ("gradients", []),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_figure_writes_a_file(recording, tmp_path, kind, options, suffix):
+    out = tmp_path / f"picture{suffix}"
+    assert command("figure", recording.directory, kind, "--out", out, "--dpi", "50", "--size", "6x4", *options) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    if suffix == ".png":
+        with Image.open(out) as image:
+            assert image.size == (300, 200)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4", ".webm"])
+def test_animate_writes_a_file(recording, tmp_path, suffix):
+    out = tmp_path / f"film{suffix}"
+    options = ["--activations", "tanh", "--epochs", "0-8:2", "--dpi", "40", "--speed", "4"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert command("animate", recording.directory, "--out", out, *options) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    if suffix == ".gif":
+        with Image.open(out) as image:
+            assert image.n_frames == 5
+            assert image.info["duration"] == 250
+        return
+    import imageio_ffmpeg
+
+    frames = imageio_ffmpeg.read_frames(str(out))
+    details = next(frames)
+    assert details["fps"] == 4
+    assert sum(1 for _ in frames) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["figure", "RUN", "feature-spaces", "--out", "a.png"], "did you mean 'feature-space'"),
+        (["figure", "RUN", "curves", "--out", "a.jpg"], ".png, .svg or .pdf"),
+        (["figure", "RUN", "curves", "--out", "a.png", "--seed", "1"], "leave out --epochs, --layer and --seed"),
+        (["figure", "RUN", "losses", "--out", "a.png", "--epochs", "9"], "there is no epoch 9"),
+        (["figure", "RUN", "losses", "--out", "a.png", "--epochs", "x"], "epochs are expected, as in 0,40,150"),
+        (["figure", "RUN", "losses", "--out", "a.png", "--size", "9"], "as in 9x4"),
+        (["figure", "RUN", "milestones", "--out", "a.png"], "has no milestones to draw"),
+        (["figure", "RUN", "losses", "--out", "missing/a.png"], "the picture cannot be written"),
+        (["figure", "nowhere", "losses", "--out", "a.png"], "is no run directory"),
+        (["animate", "RUN", "--out", "a.avi"], ".gif, .mp4 or .webm"),
+        (["animate", "RUN", "--out", "missing/a.gif"], "the animation cannot be written"),
+        (["animate", "RUN", "--out", "a.gif", "--activations", "nix"], "unknown activation 'nix'"),
+    ],
+)
+def test_wrong_commands_end_in_one_sentence(recording, tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert command(*[recording.directory if a == "RUN" else a for a in arguments]) == 2
+    message = capsys.readouterr().err
+    assert said in message
+    assert message.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_ffmpeg_the_extra_is_named(recording, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    assert command("animate", recording.directory, "--out", tmp_path / "a.mp4", "--epochs", "0") == 2
+    assert "pip install 'actlab[video]'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_stopped_before_its_first_epoch_has_no_pictures(tmp_path, capsys):
+    recording = record(tmp_path / "run", last_epoch=-1, complete=False)
+    for arguments in (["figure", recording.directory, "curves"], ["animate", recording.directory]):
+        assert (
+            command(*arguments, "--out", tmp_path / "a.gif" if arguments[0] == "animate" else tmp_path / "a.png") == 2
+        )
+        assert "stopped before its first epoch" in capsys.readouterr().err
+
+
+def test_ranges_of_epochs():
+    assert epoch_list("3") == [3]
+    with pytest.raises(ActlabError, match="the range is empty"):
+        epoch_list("5-2")
+
+
+def test_no_jax_is_imported(recording, tmp_path):
+    script = (
+        "import sys; import actlab\n"
+        f"recording = actlab.load({str(recording.directory)!r})\n"
+        f"actlab.report(recording, {str(tmp_path / 'report.html')!r})\n"
+        "recording.feature_space().plot([0, 4])\n"
+        "heavy = {'jax', 'jaxlib', 'torch', 'keras', 'plotly.graph_objects'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
