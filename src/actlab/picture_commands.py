@@ -90,13 +90,13 @@ def animate(
     size: Size = None,
 ) -> None:
     """Draw a recording epoch by epoch, as an animation."""
-    from actlab.views.films import check_suffix, save
+    from actlab.views.films import save, writer_for
 
-    check_suffix(out)
+    writer = writer_for(out, speed)
     pictures = _pictures(directory, activations, layer, seed)
     chosen = None if epochs is None else epoch_list(epochs)
     film = pictures.animate(chosen, kind.split(","), speed, **_inches(size))
-    save(film, out, speed, dpi)
+    save(film, out, writer, dpi)
     typer.echo(f"wrote {out}")
 
 

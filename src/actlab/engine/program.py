@@ -91,7 +91,7 @@ def prepare_data(study: Study, task: Task, population: Population) -> Data:
 
 
 def _numbers_per_sample(site: Site) -> int:
-    """Numbers that one sample takes in a layer: its inputs, its outputs, or the patches of a convolution with a stride."""
+    """Numbers that one sample takes in a layer: inputs, outputs, or the patches of a convolution with a stride."""
     weight = site.parameter_shapes.get("weight", (1, 1))
     patches = isinstance(site.layer, Conv) and site.layer.stride > 1
     product = math.prod(site.output_shape[:-1]) * math.prod(weight[:-1]) if patches else 0

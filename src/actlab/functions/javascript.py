@@ -257,9 +257,9 @@ def _folded(operation: Callable[[Any, Any], Traced], x: Traced, axis: int, keepd
 def javascript(activation: Activation, units: int = 1) -> str:
     """The value of a function as JavaScript, in double precision.
 
-    An elementwise function is `(x, ...p) => y` of numbers, `p` being its trainable parameters in their order. A grouping
-    function is `(x, ...p) => [y, ...]`, `x` and each parameter an array of `units` numbers. Other parameters have their
-    defaults; what is drawn at random while training is not drawn.
+    An elementwise function is `(x, ...p) => y` of numbers, `p` being its trainable parameters in their order. A
+    grouping function is `(x, ...p) => [y, ...]`, `x` and each parameter an array of `units` numbers. Other parameters
+    have their defaults; what is drawn at random while training is not drawn.
 
     Args:
         activation: any whose rule is made of operations that JavaScript has.

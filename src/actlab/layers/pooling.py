@@ -44,8 +44,8 @@ class MaxPool:
 
     def apply(self, params: Mapping[str, Array], x: Array) -> Array:
         """(batch, height, width, channels) -> (batch, height', width', channels)."""
-        # First of rows, then of columns: of 3×3 pixels that is a maximum of three twice instead of one of nine, and on a
-        # CPU the backward pass of overlapping windows takes ALT of the time.
+        # First of rows, then of columns: of 3 × 3 pixels that is a maximum of three twice instead of one of nine; on a
+        # CPU the backward pass of the overlapping windows of cifar10-cnn took a third of the time.
         window = (self.size, self.stride or self.size, self.padding, -math.inf)
         largest = functools.partial(functools.reduce, namespace(x).maximum)
         return largest(along_columns(largest(along_rows(x, *window)), *window))

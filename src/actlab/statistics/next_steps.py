@@ -12,8 +12,8 @@ from actlab.statistics.comparisons import SIGNIFICANT, pairs_needed
 from actlab.statistics.selection import Entry
 from actlab.statistics.sentences import counted, listed
 
-# The last share of the epochs, in which a loss that still falls by so much says that training was too short; and how far
-# it may rise above its lowest before it says that training was too long.
+# The last share of the epochs, in which a loss that still falls by so much says that training was too short; and how
+# far it may rise above its lowest before it says that training was too long.
 LATE = 0.2
 FALLING = 0.02
 RISING = 0.05
@@ -69,9 +69,10 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Entry]) -> list[St
     start = int((1 - LATE) * recording.epochs)
     for entry in ranked:
         losses = recording.metrics["validation_loss"][:, list(entry.columns)]
-        curve = losses[:, np.isfinite(losses).all(axis=0)].mean(axis=1) if np.isfinite(losses).any() else []
-        if len(curve) < 5 or not np.isfinite(curve).all():
+        alive = np.isfinite(losses).all(axis=0)
+        if len(losses) < 5 or not alive.any():
             continue
+        curve = losses[:, alive].mean(axis=1)
         lowest = int(np.argmin(curve))
         if lowest == len(curve) - 1 and curve[-1] < (1 - FALLING) * curve[start]:
             still.append(entry.activation)

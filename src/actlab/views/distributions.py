@@ -65,7 +65,7 @@ QUANTITIES = (
         "activations",
         "activations",
         "activation_histogram",
-        "What comes out of the function. A band at an edge is saturation, a single line at zero units that say nothing.",
+        "What comes out of the function. A band at an edge is saturation, a line at zero units that say nothing.",
         _act_layers,
         True,
     ),

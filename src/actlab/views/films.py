@@ -17,28 +17,18 @@ SUFFIXES = (".gif", ".mp4", ".webm")
 _EVEN = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]
 
 
-def check_suffix(path: Path) -> None:
-    """Raise InvalidFunction unless the file's name ends in .gif, .mp4 or .webm."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InvalidFunction(f"{path}: the name must end in .gif, .mp4 or .webm.")
-
-
-def save(film: Film, path: str | Path, frames_per_second: float, dpi: float) -> Path:
+def save(film: Film, path: Path, writer: AbstractMovieWriter, dpi: float) -> Path:
     """Write an animation, under a temporary name first.
 
     Args:
         film: see `actlab.views.stills.film`.
         path: a .gif, .mp4 or .webm file.
-        frames_per_second: of the file; GIF counts in hundredths of a second.
+        writer: what `writer_for` gave for it.
         dpi: dots to an inch of the figure.
 
     Raises:
-        InvalidFunction: another suffix.
-        ActlabError: ffmpeg is not installed, or the file cannot be written.
+        ActlabError: the file cannot be written.
     """
-    path = Path(path)
-    check_suffix(path)
-    writer = _writer(path, frames_per_second)
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         film.save(str(temporary), writer=writer, dpi=dpi)
@@ -49,7 +39,21 @@ def save(film: Film, path: str | Path, frames_per_second: float, dpi: float) -> 
     return path
 
 
-def _writer(path: Path, frames_per_second: float) -> AbstractMovieWriter:
+def writer_for(path: Path, frames_per_second: float) -> AbstractMovieWriter:
+    """What writes a file, by the ending of its name; asked for before anything is drawn.
+
+    Args:
+        path: a .gif, .mp4 or .webm file in a directory that is there.
+        frames_per_second: of the file; GIF counts in hundredths of a second.
+
+    Raises:
+        InvalidFunction: another ending.
+        ActlabError: no such directory, or ffmpeg is not installed.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InvalidFunction(f"{path}: the name must end in .gif, .mp4 or .webm.")
+    if not path.parent.is_dir():
+        raise ActlabError(f"{path}: the animation cannot be written (there is no directory {path.parent}).")
     import matplotlib as mpl
     from matplotlib.animation import FFMpegWriter, PillowWriter
 

@@ -272,8 +272,8 @@ def canvases(
         captions: a line of text by activation, where there is one.
     """
     return "".join(
-        f'<figure data-activation="{escape(name)}"><figcaption><span>{key(looks[name])}<b>{escape(name)}</b>{SAVE}</span>'
-        f"<small>{escape(captions.get(name, ''))}</small><output data-readout></output></figcaption>"
+        f'<figure data-activation="{escape(name)}"><figcaption><span>{key(looks[name])}<b>{escape(name)}</b>{SAVE}'
+        f"</span><small>{escape(captions.get(name, ''))}</small><output data-readout></output></figcaption>"
         f'<canvas data-{kind}="{escape(name)}" role="img" aria-label="{escape(label.format(name))}"></canvas></figure>'
         for name in names
     )
@@ -287,7 +287,8 @@ def quantities(distributions: Sequence[Row]) -> str:
     )
     stops = ", ".join(f"var(--heat-{step})" for step in range(HEAT_STEPS))
     return (
-        f"<fieldset class='choice'><legend>Distribution of</legend>{choices}</fieldset><p class='lead' data-sentence></p>"
+        f"<fieldset class='choice'><legend>Distribution of</legend>{choices}</fieldset>"
+        "<p class='lead' data-sentence></p>"
         "<div class='scale' role='img' aria-label='colour scale: share of the values in a bin'>"
         f"<div style='background:linear-gradient(to right, {stops})'></div><p data-scale></p></div>"
     )

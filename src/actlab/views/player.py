@@ -46,7 +46,7 @@ def content(recording: Recording, names: Sequence[str], drawn: Mapping[str, Look
 
 
 def _framed(recording: Recording, names: Sequence[str], drawn: Mapping[str, Look]) -> dict[str, Any] | None:
-    """Pictures of networks too large to compute in the page: where the samples lie, at some epochs of the first seed."""
+    """Pictures of networks too large for the page to compute: where the samples lie, at epochs of the first seed."""
     found = frames(recording, names)
     if not found["networks"]:
         return None

@@ -291,8 +291,8 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
     silent = charts.silence(recording, members, drawn)
     if silent:
         lead = (
-            "Where the slope is all but zero nothing is learnt: for some samples a unit is flat, for all of the probe batch it "
-            "is dead. Medians over the seeds, means over the layers."
+            "Where the slope is all but zero nothing is learnt: for some samples a unit is flat, for all of the probe "
+            "batch it is dead. Medians over the seeds, means over the layers."
         )
         body = f"<div class='pair'>{markup.figures(silent, drawn)}</div>"
         found.append(Section("silence", "Flat and dead units", lead, body, silent))
@@ -321,7 +321,7 @@ def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> 
     )
     seeds = len(recording.study.seeds)
     if "x" in played:
-        lead += "Every network is computed here, in the page, from its recorded weights; between epochs these lie on a line."
+        lead += "Every network is computed in the page from its recorded weights; between epochs these lie on a line."
         left = f" {len(played['seeds'])} of {seeds} seeds are embedded." if len(played["seeds"]) < seeds else ""
     else:
         epochs = ", ".join(map(str, played["epochs"]))
@@ -337,7 +337,7 @@ def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> 
 
 def _distributions(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> Section:
     lead = (
-        "Layer by layer, the input's at the bottom, all seeds together and all activations on one scale; the line is the "
+        "Layer by layer, the input's at the bottom, all seeds together, all activations on one scale; the line is the "
         "epoch. Colour follows the square root of the share, so that tails stay visible."
     )
     names = list(shown.distributions[0]["panels"])
@@ -365,7 +365,7 @@ def _functions(recording: Recording, shown: _Moving, names: Sequence[str], drawn
         return []
     lead = (
         "The function (line), its derivative (dots), and standing below them what this run puts into it: where on the "
-        "function the networks live, at the epoch and layer chosen above. Learning passes through the derivative: where it "
+        "function the networks live, at the epoch and layer chosen above. Learning passes the derivative: where it "
         "is zero, nothing is learnt."
     )
     body = f"<div class='panels' data-cards>{panels}</div>{others}"

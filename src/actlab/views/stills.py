@@ -1,4 +1,4 @@
-"""Still and moving pictures of a recording, drawn with Matplotlib: what the page's player shows, for paper and slides."""
+"""Still and moving pictures of a recording, drawn with Matplotlib: what the page's player shows, for paper."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ const UP = [-1.6, 3.2];
  * @param section the element that holds them.
  * @param cards by activation: x, value and derivative.
  * @param inputs the distributions of pre-activations, or undefined.
- * @param page {{state, colours}}.
+ * @param page { state, colours }.
  */
 export function functionCards(section, cards, inputs, page) {
   const canvases = [...section.querySelectorAll("[data-card]")];

@@ -86,8 +86,8 @@ function nearest(waiting) {
  * The charts of a page.
  *
  * @param known by name: data and layout.
- * @param page {{state, seeds}}.
- * @returns {{mark}}: `mark(plots)` draws these anew, all where none are given.
+ * @param page { state, seeds }.
+ * @returns { mark }: `mark(plots)` draws these anew, all where none are given.
  */
 export function charts(known, page) {
   const root = document.documentElement;

@@ -7,8 +7,8 @@ const KEYS = { " ": "play", ArrowLeft: "back", ArrowRight: "forward", Home: "sta
  *
  * @param section the element that holds them; its keys move the epoch, too.
  * @param last the last epoch.
- * @param page {{state, keep, draw}}: `draw` draws all that moves with the epoch.
- * @returns {{draw}}: shows the state in the controls; `page.go` is set to what goes to an epoch.
+ * @param page { state, keep, draw }: `draw` draws all that moves with the epoch.
+ * @returns { draw }: shows the state in the controls; `page.go` is set to what goes to an epoch.
  */
 export function clock(section, last, page) {
   const { state } = page;

@@ -22,7 +22,7 @@ export function placeBefore(epochs, epoch) {
  *
  * @param section the element that holds them.
  * @param quantities what is embedded: see `actlab.views.distributions`.
- * @param page {{state, colours, keep, go}}.
+ * @param page { state, colours, keep, go }.
  */
 export function heatMaps(section, quantities, page) {
   const figures = [...section.querySelectorAll("[data-heat]")];

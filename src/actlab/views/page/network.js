@@ -89,7 +89,7 @@ export function outcome(count) {
  *
  * With one output the probability is that of class 1, with several that of the true class.
  *
- * @returns {{accuracy: number, loss: number}} means over the samples.
+ * @returns { accuracy: number, loss: number}} means over the samples.
  */
 export function judge(logits, labels, classes, count, found) {
   let right = 0;

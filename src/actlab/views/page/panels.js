@@ -16,7 +16,7 @@ export const GRID = CELLS;
 /**
  * A plane with samples: tinted by what the network says there, with coordinate lines, samples and the boundary.
  *
- * @param view {{box, logits, classes, lines, x, labels, right}}: the plane's limits; outputs on the grid, or null;
+ * @param view { box, logits, classes, lines, x, labels, right }: the plane's limits; outputs on the grid, or null;
  *   how many outputs; coordinate lines {points, each}, or null; the samples, two numbers each; their classes; whether
  *   each is classified rightly.
  */
@@ -124,7 +124,7 @@ function boundary({ context, width, height }, { logits, classes }, colours) {
 /**
  * What each unit says over the input space, a square for each: one colour below zero, the other above, none at zero.
  *
- * @param responses {{values, units}}: values on the grid, unit by unit at each of its points.
+ * @param responses { values, units }: values on the grid, unit by unit at each of its points.
  */
 export function units(drawn, { values, units: count }, colours) {
   const { context, width, height } = drawn;
@@ -229,7 +229,7 @@ export function losses(drawn, view, colours) {
 /**
  * Accuracy above and loss below over the epochs, the marked epoch and the milestones as flags.
  *
- * @param view {{accuracy, loss, last, epoch, flags}}: each curve {own, bands: [low, high]}; flags [{epoch, name}].
+ * @param view { accuracy, loss, last, epoch, flags }: each curve {own, bands: [low, high]}; flags [{epoch, name}].
  */
 export function curves(drawn, view, colours) {
   clear(drawn);

@@ -12,8 +12,8 @@ import { watched } from "./sizes.js";
  * @param section the element that holds it.
  * @param content what is embedded for it.
  * @param functions values in JavaScript, by key.
- * @param page {{state, colours, go}}: the state, the colours of an activation's pictures, and what moves the epoch.
- * @returns {{draw, rows}}: draws all that is in the window; the data of a row as a table.
+ * @param page { state, colours, go }: the state, the colours of an activation's pictures, and what moves the epoch.
+ * @returns { draw, rows }: draws all that is in the window; the data of a row as a table.
  */
 export function player(section, content, functions, page) {
   const all = shared(content);

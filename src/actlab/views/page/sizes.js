@@ -3,7 +3,7 @@
 /**
  * @param canvases those to watch.
  * @param changed is called when one of them has another size or comes into the window.
- * @returns {{sizes: Map, visible: Set}}: [width, height] in CSS pixels by canvas, and the canvases in the window.
+ * @returns sizes, a Map, and visible, a Set: [width, height] in CSS pixels by canvas, and the canvases in the window.
  */
 export function watched(canvases, changed) {
   const sizes = new Map();
