@@ -13,7 +13,7 @@ from actlab.engine import devices, host
 from actlab.engine.host import Ledger, Progress, _advance, _kinds, _throughput
 from actlab.engine.population import members, populations
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, orders
-from actlab.errors import InvalidNetwork
+from actlab.errors import InvalidNetwork, InvalidRecording
 from actlab.layers import Act, Dense
 from actlab.recording import METRICS, Writer, load
 from actlab.study import Milestone, Study
@@ -294,6 +294,24 @@ def test_large_networks_leave_their_weights_at_the_start_and_at_the_end(task, tm
     assert set(map(tuple, kept.sample["x"])) == set(map(tuple, task.x_train))
     for member in recording.members:
         for epoch in (0, 12):
+            ours, theirs = recording.weights(member, epoch), kept.weights(member, epoch)
+            for layer in ("dense1", "dense2"):
+                np.testing.assert_allclose(ours[layer]["weight"], theirs[layer]["weight"], rtol=1e-5, atol=1e-6)
+
+
+def test_large_networks_leave_the_first_seeds_weights_in_between(task, tmp_path, monkeypatch):
+    kept = engine.run(study_of(seeds=3), tmp_path / "kept", task=task)
+    monkeypatch.setattr("actlab.engine.program.SMALL", 1)
+    monkeypatch.setattr(host, "chunk_length", lambda *_: 1)
+    monkeypatch.setattr(host, "EPOCHS_BETWEEN", 3)
+    recording = engine.run(study_of(seeds=3), tmp_path / "large", task=task)
+    assert recording.first_seed_epochs == (0, 1, 4, 11, 12)
+    for member in recording.members:
+        if member.seed != 0:
+            with pytest.raises(InvalidRecording, match="of epoch 4 only the weights of seed 0 were kept"):
+                recording.weights(member, 4)
+            continue
+        for epoch in (1, 4, 11):
             ours, theirs = recording.weights(member, epoch), kept.weights(member, epoch)
             for layer in ("dense1", "dense2"):
                 np.testing.assert_allclose(ours[layer]["weight"], theirs[layer]["weight"], rtol=1e-5, atol=1e-6)

@@ -145,6 +145,12 @@ def test_gradients_on_both_sides_of_a_function_equal_finite_differences(observed
             slopes = slopes_of(functools.partial(observed.loss, arm, params, shift), shift[1])
             reported = observed.found["activation_gradient_norm"][arm, seed, i]
             assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+            counts = observed.found["activation_gradient_histogram"][arm, seed, i]
+            assert counts.sum() == slopes.size
+            edges = probes.gradient_edges()
+            # What is smaller than this, differences do not tell from zero.
+            large = np.searchsorted(edges, 1e-7)
+            np.testing.assert_array_equal(counts[large:], np.histogram(np.abs(slopes), edges)[0][large:])
             slopes = slopes_of(functools.partial(observed.loss, arm, params, before=push), push[1])
             reported = observed.found["pre_activation_gradient_norm"][arm, seed, i]
             assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)

@@ -143,7 +143,7 @@ def test_the_numbers_are_those_of_the_summary(visit, recording):
 
 def test_it_plays_and_pauses_and_steps(visit):
     page = visit("#epoch=2")
-    page.locator("[data-speed]").select_option("60")
+    page.locator("[data-speed]").select_option("5")
     page.locator('[data-go="play"]').click()
     page.wait_for_selector("[data-go='play']:has-text('Pause')")
     page.wait_for_selector("[data-go='play']:has-text('Play')")
