@@ -154,8 +154,8 @@ class FeatureSpace:
         return Ground(self.input_box, _over(self.network, params, self.input_box))
 
     def _lines(self, params: Params) -> Floats:
-        ticks = np.stack([np.linspace(*ends, LINES) for ends in self.input_box])
-        along = np.stack([np.linspace(*ends, LINE_POINTS) for ends in self.input_box])
+        ticks = np.stack([np.linspace(low, high, LINES) for low, high in self.input_box])
+        along = np.stack([np.linspace(low, high, LINE_POINTS) for low, high in self.input_box])
         upright = np.stack(np.broadcast_arrays(ticks[0][:, None], along[1][None]), axis=-1)
         level = np.stack(np.broadcast_arrays(along[0][None], ticks[1][:, None]), axis=-1)
         points = np.concatenate([upright, level])
@@ -165,7 +165,7 @@ class FeatureSpace:
 
 def _over(network: Network, params: Params, box: Floats) -> Floats:
     """Outputs over a plane, (GRID, GRID, outputs)."""
-    across, up = np.meshgrid(*(np.linspace(*ends, GRID) for ends in box))
+    across, up = np.meshgrid(*(np.linspace(low, high, GRID) for low, high in box))
     points = np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
     _, logits = hidden(network, params, points.reshape(-1, *network.sites[0].input_shape))
     return logits.reshape(GRID, GRID, -1)

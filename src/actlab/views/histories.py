@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from actlab.errors import InvalidRecording
 from actlab.recording import Recording
@@ -41,7 +42,7 @@ def _curve(
         panel.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
         panel.plot(epochs, middle, color=colour, label=entry.activation)
     panel.set(xlabel="epoch", title=title)
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def gradients(figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:

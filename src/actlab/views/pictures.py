@@ -117,7 +117,7 @@ class Pictures:
 
         if kind not in HISTORIES:
             raise UnknownName("picture", kind, list(HISTORIES))
-        figure = Picture(**({"figsize": SIZE} | size), layout="constrained")
+        figure = Picture(figsize=size.get("figsize") or SIZE, layout="constrained")
         entered = [entry for entry in entries(self.recording) if entry.activation in self.activations]
         draw(kind, figure, self.recording, entered, self._colours)
         return figure

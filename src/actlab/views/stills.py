@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 
 from actlab.views.feature_space import FeatureSpace, Ground, Moment
@@ -19,7 +19,7 @@ from actlab.views.palette import CLASSES, WRONG
 BINS = 40
 LOSSES = (1e-6, 1e2)
 INK, QUIET, RULE = "#1f1f23", "#66635c", "#e6e2d8"
-STYLE = {
+STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -56,7 +56,7 @@ Panel = Callable[[Axes, FeatureSpace, Moment, str], None]
 def input_space(panel: Axes, space: FeatureSpace, moment: Moment, colour: str) -> None:
     """The samples as they are, and what the network decides over them."""
     points = space.x.reshape(-1, 2)
-    ticks = [np.linspace(*ends, 13) for ends in space.input_box]
+    ticks = [np.linspace(low, high, 13) for low, high in space.input_box]
     panel.vlines(ticks[0], *space.input_box[1], color=QUIET, alpha=0.25, linewidth=0.6, zorder=1)
     panel.hlines(ticks[1], *space.input_box[0], color=QUIET, alpha=0.25, linewidth=0.6, zorder=1)
     _plane(panel, points, space, moment, moment.inputs, space.input_box)
@@ -100,10 +100,10 @@ def _decisions(panel: Axes, ground: Ground) -> None:
         margins = [logits[..., 0]]
     else:
         best = logits.argmax(axis=2)
-        colours = np.array([mpl.colors.to_rgba(CLASSES[k % len(CLASSES)], 0.18) for k in range(logits.shape[2])])
+        colours = np.array([to_rgba(CLASSES[k % len(CLASSES)], 0.18) for k in range(logits.shape[2])])
         panel.imshow(colours[best], extent=extent, origin="lower", aspect="auto", zorder=0)
         margins = [logits[..., k] - np.delete(logits, k, axis=2).max(axis=2) for k in range(logits.shape[2])]
-    across, up = (np.linspace(*ends, logits.shape[0]) for ends in ground.box)
+    across, up = (np.linspace(low, high, logits.shape[0]) for low, high in ground.box)
     for margin in margins:
         if margin.min() < 0 < margin.max():
             panel.contour(across, up, margin, levels=[0], colors=[INK], linewidths=1.4, zorder=4)
