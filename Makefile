@@ -56,6 +56,7 @@ bench: .venv/.benchmarks
 	@$(BIN)/python benchmarks/lenet5.py
 	@$(BIN)/python benchmarks/growth.py
 	@$(BIN)/python benchmarks/functions.py
+	@$(BIN)/python benchmarks/page.py
 
 docs: env-dev
 	@$(BIN)/python benchmarks/relations.py

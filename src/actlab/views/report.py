@@ -115,7 +115,7 @@ def html(recording: Recording) -> str:
             "many": _many_line(len(ranked)) if hidden else "",
             "sections": "".join(map(_section, sections)),
             "content": script_json(content),
-            "plotly": _plotly() if all_charts else "",
+            "plotly": plotly() if all_charts else "",
             "functions": table(functions),
             "script": bundle("page.js"),
         }
@@ -168,7 +168,7 @@ def _usual(recording: Recording, played: Mapping[str, Any] | None, hidden: Seque
     }
 
 
-def _plotly() -> str:
+def plotly() -> str:
     """Plotly's script, compressed: as it is it would be most of the page."""
     from plotly.offline import get_plotlyjs
 

@@ -25,7 +25,12 @@ export function player(section, content, functions, page) {
     const own = content.x ? member(given, all, functions) : framed(given, all);
     return row(element, own, all, watch, page);
   });
-  const draw = () => rows.forEach((one) => one.draw());
+  let drawn = 0;
+  const draw = () => {
+    for (const one of rows) if (one.draw()) drawn += 1;
+    // For the bench: how long one waits for something to look at.
+    if (drawn && !performance.getEntriesByName("first-picture").length) performance.mark("first-picture");
+  };
   const rowsOf = (element) => rows[elements.indexOf(element)].table();
   return { draw, rows: rowsOf };
 }
@@ -58,7 +63,7 @@ function row(element, own, all, watch, page) {
     return { seed, ended };
   };
   const draw = () => {
-    if (element.hidden || !Object.keys(canvases).some(on)) return;
+    if (element.hidden || !Object.keys(canvases).some(on)) return false;
     const colours = page.colours(own.given.colour);
     const seed = all.seeds.indexOf(page.state.seed);
     const box = own.box(space(), seed);
@@ -76,6 +81,7 @@ function row(element, own, all, watch, page) {
     const over = ended && page.state.epoch >= ended.epoch;
     readout.textContent = over ? `diverged at epoch ${ended.epoch}: ${ended.reason}` : right;
     flag(flags, reached, page);
+    return true;
   };
   const table = () => {
     move();
