@@ -145,7 +145,9 @@ def main() -> None:
                 *(f"{seen['median']:.1f}", f"{seen['95 %']:.1f}", f"{1000 / seen['median']:.0f} (goal 60)"),
                 f"{seen['before']:.1f} → {seen['after']:.1f}",
             )
-    Console().print(table, f"Plotly's script by itself: {len(get_plotlyjs()) / 1e6:.2f} MB, embedded compressed.")
+    Console(width=130).print(
+        table, f"Plotly's script by itself: {len(get_plotlyjs()) / 1e6:.2f} MB, embedded compressed."
+    )
 
 
 if __name__ == "__main__":
