@@ -272,7 +272,7 @@ def javascript(activation: Activation, units: int = 1) -> str:
     >>> print(javascript(catalogue["prelu"]))
     (x, p0) => {
     const t0 = x > 0.0;
-    const t1 = x * p0;
+    const t1 = p0 * x;
     const t2 = t0 ? x : t1;
     return t2;
     }

@@ -167,11 +167,7 @@ def names_of(recording: recordings.Recording, activations: Sequence[str] | None)
 
 
 class Recording(recordings.Recording):
-    """A recording that draws itself.
-
-    >>> recording = load("runs/parabolas")                               # doctest: +SKIP
-    >>> recording.feature_space("act1").plot(epoch=[0, 40, 150])         # doctest: +SKIP
-    """
+    """A recording that draws itself: `recording.feature_space("act1").plot(epoch=[0, 40, 150])`."""
 
     def feature_space(
         self, layer: str | None = None, *, activations: Sequence[str] | None = None, seed: int | None = None
