@@ -152,7 +152,7 @@ def figures(recording: Recording, name: str) -> list[str]:
         save(pictures.history(what), RESULTS / f"{name}-{what}.svg")
         lines += [f"![{text}]({name}-{what}.svg)", "", text, ""]
     if name == "parabolas" and recording.epochs >= FRAMES[-1]:
-        save(pictures.plot(FRAMES), RESULTS / f"{name}-feature-space.png", dpi=130)
+        save(pictures.plot(FRAMES), RESULTS / f"{name}-feature-space.png", dpi=75)
         text = "The feature space of a typical seed: the hidden units as a plane, until a line parts the classes."
         lines += [f"![{text}]({name}-feature-space.png)", "", text, ""]
     return lines

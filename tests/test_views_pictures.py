@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.views_recording import record_all
 import actlab
 from actlab.cli import main
 from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
-from actlab.layers import Act, Dense
+from actlab.layers import Act, Dense, Residual
 from actlab.picture_commands import epoch_list
 from actlab.views.feature_space import feature_space
 from actlab.views.projections import principal_axes
@@ -146,15 +147,20 @@ def test_what_is_not_there_is_named(recording, tmp_path):
         actlab.load(record(tmp_path / "bare").directory).feature_space()
 
 
-def test_an_input_that_is_no_plane(tmp_path):
-    from tests.synthetic_recording import study
-
-    made = record_all(tmp_path / "run")
-    assert made.study.name == study().name
-    pictures = actlab.load(made.directory).feature_space()
-    object.__setattr__(pictures.spaces[0], "x", np.zeros((4, 3)))
+def test_an_input_that_is_no_plane(recording):
+    pictures = recording.feature_space(activations=["tanh"])
+    solid = replace(pictures.spaces[0], x=np.zeros((4, 3)))
+    object.__setattr__(pictures, "spaces", (solid,))
     with pytest.raises(InvalidFunction, match="is no plane: draw the feature space"):
         pictures.input_space()
+
+
+@pytest.mark.parametrize("network", [(Residual((Dense(2), Act())), Dense(1)), (Dense(2), Act())])
+def test_a_plane_of_which_more_follows_than_it_knows_has_no_ground(tmp_path, network):
+    recording = record_all(tmp_path / "run", network=network)
+    moment = feature_space(recording, "tanh", seed=0).at(3)
+    assert moment.features is None
+    assert moment.inputs is not None
 
 
 def command(*arguments):

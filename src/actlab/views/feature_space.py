@@ -13,18 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidRecording, UnknownName
-from actlab.layers import Act
+from actlab.layers import Act, Fork, Join
 from actlab.network import Network, Params
 from actlab.recording import Member, Recording
 from actlab.statistics import entries
-from actlab.views.figures import Floats
+from actlab.views.figures import Floats, limits
 from actlab.views.projections import cross_entropy, hidden, predicted, principal_axes
 
 # Points to a side of the grid on which decisions are computed, and of each coordinate line.
 GRID = 101
 LINES = 13
 LINE_POINTS = 41
-ROOM = 0.07
 # Epochs from which the limits of a feature space are found.
 BOX_EPOCHS = 40
 
@@ -52,7 +51,7 @@ class Moment:
         probability: (samples,), of class 1 with one output, of the true class with several.
         loss: (samples,), cross-entropy.
         right: (samples,), whether the class is the true one.
-        features: the outputs over the feature space; None where it is a projection.
+        features: the outputs over the feature space; None where it is a projection, or where more than it counts.
         inputs: the outputs over the input space; None where that is no plane.
         lines: (lines, points, 2), the input space's coordinate lines in the feature space; None likewise.
     """
@@ -147,8 +146,12 @@ class FeatureSpace:
         place = [site.name for site in self.network.sites].index(self.layer)
         if self.network.sites[place].output_shape != (2,):
             return None
-        following = Network(self.network.sites[place + 1 :], self.network.activation)
-        return Ground(self.box, _over(following, params, self.box))
+        following = self.network.sites[place + 1 :]
+        # Inside a residual block what follows needs the block's input, too, and behind the last layer nothing follows.
+        forks = sum(isinstance(site.layer, Fork) - isinstance(site.layer, Join) for site in following)
+        if not following or forks < 0:
+            return None
+        return Ground(self.box, _over(Network(following, self.network.activation), params, self.box))
 
     def _over_inputs(self, params: Params) -> Ground:
         return Ground(self.input_box, _over(self.network, params, self.input_box))
@@ -169,18 +172,6 @@ def _over(network: Network, params: Params, box: Floats) -> Floats:
     points = np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
     _, logits = hidden(network, params, points.reshape(-1, *network.sites[0].input_shape))
     return logits.reshape(GRID, GRID, -1)
-
-
-def limits(values: Floats) -> tuple[float, float]:
-    """Lowest and highest finite value with some room.
-
-    >>> limits(np.array([0.0, 100.0, np.nan]))
-    (-7.000000000000001, 107.0)
-    """
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    room = ROOM * (high - low) or 0.5
-    return low - room, high + room
 
 
 def feature_space(
@@ -224,7 +215,7 @@ def shown_seed(recording: Recording) -> int:
     typical = typical_seed(recording)
     return (
         recording.study.seeds[0]
-        if typical is None or kept_epochs(recording, typical) != (recording.first_seed_epochs)
+        if typical is None or kept_epochs(recording, typical) != recording.first_seed_epochs
         else typical
     )
 

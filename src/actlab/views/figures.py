@@ -16,6 +16,8 @@ from actlab.statistics import entries
 
 Floats = npt.NDArray[np.floating[Any]]
 CURVE_POINTS = 150
+# Room on either side of what is drawn, as a share of its extent.
+ROOM = 0.07
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,18 @@ def thinned(epochs: int, most: int) -> npt.NDArray[np.int64]:
     [0, 3, 7, 10]
     """
     return np.unique(np.round(np.linspace(0, epochs, min(most, epochs + 1))).astype(int))
+
+
+def limits(values: Floats) -> tuple[float, float]:
+    """Lowest and highest finite value with some room.
+
+    >>> limits(np.array([0.0, 100.0, np.nan]))
+    (-7.000000000000001, 107.0)
+    """
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    room = ROOM * (high - low) or 0.5
+    return low - room, high + room
 
 
 def epoch_axis(epochs: int) -> dict[str, Any]:

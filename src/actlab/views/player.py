@@ -21,6 +21,7 @@ from actlab.statistics.waiting import milestone_epochs
 from actlab.study import Milestone
 from actlab.views import embedding
 from actlab.views.feature_space import typical_seed
+from actlab.views.figures import limits
 from actlab.views.palette import Look
 from actlab.views.projections import frames, hidden, principal_axes
 
@@ -39,7 +40,8 @@ def content(recording: Recording, names: Sequence[str], drawn: Mapping[str, Look
     """
     if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample:
         return None
-    # Of large networks the first and the last weights alone were kept of all members.
+    # Of large networks the first and the last weights alone were kept of all members; after one epoch these are all
+    # there are, and say nothing of the size.
     every = len(recording.weight_epochs) == recording.epochs + 1 and recording.epochs != 1
     networks = _networks(recording, names) if every else {}
     return _computed(recording, networks, drawn) if networks else _framed(recording, names, drawn)
@@ -77,7 +79,7 @@ def _computed(recording: Recording, networks: Mapping[str, Network], drawn: Mapp
     return _shared(recording) | {
         "x": embedding.packed(flat),
         "y": y.tolist(),
-        "box": [_limits(flat[:, 0]), _limits(flat[:, 1])] if plane else None,
+        "box": [limits(flat[:, 0]), limits(flat[:, 1])] if plane else None,
         "epochs": list(epochs),
         "seeds": list(seeds),
         "functions": embedding.functions(list(networks.values())),
@@ -121,12 +123,6 @@ def _seeds(recording: Recording, by_name: Mapping[str, Entry], numbers: int) -> 
 def _thinned(kept: Sequence[int], most: int) -> tuple[int, ...]:
     places = np.unique(np.round(np.linspace(0, len(kept) - 1, max(2, min(most, len(kept))))).astype(int))
     return tuple(kept[place] for place in places)
-
-
-def _limits(values: np.ndarray) -> list[float]:
-    low, high = float(values.min()), float(values.max())
-    room = 0.08 * (high - low) or 0.5
-    return [low - room, high + room]
 
 
 def _member(

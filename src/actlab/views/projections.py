@@ -18,6 +18,7 @@ from actlab.network import Network, Params
 from actlab.recording import Member, Recording
 from actlab.statistics import entries
 from actlab.views.embedding import packed
+from actlab.views.figures import limits
 
 # Samples shown, fewer where networks are so large that computing them would take more operations than this.
 SAMPLES = 256
@@ -82,7 +83,7 @@ def _frames(
     for layer in network.act_layers:
         values = np.stack([caught[layer].reshape(len(x), -1) for caught, _ in passes])
         points = project(values)
-        box = [_limits(points[..., k]) for k in (0, 1)]
+        box = [limits(points[..., k]) for k in (0, 1)]
         spaces.append(
             {"name": layer, "units": values.shape[-1], "box": box, "points": packed(_steps(points, box), "<u2")}
         )
@@ -176,13 +177,6 @@ def _direction(axis: np.ndarray, size: float) -> np.ndarray:
     if size <= 0 or length == 0:
         return np.zeros_like(axis)
     return axis / length * (1 if axis[np.abs(axis).argmax()] > 0 else -1)
-
-
-def _limits(values: np.ndarray) -> list[float]:
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    room = 0.07 * (high - low) or 0.5
-    return [low - room, high + room]
 
 
 def _steps(points: np.ndarray, box: Sequence[Sequence[float]]) -> np.ndarray:
