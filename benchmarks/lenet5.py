@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -44,18 +45,25 @@ def actlab_round(activations: list[str], seeds: int, recording: bool) -> Mapping
     return {"rate": rate, "ms a step": 1e3 / rate, **({"recording %": 100 * share / training} if recording else {})}
 
 
+def torch_network() -> Any:
+    """LeNet-5 in PyTorch."""
+    from torch import nn
+
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 120, 5, padding=2), nn.ReLU(), nn.Flatten()),
+        *(nn.Linear(7680, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+
+
 def torch_round() -> Mapping[str, float]:
     """PyTorch, eager, on all cores."""
     import torch
     from torch import nn
 
     torch.manual_seed(0)
-    model = nn.Sequential(
-        *(nn.Conv2d(3, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(16, 120, 5, padding=2), nn.ReLU(), nn.Flatten()),
-        *(nn.Linear(7680, 84), nn.ReLU(), nn.Linear(84, 10)),
-    )
+    model = torch_network()
     optimiser = torch.optim.Adam(model.parameters(), RATE)
     loss_function = nn.CrossEntropyLoss()
     x, y = images(4 * BATCH)

@@ -166,15 +166,17 @@ def page(name: str, found: Recipe, recording: Recording, seconds: float | None) 
     seeds = "" if len(study.seeds) == len(found.study.seeds) else f" --seeds {len(study.seeds)}"
     known = times().get(name)
     seconds = seconds if seconds is not None or known is None else known.seconds
-    took = f"{seconds:,.0f} s from start to report, " if seconds is not None else ""
+    took = f" ({seconds:,.0f} s from start to report)" if seconds is not None else ""
     throughput = facts["throughput"]
     versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
     lines = [f"# {name}", "", found.title + ".", "", f"Source: {found.source}", ""]
     lines += [f"**{summary['headline']}**", ""]
     lines += [
-        f"{len(recording.members)} networks, {took}{throughput['net_steps_per_second']:,.0f} training steps of one"
+        f"{len(recording.members)} networks, compiled in {throughput['compile_seconds']:,.0f} s, trained in "
+        f"{throughput['train_seconds']:,.0f} s{took}: {throughput['net_steps_per_second']:,.0f} training steps of one "
+        f"network a second, all of it recorded. Machine: {facts['machine']}. {versions}.",
+        "",
     ]
-    lines += [f"network a second, all of it recorded. Machine: {facts['machine']}. {versions}.", ""]
     lines += ["```console", f"$ actlab compare {name}{seeds}", "```", ""]
     lines += ["## Result", "", result_table(summary, [milestone.name for milestone in study.milestones])]
     if recording.epochs <= FEW_EPOCHS:
@@ -182,6 +184,8 @@ def page(name: str, found: Recipe, recording: Recording, seconds: float | None) 
         lines += [curve_table(recording, entered, "validation_accuracy")]
     if summary["published"]:
         lines += ["## Beside the source", "", published_table(summary["published"])]
+    if found.statements:
+        lines += ["## What the source found", "", *(f"- {statement}" for statement in found.statements), ""]
     if summary["findings"]:
         lines += ["## What was measured inside", "", *(f"- {row['sentence']}" for row in summary["findings"]), ""]
     lines += ["## Figures", "", *figures(recording, name)]

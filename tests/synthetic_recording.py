@@ -44,15 +44,17 @@ def members_of(study: Study, diverged: Mapping[tuple[str, float, int], tuple[int
 def curves(members: list[Member], epochs: int, finals: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Metrics that go straight from 0.5 (accuracy) or 1 (loss) at epoch 0 to their value at the last epoch.
 
-    `finals[metric]` is a function of the member, or a number; NaN from the epoch of divergence on.
+    `finals[metric]` is a function of the member, or what it returns: that value, or those of all epochs. NaN from the
+    epoch of divergence on.
     """
     metrics = {}
     time = np.linspace(0, 1, epochs + 1)[:, None] if epochs else np.ones((1, 1))
     for name in METRICS:
         start, usual = (0.5, 0.9) if "accuracy" in name else (1.0, 0.3)
         wanted = finals.get(name, usual)
-        final = np.array([wanted(m) if callable(wanted) else wanted for m in members], dtype=float)
-        values = start + (final - start) * time
+        given = [np.asarray(wanted(m) if callable(wanted) else wanted, dtype=float) for m in members]
+        straight = [own if own.ndim else start + (own - start) * time[:, 0] for own in given]
+        values = np.stack(straight, axis=1)
         for column, member in enumerate(members):
             if member.diverged_epoch is not None:
                 values[member.diverged_epoch :, column] = np.nan

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from actlab.engine import convolutions
-from actlab.engine.convolutions import block_weight, blocks, convolve, pixels
+from actlab.engine.convolutions import block_weight, blocks, convolve, grouped, pixels
+from actlab.layers import Conv
 
 
 def of_torch(x, weight, gradient, padding):
@@ -32,7 +33,15 @@ def of_torch(x, weight, gradient, padding):
     ]
 
 
-@pytest.mark.parametrize("samples", [16, 2], ids=["whole batch", "blocks of the batch"])
+def for_accelerators(x, weight, padding):
+    return grouped(x, weight, padding, 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "samples"),
+    [(convolve, 16), (convolve, 2), (for_accelerators, 16)],
+    ids=["whole batch", "blocks of the batch", "for accelerators"],
+)
 @pytest.mark.parametrize(
     ("arms", "shared", "seeds", "image", "filters", "kernel", "padding"),
     [
@@ -46,13 +55,13 @@ def of_torch(x, weight, gradient, padding):
     ],
 )
 def test_values_and_gradients_are_those_of_pytorch(
-    arms, shared, seeds, image, filters, kernel, padding, samples, monkeypatch
+    arms, shared, seeds, image, filters, kernel, padding, function, samples, monkeypatch
 ):
     monkeypatch.setattr(convolutions, "BLOCK_SAMPLES", samples)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(shared, seeds, 4, *image)).astype(np.float32)
     weight = rng.normal(size=(arms, seeds, kernel, kernel, image[-1], filters)).astype(np.float32)
-    y, back = jax.vjp(lambda x, w: convolve(x, w, padding), jnp.asarray(x), jnp.asarray(weight))
+    y, back = jax.vjp(lambda x, w: function(x, w, padding), jnp.asarray(x), jnp.asarray(weight))
     gradient = rng.normal(size=y.shape).astype(np.float32)
     to_x, to_weight = back(jnp.asarray(gradient))
     summed = np.zeros(x.shape)
@@ -66,15 +75,31 @@ def test_values_and_gradients_are_those_of_pytorch(
     np.testing.assert_allclose(to_x, summed, rtol=0, atol=2e-6 * np.abs(summed).max())
 
 
+@pytest.mark.parametrize(("kernel", "padding", "stride"), [(5, "same", 2), (4, "same", 3), (3, "valid", 2)])
+def test_strides_of_the_form_for_accelerators_are_those_of_the_layer(kernel, padding, stride):
+    """The layer itself is compared with PyTorch in test_layers.py."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(1, 2, 4, 9, 8, 3)).astype(np.float32)
+    weight = rng.normal(size=(2, 2, kernel, kernel, 3, 5)).astype(np.float32)
+    found = grouped(jnp.asarray(x), jnp.asarray(weight), padding, stride)
+    layer = Conv(5, kernel, padding=padding, stride=stride, bias=False)
+    for arm, seed in np.ndindex(2, 2):
+        expected = layer.apply({"weight": weight[arm, seed]}, x[0, seed])
+        np.testing.assert_allclose(found[arm, seed], expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("function", [convolve, for_accelerators])
 @pytest.mark.parametrize(("kernel", "padding"), [(5, "same"), (3, "same"), (3, "valid")])
-def test_images_may_be_the_same_for_all_seeds_as_those_that_are_only_looked_at(kernel, padding):
+def test_images_may_be_the_same_for_all_seeds_as_those_that_are_only_looked_at(kernel, padding, function):
     rng = np.random.default_rng(2)
     x = jnp.asarray(rng.normal(size=(1, 1, 4, 6, 8, 3)), jnp.float32)
     weight = jnp.asarray(rng.normal(size=(2, 3, kernel, kernel, 3, 4)), jnp.float32)
-    found, back = jax.vjp(lambda x, w: convolve(x, w, padding), x, weight)
+    found, back = jax.vjp(lambda x, w: function(x, w, padding), x, weight)
     repeated = jnp.broadcast_to(x, (1, 3, *x.shape[2:]))
-    expected, each = jax.vjp(lambda x, w: convolve(x, w, padding), repeated, weight)
-    np.testing.assert_array_equal(found, expected)
+    expected, each = jax.vjp(lambda x, w: function(x, w, padding), repeated, weight)
+    # Accelerators' own convolutions may add up in another order where the images are not shared.
+    tolerance = 0.0 if function is convolve else 2e-6 * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
     gradient = jnp.asarray(rng.normal(size=found.shape), jnp.float32)
     for own, of_each in zip(back(gradient), each(gradient), strict=True):
         summed = of_each.sum(axis=1, keepdims=True) if own.shape[1] == 1 else of_each

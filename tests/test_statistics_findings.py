@@ -223,7 +223,7 @@ def test_a_network_that_learns_nothing_is_found(tmp_path):
     assert evidence["cross_entropy"]["last"] == pytest.approx(np.mean([0.70, 0.69, 0.6932, 0.1]))
     assert (evidence["stuck"], evidence["members"]) == (3, 4)
     assert evidence["gradient"] == {"layer": "dense1", "norm": pytest.approx(1e-5), "others": pytest.approx(0.2)}
-    assert "with 3 of 4 seeds the training cross-entropy ends above 98 % of" in finding["sentence"]
+    assert "with 3 of 4 seeds the training cross-entropy stays above 98 % of" in finding["sentence"]
     assert "The gradient at dense1 is 1e-05, 0.005 % of the 0.2" in finding["sentence"]
 
 
@@ -247,6 +247,30 @@ def test_a_penalty_that_rises_is_not_what_is_learnt(tmp_path):
     recording = stubborn(tmp_path, [0.69] * 4, {"penalty": penalty})
     (finding,) = found_in(recording, "learns_nothing")
     assert finding["evidence"]["penalty"] == {"first": pytest.approx(0.1), "last": pytest.approx(0.5)}
+
+
+def test_what_had_been_learnt_and_comes_apart_is_told_as_such(tmp_path):
+    """Nine epochs: three members fall to 0.2, 0.3 and 0.4 and then rise, or have no loss any more; one stays low."""
+    curves = [
+        [0.7, 0.5, 0.3, 0.2, 0.9, 1e9, 1e9, 1e9, 1e9],
+        [0.7, 0.5, 0.3, 0.5, 0.6, 0.6, 0.9, math.nan, math.nan],
+        [0.7, 0.6, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4, 2.0],
+        [0.7, 0.5, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3],
+    ]
+    recording = stubborn(tmp_path, [np.array(curve) for curve in curves])
+    assert not found_in(recording, "learns_nothing")
+    (finding,) = found_in(recording, "comes_apart")
+    assert (finding["severity"], finding["activation"]) == ("warning", "sigmoid")
+    evidence = finding["evidence"]
+    assert (evidence["members"], evidence["apart"], evidence["not_finite"]) == (4, 3, 1)
+    assert evidence["best"] == pytest.approx(0.3)
+    assert evidence["first_epoch"] == 4
+    assert "with 3 of 4 seeds the training cross-entropy falls at first, to 0.3" in finding["sentence"]
+
+
+def test_what_stays_learnt_does_not_come_apart(tmp_path):
+    recording = stubborn(tmp_path, [np.linspace(0.7, end, 9) for end in (0.8, 0.75, 0.2, 0.2)])
+    assert not found_in(recording, "comes_apart")
 
 
 def test_frequencies_of_classes_are_the_measure(tmp_path):

@@ -557,6 +557,19 @@ class TestHeadline:
         assert "So few seeds cannot tell any two activations apart" in text
         assert "Statistically it cannot" not in text
 
+    def test_what_mostly_diverged_is_not_called_alike(self, tmp_path):
+        """Three seeds are left of relu: too few for a test, which is no merit."""
+        diverged = {("relu", 0.05, seed): (3, "loss is not finite") for seed in range(7)}
+        finals = {"sigmoid": 0.7, "tanh": 0.8, "relu": 0.1}
+        metrics = {"test_accuracy": lambda m: finals[m.activation] + 0.002 * m.seed}
+        text = summarise(record(tmp_path / "run", study(seeds=10), metrics=metrics, diverged=diverged))["headline"]
+        assert text.startswith("tanh is best: test accuracy 80.9 %")
+        assert "10.0 points ahead of sigmoid" in text
+        assert text.endswith(
+            "The difference from sigmoid is significant (Wilcoxon signed-rank by seed, Holm's correction). "
+            "relu diverged with 7 of 10 seeds."
+        )
+
     def test_single_activation(self, tmp_path):
         summary = summarise(record(tmp_path / "run", study(activations=("relu",), seeds=4)))
         assert summary["headline"] == "relu reaches a test accuracy of 90.0 % [90.0, 90.0] after 8 epochs over 4 seeds."

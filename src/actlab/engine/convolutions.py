@@ -1,7 +1,11 @@
-"""Convolutions of a whole population, stride 1, in a form that XLA computes fast inside a compiled loop on a CPU.
+"""Convolutions of a whole population, in the form that XLA computes fastest on the device at hand.
+
+On an accelerator, `grouped`: XLA's own, the members as groups. On a CPU, for stride 1, `convolve`: inside a compiled
+loop XLA's own takes a path many times slower there.
 
 Images are (arms or 1, seeds, batch, height, width, channels), weights (arms, seeds, k, k, channels, filters); an arm
-axis of length 1 means that all arms see the same images. Values and gradients are those of `Conv`; what differs is how:
+axis of length 1 means that all arms see the same images. Values and gradients are those of `Conv`; what differs is how.
+For a CPU:
 
 - XLA calls its fast kernel inside a loop only for convolutions that are written as NHWC × HWIO → NHWC. The gradient
   with respect to the images is spelt out as one of these; left to autodiff it takes a path many times slower.
@@ -28,6 +32,26 @@ Padding = tuple[int, int]
 BLOCK_SAMPLES = 16
 # Up to so many channels, blocks of pixels pay although they add arithmetic, if that is at most so many times as much.
 FEW_CHANNELS, MOST_ARITHMETIC = 6, 1.5
+
+
+def grouped(x: Array, weight: Array, padding: str, stride: int) -> Array:
+    """Cross-correlation of every member's images with its weights, (arms, seeds, batch, height', width', filters).
+
+    Args:
+        x: images, (arms or 1, seeds or 1, batch, height, width, channels): 1 for the same ones for all.
+        weight: (arms, seeds, k, k, channels, filters).
+        padding: "same" or "valid".
+        stride: step between windows.
+    """
+
+    def member(x: Array, weight: Array) -> Array:
+        order = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, weight, (stride, stride), padding.upper(), dimension_numbers=order)
+
+    x_axes = [None if size == 1 else 0 for size in x.shape[:2]]
+    shared = [0 if axis is None else slice(None) for axis in x_axes]
+    by_arm = jax.vmap(jax.vmap(member, in_axes=(x_axes[1], 0)), in_axes=(x_axes[0], 0))
+    return by_arm(x[tuple(shared)], weight)
 
 
 def convolve(x: Array, weight: Array, padding: str) -> Array:
@@ -105,12 +129,12 @@ def _weight_gradient(x: Array, gradient: Array, kernel: int, padding: Padding) -
     size = _block_size(batch)
     own_x = x.reshape(shared * seeds, -1, size, *x.shape[3:])
     # Arms of one seed that share their images form a group, whose filters are taken together.
-    grouped = gradient.reshape(shared, arms // shared, seeds, -1, size, *image, filters)
+    by_group = gradient.reshape(shared, arms // shared, seeds, -1, size, *image, filters)
 
     def group(place: Array) -> Array:
         def add_block(total: Array, block: Array) -> tuple[Array, None]:
             seed = place % seeds
-            own = jax.lax.dynamic_slice_in_dim(grouped, place // seeds, 1, axis=0)[0]
+            own = jax.lax.dynamic_slice_in_dim(by_group, place // seeds, 1, axis=0)[0]
             own = jax.lax.dynamic_slice_in_dim(own, seed, 1, axis=1)[:, 0]
             own = jax.lax.dynamic_slice_in_dim(own, block, 1, axis=1)[:, 0]
             as_filters = own.transpose(2, 3, 1, 0, 4).reshape(*image, size, -1)

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from actlab.engine import own_networks
-from actlab.engine.convolutions import convolve
+from actlab.engine.convolutions import convolve, grouped
 from actlab.engine.population import Population
 from actlab.layers import WEIGHTED, Act, BatchNorm, Conv, Dense, Dropout, Flatten, Fork, Join, Scale
 from actlab.network import Network, Site
@@ -164,8 +164,9 @@ class Stacked(Layout):
 
     def weigh(self, layer: Any, params: Mapping[str, Array], x: Array) -> Array:
         weight, shape = params["weight"], x.shape
-        if isinstance(layer, Conv) and layer.stride == 1 and jax.default_backend() == "cpu":
-            y = convolve(x, weight, layer.padding)
+        accelerated = jax.default_backend() != "cpu"
+        if isinstance(layer, Conv) and (accelerated or layer.stride == 1):
+            y = grouped(x, weight, layer.padding, layer.stride) if accelerated else convolve(x, weight, layer.padding)
             return y + params["bias"][:, :, None, None, None] if layer.bias else y
         if isinstance(layer, Conv):
             x = self._by_sample(layer.patches, x)

@@ -50,6 +50,7 @@ def findings(recording: Recording, entered: Sequence[Entry], comparisons: Sequen
         return []
     entered = [entry for entry in entered if entry.members]
     found = [only_regulariser(recording, entry, entered) for entry in entered]
+    found += [comes_apart(recording, entry) for entry in entered]
     found += [vanishing_gradient(recording, entry) for entry in entered]
     found += [linear_depth(recording, entry) for entry in entered]
     found += races(recording, entered)
@@ -134,16 +135,14 @@ def _percent(share: float) -> str:
 def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry]) -> Finding | None:
     """Whether the cross-entropy stays at what the class frequencies alone give, and whether a penalty falls meanwhile.
 
-    Found where that is so of more than half of the members that did not diverge.
+    Found where that is so, at every epoch, of more than half of the members that did not diverge.
     """
-    counts = np.array(recording.facts.get("class_counts", ()), dtype=float)
+    known = _of_class_frequencies(recording)
     final = last(recording.metrics["train_loss"], entry)
     alive = np.isfinite(final)
-    if not alive.any() or not counts.sum():
+    if not alive.any() or known is None:
         return None
-    frequencies = counts[counts > 0] / counts.sum()
-    known = float(-(frequencies * np.log(frequencies)).sum())
-    stuck = final[alive] >= UNLEARNT * known
+    stuck = _best_losses(recording, entry)[alive] >= UNLEARNT * known
     if stuck.mean() <= 0.5:
         return None
     columns = np.array(entry.columns)[alive]
@@ -163,12 +162,56 @@ def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry
     fall = f", while the penalty falls from {penalty[0]:.3g} to {penalty[1]:.3g}" if penalty and falls else ""
     sentence = (
         f"{entry.activation} {what}: with {int(stuck.sum())} of {counted(len(stuck), 'seed')} the training "
-        f"cross-entropy ends above {100 * UNLEARNT:.0f} % of what the frequencies of the classes alone give "
+        f"cross-entropy stays above {100 * UNLEARNT:.0f} % of what the frequencies of the classes alone give "
         f"({known:.4g}): its mean is {start:.4g} untrained and {end:.4g} after epoch {recording.epochs}{fall}.{words}"
     )
     code = "only_regulariser" if falls else "learns_nothing"
     layer = recording.weight_layers[0] if gradient else None
     return _finding(code, "warning", sentence, evidence, activation=entry.activation, layer=layer)
+
+
+def comes_apart(recording: Recording, entry: Entry) -> Finding | None:
+    """Whether a cross-entropy that had fallen ends above what the class frequencies alone give, or as no number.
+
+    Found where that is so of more than half of the members.
+    """
+    known = _of_class_frequencies(recording)
+    if known is None:
+        return None
+    columns = list(entry.columns)
+    losses = recording.metrics["train_loss"][:, columns]
+    best, final = _best_losses(recording, entry), losses[-1]
+    apart = (best < UNLEARNT * known) & ~(final < known)
+    if apart.mean() <= 0.5:
+        return None
+    below = losses < known
+    # After the last epoch at which its loss was below, a member is apart.
+    first = len(below) - int(np.argmax(below[::-1, apart], axis=0).max())
+    lost = int((apart & ~np.isfinite(final)).sum())
+    sentence = (
+        f"{entry.activation} comes apart: with {int(apart.sum())} of {counted(len(apart), 'seed')} the training "
+        f"cross-entropy falls at first, to {mean(best[apart]):.3g} (mean of each one's best), and ends above the "
+        f"{known:.4g} that the frequencies of the classes alone give, or is no number any more (with {lost} of them); "
+        f"the first is apart after epoch {first}."
+    )
+    evidence = {"members": len(apart), "apart": int(apart.sum()), "not_finite": lost, "best": mean(best[apart])}
+    evidence |= {"class_frequencies": known, "first_epoch": first}
+    return _finding("comes_apart", "warning", sentence, evidence, activation=entry.activation)
+
+
+def _of_class_frequencies(recording: Recording) -> float | None:
+    """The cross-entropy of predicting how frequent each class is; None where that is not recorded."""
+    counts = np.array(recording.facts.get("class_counts", ()), dtype=float)
+    if not counts.sum():
+        return None
+    frequencies = counts[counts > 0] / counts.sum()
+    return float(-(frequencies * np.log(frequencies)).sum())
+
+
+def _best_losses(recording: Recording, entry: Entry) -> Floats:
+    """Each member's lowest training loss over the epochs; infinite where it never had one."""
+    losses = recording.metrics["train_loss"][:, list(entry.columns)]
+    return np.where(np.isfinite(losses), losses, np.inf).min(axis=0)
 
 
 def _ends(curves: Floats | None, columns: Any) -> tuple[float, float] | None:

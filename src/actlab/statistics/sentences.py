@@ -173,10 +173,19 @@ def headline(summary: Mapping[str, Any]) -> str:
     if not ranked:
         return f"No result: all members of {listed(a['name'] for a in entered)} diverged."
     best, *others = ranked
+    # What mostly diverged has too few results left for a test to tell apart: that says nothing for it.
+    broken = [other for other in entered if other is not best and other["diverged"] > other["members"] / 2]
+    others = [other for other in others if other not in broken]
     sentence = f"{best['name']} reaches a test accuracy of {_accuracy(best)}"
     if others:
         sentence = f"{best['name']} is best: test accuracy {_accuracy(best)}, {_lead(best, others[0])}"
-    return " ".join([f"{sentence} {_basis(summary, best)}.", *_told_apart(summary, best, others)])
+    said = [f"{sentence} {_basis(summary, best)}.", *_told_apart(summary, best, others)]
+    return " ".join([*said, *map(_broken, broken)])
+
+
+def _broken(activation: Mapping[str, Any]) -> str:
+    seeds = counted(activation["members"], "seed")
+    return f"{activation['name']} diverged with {activation['diverged']} of {seeds}."
 
 
 def _basis(summary: Mapping[str, Any], best: Mapping[str, Any]) -> str:

@@ -103,7 +103,30 @@ function spot(radius) {
   return found;
 }
 
-/** A picture of pixels that is drawn over and over: a tinted ground with spots on it. */
+/** Tint a surface by values on a grid of `columns` × `rows` over all of it, the lowest row first, smoothly in between. */
+export class Ground {
+  #canvas = document.createElement("canvas");
+
+  /** `tint(place, data, at)` writes the colour of a place in the grid. */
+  draw({ context, width, height }, columns, rows, tint) {
+    const own = this.#canvas.getContext("2d");
+    if (!this.image) {
+      Object.assign(this.#canvas, { width: columns, height: rows });
+      this.image = own.createImageData(columns, rows);
+    }
+    const { data } = this.image;
+    for (let row = 0; row < rows; row += 1) {
+      const start = 4 * (rows - 1 - row) * columns;
+      for (let column = 0; column < columns; column += 1) tint(row * columns + column, data, start + 4 * column);
+    }
+    own.putImageData(this.image, 0, 0);
+    // The outermost values lie on the edges: half a pixel of theirs is outside.
+    context.imageSmoothingEnabled = true;
+    context.drawImage(this.#canvas, 0.5, 0.5, columns - 1, rows - 1, 0, 0, width, height);
+  }
+}
+
+/** A picture of spots that is drawn over and over. */
 export class Pixels {
   #canvas = document.createElement("canvas");
 
@@ -116,22 +139,6 @@ export class Pixels {
       this.ratio = ratio;
     }
     this.image.data.fill(0);
-  }
-
-  /** Tint every pixel by values on a grid of `columns` × `rows` over all of it, the lowest row first. */
-  ground(columns, rows, tint) {
-    const { data, width, height } = this.image;
-    for (let y = 0; y < height; y += 1) {
-      const row = ((height - 1 - y) / (height - 1)) * (rows - 1);
-      const below = Math.min(Math.floor(row), rows - 2);
-      const up = row - below;
-      for (let x = 0; x < width; x += 1) {
-        const column = (x / (width - 1)) * (columns - 1);
-        const left = Math.min(Math.floor(column), columns - 2);
-        const place = below * columns + left;
-        tint(place, columns, column - left, up, data, 4 * (y * width + x));
-      }
-    }
   }
 
   /** Spots of a radius in CSS pixels, at the places that `x` and `y` give by their number, for those `wanted`. */
@@ -159,6 +166,14 @@ export class Pixels {
 
 /** Lay a colour over a pixel. */
 function blend(data, place, red, green, blue, opacity) {
+  if (!data[place + 3]) {
+    // Most pixels are empty.
+    data[place] = red;
+    data[place + 1] = green;
+    data[place + 2] = blue;
+    data[place + 3] = 255 * opacity;
+    return;
+  }
   const below = (data[place + 3] / 255) * (1 - opacity);
   const total = opacity + below;
   data[place] = (red * opacity + data[place] * below) / total;

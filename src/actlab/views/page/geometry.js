@@ -41,8 +41,11 @@ export function zeroLine(value, columns, rows, segment) {
   for (let row = 0; row + 1 < rows; row += 1) {
     for (let column = 0; column + 1 < columns; column += 1) {
       const place = row * columns + column;
-      const corners = [value(place), value(place + 1), value(place + columns + 1), value(place + columns)];
-      const sides = crossings(corners, column, row);
+      const [a, b] = [value(place), value(place + 1)];
+      const [c, d] = [value(place + columns + 1), value(place + columns)];
+      // Most squares lie on one side: nothing is made for them.
+      if (a > 0 === b > 0 && b > 0 === c > 0 && c > 0 === d > 0) continue;
+      const sides = crossings([a, b, c, d], column, row);
       // Where two lines meet in one square, its corners are joined in turn.
       for (let i = 0; i + 3 < sides.length; i += 4) segment(sides[i], sides[i + 1], sides[i + 2], sides[i + 3]);
     }

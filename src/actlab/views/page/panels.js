@@ -1,6 +1,6 @@
 // The pictures of the player, each drawn from numbers onto a canvas.
 
-import { Pixels, axes, clear, frame, linear, path, ticks, written } from "./canvas.js";
+import { axes, clear, frame, linear, path, ticks, written } from "./canvas.js";
 import { zeroLine } from "./geometry.js";
 
 const CELLS = 41;
@@ -20,13 +20,13 @@ export const GRID = CELLS;
  *   how many outputs; coordinate lines {points, each}, or null; the samples, two numbers each; their classes; whether
  *   each is classified rightly.
  */
-export function plane(drawn, pixels, view, colours) {
+export function plane(drawn, { ground, pixels }, view, colours) {
   const { width, height } = drawn;
   const x = linear(view.box[0], [0, width]);
   const y = linear(view.box[1], [height, 0]);
   clear(drawn);
+  if (view.logits) ground.draw(drawn, CELLS, CELLS, tint(view, colours));
   pixels.start(drawn);
-  if (view.logits) pixels.ground(CELLS, CELLS, tint(view, colours));
   const count = view.labels.length;
   const across = (i) => x(view.x[2 * i]);
   const down = (i) => y(view.x[2 * i + 1]);
@@ -60,26 +60,23 @@ function names({ context }, view, x, y, colours) {
   });
 }
 
-/** How a pixel of the ground is coloured: between two classes by their probability, or by the likeliest of several. */
+/** How a place of the ground is coloured: between two classes by their probability, or by the likeliest of several. */
 function tint(view, colours) {
   const { logits, classes } = view;
   const [first, second] = colours.classes;
-  const probability = (place) => 1 / (1 + Math.exp(-logits[place]));
   if (classes > 1) return tintOfSeveral(logits, classes, colours);
-  return (place, columns, right, up, data, at) => {
-    const lower = probability(place) * (1 - right) + probability(place + 1) * right;
-    const upper = probability(place + columns) * (1 - right) + probability(place + columns + 1) * right;
-    const share = lower * (1 - up) + upper * up;
-    for (let k = 0; k < 3; k += 1) data[at + k] = first[k] + share * (second[k] - first[k]);
+  return (place, data, at) => {
+    const share = 1 / (1 + Math.exp(-logits[place]));
+    const colour = share < 0.5 ? first : second;
+    for (let k = 0; k < 3; k += 1) data[at + k] = colour[k];
     data[at + 3] = 70 * Math.abs(2 * share - 1);
   };
 }
 
 function tintOfSeveral(logits, classes, colours) {
-  return (place, columns, right, up, data, at) => {
-    const near = place + (right > 0.5 ? 1 : 0) + (up > 0.5 ? columns : 0);
+  return (place, data, at) => {
     let best = 0;
-    for (let k = 1; k < classes; k += 1) if (logits[near * classes + k] > logits[near * classes + best]) best = k;
+    for (let k = 1; k < classes; k += 1) if (logits[place * classes + k] > logits[place * classes + best]) best = k;
     const colour = colours.classes[best % colours.classes.length];
     for (let k = 0; k < 3; k += 1) data[at + k] = colour[k];
     data[at + 3] = 45;
@@ -145,8 +142,10 @@ export function units(drawn, { values, units: count }, colours) {
     for (let place = 0; place < CELLS * CELLS; place += 1) {
       const value = values[place * count + unit] / largest;
       const row = CELLS - 1 - Math.floor(place / CELLS);
-      const [red, green, blue] = colours.classes[value < 0 ? 0 : 1];
-      image.data.set([red, green, blue, 255 * Math.abs(value)], 4 * (row * CELLS + (place % CELLS)));
+      const colour = colours.classes[value < 0 ? 0 : 1];
+      const at = 4 * (row * CELLS + (place % CELLS));
+      for (let k = 0; k < 3; k += 1) image.data[at + k] = colour[k];
+      image.data[at + 3] = 255 * Math.abs(value);
     }
     own.putImageData(image, 0, 0);
     const [x, y] = [(unit % columns) * (side + 4), Math.floor(unit / columns) * (side + 4)];

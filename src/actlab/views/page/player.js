@@ -1,6 +1,6 @@
 // The player: every activation's network at the same epoch, side by side.
 
-import { Pixels, surface } from "./canvas.js";
+import { Ground, Pixels, surface } from "./canvas.js";
 import { framed } from "./frames.js";
 import { LINE_POINTS, member, shared } from "./member.js";
 import { CURVES_LEFT, curves, losses, plane, probabilities, units } from "./panels.js";
@@ -47,7 +47,8 @@ function placeOf(epochs, epoch) {
 /** One activation: its canvases and what is written beside them. */
 function row(element, own, all, watch, page) {
   const canvases = Object.fromEntries([...element.querySelectorAll("canvas")].map((c) => [c.dataset.panel, c]));
-  const pixels = { inputs: new Pixels(), features: new Pixels() };
+  const plate = () => ({ ground: new Ground(), pixels: new Pixels() });
+  const plates = { inputs: plate(), features: plate() };
   const readout = element.querySelector("[data-readout]");
   const flags = element.querySelector("[data-flags]");
   const space = () => own.given.spaces.find(({ name }) => name === page.state.layer) ?? own.given.spaces.at(-1);
@@ -72,8 +73,8 @@ function row(element, own, all, watch, page) {
     const seen = { labels: all.labels, names: all.classes, classes: own.outputs, ...own.found };
     if (on("probabilities")) probabilities(surfaceOf("probabilities"), seen, colours);
     if (on("losses")) losses(surfaceOf("losses"), seen, colours);
-    if (on("features")) plane(surfaceOf("features"), pixels.features, features(own, space(), all, seen, box), colours);
-    if (on("inputs")) plane(surfaceOf("inputs"), pixels.inputs, inputs(own, all, seen), colours);
+    if (on("features")) plane(surfaceOf("features"), plates.features, features(own, space(), all, seen, box), colours);
+    if (on("inputs")) plane(surfaceOf("inputs"), plates.inputs, inputs(own, all, seen), colours);
     if (on("units")) units(surfaceOf("units"), own.responses(space()), colours);
     const reached = own.given.milestones.map(({ name, epochs }) => ({ name, epoch: epochs[seed] }));
     if (on("curves")) curves(surfaceOf("curves"), history(own, seed, all, reached, page.state.epoch), colours);
