@@ -312,7 +312,9 @@ class Recording:
         self.facts: dict[str, Any] = {k: json.loads(v) for k, v in connection.execute("SELECT * FROM facts")}
         if self.facts.get("schema") != SCHEMA:
             raise InvalidRecording(
-                f"{self.directory} has schema {self.facts.get('schema')}, this version of actlab reads {SCHEMA}."
+                f"{self.directory} has schema {self.facts.get('schema')}, this version of actlab reads {SCHEMA}: "
+                f"open it with the version that made it, or record it anew: actlab compare "
+                f"{self.directory / 'study.toml'} --out NEW_DIR."
             )
         rows = connection.execute("SELECT * FROM members ORDER BY id")
         self.members = tuple(Member(*row) for row in rows)

@@ -73,4 +73,4 @@ def _tested(row: dict[str, Any]) -> str:
     interval = row["ci95"]
     shown = f"[{0 - interval[1]:.3g}, {0 - interval[0]:.3g}], " if interval else ""
     verdict = "" if row["p_holm"] < SIGNIFICANT else ", not significant"
-    return f"({shown}p = {row['p_holm']:.2g}{verdict})"
+    return f"({shown}p = {row['p_holm']:.2g}{verdict})".replace("-", "−")

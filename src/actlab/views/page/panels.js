@@ -215,7 +215,7 @@ export function losses(drawn, view, colours) {
   const box = frame(drawn, { left: 8 });
   const span = [Math.log10(SMALLEST_LOSS), Math.log10(LARGEST_LOSS)];
   const x = linear(span, [box.left, box.right]);
-  const across = [-6, -4, -2, 0, 2].map((power) => ({ at: x(power), text: power < -2 ? `1e−${-power}` : written(10 ** power) }));
+  const across = [-6, -3, 0, 2].map((power) => ({ at: x(power), text: power < -3 ? `1e−${-power}` : written(10 ** power) }));
   axes(drawn, box, colours, { across });
   const bin = (i) => {
     const share = (Math.log10(Math.max(view.loss[i], SMALLEST_LOSS)) - span[0]) / (span[1] - span[0]);

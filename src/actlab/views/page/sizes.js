@@ -29,5 +29,10 @@ export function watched(canvases, changed) {
     sized.observe(canvas);
     seen.observe(canvas);
   }
+  // On paper everything is in the window.
+  addEventListener("beforeprint", () => {
+    for (const canvas of canvases) visible.add(canvas);
+    changed();
+  });
   return { sizes, visible };
 }
