@@ -52,7 +52,7 @@ def _in_a_process(way: str) -> dict[str, float]:
         [sys.executable, sys.argv[0], "--way", way], env=os.environ | ENVIRONMENT, capture_output=True, text=True
     )
     if done.returncode:
-        sys.exit(done.stderr)
+        sys.exit(f"{way} ended with {done.returncode}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

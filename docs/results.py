@@ -49,10 +49,12 @@ def recorded(name: str, directory: Path, seeds: int | None) -> tuple[Recording, 
     return found, time.perf_counter() - start
 
 
-def note_time(name: str, seconds: float, machine: str) -> None:
+def note_time(recording: Recording, name: str, seconds: float) -> None:
     """Enter a recipe's time into the list that `actlab recipes` shows."""
     table = json.loads(MEASURED.read_text(encoding="utf-8"))
-    table[name] = {"seconds": round(seconds, 1), "machine": machine}
+    table[name] = {"seconds": round(seconds, 1), "machine": recording.facts["machine"]}
+    if len(recording.study.seeds) != len(recipe(name).study.seeds):
+        table[name]["seeds"] = len(recording.study.seeds)
     MEASURED.write_text(json.dumps(dict(sorted(table.items())), indent=1) + "\n", encoding="utf-8")
 
 
@@ -158,22 +160,19 @@ def figures(recording: Recording, name: str) -> list[str]:
     return lines
 
 
-def page(name: str, found: Recipe, recording: Recording, seconds: float | None) -> str:
+def page(name: str, found: Recipe, recording: Recording) -> str:
     """The page of a recipe."""
     summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
     entered = entries(recording)
     study, facts = recording.study, recording.facts
     seeds = "" if len(study.seeds) == len(found.study.seeds) else f" --seeds {len(study.seeds)}"
-    known = times().get(name)
-    seconds = seconds if seconds is not None or known is None else known.seconds
-    took = f" ({seconds:,.0f} s from start to report)" if seconds is not None else ""
     throughput = facts["throughput"]
     versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
     lines = [f"# {name}", "", found.title + ".", "", f"Source: {found.source}", ""]
     lines += [f"**{summary['headline']}**", ""]
     lines += [
         f"{len(recording.members)} networks, compiled in {throughput['compile_seconds']:,.0f} s, trained in "
-        f"{throughput['train_seconds']:,.0f} s{took}: {throughput['net_steps_per_second']:,.0f} training steps of one "
+        f"{throughput['train_seconds']:,.0f} s: {throughput['net_steps_per_second']:,.0f} training steps of one "
         f"network a second, all of it recorded. Machine: {facts['machine']}. {versions}.",
         "",
     ]
@@ -194,8 +193,20 @@ def page(name: str, found: Recipe, recording: Recording, seconds: float | None) 
     return "\n".join(lines)
 
 
+def index() -> str:
+    """All pages with their headlines."""
+    lines = ["# Published experiments, repeated", ""]
+    lines += ["Each over seeds instead of once, with what the source published beside it.", ""]
+    for path in sorted(RESULTS.glob("*.md")):
+        if path.name != "README.md":
+            found = path.read_text(encoding="utf-8").splitlines()
+            headline = next(line.strip("*") for line in found if line.startswith("**"))
+            lines += [f"- [{found[0].removeprefix('# ')}]({path.name}): {found[2]} {headline}"]
+    return "\n".join([*lines, ""])
+
+
 def main() -> None:
-    """Run, write the page, note the time."""
+    """Run, write the page and the index, note the time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name")
     parser.add_argument("directory", type=Path, nargs="?")
@@ -203,11 +214,16 @@ def main() -> None:
     arguments = parser.parse_args()
     name = arguments.name
     recording, seconds = recorded(name, arguments.directory or Path("runs") / name, arguments.seeds)
-    if seconds is not None and arguments.seeds is None:
-        note_time(name, seconds, recording.facts["machine"])
+    if seconds is not None:
+        note_time(recording, name, seconds)
+    elif name not in times():
+        # A recording made elsewhere: what it says of itself, the report left out.
+        throughput = recording.facts["throughput"]
+        note_time(recording, name, throughput["compile_seconds"] + throughput["train_seconds"])
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.md"
-    path.write_text(page(name, recipe(name), recording, seconds), encoding="utf-8")
+    path.write_text(page(name, recipe(name), recording), encoding="utf-8")
+    (RESULTS / "README.md").write_text(index(), encoding="utf-8")
     sys.stdout.write(f"wrote {path}\n")
 
 

@@ -1,7 +1,8 @@
 """How long the recipes took when they were last run for the record: `measured.json`, beside this file.
 
 Its entries are written by the script that runs the recipes, never by hand:
-`{"digits": {"seconds": 9.7, "machine": "2-core x86-64"}}`, seconds from start to end of the run.
+`{"digits": {"seconds": 9.7, "machine": "2-core x86-64"}}`, seconds from start to end of the run, and "seeds" where
+their number is not the recipe's own.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from importlib.resources import files
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall-clock seconds of one run of a recipe, and the machine that it ran on."""
+    """Wall-clock seconds of one run of a recipe, the machine it ran on, and how many seeds if not the recipe's own."""
 
     seconds: float
     machine: str
+    seeds: int | None = None
 
 
 def measured() -> Mapping[str, Measured]:

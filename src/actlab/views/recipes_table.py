@@ -71,10 +71,13 @@ def _networks(study: Study) -> str:
 def _time(time: Measured | None) -> str:
     """The time of a run in words, and where it was taken.
 
-    >>> _time(Measured(75.3, "2 cores")), _time(None)
-    ('1 min 15 s (2 cores)', '–')
+    >>> _time(Measured(75.3, "2 cores")), _time(Measured(75.3, "a GPU", seeds=10)), _time(None)
+    ('1 min 15 s (2 cores)', '1 min 15 s (10 seeds, a GPU)', '–')
     """
-    return ABSENT if time is None else f"{_duration(time.seconds)} ({time.machine})"
+    if time is None:
+        return ABSENT
+    seeds = f"{time.seeds} seeds, " if time.seeds else ""
+    return f"{_duration(time.seconds)} ({seeds}{time.machine})"
 
 
 def _duration(seconds: float) -> str:
