@@ -262,7 +262,8 @@ def build(
     initialise = functools.partial(_initial_state, population, layout, {"name": name, **numbers})
     state = jax.eval_shape(initialise, start_keys[0])
     state_spec = _placements(layout, state)
-    start = jax.jit(initialise, out_shardings=_on(devices, state_spec))
+    # Compiled here, as the chunk is, and not within what is timed as training.
+    start = jax.jit(initialise, out_shardings=_on(devices, state_spec)).lower(start_keys[0]).compile()
     state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
     mapped = jax.shard_map(
         functools.partial(_chunk, population, layout, name, keeps_weights),
