@@ -31,6 +31,13 @@ def test_a_loss_that_rises_again_asks_for_fewer(tmp_path):
     assert "is lowest at epoch 3 and rises" in found["--epochs 3"]
 
 
+def test_a_loss_that_never_fell_gains_nothing_from_fewer_epochs(tmp_path):
+    recording = record(tmp_path / "run")
+    recording.metrics["validation_loss"][:] = np.linspace(0.7, 0.9, 9)[:, None]
+    recording.metrics["validation_loss"][1] = 0.695
+    assert not [command for command in steps(recording) if "--epochs" in command]
+
+
 def test_a_flat_loss_asks_for_neither(tmp_path):
     assert not [
         command

@@ -331,6 +331,14 @@ def test_only_the_untrained_network(tmp_path, bare):
     assert modes == {"lines+markers"}
 
 
+def test_a_small_network_is_computed_after_one_epoch_too(tmp_path, bare):
+    page = Page(html(record_all(tmp_path / "run", epochs=1, seeds=1, activations=("tanh",))))
+    player = page.content["player"]
+    assert player["epochs"] == [0, 1]
+    assert player["box"] is not None
+    assert "weights" in player["networks"][0]
+
+
 def test_nothing_recorded(tmp_path, bare):
     made = record_all(tmp_path / "run", last_epoch=-1, complete=False)
     page = Page(html(made))

@@ -76,7 +76,8 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Entry]) -> list[St
         lowest = int(np.argmin(curve))
         if lowest == len(curve) - 1 and curve[-1] < (1 - FALLING) * curve[start]:
             still.append(entry.activation)
-        elif curve[-1] > (1 + RISING) * curve[lowest]:
+        # One that never fell has nothing to gain from fewer epochs.
+        elif curve[-1] > (1 + RISING) * curve[lowest] and curve[lowest] < (1 - FALLING) * curve[0]:
             past[entry.activation] = lowest
     found: list[Step] = []
     if still:

@@ -40,9 +40,8 @@ def content(recording: Recording, names: Sequence[str], drawn: Mapping[str, Look
     """
     if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample:
         return None
-    # Of large networks the first and the last weights alone were kept of all members; after one epoch these are all
-    # there are, and say nothing of the size.
-    every = len(recording.weight_epochs) == recording.epochs + 1 and recording.epochs != 1
+    # The weights of large networks lie in segments of their own, and are not there for every epoch.
+    every = not any(segment.kind == "weights" for segment in recording.segments)
     networks = _networks(recording, names) if every else {}
     return _computed(recording, networks, drawn) if networks else _framed(recording, names, drawn)
 
