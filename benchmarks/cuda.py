@@ -65,7 +65,8 @@ def actlab_way(study: Study, task: Task, activations: Sequence[str], seeds: int,
         training, observing = timer.epoch_seconds()
         return training / timer.steps, observing
 
-    return Way(f"actlab, {timer.members:,} members", timer.members, measure, operations)
+    plural = "s" if timer.members > 1 else ""
+    return Way(f"actlab, {timer.members:,} member{plural}", timer.members, measure, operations)
 
 
 def torch_way(
@@ -97,8 +98,8 @@ def mnist() -> list[Way]:
     """784-512-10."""
     batch, weights = 128, 784 * 512 + 512 * 10
     task, operations = random_task(12_800, (784,), 10), 6.0 * weights * batch
-    study = Study(task="random", network=[Dense(512), Act(), Dense(10)], optimiser=Adam(), batch=batch, epochs=1)
-    study = Study(**(study.model_dump() | {"learning_rates": [0.001]}))
+    network = [Dense(512), Act(), Dense(10)]
+    study = Study(task="random", network=network, optimiser=Adam(), learning_rates=[0.001], batch=batch, epochs=1)
     model = torch.nn.Sequential(torch.nn.Linear(784, 512), torch.nn.ReLU(), torch.nn.Linear(512, 10)).cuda()
     ways = [torch_way(model, torch.optim.Adam(model.parameters(), 0.001), task, batch, operations)]
     return ways + [actlab_way(study, task, ["relu"], seeds, operations) for seeds in (1, 32, 256)]
@@ -123,15 +124,15 @@ def lenet5() -> list[Way]:
 def parabolas() -> list[Way]:
     """2-2-1."""
     task, operations = random_task(2_000, (2,), 2), 6.0 * 6 * 16
-    study = Study(task="random", network=[Dense(2), Act(), Dense(1)], optimiser=SGD(), batch=16, epochs=1)
-    study = Study(**(study.model_dump() | {"learning_rates": [0.05]}))
+    network = [Dense(2), Act(), Dense(1)]
+    study = Study(task="random", network=network, optimiser=SGD(), learning_rates=[0.05], batch=16, epochs=1)
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1)).cuda()
     ways = [torch_way(model, torch.optim.SGD(model.parameters(), 0.05), task, 16, operations)]
     return ways + [actlab_way(study, task, ["tanh"], seeds, operations) for seeds in (1, 100, 10_000)]
 
 
 def show(title: str, ways: Sequence[Way], rounds: int, peak: float) -> None:
-    """Measure in turns and print the table."""
+    """Measure in turns and print the table; PyTorch's way is the first, one network of actlab's the second."""
     found: list[list[tuple[float, float | None]]] = [[] for _ in ways]
     for _ in range(rounds):
         for own, way in zip(found, ways, strict=True):
@@ -141,15 +142,15 @@ def show(title: str, ways: Sequence[Way], rounds: int, peak: float) -> None:
     heads = ("way", "ms a step of all", "steps of one network/s", "× PyTorch", "networks in the time of one")
     for head in (*heads, "share of the matrix peak %", "observing once, ms"):
         table.add_column(head, justify="left" if head == "way" else "right")
-    alone = next(step for step, way in zip(seconds, ways, strict=True) if way.name == "actlab, 1 members")
+    peer, alone = seconds[:2]
     for step, own, way in zip(seconds, found, ways, strict=True):
         rate = way.members / step
         observing = [value for _, value in own if value is not None]
         table.add_row(
-            way.name.replace("1 members", "1 member"),
+            way.name,
             f"{1e3 * step:,.3f}",
             f"{rate:,.0f}",
-            f"{rate * seconds[0]:,.2f}",
+            f"{rate * peer:,.2f}",
             f"{rate * alone:,.1f}",
             f"{100 * way.operations * rate / peak:.2g}",
             f"{1e3 * statistics.median(observing):,.1f}" if observing else "",
@@ -159,7 +160,7 @@ def show(title: str, ways: Sequence[Way], rounds: int, peak: float) -> None:
 
 def main() -> None:
     """The three tables, with what they were measured on."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="PyTorch and actlab on a CUDA device, side by side")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("names", nargs="*", default=["mnist", "lenet5", "parabolas"])
     arguments = parser.parse_args()

@@ -248,10 +248,11 @@ def layer_legend(layers: Sequence[str]) -> str:
     return f'<p class="legend">{marks}</p>'
 
 
-def class_legend(classes: Sequence[str], present: Sequence[int]) -> str:
-    """Which colour is which class of the data."""
+def class_legend(classes: Sequence[str], present: Sequence[int], decision: bool) -> str:
+    """Which colour is which class of the data; and where there is a line of `decision`, that it is one."""
     marks = [_mark("dot", css_class(label), str(classes[label])) for label in present]
-    marks += [_mark("key solid", "var(--ink)", "decision"), _mark("dot", "var(--wrong)", "classified wrongly")]
+    marks += [_mark("key solid", "var(--ink)", "decision")] if decision else []
+    marks += [_mark("dot", "var(--wrong)", "classified wrongly")]
     return f'<p class="legend">{"".join(marks)}</p>'
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from actlab.views.markup import SAVE, key
 from actlab.views.palette import Look
 
-SPEEDS = (2, 5, 10, 20, 40, 60)
-USUAL_SPEED = 20
+SPEEDS = (1, 2, 5, 10, 20, 40, 60)
+# At the speed it begins with, a training plays for about so many seconds.
+PLAYING = 7
 # Where a button goes, what it says, and its sign: a triangle, with a bar for the ends.
 MOVES = (
     ("start", "first epoch", "M3 3h2v10H3zM13 3v10L6 8z"),
@@ -79,7 +80,9 @@ def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapp
         f"<svg viewBox='0 0 16 16' aria-hidden='true'><path d='{sign}'/></svg></button>"
         for move, label, sign in MOVES
     )
-    speed = _choice("speed", [(str(speed), f"{speed} epochs/s") for speed in SPEEDS], str(USUAL_SPEED))
+    usual_speed = min(SPEEDS, key=lambda speed: abs(last / speed - PLAYING))
+    speeds = [(str(speed), f"{speed} epoch{'s' if speed > 1 else ''}/s") for speed in SPEEDS]
+    speed = _choice("speed", speeds, str(usual_speed))
     seed = _choice("seed", [(str(seed), f"seed {seed}") for seed in seeds], str(usual["seed"]))
     layer = _choice("layer", [(name, name) for name in layers], usual["layer"])
     return (

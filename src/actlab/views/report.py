@@ -312,10 +312,11 @@ def _controls(recording: Recording, shown: _Moving) -> str:
 def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> Section:
     played = shown.player
     assert played is not None
-    plane = all(space["units"] == 2 for space in played["networks"][0]["spaces"])
+    planes = [space["units"] == 2 for space in played["networks"][0]["spaces"]]
+    decision = "x" in played and bool(played["box"] or any(planes))
     lead = (
         "A layer bends the plane until a straight line can part the classes. "
-        if plane
+        if all(planes)
         else "Each layer moves the samples; a layer of many units is seen along its two principal axes at the end of "
         "training, the same through all epochs. "
     )
@@ -329,7 +330,7 @@ def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> 
         left = f" Seed {played['seeds'][0]} of {seeds}." if seeds > 1 else ""
     body = (
         _controls(recording, shown)
-        + markup.class_legend(played["classes"], sorted(set(played["y"])))
+        + markup.class_legend(played["classes"], sorted(set(played["y"])), decision)
         + player_markup.body(played, drawn)
     )
     return Section("player", "Watch it learn", lead + left, body)
