@@ -100,6 +100,16 @@ def test_everything_is_drawn_and_nothing_asked_for(visit):
     assert all(painted(page, "#functions canvas"))
 
 
+def test_on_paper_everything_is_drawn(visit):
+    """Also what has never been in the window."""
+    page = visit()
+    canvases = "#distributions canvas, #functions canvas"
+    # As wide as a canvas is before anybody draws on it.
+    assert set(page.eval_on_selector_all(canvases, "canvases => canvases.map(canvas => canvas.width)")) == {300}
+    page.pdf()
+    assert all(painted(page, f"#player canvas, {canvases}"))
+
+
 @pytest.mark.parametrize("width", [360, 768, 1440])
 def test_no_width_scrolls_sideways(visit, width):
     page = visit(width=width)
