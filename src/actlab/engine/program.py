@@ -39,6 +39,8 @@ SMALL = 10_000
 SLICE_NUMBERS = 2**25
 # A chunk is about this much arithmetic: half a second or less, so that progress shows.
 CHUNK_OPERATIONS = 4e9
+# A step takes no less time than so much arithmetic, however little it has to do.
+STEP_OPERATIONS = 1e5
 
 
 @dataclass(frozen=True)
@@ -138,17 +140,18 @@ def chunk_length(study: Study, population: Population, samples: int) -> int:
     """Epochs in one call: about CHUNK_OPERATIONS of arithmetic, and at least ten chunks in a run.
 
     From 1 to ⌈(epochs + 1)/10⌉, the untrained network counted as an epoch; a step takes 6 operations for each
-    parameter and sample.
+    parameter and sample, and STEP_OPERATIONS at least.
 
     >>> from actlab import Act, Dense
     >>> from actlab.engine.population import populations
     >>> study = Study(network=[Dense(2), Act(), Dense(1)], seeds=4, epochs=99, learning_rates=[0.1])
     >>> (population,) = populations(study, (2,))
     >>> chunk_length(study, population, samples=1000), chunk_length(study, population, samples=1_000_000)
-    (10, 2)
+    (10, 1)
     """
     members = len(population.arms) * len(population.seeds)
-    operations = 6 * population.network.parameter_count * members * samples
+    step = max(6 * population.network.parameter_count * members * study.batch, STEP_OPERATIONS)
+    operations = step * samples / study.batch
     return max(1, min(round(CHUNK_OPERATIONS / operations), -(-(study.epochs + 1) // 10)))
 
 
