@@ -171,8 +171,8 @@ def page(name: str, found: Recipe, recording: Recording) -> str:
     lines = [f"# {name}", "", found.title + ".", "", f"Source: {found.source}", ""]
     lines += [f"**{summary['headline']}**", ""]
     lines += [
-        f"{len(recording.members)} networks, compiled in {throughput['compile_seconds']:,.0f} s, trained in "
-        f"{throughput['train_seconds']:,.0f} s: {throughput['net_steps_per_second']:,.0f} training steps of one "
+        f"{len(recording.members)} networks, compiled in {throughput['compile_seconds']:.3g} s, trained in "
+        f"{throughput['train_seconds']:.3g} s: {throughput['net_steps_per_second']:,.0f} training steps of one "
         f"network a second, all of it recorded. Machine: {facts['machine']}. {versions}.",
         "",
     ]
