@@ -82,12 +82,13 @@ def main() -> None:
         seconds.loglog(values, [own["seconds"] for own in found], marker="o", color="#0172d2")
         seconds.set(xlabel=label, ylabel="training, s")
         memory.semilogx(values, [own["bytes"] / 1e9 for own in found], marker="o", color="#0172d2")
-        memory.set(xlabel=label, ylabel="peak memory, GB", ylim=(0, None))
+        memory.set(xlabel=label, ylabel="peak memory, GB")
         for ax in (seconds, memory):
             ax.grid(color="#e6e6e6")
             ax.minorticks_off()
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    panels[1][0].set_ylim(bottom=0)
     figure.savefig(PICTURE, metadata={"Date": None})
 
 

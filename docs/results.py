@@ -167,11 +167,13 @@ def page(name: str, found: Recipe, recording: Recording) -> str:
     study, facts = recording.study, recording.facts
     seeds = "" if len(study.seeds) == len(found.study.seeds) else f" --seeds {len(study.seeds)}"
     throughput = facts["throughput"]
+    seconds = throughput["compile_seconds"]
+    compiled = f"compiled in {seconds:.3g} s" if seconds > 0.1 else "found compiled"
     versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
     lines = [f"# {name}", "", found.title + ".", "", f"Source: {found.source}", ""]
     lines += [f"**{summary['headline']}**", ""]
     lines += [
-        f"{len(recording.members)} networks, compiled in {throughput['compile_seconds']:.3g} s, trained in "
+        f"{len(recording.members)} networks, {compiled}, trained in "
         f"{throughput['train_seconds']:.3g} s: {throughput['net_steps_per_second']:,.0f} training steps of one "
         f"network a second, all of it recorded. Machine: {facts['machine']}. {versions}.",
         "",
@@ -195,8 +197,11 @@ def page(name: str, found: Recipe, recording: Recording) -> str:
 
 def index() -> str:
     """All pages with their headlines."""
-    lines = ["# Published experiments, repeated", ""]
-    lines += ["Each over seeds instead of once, with what the source published beside it.", ""]
+    lines = ["# What the recipes gave", ""]
+    lines += [
+        "Published experiments over seeds instead of once; where numbers were published, they stand beside ours.",
+        "",
+    ]
     for path in sorted(RESULTS.glob("*.md")):
         if path.name != "README.md":
             found = path.read_text(encoding="utf-8").splitlines()
@@ -214,12 +219,11 @@ def main() -> None:
     arguments = parser.parse_args()
     name = arguments.name
     recording, seconds = recorded(name, arguments.directory or Path("runs") / name, arguments.seeds)
-    if seconds is not None:
-        note_time(recording, name, seconds)
-    elif name not in times():
+    if seconds is None and name not in times():
         # A recording made elsewhere: what it says of itself, the report left out.
-        throughput = recording.facts["throughput"]
-        note_time(recording, name, throughput["compile_seconds"] + throughput["train_seconds"])
+        seconds = recording.facts["throughput"]["compile_seconds"] + recording.facts["throughput"]["train_seconds"]
+    if seconds is not None and (arguments.seeds is None or name not in times()):
+        note_time(recording, name, seconds)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.md"
     path.write_text(page(name, recipe(name), recording), encoding="utf-8")

@@ -203,8 +203,11 @@ IMAGES = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
 @pytest.mark.parametrize("name", IMAGES)
-def test_layers_of_images_equal_the_network_member_by_member(name):
+def test_layers_of_images_equal_the_network_member_by_member(name, device, monkeypatch):
+    """On an accelerator convolutions are computed in another form, which a CPU can compute, too."""
+    monkeypatch.setattr(jax, "default_backend", lambda: device)
     population = population_of(IMAGES[name], ["tanh", "prelu"], (9, 7, 2), (0.1, 0.2))
     rng = np.random.default_rng(3)
     with jax.enable_x64(True):

@@ -192,9 +192,10 @@ def test_a_chunk_is_bounded_by_its_arithmetic(monkeypatch):
     study = study_of(epochs=1000)
     population = population_of(study)
     assert chunk_length(study, population, 10**9) == 1
-    # 2·3 + 3 + 3·3 + 3 parameters, and 3 slopes where there are any; six members; 41 samples; six operations.
+    # 2·3 + 3 + 3·3 + 3 parameters, and 3 slopes where there are any; six members; steps of 16 samples; six operations.
     monkeypatch.setattr(program, "STEP_OPERATIONS", 0)
-    monkeypatch.setattr(program, "CHUNK_OPERATIONS", 7 * 6 * 21 * 6 * 41)
+    steps = math.ceil(41 / study.batch)
+    monkeypatch.setattr(program, "CHUNK_OPERATIONS", 7 * 6 * 21 * 6 * study.batch * steps)
     assert chunk_length(study, population, 41) == 7
     assert chunk_length(study, population, 82) in (3, 4)
     # A step that has next to nothing to do takes its time all the same.

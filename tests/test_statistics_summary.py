@@ -567,7 +567,7 @@ class TestHeadline:
         assert "10.0 points ahead of sigmoid" in text
         assert text.endswith(
             "The difference from sigmoid is significant (Wilcoxon signed-rank by seed, Holm's correction). "
-            "relu diverged with 7 of 10 seeds."
+            "Not compared: relu (diverged with 7 of 10 seeds)."
         )
 
     def test_single_activation(self, tmp_path):

@@ -19,7 +19,7 @@ from tests.views_recording import record_all
 from actlab.errors import ActlabError
 from actlab.statistics import entries, summarise, verdict
 from actlab.study import Milestone
-from actlab.views import charts, markup, palette
+from actlab.views import charts, markup, palette, player_markup
 from actlab.views import report as module
 from actlab.views.figures import quartiles, rounded, thinned
 from actlab.views.report import html, report
@@ -337,6 +337,19 @@ def test_a_small_network_is_computed_after_one_epoch_too(tmp_path, bare):
     assert player["epochs"] == [0, 1]
     assert player["box"] is not None
     assert "weights" in player["networks"][0]
+
+
+def test_a_training_plays_for_some_seconds_however_many_epochs_it_has():
+    def begins_with(last):
+        found = player_markup.controls(last, (0,), ("act1",), {"seed": 0, "layer": "act1"})
+        return int(re.search(r"<option value='(\d+)' selected>\d+ epochs?/s", found)[1])
+
+    assert [begins_with(last) for last in (1, 5, 12, 40, 150, 5000)] == [1, 1, 2, 5, 20, 60]
+
+
+def test_the_legend_names_a_decision_where_one_is_drawn():
+    assert "decision" in markup.class_legend(["a", "b"], [0, 1], True)
+    assert "decision" not in markup.class_legend(["a", "b"], [0, 1], False)
 
 
 def test_nothing_recorded(tmp_path, bare):

@@ -1,4 +1,4 @@
-"""Convolutions of a whole population, in the form that XLA computes fastest on the device at hand.
+"""Convolutions of a whole population, in a form that XLA computes fast on the device at hand.
 
 On an accelerator, `grouped`: XLA's own, the members as groups. On a CPU, for stride 1, `convolve`: inside a compiled
 loop XLA's own takes a path many times slower there.

@@ -40,7 +40,7 @@ SLICE_NUMBERS = 2**25
 # A chunk is about this much arithmetic: half a second or less, so that progress shows.
 CHUNK_OPERATIONS = 4e9
 # A step takes no less time than so much arithmetic, however little it has to do.
-STEP_OPERATIONS = 1e5
+STEP_OPERATIONS = 1.5e5
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def prepare_data(study: Study, task: Task, population: Population) -> Data:
 
 
 def _numbers_per_sample(site: Site) -> int:
-    """Numbers that one sample takes in a layer: inputs, outputs, or the patches of a convolution with a stride."""
+    """Numbers that one sample takes in a layer: inputs, outputs, or patches, which only a CPU makes, for a stride."""
     weight = site.parameter_shapes.get("weight", (1, 1))
-    patches = isinstance(site.layer, Conv) and site.layer.stride > 1
+    patches = isinstance(site.layer, Conv) and site.layer.stride > 1 and jax.default_backend() == "cpu"
     product = math.prod(site.output_shape[:-1]) * math.prod(weight[:-1]) if patches else 0
     return max(math.prod(site.input_shape), math.prod(site.output_shape), product)
 
@@ -151,7 +151,7 @@ def chunk_length(study: Study, population: Population, samples: int) -> int:
     """
     members = len(population.arms) * len(population.seeds)
     step = max(6 * population.network.parameter_count * members * study.batch, STEP_OPERATIONS)
-    operations = step * samples / study.batch
+    operations = step * -(-samples // study.batch)
     return max(1, min(round(CHUNK_OPERATIONS / operations), -(-(study.epochs + 1) // 10)))
 
 

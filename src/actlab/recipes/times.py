@@ -2,7 +2,7 @@
 
 Its entries are written by the script that runs the recipes, never by hand:
 `{"digits": {"seconds": 9.7, "machine": "2-core x86-64"}}`, seconds from start to end of the run, and "seeds" where
-their number is not the recipe's own.
+their number is not the recipe's own. Of a recording made elsewhere they are those of compiling and training.
 """
 
 from __future__ import annotations

@@ -188,10 +188,11 @@ def comes_apart(recording: Recording, entry: Entry) -> Finding | None:
     # After the last epoch at which its loss was below, a member is apart.
     first = len(below) - int(np.argmax(below[::-1, apart], axis=0).max())
     lost = int((apart & ~np.isfinite(final)).sum())
+    numberless = f", or is no number any more (with {lost} of them)" if lost else ""
     sentence = (
         f"{entry.activation} comes apart: with {int(apart.sum())} of {counted(len(apart), 'seed')} the training "
         f"cross-entropy falls at first, to {mean(best[apart]):.3g} (mean of each one's best), and ends above the "
-        f"{known:.4g} that the frequencies of the classes alone give, or is no number any more (with {lost} of them); "
+        f"{known:.4g} that the frequencies of the classes alone give{numberless}; "
         f"the first is apart after epoch {first}."
     )
     evidence = {"members": len(apart), "apart": int(apart.sum()), "not_finite": lost, "best": mean(best[apart])}

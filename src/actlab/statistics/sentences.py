@@ -173,19 +173,20 @@ def headline(summary: Mapping[str, Any]) -> str:
     if not ranked:
         return f"No result: all members of {listed(a['name'] for a in entered)} diverged."
     best, *others = ranked
-    # What mostly diverged has too few results left for a test to tell apart: that says nothing for it.
+    # What mostly diverged is not compared: the few that are left of it say nothing for it.
     broken = [other for other in entered if other is not best and other["diverged"] > other["members"] / 2]
     others = [other for other in others if other not in broken]
     sentence = f"{best['name']} reaches a test accuracy of {_accuracy(best)}"
     if others:
         sentence = f"{best['name']} is best: test accuracy {_accuracy(best)}, {_lead(best, others[0])}"
     said = [f"{sentence} {_basis(summary, best)}.", *_told_apart(summary, best, others)]
-    return " ".join([*said, *map(_broken, broken)])
+    if broken:
+        said.append(f"Not compared: {listed(map(_broken, broken))}.")
+    return " ".join(said)
 
 
 def _broken(activation: Mapping[str, Any]) -> str:
-    seeds = counted(activation["members"], "seed")
-    return f"{activation['name']} diverged with {activation['diverged']} of {seeds}."
+    return f"{activation['name']} (diverged with {activation['diverged']} of {counted(activation['members'], 'seed')})"
 
 
 def _basis(summary: Mapping[str, Any], best: Mapping[str, Any]) -> str:

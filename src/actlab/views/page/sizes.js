@@ -30,9 +30,15 @@ export function watched(canvases, changed) {
     seen.observe(canvas);
   }
   // On paper everything is in the window.
+  let before = new Set();
   addEventListener("beforeprint", () => {
+    before = new Set(visible);
     for (const canvas of canvases) visible.add(canvas);
     changed();
+  });
+  addEventListener("afterprint", () => {
+    visible.clear();
+    for (const canvas of before) visible.add(canvas);
   });
   return { sizes, visible };
 }
