@@ -180,7 +180,13 @@ def test_an_interrupt_keeps_what_was_computed_before(tmp_path, finished):
 def test_a_signal_in_the_middle_of_a_run(tmp_path, kind):
     command = [sys.executable, "-m", "actlab", "compare", "parabolas", "--seeds", "4", "--epochs", "1000000"]
     child = subprocess.Popen(
-        [*command, "--out", "run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--out", "run"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts its background jobs with Ctrl-C ignored, and what they start inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         patience = time.monotonic() + 120
