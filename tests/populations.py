@@ -1,13 +1,18 @@
-"""Small populations in both layouts, and their members one by one."""
+"""Small populations in every layout, and their members one by one."""
 
 from __future__ import annotations
 
 import jax
 import numpy as np
+import pytest
 
+from actlab.engine.layouts import Lanes, Planes, Stacked
 from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters
 from actlab.study import Study
+
+LANES, STACKED, PLANES = Lanes(), Stacked(), Planes()
+LAYOUTS = pytest.mark.parametrize("layout", [LANES, STACKED, PLANES], ids=lambda layout: layout.name)
 
 
 def populations_of(layers, activations, rates=(0.1,), seeds=3, shape=(2,)):
@@ -23,17 +28,28 @@ def initial(population, layout, seeds):
 
 
 def into(layout, members_first):
-    """(arms, seeds, samples, ...) -> the layout."""
-    return members_first if layout.name == "stacked" else np.moveaxis(members_first, (0, 1), (-2, -1))
+    """Activations (arms, seeds, samples, units...) -> the layout."""
+    if layout is PLANES:
+        return np.moveaxis(members_first, 2, -1)
+    return members_first if layout is STACKED else np.moveaxis(members_first, (0, 1), (-2, -1))
 
 
 def by_member(layout, array):
-    """An array in the layout -> (arms, seeds, samples, ...)."""
-    return np.asarray(array if layout.name == "stacked" else np.moveaxis(array, (-2, -1), (0, 1)))
+    """Activations in the layout -> (arms, seeds, samples, units...)."""
+    if layout is PLANES:
+        return np.moveaxis(np.asarray(array), -1, 2)
+    return np.asarray(array if layout is STACKED else np.moveaxis(array, (-2, -1), (0, 1)))
 
 
-def all_by_member(layout, tree):
-    return jax.tree.map(lambda leaf: by_member(layout, leaf), tree)
+def parameters_into(layout, tree):
+    """Parameters (arms, seeds, ...) -> the layout."""
+    return jax.tree.map(lambda leaf: np.moveaxis(leaf, (0, 1), (-2, -1)), tree) if layout is LANES else tree
+
+
+def parameters_by_member(layout, tree):
+    """Parameters in the layout -> (arms, seeds, ...)."""
+    move = (lambda leaf: np.moveaxis(leaf, (-2, -1), (0, 1))) if layout is LANES else np.asarray
+    return jax.tree.map(lambda leaf: np.asarray(move(leaf)), tree)
 
 
 def member_of(population, params, arm, seed):

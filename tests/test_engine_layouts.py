@@ -1,4 +1,4 @@
-"""Both layouts against `Network.apply`, member by member, in float64; and the turns of axes against NumPy."""
+"""Every layout against `Network.apply`, member by member, in float64; and the turns of axes against NumPy."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.populations import member_of
+from tests.populations import (
+    LANES,
+    LAYOUTS,
+    PLANES,
+    STACKED,
+    by_member,
+    into,
+    member_of,
+    parameters_by_member,
+    parameters_into,
+)
 
 from actlab.engine import devices
-from actlab.engine.layouts import Batch, Lanes, Stacked, choose, forward, forward_training, function_arguments
+from actlab.engine.layouts import Batch, choose, forward, forward_training, function_arguments
 from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue
@@ -35,8 +45,6 @@ from actlab.study import Study
 
 devices.prepare()
 
-LANES, STACKED = Lanes(), Stacked()
-LAYOUTS = pytest.mark.parametrize("layout", [LANES, STACKED], ids=lambda layout: layout.name)
 SEEDS, BATCH = 2, 5
 
 
@@ -65,15 +73,6 @@ def direction_among(population, rng):
     return direction
 
 
-def into(layout, tree):
-    return tree if layout is STACKED else jax.tree.map(lambda leaf: np.moveaxis(leaf, (0, 1), (-2, -1)), tree)
-
-
-def back(layout, tree):
-    move = (lambda leaf: leaf) if layout is STACKED else (lambda leaf: np.moveaxis(leaf, (-2, -1), (0, 1)))
-    return jax.tree.map(lambda leaf: move(np.asarray(leaf)), tree)
-
-
 def logits_and_gradient(layout, population, params, x, pull, batch=None):
     """Logits (arms, seeds, batch, outputs) and the gradient of Σ pull·logits, computed in the layout.
 
@@ -85,8 +84,8 @@ def logits_and_gradient(layout, population, params, x, pull, batch=None):
         logits, _ = forward(*own) if batch is None else forward_training(*own, batch)
         return jnp.sum(logits * pull), logits
 
-    gradient, logits = jax.jit(jax.grad(total, has_aux=True))(into(layout, params), x, into(layout, pull))
-    return back(layout, logits), back(layout, gradient)
+    gradient, logits = jax.jit(jax.grad(total, has_aux=True))(parameters_into(layout, params), x, into(layout, pull))
+    return by_member(layout, logits), parameters_by_member(layout, gradient)
 
 
 def numpy_logits(population, params, x):
@@ -133,7 +132,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_both_layouts_equal_the_network_member_by_member(case):
+def test_the_layouts_equal_the_network_member_by_member(case):
     layers, shape = CASES[case]
     rng = np.random.default_rng(len(case))
     # Straight on the data a trainable function cannot stand yet: see below.
@@ -144,35 +143,33 @@ def test_both_layouts_equal_the_network_member_by_member(case):
         x = rng.normal(size=(BATCH, SEEDS, *shape))
         expected = numpy_logits(population, params, x)
         pull = rng.normal(size=expected.shape)
-        (one, one_gradient), (two, two_gradient) = (
-            logits_and_gradient(layout, population, params, x, pull) for layout in (LANES, STACKED)
-        )
-    assert one.dtype == two.dtype == np.float64
-    np.testing.assert_allclose(one, expected, rtol=1e-11, atol=1e-12)
-    np.testing.assert_allclose(two, expected, rtol=1e-11, atol=1e-12)
-    assert jax.tree.structure(one_gradient) == jax.tree.structure(two_gradient)
-    for ours, theirs in zip(jax.tree.leaves(one_gradient), jax.tree.leaves(two_gradient), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-11)
+        found = [logits_and_gradient(layout, population, params, x, pull) for layout in (LANES, STACKED, PLANES)]
+    gradient = found[0][1]
+    for logits, own in found:
+        assert logits.dtype == np.float64
+        np.testing.assert_allclose(logits, expected, rtol=1e-11, atol=1e-12)
+        assert jax.tree.structure(own) == jax.tree.structure(gradient)
+        for ours, theirs in zip(jax.tree.leaves(own), jax.tree.leaves(gradient), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-11)
     # One direction through all parameters, by a central difference of the NumPy networks.
     direction = direction_among(population, rng)
     ends = [
         np.sum(pull * numpy_logits(population, jax.tree.map(lambda p, d, h=h: p + h * d, params, direction), x))
         for h in (1e-6, -1e-6)
     ]
-    slope = sum(np.sum(g * d) for g, d in zip(jax.tree.leaves(one_gradient), jax.tree.leaves(direction), strict=True))
+    slope = sum(np.sum(g * d) for g, d in zip(jax.tree.leaves(gradient), jax.tree.leaves(direction), strict=True))
     assert slope == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
 
 
-def test_maxout_under_study_in_both_layouts():
+def test_maxout_under_study_in_every_layout():
     population = population_of([Dense(3), Act(), Dense(2)], ["maxout"], (2,), (0.1, 0.2))
     rng = np.random.default_rng(1)
     with jax.enable_x64(True):
         params = random_parameters(population, rng)
         x = rng.normal(size=(BATCH, SEEDS, 2))
         expected = numpy_logits(population, params, x)
-        found = [
-            logits_and_gradient(layout, population, params, x, np.ones_like(expected)) for layout in (LANES, STACKED)
-        ]
+        pull = np.ones_like(expected)
+        found = [logits_and_gradient(layout, population, params, x, pull) for layout in (LANES, STACKED, PLANES)]
     for logits, _ in found:
         np.testing.assert_allclose(logits, expected, rtol=1e-11)
 
@@ -254,8 +251,13 @@ IMAGE_NORMALISED = [Conv(3), BatchNorm(0.5), Act(), Residual([Conv(4, stride=2),
 @pytest.mark.parametrize("weights", [None, [[1, 0, 1, 1, 1], [1, 1, 0, 1, 0]]], ids=["whole", "padded"])
 @pytest.mark.parametrize(
     ("layout", "layers", "shape"),
-    [(LANES, NORMALISED, (3,)), (STACKED, NORMALISED, (3,)), (STACKED, IMAGE_NORMALISED, (4, 5, 2))],
-    ids=["lanes", "stacked", "images"],
+    [
+        (LANES, NORMALISED, (3,)),
+        (PLANES, NORMALISED, (3,)),
+        (STACKED, NORMALISED, (3,)),
+        (STACKED, IMAGE_NORMALISED, (4, 5, 2)),
+    ],
+    ids=["lanes", "planes", "stacked", "images"],
 )
 def test_batches_are_normalised_member_by_member_without_their_padding(layout, layers, shape, weights):
     """Each member against `Network.apply` on its real samples, and its running statistics against their formula."""
@@ -266,9 +268,9 @@ def test_batches_are_normalised_member_by_member_without_their_padding(layout, l
         x = rng.normal(size=(BATCH, SEEDS, *shape))
         batch = Batch(weights=None if weights is None else jnp.asarray(np.array(weights, float).T))
         logits, statistics = jax.jit(lambda p, x: forward_training(population, layout, p, layout.samples(x), batch))(
-            into(layout, params), x
+            parameters_into(layout, params), x
         )
-    logits, statistics = back(layout, logits), back(layout, statistics)
+    logits, statistics = by_member(layout, logits), parameters_by_member(layout, statistics)
     assert set(statistics) == {name for name in params if name.startswith("batch_norm")}
     for i, arm in enumerate(population.arms):
         network = population.networks[arm.activation]
@@ -353,14 +355,14 @@ def test_taps_are_added_to_the_activations(layout):
     x = rng.normal(size=(BATCH, SEEDS, 2)).astype(np.float32)
     tap = rng.normal(size=(2, SEEDS, BATCH, 3)).astype(np.float32)
     plain, tapped = (
-        forward(population, layout, into(layout, params), layout.samples(jnp.asarray(x)), taps=taps)
+        forward(population, layout, parameters_into(layout, params), layout.samples(jnp.asarray(x)), taps=taps)
         for taps in (None, {"act1": into(layout, tap)})
     )
-    difference = back(layout, tapped[1]["act1"][1]) - back(layout, plain[1]["act1"][1])
+    difference = by_member(layout, tapped[1]["act1"][1]) - by_member(layout, plain[1]["act1"][1])
     np.testing.assert_allclose(difference, tap, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(tapped[1]["act1"][0], plain[1]["act1"][0])
     pushed = np.einsum("asbi,asio->asbo", tap, params["dense2"]["weight"])
-    np.testing.assert_allclose(back(layout, tapped[0]) - back(layout, plain[0]), pushed, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(by_member(layout, tapped[0]) - by_member(layout, plain[0]), pushed, rtol=1e-3, atol=1e-4)
 
 
 @LAYOUTS
@@ -369,7 +371,7 @@ def test_what_is_seen_are_inputs_and_outputs_of_every_act(layout):
     rng = np.random.default_rng(6)
     params = jax.tree.map(lambda leaf: leaf.astype(np.float32), random_parameters(population, rng))
     x = rng.normal(size=(BATCH, SEEDS, 2)).astype(np.float32)
-    _, seen = forward(population, layout, into(layout, params), layout.samples(jnp.asarray(x)))
+    _, seen = forward(population, layout, parameters_into(layout, params), layout.samples(jnp.asarray(x)))
     for arm, name in enumerate(("tanh", "relu")):
         for seed in range(SEEDS):
             own = member_of(population, params, arm, seed)
@@ -379,7 +381,7 @@ def test_what_is_seen_are_inputs_and_outputs_of_every_act(layout):
             expected = {"act1": (before, after), "act2": (wide, wide.reshape(BATCH, 2, 2).max(axis=-1))}
             for place, pair in expected.items():
                 for found, wanted in zip(seen[place], pair, strict=True):
-                    np.testing.assert_allclose(back(layout, found)[arm, seed], wanted, rtol=1e-4, atol=1e-5)
+                    np.testing.assert_allclose(by_member(layout, found)[arm, seed], wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 2, 3, 4)])
@@ -400,7 +402,7 @@ def test_some_arms_are_cut_out_of_parameters_and_activations(layout):
     members = np.random.default_rng(8).normal(size=(4, 2, 3, 5))
     for array in (members, members[..., 0]):
         cut = layout.arms(jnp.asarray(into(layout, array)), 1, 3)
-        np.testing.assert_array_equal(back(layout, cut), array[1:3].astype(np.float32))
+        np.testing.assert_array_equal(by_member(layout, cut), array[1:3].astype(np.float32))
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (4, 5, 2)])
@@ -408,7 +410,7 @@ def test_some_arms_are_cut_out_of_parameters_and_activations(layout):
 def test_samples_get_an_arm_axis_of_one(layout, shape):
     x = np.random.default_rng(0).normal(size=(7, 2, *shape)).astype(np.float32)
     placed = layout.samples(jnp.asarray(x))
-    first = np.moveaxis(np.asarray(placed), (-2, -1), (0, 1)) if layout is LANES else np.asarray(placed)
+    first = by_member(layout, placed)
     assert first.shape == (1, 2, 7, *shape)
     np.testing.assert_array_equal(first[0], np.swapaxes(x, 0, 1))
     assert placed.shape[layout.sample_axis] == 7
@@ -421,9 +423,10 @@ def test_samples_get_an_arm_axis_of_one(layout, shape):
 def test_a_value_per_arm_reaches_all_numbers_of_the_arm(layout, shape):
     values = np.array([2.0, 3.0, 5.0], np.float32)
     members = np.random.default_rng(1).normal(size=(3, 2, *shape)).astype(np.float32)
-    parameter = into(layout, members)
+    parameter = parameters_into(layout, members)
     product = np.asarray(layout.per_arm(jnp.asarray(values), parameter.ndim) * parameter)
-    np.testing.assert_array_equal(back(layout, product), np.stack([2 * members[0], 3 * members[1], 5 * members[2]]))
+    found = parameters_by_member(layout, product)
+    np.testing.assert_array_equal(found, np.stack([2 * members[0], 3 * members[1], 5 * members[2]]))
 
 
 def test_a_slope_per_unit_lies_along_the_channels_of_an_image():
@@ -432,10 +435,14 @@ def test_a_slope_per_unit_lies_along_the_channels_of_an_image():
     arguments = function_arguments(STACKED, catalogue["prelu"], {"prelu": {"negative_slope": jnp.asarray(slopes)}}, x)
     found = np.asarray(catalogue["prelu"](x, **arguments))
     np.testing.assert_array_equal(found, np.broadcast_to(-slopes[:, :, None, None, None], x.shape))
+    x = jnp.moveaxis(x, 2, -1)
+    arguments = function_arguments(PLANES, catalogue["prelu"], {"prelu": {"negative_slope": jnp.asarray(slopes)}}, x)
+    found = np.asarray(catalogue["prelu"](x, **arguments))
+    np.testing.assert_array_equal(found, np.broadcast_to(-slopes[:, :, None, None, :, None], x.shape))
 
 
 def test_functions_that_mix_units_are_told_where_these_are():
-    for layout, axis in ((LANES, -3), (STACKED, -1)):
+    for layout, axis in ((LANES, -3), (STACKED, -1), (PLANES, -2)):
         assert function_arguments(layout, catalogue["softmax"], {}, jnp.zeros((1, 1, 1, 1))) == {"axis": axis}
         assert function_arguments(layout, catalogue["tanh"], {}, jnp.zeros((1, 1, 1, 1))) == {}
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from scipy import integrate, stats
+from tests.populations import LAYOUTS, STACKED
 
 from actlab.engine import devices
-from actlab.engine.layouts import Lanes, Stacked, choose, forward
+from actlab.engine.layouts import choose, forward
 from actlab.engine.population import populations
 from actlab.engine.starting import weight_factors
 from actlab.engine.training import initial_parameters
@@ -68,7 +69,7 @@ def test_convolutions_count_their_window():
     np.testing.assert_allclose(own, [1, math.sqrt(2), math.sqrt(2)], rtol=1e-2)
 
 
-@pytest.mark.parametrize("layout", [Lanes(), Stacked()], ids=lambda layout: layout.name)
+@LAYOUTS
 @pytest.mark.parametrize("init", ["gain", "critical"])
 def test_all_arms_of_a_seed_draw_alike_up_to_scale(layout, init):
     names = ["relu", "tanh", "prelu", "sigmoid", "softmax"]
@@ -116,7 +117,7 @@ def through_twenty_layers(activation, init, x):
     """Mean square of the activations after each of 20 layers of 600 units, from initial weights of two seeds."""
     layers = [layer for _ in range(20) for layer in (Dense(600, bias=False), Act())]
     population, params = start(layers, [activation], (600,), init)
-    layout = Stacked()
+    layout = STACKED
     _, seen = jax.jit(lambda params, x: forward(population, layout, params, layout.samples(x)))(params, x)
     arm = arm_of(population, activation, init)
     before = [np.asarray(seen[f"act{i}"][0][arm], np.float64) for i in range(1, 21)]

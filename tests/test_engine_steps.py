@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from tests.populations import all_by_member, initial, member_of, populations_of
+from tests.populations import LANES, LAYOUTS, PLANES, STACKED, initial, member_of, parameters_by_member, populations_of
 from tests.torch_networks import TorchNetwork
 
 from actlab.engine import devices, probes, training
-from actlab.engine.layouts import Lanes, Stacked
 from actlab.layers import (
     Act,
     AvgPool,
@@ -29,7 +28,6 @@ from actlab.study import SGD, Adam, AdamW
 
 devices.prepare()
 
-LAYOUTS = pytest.mark.parametrize("layout", [Lanes(), Stacked()], ids=lambda layout: layout.name)
 OPTIMISERS = {
     "momentum": (SGD(momentum=0.8), lambda p, rate: torch.optim.SGD(p, rate, momentum=0.8)),
     "adam": (Adam(beta1=0.8, beta2=0.9, epsilon=0.05), lambda p, rate: torch.optim.Adam(p, rate, (0.8, 0.9), 0.05)),
@@ -41,7 +39,7 @@ def started(population, layout, optimiser, rng):
     params = initial(population, layout, len(population.seeds))
     params = jax.tree.map(lambda leaf: leaf + rng.uniform(0.05, 0.3, size=leaf.shape), params)
     state = {"params": params, "optimiser": training.transformation(optimiser).init(params), "steps": np.int64(0)}
-    return state, all_by_member(layout, params)
+    return state, parameters_by_member(layout, params)
 
 
 def trained(population, layout, optimiser, state, data, orders):
@@ -49,7 +47,7 @@ def trained(population, layout, optimiser, state, data, orders):
     step = jax.jit(lambda state, order: training.step(population, layout, optimiser, rates, data, state, order))
     for order in orders:
         state = step(state, order)
-    return all_by_member(layout, state["params"])
+    return parameters_by_member(layout, state["params"])
 
 
 VECTORS = [
@@ -64,8 +62,8 @@ IMAGES = [
 
 @pytest.mark.parametrize(
     ("layout", "layers", "shape"),
-    [(Lanes(), VECTORS, (4,)), (Stacked(), VECTORS, (4,)), (Stacked(), IMAGES, (6, 7, 2))],
-    ids=["lanes", "stacked", "images"],
+    [(LANES, VECTORS, (4,)), (PLANES, VECTORS, (4,)), (STACKED, VECTORS, (4,)), (STACKED, IMAGES, (6, 7, 2))],
+    ids=["lanes", "planes", "stacked", "images"],
 )
 @pytest.mark.parametrize("optimiser", ["momentum", "adam"])
 def test_normalised_blocks_with_penalties_train_as_in_torch(layout, layers, shape, optimiser):
@@ -160,11 +158,11 @@ def test_the_penalty_is_observed_apart_from_the_loss_and_its_gradient_and_moves_
 
         def loss(params):
             data = {"x_train": x, "y_train": y}
-            return training.batch_loss(population, Stacked(), params, data, order, None)[0]
+            return training.batch_loss(population, STACKED, params, data, order, None)[0]
 
         with jax.enable_x64(True):
-            state, start = started(population, Stacked(), {"name": "sgd"}, np.random.default_rng(1))
-            found = probes.probe(population, {"name": "sgd"}, rates, {"x": x, "y": y}, state)
+            state, start = started(population, STACKED, {"name": "sgd"}, np.random.default_rng(1))
+            found = probes.probe(population, PLANES, {"name": "sgd"}, rates, {"x": x, "y": y}, state)
             gradient = jax.grad(loss)(state["params"])
         norms = (np.linalg.norm(own["dense1"]["weight"], axis=(2, 3)) for own in (start, gradient))
         return jax.tree.map(np.asarray, found), *norms

@@ -7,17 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from tests.populations import all_by_member, by_member, initial, into, populations_of
+from tests.populations import LANES, LAYOUTS, STACKED, by_member, initial, into, parameters_by_member, populations_of
 
 from actlab.engine import devices, training
-from actlab.engine.layouts import Lanes, Stacked
 from actlab.engine.training import correct, learning_rate_tree, mean_loss, sample_losses
 from actlab.layers import Act, Dense
 from actlab.study import SGD, Adam, AdamW, RMSProp
 
 devices.prepare()
 
-LAYOUTS = pytest.mark.parametrize("layout", [Lanes(), Stacked()], ids=lambda layout: layout.name)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
 EXTREMES = [-1e4, -100.0, -20.0, -1.5, -1e-3, 0.0, 1e-3, 1.5, 20.0, 100.0, 1e4]
@@ -66,7 +64,7 @@ def test_losses_of_confident_right_answers_keep_their_digits(label):
     logits = np.array([3, 8, 14, 20, 40, 80], np.float32).reshape(1, 1, -1, 1) * (2 * label - 1)
     y = np.full((1, 6), label, np.int32)
     expected = torch.nn.functional.softplus(-torch.tensor([3, 8, 14, 20, 40, 80], dtype=torch.float64))
-    found = losses_and_gradient(Lanes(), logits, y)[0]
+    found = losses_and_gradient(LANES, logits, y)[0]
     np.testing.assert_allclose(found.ravel(), expected.numpy(), rtol=2e-6)
 
 
@@ -134,7 +132,7 @@ def test_a_padded_batch_trains_as_a_loop_over_its_real_samples(layout, last):
     gradient = jax.jit(
         jax.grad(lambda p: training.batch_loss(population, layout, p, data, jnp.asarray(order), None)[0])
     )
-    found, start = all_by_member(layout, gradient(params)), all_by_member(layout, params)
+    found, start = parameters_by_member(layout, gradient(params)), parameters_by_member(layout, params)
     functions = {"tanh": torch.tanh, "elu": torch.nn.functional.elu}
     for arm, name in enumerate(functions):
         for seed in range(3):
@@ -198,13 +196,13 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
     optimiser = {"name": kind, **numbers}
     with jax.enable_x64(True):
         params = initial(population, layout, 2)
-        start = jax.tree.leaves(all_by_member(layout, params))
+        start = jax.tree.leaves(parameters_by_member(layout, params))
         begin = jax.jit(training.transformation(optimiser).init)
         state = {"params": params, "optimiser": begin(params), "steps": np.int64(0)}
         step = jax.jit(lambda s, r: training.step(population, layout, optimiser, r, {}, s, jnp.zeros(1)))
         for _ in range(5):
             state = step(state, np.array(rates))
-        found = jax.tree.leaves(all_by_member(layout, state["params"]))
+        found = jax.tree.leaves(parameters_by_member(layout, state["params"]))
     assert found[0].dtype == np.float64
     for arm, rate in enumerate(rates):
         for seed in range(2):
@@ -246,7 +244,7 @@ def test_every_parameter_gets_the_learning_rates_of_its_own_arms(layout):
     rates = jnp.array([1.0, 2.0, 3.0, 4.0])
     tree = learning_rate_tree(population, layout, params, rates)
     assert jax.tree.structure(tree) == jax.tree.structure(params)
-    spread = jax.tree.map(lambda p, r: by_member(layout, np.broadcast_to(r, p.shape)), params, tree)
+    spread = parameters_by_member(layout, jax.tree.map(lambda p, r: np.broadcast_to(r, p.shape), params, tree))
     for layer in ("dense1", "dense2", "dense3"):
         for parameter in ("weight", "bias"):
             found = np.asarray(spread[layer][parameter])
@@ -261,7 +259,7 @@ def test_every_parameter_gets_the_learning_rates_of_its_own_arms(layout):
 def test_arms_start_equal_and_seeds_differ(layout):
     (population,) = populations_of(LAYERS, ["tanh", "prelu"], (0.1, 0.2))
     params = initial(population, layout, 4)
-    found = all_by_member(layout, params)
+    found = parameters_by_member(layout, params)
     drawn = [jax.jit(population.network.init)(jax.random.key(seed)) for seed in range(4)]
     for layer in population.network.weight_layers:
         for arm in range(4):
@@ -277,7 +275,7 @@ def test_arms_start_equal_and_seeds_differ(layout):
 
 def test_layers_of_one_shape_start_equal_in_all_populations():
     narrow, wide = populations_of([Dense(4), Act(), Dense(3), Act("tanh"), Dense(1)], ["relu", "maxout"])
-    ours, theirs = (initial(population, Stacked(), 3) for population in (narrow, wide))
+    ours, theirs = (initial(population, STACKED, 3) for population in (narrow, wide))
     assert ours["dense1"]["weight"].shape == (1, 3, 2, 4)
     assert theirs["dense1"]["weight"].shape == (1, 3, 2, 8)
     for layer in ("dense2", "dense3"):

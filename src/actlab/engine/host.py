@@ -183,8 +183,10 @@ def _advance(study: Study, samples: int, programs: list[Program], epochs: range,
     Returns:
         each program's results, which may still be computed.
     """
-    shuffled = range(epochs[0], epochs[0] + chunk)
-    batches = [orders(study, samples, program.seeds, shuffled) for program in programs]
+    batches = [orders(study, samples, program.seeds, epochs) for program in programs]
+    if len(epochs) < chunk:
+        missing = [(0, chunk - len(epochs)), (0, 0), (0, 0), (0, 0)]
+        batches = [np.pad(own, missing, constant_values=-1) for own in batches]
     kinds = _kinds(epochs, chunk)
     return [program.advance(kinds, own) for program, own in zip(programs, batches, strict=True)]
 

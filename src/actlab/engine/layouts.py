@@ -2,14 +2,16 @@
 
 Lanes, for small networks: members last, `(in, out, arms, seeds)`, so that the compiler fills vector lanes with
 members; a contraction over a few inputs is a sum of products. Stacked, for larger ones: members first,
-`(arms, seeds, in, out)`, so that every member's layer is a whole matrix product.
+`(arms, seeds, in, out)`, so that every member's layer is a whole matrix product. Planes, for small networks on many
+samples, as they are observed: members first, samples last.
 
-A pair of layouts knows nothing of training; `forward` and `forward_training` run a population through its network
+A layout knows nothing of training; `forward` and `forward_training` run a population through its network
 in either.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -115,7 +117,10 @@ class Lanes(Layout):
     seed_axis, arm_axis, sample_axis, unit_axis = -1, -2, 0, -3
     # XLA would hand every small sum to a library of kernels (YNN): a call each time, and memory between them. Fused
     # loops instead took a sixth of the time for a step of 192 members.
-    compiler_options = MappingProxyType({"xla_cpu_experimental_ynn_fusion_type": ""})
+    # And vectors as wide as the processor has them: XLA would take half of that, and a tenth longer.
+    compiler_options = MappingProxyType(
+        {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_prefer_vector_width": "512"}
+    )
 
     def spread(self, per_seed: Array, arms: int) -> Array:
         last = jnp.moveaxis(per_seed, 0, -1)
@@ -194,6 +199,38 @@ class Stacked(Layout):
         return value.reshape(*value.shape[:2], *[1] * (x.ndim - 3), value.shape[-1])
 
 
+class Planes(Stacked):
+    """Samples last: parameters as in `Stacked`, activations (arms, seeds, units..., batch).
+
+    For observing the networks that train in lanes: thousands of samples fill the vector lanes whatever the number of
+    members, and each unit's values lie in one piece. A quarter to two thirds less time than stacked.
+    """
+
+    name = "planes"
+    sample_axis, unit_axis = -1, -2
+
+    def samples(self, x: Array) -> Array:
+        return jnp.moveaxis(x, 0, -1)[None]
+
+    def weigh(self, layer: Any, params: Mapping[str, Array], x: Array) -> Array:
+        weight = params["weight"]
+        # Spelt out, one product for each input: as one reduction, every unit would compute the function before it anew.
+        products = (x[:, :, i, None] * weight[:, :, i, :, None] for i in range(weight.shape[2]))
+        y = functools.reduce(jnp.add, products)
+        return y + params["bias"][..., None] if layer.bias else y
+
+    def transform(self, layer: Any, x: Array) -> Array:
+        return layer.apply({}, x) if isinstance(layer, Scale) else x.reshape(*x.shape[:2], -1, x.shape[-1])
+
+    def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
+        shape = (x.shape[-1], *x.shape[2:-1])
+        drawn = jax.vmap(lambda key: layer.mask(key, shape, x.dtype))(keys)
+        return jnp.moveaxis(drawn, 1, -1)[None]
+
+    def parameter(self, value: Array, x: Array) -> Array:
+        return value.reshape(*value.shape[:2], *[1] * (x.ndim - 4), value.shape[-1], 1)
+
+
 def choose(network: Network | Traced) -> Layout:
     """Lanes for fully connected networks whose layers have few inputs (LANES_INPUTS), stacked for all others.
 
@@ -210,6 +247,16 @@ def choose(network: Network | Traced) -> Layout:
         for site in network.sites
     )
     return Lanes() if few else Stacked()
+
+
+def choose_for_observing(network: Network | Traced) -> Layout:
+    """Planes for the networks that train in lanes, stacked for all others; in both, parameters are members first.
+
+    >>> from actlab.network import build
+    >>> choose_for_observing(build([Dense(2), Act(), Dense(1)], (2,))).name
+    'planes'
+    """
+    return Planes() if isinstance(choose(network), Lanes) else Stacked()
 
 
 def _inputs(site: Site) -> int:
@@ -332,26 +379,26 @@ def _activate(population: Population, layout: Layout, params: Tree, site: Any, x
     parts = []
     for group in groups:
         part = layout.arms(x, group.start, group.stop) if len(groups) > 1 else x
-        arguments = function_arguments(layout, group.function, params, part)
         if keys is not None and group.function.noise:
-            parts.append(_activate_with_noise(layout, group.function, part, arguments, keys))
+            own = params.get(group.function.name, {})
+            parts.append(_activate_with_noise(layout, group.function, part, own, keys))
         else:
-            parts.append(group.function(part, **arguments))
+            parts.append(group.function(part, **function_arguments(layout, group.function, params, part)))
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=layout.arm_axis)
 
 
-def _activate_with_noise(layout: Layout, function: Any, x: Array, arguments: dict[str, Array], keys: Array) -> Array:
+def _activate_with_noise(layout: Layout, function: Any, x: Array, params: Mapping[str, Array], keys: Array) -> Array:
     """A function that draws at random: by seed, and alike for all arms, so that comparisons stay paired."""
-    axes = (layout.arm_axis, layout.seed_axis)
-    own = {name: jnp.moveaxis(value, axes, (0, 1)) for name, value in arguments.items() if name != "axis"}
+    axes = (layout.arm_axis, layout.seed_axis, layout.sample_axis)
+    own = {name: layout.members_first(value) for name, value in params.items()}
 
     def member(x: Array, own: dict[str, Array], key: Array) -> Array:
-        # Without the axes of the members the units are last in every layout.
+        # Samples first, units last, as in `Network.apply`, which draws the same.
         return function(x, axis=-1, key=key, **own)
 
     seeds = jax.vmap(member)
     arms = jax.vmap(seeds, in_axes=(0, 0, None))
-    return jnp.moveaxis(arms(jnp.moveaxis(x, axes, (0, 1)), own, keys), (0, 1), axes)
+    return jnp.moveaxis(arms(jnp.moveaxis(x, axes, (0, 1, 2)), own, keys), (0, 1, 2), axes)
 
 
 def function_arguments(layout: Layout, function: Any, params: Tree, x: Array) -> dict[str, Any]:

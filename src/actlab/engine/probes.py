@@ -1,9 +1,10 @@
 """What is observed of every member at the end of an epoch: metrics on the data, probes inside the network.
 
-The probe batch is the same few training samples at every epoch. Observation runs in the stacked layout, whatever the
-layout of training: with many samples at once, the samples fill the vector lanes. All arrays come out as
-(arms, seeds, ...). L is the mean loss over the probe batch, z a pre-activation, a = f(z) an activation. The network
-is observed as it would be used: nothing is dropped or drawn, batch normalisation takes its running statistics.
+The probe batch is the same few training samples at every epoch. Observation runs in a layout of its own (see
+`layouts.choose_for_observing`), whatever that of training: with many samples at once, the samples fill the vector
+lanes. All arrays come out as (arms, seeds, ...). L is the mean loss over the probe batch, z a pre-activation,
+a = f(z) an activation. The network is observed as it would be used: nothing is dropped or drawn, batch normalisation
+takes its running statistics.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from actlab.engine.histograms import histogram
-from actlab.engine.layouts import Stacked, forward, function_arguments
+from actlab.engine.layouts import Layout, forward, function_arguments
 from actlab.engine.population import Group, Population
 from actlab.engine.training import correct, learning_rate_tree, mean_loss, penalty, sample_losses, transformation
 from actlab.functions.facts import slope_supremum
@@ -34,7 +35,6 @@ REACH = 10.0
 # Gradients by their size: four bins a decade, from 10⁻¹² to 10³.
 DECADES = (-12, 3)
 BINS_PER_DECADE = 4
-STACKED = Stacked()
 
 
 def histogram_edges() -> np.ndarray:
@@ -59,12 +59,13 @@ def gradient_edges() -> np.ndarray:
     return np.concatenate([[0.0], 10**powers])
 
 
-def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> dict[str, Array]:
+def evaluate(population: Population, layout: Layout, params: Tree, data: dict[str, Array]) -> dict[str, Array]:
     """Sums over evaluation samples.
 
     Args:
         population: whose network it is.
-        params: parameters in the stacked layout.
+        layout: to observe in.
+        params: parameters in that layout.
         data: "x" (slices, samples, ...), "y" (slices, samples) and "membership" (slices, samples, sets) of 0 and 1.
 
     Returns:
@@ -73,9 +74,10 @@ def evaluate(population: Population, params: Tree, data: dict[str, Array]) -> di
     """
 
     def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[Array, Array]]:
-        logits, _ = forward(population, STACKED, params, part["x"][None, None])
-        y, membership = part["y"][None, None], part["membership"]
-        losses, right = sample_losses(STACKED, logits, y), correct(STACKED, logits, y)
+        x, y = (layout.samples(part[name][:, None]) for name in ("x", "y"))
+        membership = part["membership"]
+        logits, _ = forward(population, layout, params, x)
+        losses, right = sample_losses(layout, logits, y), correct(layout, logits, y)
         sums = jnp.matmul(losses, membership[:, :3])
         sums = jax.lax.cond(jnp.all(jnp.isfinite(sums)), lambda *_: sums, _chosen_sums, losses, membership)
         return None, (sums, jnp.matmul(right.astype(logits.dtype), membership))
@@ -97,16 +99,22 @@ def _chosen_sums(losses: Array, membership: Array) -> Array:
 
 
 def probe(
-    population: Population, optimiser: dict[str, Any], rates: Array, data: dict[str, Array], state: Tree
+    population: Population,
+    layout: Layout,
+    optimiser: dict[str, Any],
+    rates: Array,
+    data: dict[str, Array],
+    state: Tree,
 ) -> dict[str, Array]:
     """Gradients, activations, flatness and update size on the probe batch `data["x"]`, `data["y"]`.
 
     Args:
         population: whose network it is.
+        layout: to observe in.
         optimiser: name and settings, as `training.transformation` takes them.
         rates: (arms,) learning rates.
         data: "x" (samples, ...) and "y" (samples,), the same for all members.
-        state: {"params", "optimiser"} in the stacked layout.
+        state: {"params", "optimiser"} in that layout.
 
     Returns:
         weight_gradient_norm (arms, seeds, weight layers): ‖∂L/∂W‖₂;
@@ -122,9 +130,11 @@ def probe(
         pre_activation_histogram, activation_histogram (arms, seeds, act layers, BINS), int32 counts.
     """
     params = state["params"]
-    gradient, tap_gradient, seen = _gradients(population, params, data)
+    gradient, tap_gradient, seen = _gradients(population, layout, params, data)
     gradients = population.weights(gradient)
-    carried_back = [before_function(population, params, name, z, tap_gradient[name]) for name, (z, _) in seen.items()]
+    carried_back = [
+        before_function(population, layout, params, name, z, tap_gradient[name]) for name, (z, _) in seen.items()
+    ]
     found = {
         "weight_gradient_norm": _by_layer([norm(own) for own in gradients]),
         "weight_gradient_histogram": _by_layer([histogram(jnp.abs(own), gradient_edges()) for own in gradients]),
@@ -133,47 +143,47 @@ def probe(
             [histogram(jnp.abs(tap_gradient[name]), gradient_edges()) for name in seen]
         ),
         "pre_activation_gradient_norm": _by_layer([norm(own) for own in carried_back]),
-        "update_ratio": _update_ratio(population, optimiser, rates, gradient, state),
+        "update_ratio": _update_ratio(population, layout, optimiser, rates, gradient, state),
     }
     for which, place in (("pre_activation", 0), ("activation", 1)):
         arrays = [pair[place] for pair in seen.values()]
         found[f"{which}_mean"] = _by_layer([jnp.mean(array, axis=_within(array)) for array in arrays])
         found[f"{which}_std"] = _by_layer([jnp.std(array, axis=_within(array)) for array in arrays])
         found[f"{which}_histogram"] = _by_layer([histogram(array, histogram_edges()) for array in arrays])
-    flat = [flatness(population, params, name, before) for name, (before, _) in seen.items()]
+    flat = [flatness(population, layout, params, name, before) for name, (before, _) in seen.items()]
     found["flat_share"] = _by_layer([share for share, _ in flat])
     found["dead_share"] = _by_layer([dead for _, dead in flat])
     if population.network.penalised:
-        found["penalty"] = penalty(population, STACKED, params)
+        found["penalty"] = penalty(population, layout, params)
     return found
 
 
 def _gradients(
-    population: Population, params: Tree, data: dict[str, Array]
+    population: Population, layout: Layout, params: Tree, data: dict[str, Array]
 ) -> tuple[Tree, dict[str, Array], dict[str, tuple[Array, Array]]]:
     """∂L/∂parameters, by place ∂L/∂a, and what is seen there (see `forward`)."""
-    x, y = data["x"][None, None], data["y"][None, None]
-    shapes = jax.eval_shape(lambda p: forward(population, STACKED, p, x)[1], params)
+    x, y = (layout.samples(data[name][:, None]) for name in ("x", "y"))
+    shapes = jax.eval_shape(lambda p: forward(population, layout, p, x)[1], params)
     taps = {name: jnp.zeros(after.shape, after.dtype) for name, (_, after) in shapes.items()}
 
     def loss(params: Tree, taps: Tree) -> tuple[Array, Any]:
-        logits, seen = forward(population, STACKED, params, x, taps=taps)
-        return mean_loss(STACKED, sample_losses(STACKED, logits, y), None), seen
+        logits, seen = forward(population, layout, params, x, taps=taps)
+        return mean_loss(layout, sample_losses(layout, logits, y), None), seen
 
     (gradient, tap_gradient), seen = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, taps)
     return gradient, tap_gradient, seen
 
 
 def _update_ratio(
-    population: Population, optimiser: dict[str, Any], rates: Array, gradient: Tree, state: Tree
+    population: Population, layout: Layout, optimiser: dict[str, Any], rates: Array, gradient: Tree, state: Tree
 ) -> Array:
     """‖ΔW‖₂ / ‖W‖₂ by weight layer: the optimiser follows the penalty's gradient too."""
     params, followed = state["params"], gradient
     if population.network.penalised:
-        decay = jax.grad(lambda p: jnp.sum(penalty(population, STACKED, p)))(params)
+        decay = jax.grad(lambda p: jnp.sum(penalty(population, layout, p)))(params)
         followed = jax.tree.map(jnp.add, gradient, decay)
     updates: Tree = transformation(optimiser).update(followed, state["optimiser"], params)[0]
-    factors = learning_rate_tree(population, STACKED, params, rates)
+    factors = learning_rate_tree(population, layout, params, rates)
     moves = zip(population.weights(factors), population.weights(updates), strict=True)
     moved = _by_layer([norm(factor * update) for factor, update in moves])
     return moved / _by_layer([norm(weight) for weight in population.weights(params)])
@@ -193,34 +203,39 @@ def norm(array: Array) -> Array:
     return jnp.sqrt(jnp.sum(jnp.square(array), axis=_within(array)))
 
 
-def before_function(population: Population, params: Tree, name: str, z: Array, gradient: Array) -> Array:
+def before_function(
+    population: Population, layout: Layout, params: Tree, name: str, z: Array, gradient: Array
+) -> Array:
     """∂L/∂z = (∂a/∂z)ᵀ ∂L/∂a, the gradient carried back through the function of a place; of the shape of z.
 
     Args:
         population: whose network it is.
-        params: parameters in the stacked layout.
+        layout: of the arrays.
+        params: its parameters.
         name: of the `Act`.
-        z: its pre-activations, (arms, seeds, samples, ...).
+        z: its pre-activations.
         gradient: ∂L/∂a, of the shape of its activations.
     """
     parts = []
-    for group, part, arguments in _parts(population, params, name, z):
+    for group, part, arguments in _parts(population, layout, params, name, z):
         function = functools.partial(group.function, **arguments)
         _, carried_back = jax.vjp(function, part)
-        parts.append(carried_back(STACKED.arms(gradient, group.start, group.stop))[0])
+        parts.append(carried_back(layout.arms(gradient, group.start, group.stop))[0])
     return jnp.concatenate(parts)
 
 
-def _parts(population: Population, params: Tree, name: str, z: Array) -> Iterator[tuple[Group, Array, dict[str, Any]]]:
-    """Every group at a place, the part of z (arms or 1, ...) that is its own, and its function's arguments."""
+def _parts(
+    population: Population, layout: Layout, params: Tree, name: str, z: Array
+) -> Iterator[tuple[Group, Array, dict[str, Any]]]:
+    """Every group at a place, the part of z that is its own, and its function's arguments."""
     site = next(site for site in population.network.sites if site.name == name)
     z = jnp.broadcast_to(z, (len(population.arms), *z.shape[1:]))
     for group in population.groups_at(site):
-        part = STACKED.arms(z, group.start, group.stop)
-        yield group, part, function_arguments(STACKED, group.function, params.get(name, {}), part)
+        part = layout.arms(z, group.start, group.stop)
+        yield group, part, function_arguments(layout, group.function, params.get(name, {}), part)
 
 
-def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple[Array, Array]:
+def flatness(population: Population, layout: Layout, params: Tree, name: str, z: Array) -> tuple[Array, Array]:
     """Share of (sample, unit) pairs where |f'(z)| ≤ 10⁻³ sup|f'|, and share of units flat for every sample.
 
     A unit of an image layer is a channel. NaN for functions that mix units (softmax, maxout): they have no slope
@@ -228,12 +243,13 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
 
     Args:
         population: whose network it is.
-        params: parameters in the stacked layout.
+        layout: of the arrays.
+        params: its parameters.
         name: of the `Act`.
-        z: its pre-activations, (arms or 1, seeds, samples, ...).
+        z: its pre-activations, with an arm axis of any length.
     """
     shares, dead = [], []
-    for group, part, arguments in _parts(population, params, name, z):
+    for group, part, arguments in _parts(population, layout, params, name, z):
         steepest = slope_supremum(group.function)
         if steepest is None:
             nothing = jnp.full(part.shape[:2], jnp.nan, part.dtype)
@@ -243,7 +259,8 @@ def flatness(population: Population, params: Tree, name: str, z: Array) -> tuple
         slope = jnp.abs(group.function.derivative(part, **arguments))
         # Where the slope has no bound, only a slope of zero is flat.
         flat = slope <= (FLAT * steepest if math.isfinite(steepest) else 0.0)
-        always = jnp.all(flat, axis=_within(flat)[:-1])
+        of_units = tuple(axis for axis in _within(flat) if axis != layout.unit_axis % flat.ndim)
+        always = jnp.all(flat, axis=of_units)
         shares.append(jnp.mean(flat, axis=_within(flat), dtype=z.dtype))
         dead.append(jnp.mean(always, axis=-1, dtype=z.dtype))
     return jnp.concatenate(shares), jnp.concatenate(dead)

@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab.engine import probes, training
 from actlab.engine.devices import SEED, mesh
-from actlab.engine.layouts import Layout, choose
+from actlab.engine.layouts import Layout, choose, choose_for_observing
 from actlab.engine.population import Population
 from actlab.layers import Conv
 from actlab.network import Site
@@ -125,6 +125,7 @@ def orders(study: Study, samples: int, seeds: tuple[int, ...], epochs: range) ->
     steps = -(-samples // study.batch)
     # In the layout of the devices from the start, while these are busy.
     found = np.full((len(epochs), steps * study.batch, len(seeds)), -1, np.int32)
+    by_seed = np.empty((len(seeds), samples), np.int32)
     philox = np.random.Philox(key=0)
     generator, fresh = np.random.Generator(philox), philox.state
     for i, epoch in enumerate(epochs):
@@ -132,7 +133,9 @@ def orders(study: Study, samples: int, seeds: tuple[int, ...], epochs: range) ->
             # Another key for one generator: to make one took a third of the time of shuffling 2,000 samples.
             fresh["state"]["key"][:] = seed, epoch
             philox.state = fresh
-            found[i, :samples, j] = generator.permutation(samples)
+            by_seed[j] = generator.permutation(samples)
+        # All seeds at once: number by number, seed after seed, these writes took a sixth of the time.
+        found[i, :samples] = by_seed.T
     return found.reshape(len(epochs), steps, study.batch, len(seeds))
 
 
@@ -199,7 +202,7 @@ class Program:
 
         Returns:
             results, (epochs, arms, seeds, ...), seeds that only fill up among them: what `probes.probe` and
-            `probes.evaluate` return and, with `keeps_weights`, "weights" in the stacked layout. Zeros for skipped
+            `probes.evaluate` return and, with `keeps_weights`, "weights", members first. Zeros for skipped
             epochs. JAX arrays that may still be computed; NumPy arrays if there are several slices.
         """
         found = []
@@ -330,6 +333,7 @@ def _chunk(
     optimiser = {"name": optimiser_name, **fixed["optimiser"]}
     data = {**fixed["training"], "keys": fixed["keys"]}
     rates = fixed["rates"]
+    observed = choose_for_observing(population.network)
 
     def train(state: Tree, batches: jax.Array) -> Tree:
         def one_step(state: Tree, batch: jax.Array) -> tuple[Tree, None]:
@@ -338,10 +342,10 @@ def _chunk(
         return jax.lax.scan(one_step, state, batches)[0]
 
     def observe(state: Tree) -> Tree:
-        stacked = jax.tree.map(lambda leaf: layout.members_first(leaf) if leaf.ndim else leaf, state)
-        found = probes.probe(population, optimiser, rates, fixed["probe"], stacked)
-        found |= probes.evaluate(population, stacked["params"], fixed["evaluation"])
-        return found | ({"weights": stacked["params"]} if keeps_weights else {})
+        state = jax.tree.map(lambda leaf: layout.members_first(leaf) if leaf.ndim else leaf, state)
+        found = probes.probe(population, observed, optimiser, rates, fixed["probe"], state)
+        found |= probes.evaluate(population, observed, state["params"], fixed["evaluation"])
+        return found | ({"weights": state["params"]} if keeps_weights else {})
 
     def epoch(state: Tree, inputs: tuple[jax.Array, jax.Array]) -> tuple[Tree, Tree]:
         kind, batches = inputs
