@@ -179,15 +179,12 @@ def test_an_interrupt_keeps_what_was_computed_before(tmp_path, finished):
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
 def test_a_signal_in_the_middle_of_a_run(tmp_path, kind):
     command = [sys.executable, "-m", "actlab", "compare", "parabolas", "--seeds", "4", "--epochs", "1000000"]
+    # A shell starts its background jobs with Ctrl-C ignored, and all that they start inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen(
-        [*command, "--out", "run"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell starts its background jobs with Ctrl-C ignored, and what they start inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        [*command, "--out", "run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, before)
     try:
         patience = time.monotonic() + 120
         while len(list(tmp_path.glob("run/segments/epochs-*.safetensors"))) < 2:
