@@ -241,10 +241,12 @@ def test_bins_too_narrow_to_tell_apart_are_refused():
         histogram(jax.numpy.ones((1, 1, 3)), np.array([0.0, 1.1, 1.2, 2.0]))
 
 
-def test_thinning_looks_at_all_units():
+@pytest.mark.parametrize("last", ["units", "samples"])
+def test_thinning_looks_at_all_units(last):
     """A step that divided the number of units would look at the same few units of every sample."""
     units, samples = 128, 400
     array = np.broadcast_to(np.arange(units) - units / 2 + 0.5, (1, 1, samples, units)).astype(np.float32)
+    array = array if last == "units" else np.ascontiguousarray(np.swapaxes(array, -1, -2))
     counts = np.asarray(histogram(jax.numpy.asarray(array), probes.histogram_edges()))[0, 0]
     whole = np.histogram(array, probes.histogram_edges())[0]
     assert counts.sum() <= 1.2 * histograms.SAMPLES

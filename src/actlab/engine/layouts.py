@@ -5,8 +5,7 @@ members; a contraction over a few inputs is a sum of products. Stacked, for larg
 `(arms, seeds, in, out)`, so that every member's layer is a whole matrix product. Planes, for small networks on many
 samples, as they are observed: members first, samples last.
 
-A layout knows nothing of training; `forward` and `forward_training` run a population through its network
-in either.
+A layout knows nothing of training; `forward` and `forward_training` run a population through its network in any.
 """
 
 from __future__ import annotations
@@ -116,8 +115,8 @@ class Lanes(Layout):
     name = "lanes"
     seed_axis, arm_axis, sample_axis, unit_axis = -1, -2, 0, -3
     # XLA would hand every small sum to a library of kernels (YNN): a call each time, and memory between them. Fused
-    # loops instead took a sixth of the time for a step of 192 members.
-    # And vectors as wide as the processor has them: XLA would take half of that, and a tenth longer.
+    # loops instead took a sixth of the time for a step of 192 members. With vectors half as wide as the processor's, as
+    # XLA would have them, an epoch takes a tenth longer.
     compiler_options = MappingProxyType(
         {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_prefer_vector_width": "512"}
     )
