@@ -48,8 +48,8 @@ def parameters_into(layout, tree):
 
 def parameters_by_member(layout, tree):
     """Parameters in the layout -> (arms, seeds, ...)."""
-    move = (lambda leaf: np.moveaxis(leaf, (-2, -1), (0, 1))) if layout is LANES else np.asarray
-    return jax.tree.map(lambda leaf: np.asarray(move(leaf)), tree)
+    tree = jax.tree.map(np.asarray, tree)
+    return jax.tree.map(lambda leaf: np.moveaxis(leaf, (-2, -1), (0, 1)), tree) if layout is LANES else tree
 
 
 def member_of(population, params, arm, seed):

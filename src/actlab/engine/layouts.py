@@ -202,7 +202,7 @@ class Planes(Stacked):
     """Samples last: parameters as in `Stacked`, activations (arms, seeds, units..., batch).
 
     For observing the networks that train in lanes: thousands of samples fill the vector lanes whatever the number of
-    members, and each unit's values lie in one piece. 1 to 5.5 times as fast as stacked (benchmarks/layouts.py).
+    members, and each unit's values lie in one piece. Up to 5.5 times as fast as stacked (benchmarks/layouts.py).
     """
 
     name = "planes"

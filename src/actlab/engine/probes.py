@@ -210,10 +210,10 @@ def before_function(
 
     Args:
         population: whose network it is.
-        layout: of the arrays.
-        params: its parameters.
+        layout: of all arrays.
+        params: the members' parameters.
         name: of the `Act`.
-        z: its pre-activations.
+        z: its pre-activations, all axes of the layout's activations.
         gradient: ∂L/∂a, of the shape of its activations.
     """
     parts = []
@@ -243,10 +243,10 @@ def flatness(population: Population, layout: Layout, params: Tree, name: str, z:
 
     Args:
         population: whose network it is.
-        layout: of the arrays.
-        params: its parameters.
+        layout: of all arrays.
+        params: the members' parameters.
         name: of the `Act`.
-        z: its pre-activations, with an arm axis of any length.
+        z: its pre-activations, all axes of the layout's activations, that of the arms of length 1 if all share them.
     """
     shares, dead = [], []
     for group, part, arguments in _parts(population, layout, params, name, z):
