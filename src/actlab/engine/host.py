@@ -350,6 +350,8 @@ def _facts(study: Study, task: Task, groups: Any, data: Data) -> dict[str, Any]:
         "act_layers": first.act_layers,
         "classes": task.classes,
         "class_counts": data.counts[3:].tolist(),
+        "test_class_counts": np.bincount(task.y_test, minlength=task.class_count).tolist(),
+        "samples": {"train": len(task.x_train), "validation": len(task.x_validation), "test": len(task.x_test)},
         "input_shape": task.input_shape,
         "histogram_edges": probes.histogram_edges().tolist(),
         "gradient_edges": probes.gradient_edges().tolist(),
