@@ -1,27 +1,30 @@
-"""Who gets first to a milestone, among the seeds that get there with every activation."""
+"""Who gets first to a milestone, over all seeds: one that never gets there is later than any that does."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from itertools import pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from actlab.recording import Recording
-from actlab.statistics.comparisons import SIGNIFICANT, compare, holm
+from actlab.statistics.comparisons import SIGNIFICANT, holm
+from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Entry
-from actlab.statistics.sentences import listed
-from actlab.statistics.waiting import milestone_epochs
+from actlab.statistics.sentences import counted, listed
+from actlab.statistics.waiting import milestone_epochs, waiting
 from actlab.study import Milestone
 
 
 def races(recording: Recording, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """One finding for each milestone of the study: the order of the activations, and tests of neighbours in it.
 
-    Seeds that never get there with some activation are left out for all, so that the same seeds are compared; how
-    many they are is part of the sentence. Neighbours are compared seed by seed (Wilcoxon signed-rank, Holm).
+    No seed is left out. The order is that of the median epochs, never being later than any, then of the shares of
+    seeds that get there. Two activations are compared by who is first with each seed (sign test; both at once, or
+    both never, is a tie and left out); Holm corrects over all pairs, since the order comes from the same seeds.
+
+    Source: Dixon & Mood 1946, The statistical sign test, doi 10.1080/01621459.1946.10501898.
 
     Args:
         recording: of any study; without milestones, or with one activation, there is no race.
@@ -35,42 +38,68 @@ def races(recording: Recording, entries: Sequence[Entry]) -> list[dict[str, Any]
 
 def _race(recording: Recording, entries: Sequence[Entry], milestone: Milestone) -> dict[str, Any] | None:
     epochs = {entry.activation: milestone_epochs(recording, entry, milestone) for entry in entries}
-    table = np.stack(list(epochs.values()))
-    there = np.flatnonzero(np.isfinite(table).all(axis=0))
-    if len(set(map(len, epochs.values()))) > 1 or len(there) < 2:
+    table = np.stack(list(epochs.values())) if len(set(map(len, epochs.values()))) == 1 else np.empty((0, 0))
+    if not np.isfinite(table).any() or table.shape[1] < 2:
         return None
-    finite = {name: own[there] for name, own in epochs.items()}
-    ordered = sorted(finite, key=lambda name: float(finite[name].mean()))
-    pairs = list(pairwise(ordered))
-    compared = [compare(finite[a], finite[b]) for a, b in pairs]
-    corrected = holm([comparison.p for comparison in compared])
-    rows = [
-        {"a": a, "b": b, **asdict(comparison), "p_holm": p}
-        for (a, b), comparison, p in zip(pairs, compared, corrected, strict=True)
-    ]
-    medians = [f"{name} (median epoch {np.median(finite[name]):g})" for name in ordered]
-    steps = [f"{row['a']} is {-row['difference']:.3g} epochs ahead of {row['b']} {_tested(row)}" for row in rows]
+    waited = {name: waiting(own) for name, own in epochs.items()}
+    ordered = sorted(waited, key=lambda name: (waited[name].median, -waited[name].reached))
+    pairs = list(combinations(ordered, 2))
+    tested = [first_by_seed(epochs[a], epochs[b]) for a, b in pairs]
+    corrected = holm([row["p"] for row in tested])
+    rows = [{"a": a, "b": b, **row, "p_holm": p} for (a, b), row, p in zip(pairs, tested, corrected, strict=True)]
+    neighbours = [row for row in rows if ordered.index(row["b"]) == ordered.index(row["a"]) + 1]
+    seeds = table.shape[1]
+    places = [f"{name} ({_arrival(waited[name].median, epochs[name])})" for name in ordered]
     return {
         "code": "milestone_order",
         "severity": "info",
         "activation": ordered[0],
         "layer": None,
         "sentence": (
-            f"{milestone.name}: {len(there)} of {table.shape[1]} seeds get there with every activation; among these "
-            f"the order is {', '.join(medians)}: {listed(steps)}."
+            f"{milestone.name}: in the order of the median epochs over {counted(seeds, 'seed')}, {', '.join(places)}. "
+            f"Seed by seed {listed([_ahead(row) for row in neighbours])}."
         ),
         "evidence": {
             "milestone": milestone.name,
-            "seeds": len(there),
-            "of": table.shape[1],
-            "order": [{"activation": name, "median": float(np.median(finite[name]))} for name in ordered],
+            "seeds": int(np.isfinite(table).all(axis=0).sum()),
+            "of": seeds,
+            "order": [
+                {"activation": name, "median": waited[name].median, "reached": waited[name].reached} for name in ordered
+            ],
             "comparisons": rows,
         },
     }
 
 
-def _tested(row: dict[str, Any]) -> str:
-    interval = row["ci95"]
-    shown = f"[{0 - interval[1]:.3g}, {0 - interval[0]:.3g}], " if interval else ""
+def first_by_seed(a: Floats, b: Floats) -> dict[str, Any]:
+    """How often a, b, and neither is first with a seed, and the sign test of that; infinite is never.
+
+    Args:
+        a, b: first epochs, (seeds,).
+
+    Returns:
+        `first_a`, `first_b`, `ties`, `pairs` and the two-sided exact `p`, 1 where all are ties.
+
+    >>> first_by_seed(np.array([1.0, 2, 3, 4, 5, 9]), np.array([2.0, 3, np.inf, 5, 6, 10]))["p"]
+    0.03125
+    """
+    from scipy.stats import binomtest
+
+    first_a, first_b = int((a < b).sum()), int((b < a).sum())
+    decided = first_a + first_b
+    p = float(binomtest(first_a, decided).pvalue) if decided else 1.0
+    return {"first_a": first_a, "first_b": first_b, "ties": len(a) - decided, "pairs": len(a), "p": p}
+
+
+def _arrival(median: float, epochs: Floats) -> str:
+    there = int(np.isfinite(epochs).sum())
+    middle = f"epoch {median:g}" if np.isfinite(median) else "never"
+    return f"{middle}, {there} of {len(epochs)} get there"
+
+
+def _ahead(row: dict[str, Any]) -> str:
     verdict = "" if row["p_holm"] < SIGNIFICANT else ", not significant"
-    return f"({shown}p = {row['p_holm']:.2g}{verdict})".replace("-", "−")
+    return (
+        f"{row['a']} is first {row['first_a']} times and {row['b']} {row['first_b']} times "
+        f"(sign test, p = {row['p_holm']:.2g}{verdict})"
+    ).replace("-", "−")
