@@ -75,45 +75,65 @@ class TestIntervals:
         assert mean_interval([0.5, NAN]) is None
 
     @pytest.mark.parametrize("values", [[0.3] * 7, [0.1 + 0.2, 0.3, 0.3], [0.0, 0.0], [-2.0, -2.0]])
-    def test_equal_values_give_a_point(self, values):
+    def test_equal_values_without_a_step_give_a_point(self, values):
         low, high = mean_interval(values)
         assert low == high == values[0]
 
-    def test_same_values_same_interval(self):
+    @pytest.mark.parametrize("size", [2, 3, 10, 31])
+    @pytest.mark.parametrize("level", [0.8, 0.95])
+    def test_is_that_of_scipy(self, size, level):
+        values = np.random.default_rng(size).exponential(size=size) ** 2
+        expected = stats.ttest_1samp(values, 0).confidence_interval(level)
+        assert mean_interval(values, level) == pytest.approx((expected.low, expected.high), rel=1e-12)
+
+    def test_the_order_of_the_values_does_not_matter(self):
         values = np.random.default_rng(1).normal(size=12)
-        first = mean_interval(values)
-        np.random.default_rng(2).normal(size=5)
-        assert mean_interval(values) == first
+        for seed in range(5):
+            shuffled = np.random.default_rng(seed).permutation(values)
+            assert mean_interval(shuffled) == pytest.approx(mean_interval(values), rel=1e-14)
 
     @pytest.mark.parametrize(("shift", "scale"), [(0, 1), (100, 1), (-3, 1e-4), (0, 1e30)])
     def test_moves_with_its_values(self, shift, scale):
         values = np.random.default_rng(3).exponential(size=9)
         low, high = mean_interval(values)
-        assert mean_interval(shift + scale * values) == pytest.approx(
-            (shift + scale * low, shift + scale * high), rel=1e-3
-        )
+        assert mean_interval(shift + scale * values) == pytest.approx((shift + scale * low, shift + scale * high))
 
-    @pytest.mark.parametrize("size", [2, 3, 10, 31])
-    def test_agrees_with_the_formula_written_out(self, size):
-        """Efron 1987, equation 6.8 with the jackknife's acceleration, on resamples of another generator."""
-        values = np.random.default_rng(size).exponential(size=size) ** 2
-        resamples = np.random.default_rng(99).choice(values, size=(40_000, size)).mean(axis=1)
-        tied = np.isclose(resamples, values.mean(), rtol=1e-12)
-        bias = stats.norm.ppf(np.mean((resamples < values.mean()) & ~tied) + np.mean(tied) / 2)
-        jackknife = (values.sum() - values) / (size - 1)
-        spread = jackknife.mean() - jackknife
-        acceleration = np.sum(spread**3) / (6 * np.sum(spread**2) ** 1.5)
-        z = bias + stats.norm.ppf([0.025, 0.975])
-        shares = stats.norm.cdf(bias + z / (1 - acceleration * z))
-        expected = np.quantile(resamples, shares)
-        np.testing.assert_allclose(mean_interval(values), expected, atol=0.03 * np.ptp(values))
+    def test_is_never_surer_than_the_test_set_is_fine(self):
+        """Three seeds with 342 of 360 right: a uniform rounding error of one sample has a deviation of 1/√12."""
+        low, high = mean_interval([0.95, 0.95, 0.95], step=1 / 360)
+        half = stats.t.ppf(0.975, 2) / 360 / math.sqrt(12) / math.sqrt(3)
+        assert (low, high) == pytest.approx((0.95 - half, 0.95 + half))
 
-    @pytest.mark.parametrize(("size", "least"), [(10, 0.87), (60, 0.925)])
-    def test_covers_the_mean_of_normal_samples(self, size, least):
-        samples = np.random.default_rng(7).normal(5.0, 2.0, size=(700, size))
+    def test_a_step_below_the_deviation_changes_nothing(self):
+        values = [0.91, 0.93, 0.94]
+        assert mean_interval(values, step=0.01) == mean_interval(values)
+
+    def test_a_share_lies_between_none_and_all(self):
+        assert estimate([1.0, 1.0, 0.99], step=0.01).ci95[1] == 1
+        assert estimate([0.0, 0.0, 0.01], step=0.01).ci95[0] == 0
+        assert mean_interval([1.0, 1.0, 0.99], step=0.01)[1] > 1
+
+    @pytest.mark.parametrize("size", [3, 5, 10, 60])
+    def test_covers_the_mean_of_normal_samples(self, size):
+        samples = np.random.default_rng(7).normal(5.0, 2.0, size=(2000, size))
         intervals = np.array([mean_interval(sample) for sample in samples])
         covered = np.mean((intervals[:, 0] <= 5.0) & (intervals[:, 1] >= 5.0))
-        assert least < covered < 0.975
+        # Four standard errors.
+        assert abs(covered - 0.95) < 0.02
+
+    @pytest.mark.parametrize("size", [5, 10, 20])
+    def test_covers_the_mean_of_accuracies_over_few_samples(self, size):
+        """As of a test set of 360: steps of 1/360, a deviation of 0.7 steps, the centre anywhere between two."""
+        generator = np.random.default_rng(9)
+        centres = generator.uniform(340, 341, size=(2000, 1))
+        samples = np.rint(centres + 0.7 * generator.normal(size=(2000, size))) / 360
+        # What rounding leaves of the mean: summed over all counts that occur.
+        counts = np.arange(330, 351)
+        shares = np.diff(stats.norm.cdf((np.append(counts, 351) - 0.5 - centres) / 0.7), axis=1)
+        means = (shares * counts).sum(axis=1) / 360
+        intervals = np.array([mean_interval(sample, step=1 / 360) for sample in samples])
+        covered = np.mean((intervals[:, 0] <= means) & (intervals[:, 1] >= means))
+        assert covered > 0.92
 
 
 class TestSignedRanks:
@@ -247,11 +267,15 @@ class TestCompare:
         order = [3, 1, 0, 2, 6, 5, 4]
         found, expected = compare(self.A[order], self.B[order]), compare(self.A, self.B)
         assert (found.p, found.effect_size) == (expected.p, expected.effect_size)
-        assert found.ci95 == pytest.approx(expected.ci95, abs=5e-4)
+        assert found.ci95 == pytest.approx(expected.ci95, rel=1e-12)
 
     def test_swapping_the_sides_turns_the_sign(self):
         forth, back = compare(self.A, self.B), compare(self.B, self.A)
         assert (back.difference, back.p, back.effect_size) == (-forth.difference, forth.p, -forth.effect_size)
+
+    def test_two_roundings_bound_the_interval_of_a_difference(self):
+        found = compare([0.95] * 5, [0.94] * 5, step=0.01)
+        assert found.ci95 == pytest.approx(mean_interval([0.01] * 5, step=math.sqrt(2) * 0.01))
 
     def test_lengths_that_differ(self):
         with pytest.raises(ValueError, match="one length"):

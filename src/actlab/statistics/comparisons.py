@@ -30,11 +30,12 @@ class Comparison:
     pairs: int
 
 
-def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
+def compare(a: ArrayLike, b: ArrayLike, step: float = 0.0) -> Comparison:
     """Compare two activations over the same seeds.
 
     Args:
         a, b: (seeds,), value i of both from the same seed. A pair counts only if both are finite.
+        step: the smallest difference that two values of one of them can have; see `mean_interval`.
 
     >>> c = compare([0.95, 0.96, 0.97], [0.94, 0.94, float("nan")])
     >>> round(c.difference, 6), c.pairs, c.p, c.effect_size
@@ -45,7 +46,8 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
     pairs = differences.size
     return Comparison(
         difference=float(differences.mean()) if pairs else math.nan,
-        ci95=mean_interval(differences),
+        # Two roundings: their variances add up.
+        ci95=mean_interval(differences, step=math.sqrt(2) * step),
         p=signed_rank_p(ranks) if pairs else math.nan,
         effect_size=rank_biserial(ranks) if pairs else math.nan,
         pairs=pairs,

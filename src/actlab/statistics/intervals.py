@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
-
-# Every interval draws its resamples from a generator made anew: the same values give the same interval, in
-# whatever order intervals are asked for.
-SEED = 20_240_601
-RESAMPLES = 9999
 
 # Metrics are means of float32 numbers: what is closer than this, relative to their size, is the same number.
 RESOLUTION = 4 * float(np.finfo(np.float32).eps)
@@ -64,52 +60,71 @@ def median(values: ArrayLike) -> float:
     return float(np.median(kept)) if kept.size else float("nan")
 
 
-def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval | None:
-    """BCa bootstrap interval of the mean: bias-corrected and accelerated, so it may lie askew about the mean.
+def mean_interval(values: ArrayLike, level: float = 0.95, step: float = 0.0) -> Interval | None:
+    """Student's t interval of the mean: mean ± t·s/√n, s the standard deviation of the values.
 
-    Values that are not finite are masked. The resamples come from a fixed seed: the same values, in the same
-    order, give the same interval. With few values it covers less often than it says (about 85 % of the time
-    for five normal ones, 90 % for ten).
+    s is never taken smaller than step/√12, what rounding to multiples of `step` alone leaves: three seeds with the same
+    number of right answers do not make a certainty. Values that are not finite are masked. The order of the values
+    does not matter.
 
-    Source: Efron 1987, Better bootstrap confidence intervals, doi 10.1080/01621459.1987.10478410.
+    Source: Student 1908, The probable error of a mean, doi 10.2307/2331554.
 
     Args:
         values: (n,).
         level: probability that the interval should cover the mean, in (0, 1).
+        step: the smallest difference that two values can have, in their unit: 1/N for a share of N samples; 0 where
+            there is none.
 
     Returns:
-        (low, high); (v, v) where all values are v; None with fewer than two finite values.
+        (low, high); None with fewer than two finite values. Where all values are equal and there is no step, both ends
+        are that value.
 
-    >>> mean_interval([0.9, 0.9, 0.9])
-    (0.9, 0.9)
     >>> low, high = mean_interval([0.91, 0.93, 0.94, 0.90, 0.95])
-    >>> 0.90 < low < 0.926 < high < 0.95
-    True
+    >>> round(low, 4), round(high, 4)
+    (0.9003, 0.9517)
+    >>> low, high = mean_interval([0.9, 0.9, 0.9], step=0.01)
+    >>> round(high - low, 4)
+    0.0143
     """
     kept = finite(values)
     if kept.size < 2:
         return None
-    if np.ptp(kept) <= RESOLUTION * np.abs(kept).max():
+    # What differs by rounding alone is the same number.
+    same = np.ptp(kept) <= RESOLUTION * np.abs(kept).max()
+    deviation = max(0.0 if same else float(kept.std(ddof=1)), step / math.sqrt(12))
+    if not deviation:
         return float(kept[0]), float(kept[0])
-    from scipy.stats import bootstrap
+    from scipy.stats import t
 
-    interval = bootstrap(
-        (kept,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        method="BCa",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    centre, half = float(kept.mean()), float(t.ppf((1 + level) / 2, kept.size - 1)) * deviation / math.sqrt(kept.size)
+    return centre - half, centre + half
 
 
-def estimate(values: Sequence[float] | Floats) -> Estimate:
+def estimate(values: Sequence[float] | Floats, step: float = 0.0) -> Estimate:
     """Mean, median and 95 % interval of the mean of values (n,), the ones that are not finite masked.
+
+    Args:
+        values: (n,).
+        step: of `mean_interval`; values that have one are shares, and their interval ends at 0 and 1.
 
     >>> e = estimate([0.5, float("nan"), 0.5])
     >>> e.mean, e.ci95, e.count, len(e.values)
     (0.5, (0.5, 0.5), 2, 3)
     """
     kept = finite(values)
-    return Estimate(mean(kept), median(kept), mean_interval(kept), kept.size, tuple(float(value) for value in values))
+    interval = mean_interval(kept, step=step)
+    if interval and step:
+        interval = max(0.0, interval[0]), min(1.0, interval[1])
+    return Estimate(mean(kept), median(kept), interval, kept.size, tuple(float(value) for value in values))
+
+
+def unseen_share(samples: int) -> float:
+    """The largest share of the data that can be missed by `samples` of them in 5 of 100 cases.
+
+    Source: Hanley & Lippman-Hand 1983, If nothing goes wrong, is everything all right?,
+    doi 10.1001/jama.1983.03330370053031.
+
+    >>> round(unseen_share(128), 3)
+    0.023
+    """
+    return 1 - 0.05 ** (1 / samples)

@@ -11,7 +11,7 @@ from actlab.network import expand
 from actlab.recipes import RECIPES, Published
 from actlab.recording import Recording
 from actlab.statistics.intervals import estimate, finite
-from actlab.statistics.selection import Entry, contests_of, entries
+from actlab.statistics.selection import Entry, contests_of, entries, step_of
 from actlab.statistics.sentences import counted
 from actlab.statistics.waiting import milestone_epochs
 from actlab.study import Study
@@ -114,7 +114,7 @@ def _metric(recording: Recording, entry: Entry, value: Published) -> Row:
     columns = list(entry.columns)
     known = epoch <= recording.epochs
     own = finite(recording.metrics[value.metric][epoch, columns]) if known else np.empty(0)
-    found = estimate(own)
+    found = estimate(own, step_of(recording, value.metric))
     measured: Row = {"mean": found.mean, "ci95": found.ci95, "count": found.count, "low": None, "high": None}
     if not own.size:
         why = "all members diverged" if known else f"the run ended after epoch {recording.epochs}"

@@ -98,6 +98,27 @@ def _columns(recording: Recording, arm: Arm) -> dict[int, int]:
     }
 
 
+def mostly_diverged(entry: Entry) -> bool:
+    """Whether more than half of an entry's members diverged: the few that are left of it say nothing for it."""
+    return sum(member.diverged_epoch is not None for member in entry.members) > len(entry.members) / 2
+
+
+def step_of(recording: Recording, metric: str) -> float:
+    """The smallest difference that two values of a metric can have: 1/N of an accuracy over N samples, else 0.
+
+    0 too where the recording does not say how many samples there are.
+    """
+    part, _, what = metric.rpartition("_")
+    samples = recording.facts.get("samples", {}).get(part)
+    return 1 / samples if what == "accuracy" and samples else 0.0
+
+
+def probe_samples(recording: Recording) -> int:
+    """How many training samples the probes look at: all, where there are fewer than the study asks for."""
+    asked = recording.study.probe_samples
+    return min(asked, recording.facts.get("samples", {}).get("train", asked))
+
+
 def last(values: np.ndarray, entry: Entry) -> Floats:
     """Values of an entry's members after the last epoch: from (epochs, members, ...) to (entry members, ...).
 
@@ -108,3 +129,9 @@ def last(values: np.ndarray, entry: Entry) -> Floats:
     found = np.array(values[-1][list(entry.columns)], dtype=float)
     found[[member.diverged_epoch is not None for member in entry.members]] = np.nan
     return found
+
+
+def by_seed(recording: Recording, entry: Entry, metric: str) -> list[float]:
+    """Last values of a metric in the order of the study's seeds, NaN for a seed without a member."""
+    values = dict(zip((member.seed for member in entry.members), last(recording.metrics[metric], entry), strict=True))
+    return [values.get(seed, float("nan")) for seed in recording.study.seeds]
