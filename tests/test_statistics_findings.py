@@ -206,9 +206,12 @@ def test_no_convolution_no_such_finding(tmp_path):
 # What is not learnt.
 
 
-def stubborn(tmp_path, final, arrays=None, **settings):
+def stubborn(tmp_path, final, arrays=None, accuracy=0.5, **settings):
     made_up = study(activations=("sigmoid", "tanh"), seeds=4, **settings)
-    metrics = {"train_loss": lambda m: final[m.seed] if m.activation == "sigmoid" else 0.1}
+    metrics = {
+        "train_loss": lambda m: final[m.seed] if m.activation == "sigmoid" else 0.1,
+        "train_accuracy": lambda m: accuracy if m.activation == "sigmoid" else 0.9,
+    }
     return record(tmp_path / "run", made_up, metrics=metrics, arrays=arrays)
 
 
@@ -249,6 +252,26 @@ def test_a_penalty_that_rises_is_not_what_is_learnt(tmp_path):
     assert finding["evidence"]["penalty"] == {"first": pytest.approx(0.1), "last": pytest.approx(0.5)}
 
 
+@pytest.mark.parametrize(("accuracy", "found"), [(0.5, True), (0.52, True), (0.53, False), (0.98, False)])
+def test_a_loss_of_guessing_is_no_guessing_where_the_accuracy_is_high(tmp_path, accuracy, found):
+    """Two classes of 100 samples: a twentieth of the way from one half to all right is 0.525."""
+    recording = stubborn(tmp_path, [0.70] * 4, accuracy=accuracy)
+    assert bool(found_in(recording, "learns_nothing")) is found
+
+
+def test_what_mostly_diverged_tells_nothing_of_its_gradient_at_the_end(tmp_path):
+    """Untrained all seeds are there; after the last epoch one of four is, with hardly any gradient left."""
+    made_up = study(network=DEEP, activations=("relu",), seeds=4)
+    arrays = gradients(made_up, [0.5, 2, 8], [0.1, 1, 2])
+    arrays["activation_gradient_norm"][-1, :, 0] = 1e-20
+    diverged = {("relu", 0.05, seed): (3, "lost") for seed in range(3)}
+    few = record(tmp_path / "few", made_up, facts=LAYERS, arrays=arrays, diverged=diverged)
+    assert not found_in(few, "vanishing_gradient")
+    arrays = gradients(made_up, [0.5, 2, 8], [0.1, 1, 2])
+    arrays["activation_gradient_norm"][-1, :, 0] = 1e-20
+    assert found_in(record(tmp_path / "all", made_up, facts=LAYERS, arrays=arrays), "vanishing_gradient")
+
+
 def test_what_had_been_learnt_and_comes_apart_is_told_as_such(tmp_path):
     """Nine epochs: three members fall to 0.2, 0.3 and 0.4 and then rise, or have no loss any more; one stays low."""
     curves = [
@@ -277,7 +300,8 @@ def test_frequencies_of_classes_are_the_measure(tmp_path):
     """With one class in twenty, guessing the frequencies reaches 0.1985 and 0.3 is nothing learnt."""
     made_up = study(activations=("sigmoid",), seeds=2)
     facts = {"class_counts": [95, 5]}
-    recording = record(tmp_path / "run", made_up, metrics={"train_loss": 0.3}, facts=facts)
+    metrics = {"train_loss": 0.3, "train_accuracy": 0.95}
+    recording = record(tmp_path / "run", made_up, metrics=metrics, facts=facts)
     (finding,) = found_in(recording, "learns_nothing")
     assert finding["evidence"]["cross_entropy"]["class_frequencies"] == pytest.approx(0.198515, rel=1e-4)
     assert "gradient" not in finding["evidence"]
@@ -292,24 +316,29 @@ def test_where_all_diverged_nothing_is_found(tmp_path):
 # Likeness.
 
 
-def comparison(a, b, difference, ci95, metric="test_accuracy"):
-    return {"a": a, "b": b, "metric": metric, "difference": difference, "ci95": ci95, "pairs": 3, "p_holm": 1.0}
+def comparison(a, b, difference, ci95, metric="test_accuracy", p_holm=1.0):
+    return {"a": a, "b": b, "metric": metric, "difference": difference, "ci95": ci95, "pairs": 12, "p_holm": p_holm}
 
 
-def test_pairs_within_the_noise_and_apart_are_told_with_their_intervals():
+def test_the_corrected_test_tells_pairs_apart_and_not_their_intervals():
+    """Among many pairs, the interval of some keeps clear of zero by luck: here that of elu and relu."""
     rows = [
-        comparison("elu", "relu", 0.002, (-0.001, 0.004)),
-        comparison("elu", "sigmoid", 0.6, (0.55, 0.65)),
-        comparison("relu", "sigmoid", 0.598, (0.5, 0.7)),
+        comparison("elu", "relu", 0.002, (0.001, 0.003)),
+        comparison("elu", "sigmoid", 0.6, (0.55, 0.65), p_holm=0.002),
+        comparison("relu", "sigmoid", 0.598, (0.5, 0.7), p_holm=0.049),
         comparison("elu", "relu", 9.0, (8.0, 10.0), "test_loss"),
     ]
     finding = within_noise(rows, ["elu", "relu", "sigmoid"])
     assert finding["sentence"] == (
-        "Paired differences in test accuracy with 95 % intervals, in points, within the noise of 3 seeds: "
-        "elu − relu +0.20 (−0.10 to +0.40); apart: relu − sigmoid +59.80 (+50.00 to +70.00) and "
-        "elu − sigmoid +60.00 (+55.00 to +65.00)."
+        "Paired differences in test accuracy, in points (Wilcoxon's test, Holm's correction over 3 pairs), not told "
+        "apart by 12 seeds: elu − relu +0.20; told apart: relu − sigmoid +59.80 and elu − sigmoid +60.00."
     )
     assert [row["within_noise"] for row in finding["evidence"]["pairs"]] == [True, False, False]
+
+
+def test_where_no_test_can_succeed_nothing_is_said_of_pairs():
+    rows = [comparison("elu", "relu", 0.2, (0.1, 0.3)) | {"pairs": 5}]
+    assert within_noise(rows, ["elu", "relu"]) is None
 
 
 def test_of_many_activations_the_rectifiers_are_compared():
@@ -414,7 +443,7 @@ def test_nothing_is_found_before_an_epoch_was_trained(tmp_path):
 
 
 def test_findings_survive_json_and_warnings_come_first(tmp_path):
-    made_up = study(network=DEEP, activations=("sigmoid", "relu"), seeds=3)
+    made_up = study(network=DEEP, activations=("sigmoid", "relu"), seeds=6)
     arrays = gradients(made_up, [0.001, 0.8, 4], [0.02, 0.2, 1])
     summary = summarise(record(tmp_path / "run", made_up, facts=LAYERS, arrays=arrays))
     assert json.loads(json.dumps(summary["findings"], allow_nan=False)) == summary["findings"]

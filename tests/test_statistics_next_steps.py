@@ -6,9 +6,11 @@ import shlex
 
 import numpy as np
 import pytest
-from tests.synthetic_recording import record, study
+from tests.synthetic_recording import record, record_contests, study
 
 from actlab.statistics import summarise
+from actlab.statistics.best import ALPHA, chances_of_best
+from actlab.statistics.next_steps import _seeds_wanted
 from actlab.study import from_toml
 
 
@@ -60,7 +62,7 @@ def test_a_difference_that_cannot_be_told_asks_for_seeds(tmp_path):
     found = steps(record(tmp_path / "run", study(activations=("relu", "tanh")), metrics={"test_accuracy": accuracy}))
     (wanted,) = [command for command in found if command.startswith("--seeds")]
     assert int(wanted.split()[1]) > 10
-    assert "differ by 0.2 points" in found[wanted]
+    assert "relu is 0.2 points ahead of tanh, which 10 seeds cannot tell from none" in found[wanted]
 
 
 def test_a_difference_that_can_be_told_asks_for_none(tmp_path):
@@ -74,10 +76,80 @@ def test_a_difference_that_can_be_told_asks_for_none(tmp_path):
 
 def test_vanished_gradients_and_dead_units(tmp_path):
     norms = np.tile(np.float32([1e-4, 1.0]), (9, 30, 1))
-    dead = np.full((9, 30, 1), 0.5, np.float32)
+    dead = np.full((9, 30, 1), 0.6, np.float32)
     found = steps(record(tmp_path / "run", arrays={"weight_gradient_norm": norms, "dead_share": dead}))
     assert "less than 1% of the last layer's gradient" in found["--init critical"]
     assert any(command.startswith("--activations ") and command.endswith("leaky_relu,silu") for command in found)
+
+
+def test_one_rectifier_in_ten_that_is_dead_is_healthy(tmp_path):
+    recording = record(tmp_path / "run", arrays={"dead_share": np.full((9, 30, 1), 0.12, np.float32)})
+    assert not [command for command in steps(recording) if "--activations" in command]
+
+
+def test_nothing_is_advised_that_the_study_has_already(tmp_path):
+    names = ("relu", "leaky_relu", "silu")
+    dead = np.full((9, 30, 1), 0.6, np.float32)
+    recording = record(tmp_path / "run", study(activations=names), arrays={"dead_share": dead})
+    assert not [command for command in steps(recording) if "--activations" in command]
+    some = record(tmp_path / "some", study(activations=names[:2]), arrays={"dead_share": dead[:, :20].copy()})
+    (command,) = [command for command in steps(some) if "--activations" in command]
+    assert command == "--activations relu,leaky_relu,silu"
+    assert "128 probe samples" in steps(some)[command]
+
+
+def test_smaller_rates_than_all_that_were_tried(tmp_path):
+    diverged = {("tanh", 0.1, 0): (3, "lost")}
+    recording = record_contests(tmp_path / "run", diverged=diverged)
+    (command,) = [command for command in steps(recording) if "--learning-rates" in command]
+    assert command == "--learning-rates 0.005,0.05"
+
+
+def test_where_smaller_rates_are_looked_for_no_other_search_is_advised(tmp_path):
+    recording = record(tmp_path / "run", diverged={("tanh", 0.05, 0): (3, "lost")})
+    assert [command for command in steps(recording) if "--learning-rates" in command] == ["--learning-rates 0.005,0.05"]
+
+
+def test_longer_for_some_and_shorter_for_others_is_one_step(tmp_path):
+    recording = record(tmp_path / "run", study(activations=("relu", "tanh"), seeds=2))
+    recording.metrics["validation_loss"][:, :2] = np.linspace(1, 0.2, 9)[:, None]
+    recording.metrics["validation_loss"][:, 2:] = np.abs(np.arange(9) - 3)[:, None] + 1.0
+    found = {command: sentence for command, sentence in steps(recording).items() if "--epochs" in command}
+    ((command, sentence),) = found.items()
+    assert command == "--epochs 16 --activations relu"
+    assert "of relu still falls at the end, that of tanh is lowest at epoch 3" in sentence
+
+
+@pytest.mark.parametrize("shape", [0.3, lambda m: np.abs(np.arange(9) - 3) + 1.0])
+def test_test_data_do_not_choose_the_number_of_epochs(tmp_path, shape):
+    recording = record(tmp_path / "run", study(validation="test"), metrics={"validation_loss": shape})
+    assert not [command for command in steps(recording) if "--epochs" in command]
+
+
+def test_a_run_that_was_stopped_is_not_told_to_train_longer(tmp_path):
+    recording = record(tmp_path / "run", last_epoch=6, complete=False, metrics={"validation_loss": 0.3})
+    assert not [command for command in steps(recording) if "--epochs" in command]
+
+
+def test_no_number_is_missing_where_the_second_best_mostly_diverged(tmp_path):
+    """Three seeds are left of tanh, others than those of relu: there is no difference to speak of."""
+    diverged = {("tanh", 0.05, seed): (3, "lost") for seed in range(2, 10)}
+    diverged |= {("relu", 0.05, seed): (3, "lost") for seed in range(2)}
+    recording = record(tmp_path / "run", study(activations=("relu", "tanh")), diverged=diverged)
+    assert not [text for text in steps(recording).values() if "nan" in text]
+    assert not [command for command in steps(recording) if "--seeds" in command]
+
+
+def test_the_seeds_advised_do_tell_such_a_difference(tmp_path):
+    """A simulation of what the sentence promises: in four of five studies the worse one is left out."""
+    effect, rivals = 0.8, 1
+    seeds = _seeds_wanted(effect, rivals)
+    generator = np.random.default_rng(0)
+    told = [
+        chances_of_best(np.stack([generator.normal(size=seeds), np.full(seeds, effect)]))[0] <= ALPHA
+        for _ in range(400)
+    ]
+    assert abs(np.mean(told) - 0.8) < 0.1
 
 
 @pytest.mark.parametrize("epochs", [-1, 0])

@@ -240,7 +240,7 @@ class TestDiverged:
         summary = summarise(record(tmp_path / "run", study(seeds=8), metrics=metrics, diverged=diverged))
         assert [row["name"] for row in summary["activations"]] == ["tanh", "sigmoid", "relu"]
         assert summary["activations"][0]["epochs_to_target"]["target"] == pytest.approx(0.95 * 0.8)
-        assert summary["headline"].startswith("tanh is best")
+        assert summary["headline"].startswith("tanh is best: test accuracy 80.0 %")
 
     def test_exactly_half_is_not(self, tmp_path):
         diverged = {("relu", 0.05, seed): (1, "loss is not finite") for seed in range(4)}
@@ -465,12 +465,13 @@ class TestSeeds:
             (
                 5,
                 2,
-                "no two-sided Wilcoxon test can reach p < 0.05 (the smallest possible p is 0.0625)",
+                "With 5 seeds no pairwise test can reach p < 0.05 (Wilcoxon, Holm's correction; the smallest possible "
+                "p is 0.0625)",
             ),
-            (5, 3, "tell activations apart, at least 7 with Holm's correction over 3 pairs."),
-            (1, 2, "With 1 seed no two-sided"),
-            (6, 3, "With 6 seeds and 3 pairs of activations"),
-            (6, 3, "(the smallest possible p is 0.0938): at least 7 seeds"),
+            (5, 3, "says nothing. They need at least 7 seeds."),
+            (1, 2, "With 1 seed no activation can be left out of those that may be the best: at least 5 are needed."),
+            (6, 3, "With 6 seeds none of the 3 pairwise tests can reach"),
+            (6, 3, "the smallest possible p is 0.0938): that a pair is not told apart says nothing."),
             (6, 2, None),
             (7, 3, None),
             (2, 1, None),
@@ -526,9 +527,8 @@ class TestStopped:
 class TestHeadline:
     def test_best_and_what_it_cannot_be_told_apart_from(self, plain):
         assert summarise(plain)["headline"] == (
-            "relu is best: test accuracy 92.5 % [91.5, 93.5], 0.8 points ahead of tanh after 8 epochs over 8 "
-            "seeds. Statistically it cannot be told apart from tanh (Wilcoxon signed-rank by seed, Holm's "
-            "correction), but from the others it can."
+            "Highest mean: relu, test accuracy 92.5 % [91.2, 93.8] after 8 epochs over 8 seeds. May be the best: relu "
+            "and tanh. Not the best (95 %): sigmoid."
         )
 
     def test_is_remade_from_the_summary_alone(self, plain):
@@ -539,23 +539,25 @@ class TestHeadline:
         finals = {"sigmoid": 0.7, "tanh": 0.8, "relu": 0.9}
         metrics = {"test_accuracy": lambda m: finals[m.activation] + 0.001 * m.seed}
         text = summarise(record(tmp_path / "run", metrics=metrics))["headline"]
-        assert "The difference from tanh and sigmoid is significant" in text
+        assert text.startswith("relu is best: test accuracy 90.5 %")
+        assert text.endswith("10.0 points ahead of tanh after 8 epochs over 10 seeds. Not the best (95 %): tanh and "
+                             "sigmoid.")  # fmt: skip
 
     def test_all_alike(self, tmp_path):
         text = summarise(record(tmp_path / "run", metrics={"test_accuracy": 0.9}))["headline"]
-        assert "level with tanh" in text
-        assert "cannot be told apart from tanh and relu" in text
+        assert text.startswith("Highest mean: sigmoid")
+        assert text.endswith("Any of the 3 may be the best.")
 
     def test_many_alike_are_counted(self, tmp_path):
         made_up = study(activations=("sigmoid", "tanh", "relu", "elu", "gelu"), seeds=10)
-        assert "from any of the other 4" in summarise(record(tmp_path / "run", made_up))["headline"]
+        assert "Any of the 5 may be the best." in summarise(record(tmp_path / "run", made_up))["headline"]
 
     def test_too_few_seeds_for_any_test_are_not_called_alike(self, tmp_path):
         finals = {"sigmoid": 0.7, "tanh": 0.8, "relu": 0.9}
         metrics = {"test_accuracy": lambda m: finals[m.activation] + 0.001 * m.seed}
-        text = summarise(record(tmp_path / "run", study(seeds=5), metrics=metrics))["headline"]
-        assert "So few seeds cannot tell any two activations apart" in text
-        assert "Statistically it cannot" not in text
+        text = summarise(record(tmp_path / "run", study(seeds=4), metrics=metrics))["headline"]
+        assert text.startswith("Highest mean: relu")
+        assert text.endswith("Which may be the best, 4 seeds cannot say: at least 5 are needed.")
 
     def test_what_mostly_diverged_is_not_called_alike(self, tmp_path):
         """Three seeds are left of relu: too few for a test, which is no merit."""
@@ -565,10 +567,7 @@ class TestHeadline:
         text = summarise(record(tmp_path / "run", study(seeds=10), metrics=metrics, diverged=diverged))["headline"]
         assert text.startswith("tanh is best: test accuracy 80.9 %")
         assert "10.0 points ahead of sigmoid" in text
-        assert text.endswith(
-            "The difference from sigmoid is significant (Wilcoxon signed-rank by seed, Holm's correction). "
-            "Not compared: relu (diverged with 7 of 10 seeds)."
-        )
+        assert text.endswith("Not the best (95 %): sigmoid. Not compared: relu (diverged with 7 of 10 seeds).")
 
     def test_single_activation(self, tmp_path):
         summary = summarise(record(tmp_path / "run", study(activations=("relu",), seeds=4)))

@@ -1,5 +1,6 @@
 """What a recording says: estimates with intervals, paired comparisons, and the summary of it all."""
 
+from actlab.statistics.best import chances_of_best
 from actlab.statistics.comparisons import (
     Comparison,
     compare,
@@ -8,7 +9,7 @@ from actlab.statistics.comparisons import (
     signed_rank_p,
     signed_ranks,
 )
-from actlab.statistics.intervals import Estimate, estimate, mean_interval
+from actlab.statistics.intervals import Estimate, estimate, mean_interval, unseen_share
 from actlab.statistics.published import compare_published, verdict
 from actlab.statistics.selection import Entry, entries, last
 from actlab.statistics.sentences import headline
@@ -20,6 +21,7 @@ __all__ = [
     "Entry",
     "Estimate",
     "Waiting",
+    "chances_of_best",
     "compare",
     "compare_published",
     "entries",
@@ -36,6 +38,7 @@ __all__ = [
     "signed_rank_p",
     "signed_ranks",
     "summarise",
+    "unseen_share",
     "verdict",
     "waiting",
 ]

@@ -13,13 +13,15 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from actlab.recording import Recording
 from actlab.statistics.collapse import collapse
+from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
 from actlab.statistics.gradients import Passage, gradient_sizes, passages, typical_norm
 from actlab.statistics.intervals import Floats, mean, median
 from actlab.statistics.milestones import races
-from actlab.statistics.selection import Entry, last
+from actlab.statistics.selection import Entry, last, mostly_diverged
 from actlab.statistics.sentences import counted, listed
 
 Finding = dict[str, Any]
@@ -31,6 +33,9 @@ VANISHED = 0.01
 # A cross-entropy that stays above this share of what the class frequencies alone give is no learning: batch noise and
 # rounding move it by less than a fiftieth.
 UNLEARNT = 0.98
+# Of the way from the share of the largest class to everything right: what a network gets by chance, even untrained, is
+# below a twentieth of it.
+GUESSED = 0.05
 # Up to so many activations all pairs are looked at for likeness; of more, those that several sources compare.
 FEW = 5
 RECTIFIERS = ("relu", "leaky_relu", "elu")
@@ -92,7 +97,8 @@ def linear_depth(recording: Recording, entry: Entry) -> Finding | None:
 
 def vanishing_gradient(recording: Recording, entry: Entry) -> Finding | None:
     """Whether the first place of the function gets less than 1 % of the gradient that the last one gets."""
-    epochs = (0, recording.epochs)
+    # After most members diverged, those that are left are no typical ones; untrained all are there.
+    epochs = (0,) if mostly_diverged(entry) else (0, recording.epochs)
     tables = {epoch: passages(recording, entry, epoch) for epoch in epochs}
     shares = {epoch: table[-1].share for epoch, table in tables.items() if len(table) > 1}
     if not any(share < VANISHED for share in shares.values()):
@@ -133,16 +139,18 @@ def _percent(share: float) -> str:
 
 
 def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry]) -> Finding | None:
-    """Whether the cross-entropy stays at what the class frequencies alone give, and whether a penalty falls meanwhile.
+    """Whether nothing is learnt, in cross-entropy and in accuracy, and whether a penalty falls meanwhile.
 
-    Found where that is so, at every epoch, of more than half of the members that did not diverge.
+    Found where more than half of the members that did not diverge have a cross-entropy that stays, at every epoch, at
+    what the class frequencies alone give, and an accuracy that ends at the share of the largest class. A loss alone is
+    not enough: confident mistakes on a few samples can outweigh all that was learnt about the others.
     """
     known = _of_class_frequencies(recording)
     final = last(recording.metrics["train_loss"], entry)
     alive = np.isfinite(final)
     if not alive.any() or known is None:
         return None
-    stuck = _best_losses(recording, entry)[alive] >= UNLEARNT * known
+    stuck = ((_best_losses(recording, entry) >= UNLEARNT * known) & _names_the_majority(recording, entry))[alive]
     if stuck.mean() <= 0.5:
         return None
     columns = np.array(entry.columns)[alive]
@@ -163,7 +171,8 @@ def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry
     sentence = (
         f"{entry.activation} {what}: with {int(stuck.sum())} of {counted(len(stuck), 'seed')} the training "
         f"cross-entropy stays above {100 * UNLEARNT:.0f} % of what the frequencies of the classes alone give "
-        f"({known:.4g}): its mean is {start:.4g} untrained and {end:.4g} after epoch {recording.epochs}{fall}.{words}"
+        f"({known:.4g}), and the training accuracy ends at the share of the largest class: the mean cross-entropy is "
+        f"{start:.4g} untrained and {end:.4g} after epoch {recording.epochs}{fall}.{words}"
     )
     code = "only_regulariser" if falls else "learns_nothing"
     layer = recording.weight_layers[0] if gradient else None
@@ -215,6 +224,13 @@ def _best_losses(recording: Recording, entry: Entry) -> Floats:
     return np.where(np.isfinite(losses), losses, np.inf).min(axis=0)
 
 
+def _names_the_majority(recording: Recording, entry: Entry) -> NDArray[np.bool_]:
+    """Whether each member ends with hardly more training samples right than always naming the largest class gets."""
+    counts = np.array(recording.facts["class_counts"], dtype=float)
+    share = counts.max() / counts.sum()
+    return last(recording.metrics["train_accuracy"], entry) < share + GUESSED * (1 - share)
+
+
 def _ends(curves: Floats | None, columns: Any) -> tuple[float, float] | None:
     """Means over some members untrained and at the end; None without curves (epochs, members)."""
     return None if curves is None else (mean(curves[0, columns]), mean(curves[-1, columns]))
@@ -257,39 +273,40 @@ def first_convolution(recording: Recording, entered: Sequence[Entry]) -> Finding
 
 
 def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]) -> Finding | None:
-    """Which pairs of activations differ in test accuracy by no more than the noise of the seeds, with intervals.
+    """Which pairs of activations are told apart in test accuracy by the corrected test, and which are not.
 
-    Of all pairs of a few activations, else of the rectifiers. A pair is within the noise if the 95 % interval of its
-    paired difference holds zero.
+    Of all pairs of a few activations, else of the rectifiers. The test is Wilcoxon's with Holm's correction over all
+    pairs of the study; where so few seeds leave it no chance to tell any pair apart, there is nothing to say. The
+    intervals of the evidence are those of each pair by itself: among many some keep clear of zero by luck.
     """
+    compared = [row for row in comparisons if row["metric"] == "test_accuracy"]
     names = list(ranked) if len(ranked) <= FEW else [name for name in ranked if name in RECTIFIERS]
     wanted = set(combinations(names, 2))
     rows = [
-        {key: row[key] for key in ("a", "b", "difference", "ci95", "pairs")}
-        for row in comparisons
-        if row["metric"] == "test_accuracy" and (row["a"], row["b"]) in wanted and row["ci95"] is not None
+        {key: row[key] for key in ("a", "b", "difference", "ci95", "pairs", "p_holm")}
+        for row in compared
+        if (row["a"], row["b"]) in wanted and row["ci95"] is not None
     ]
-    if not rows:
+    if not rows or smallest_p(max(row["pairs"] for row in rows), len(compared)) >= SIGNIFICANT:
         return None
-    rows = [row | {"within_noise": row["ci95"][0] <= 0 <= row["ci95"][1]} for row in rows]
+    rows = [row | {"within_noise": not row["p_holm"] < SIGNIFICANT} for row in rows]
     # Those that sources compare first, then the closest: that others are far apart needs no telling.
     rows.sort(key=lambda row: (not {row["a"], row["b"]} <= set(RECTIFIERS), abs(row["difference"])))
     alike = [row for row in rows if row["within_noise"]]
     apart = [row for row in rows if not row["within_noise"]]
     seeds = counted(max(row["pairs"] for row in rows), "seed")
-    parts = [f"within the noise of {seeds}: {_pairs(alike)}"] if alike else []
-    parts += [f"apart: {_pairs(apart)}"] if apart else []
-    sentence = f"Paired differences in test accuracy with 95 % intervals, in points, {'; '.join(parts)}."
+    parts = [f"not told apart by {seeds}: {_pairs(alike)}"] if alike else []
+    parts += [f"told apart: {_pairs(apart)}"] if apart else []
+    sentence = (
+        "Paired differences in test accuracy, in points (Wilcoxon's test, Holm's correction over "
+        f"{counted(len(compared), 'pair')}), {'; '.join(parts)}."
+    )
     return _finding("within_noise", "info", sentence, {"pairs": rows})
 
 
 def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The first pairs with their differences and intervals in words, and how many more there are."""
-    told = [
-        f"{row['a']} − {row['b']} {100 * row['difference']:+.2f} "
-        f"({100 * row['ci95'][0]:+.2f} to {100 * row['ci95'][1]:+.2f})".replace("-", "−")
-        for row in rows[:PAIRS_TOLD]
-    ]
+    """The first pairs with their differences in words, and how many more there are."""
+    told = [f"{row['a']} − {row['b']} {100 * row['difference']:+.2f}".replace("-", "−") for row in rows[:PAIRS_TOLD]]
     more = len(rows) - len(told)
     return listed(told) if not more else f"{', '.join(told)} and {counted(more, 'pair')} more"
 

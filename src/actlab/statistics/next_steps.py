@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from actlab.own_network import OwnNetwork
 from actlab.recording import Recording
-from actlab.statistics.comparisons import SIGNIFICANT, pairs_needed
-from actlab.statistics.selection import Entry
+from actlab.statistics.best import ALPHA, FEWEST_SEEDS
+from actlab.statistics.comparisons import paired_differences
+from actlab.statistics.selection import Entry, by_seed, mostly_diverged, probe_samples, step_of
 from actlab.statistics.sentences import counted, listed
 
 # The last share of the epochs, in which a loss that still falls by so much says that training was too short; and how
@@ -19,35 +21,41 @@ FALLING = 0.02
 RISING = 0.05
 # A first layer that gets less than this share of the last one's gradient hardly learns.
 VANISHED = 0.01
-DEAD = 0.1
+# Healthy networks of rectifiers have a tenth of their units dead, and learn as well; Amazon SageMaker Debugger's rule
+# DeadRelu speaks from half of them on.
+DEAD = 0.5
+# Nowhere flat, to try in the place of what is.
+NOWHERE_FLAT = ("leaky_relu", "silu")
 MOST_SEEDS = 100
+# How often the seeds that are advised would tell a difference as large as the one seen.
+POWER = 0.8
 
 
 def next_steps(
-    recording: Recording,
-    ranked: Sequence[Entry],
-    rows: Sequence[Mapping[str, Any]],
-    comparisons: Sequence[Mapping[str, Any]],
+    recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, str]]:
     """Steps, each a `sentence` that says why and the `command` that takes it.
 
-    Commands name the study's file as it lies in the run directory, `study.toml`.
+    None of them has been taken by the study already, and no two of them want opposite things. Commands name the study's
+    file as it lies in the run directory, `study.toml`.
 
     Args:
         recording: at least one epoch; of less there is nothing to go by.
         ranked: the activations, best first.
         rows: what the summary says of each of them, in the same order.
-        comparisons: the summary's.
     """
     if recording.epochs < 1:
         return []
+    steady = [entry for entry in ranked if not mostly_diverged(entry)]
+    smaller = _smaller_rates(recording, ranked)
     found = [
-        *_diverged(recording, ranked),
-        *_longer_or_shorter(recording, ranked),
-        *_more_seeds(recording, ranked, comparisons),
-        *_rates(recording, ranked),
-        *_gradients(recording, rows),
-        *_dead(rows),
+        *smaller,
+        *_longer_or_shorter(recording, steady),
+        *_more_seeds(recording, steady, rows),
+        # Smaller rates are looked for already.
+        *([] if smaller else _rates(recording, ranked)),
+        *_gradients(recording, steady, rows),
+        *_dead(recording, steady, rows),
     ]
     return [{"sentence": sentence, "command": f"actlab compare study.toml {options}"} for sentence, options in found]
 
@@ -55,16 +63,23 @@ def next_steps(
 Step = tuple[str, str]
 
 
-def _diverged(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
+def _smaller_rates(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
+    """Where networks diverged: a rate below all that were tried."""
     names = [e.activation for e in ranked if any(member.diverged_epoch is not None for member in e.members)]
     if not names:
         return []
-    rate = min(entry.learning_rate for entry in ranked)
-    return [(f"Networks with {listed(names)} diverged: smaller steps.", f"--learning-rates {rate / 10:g},{rate:g}")]
+    tried = [*(recording.study.learning_rates or ()), *(entry.learning_rate for entry in ranked)]
+    lowest = min([*tried, *(row["learning_rate"] for row in recording.facts.get("tuning") or [])])
+    return [(f"Networks with {listed(names)} diverged: smaller steps.", f"--learning-rates {lowest / 10:g},{lowest:g}")]
 
 
 def _longer_or_shorter(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
-    """By the mean validation loss: who still learns at the end, and who has begun to forget."""
+    """By the mean validation loss: who still learns at the end, and who has begun to forget.
+
+    Nothing where the test data are the validation data, which must not choose, or where the run was stopped.
+    """
+    if recording.study.validation == "test" or recording.epochs < recording.study.epochs:
+        return []
     still, past = [], {}
     start = int((1 - LATE) * recording.epochs)
     for entry in ranked:
@@ -79,38 +94,61 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Entry]) -> list[St
         # One that never fell has nothing to gain from fewer epochs.
         elif curve[-1] > (1 + RISING) * curve[lowest] and curve[lowest] < (1 - FALLING) * curve[0]:
             past[entry.activation] = lowest
-    found: list[Step] = []
+    epochs = sorted(past.values())
+    when = f"epoch {epochs[0]}" if len(set(epochs)) == 1 else f"epochs {epochs[0]} to {epochs[-1]}" if epochs else ""
+    longer = f"--epochs {2 * recording.epochs}"
+    if still and past:
+        sentence = (
+            f"The validation loss of {listed(still)} still falls at the end, that of {listed(past)} is lowest at "
+            f"{when} and rises after that: no one number of epochs suits all. Train {listed(still)} longer."
+        )
+        return [(sentence, f"{longer} --activations {','.join(still)}")]
     if still:
-        sentence = f"The validation loss of {listed(still)} still falls at the end: train longer."
-        found.append((sentence, f"--epochs {2 * recording.epochs}"))
+        return [(f"The validation loss of {listed(still)} still falls at the end: train longer.", longer)]
     if past:
-        epochs = sorted(past.values())
-        when = f"epoch {epochs[0]}" if epochs[0] == epochs[-1] else f"epochs {epochs[0]} to {epochs[-1]}"
         sentence = f"The validation loss of {listed(past)} is lowest at {when} and rises after that: train less."
-        found.append((sentence, f"--epochs {max(epochs)}"))
-    return found
+        return [(sentence, f"--epochs {epochs[-1]}")]
+    return []
 
 
-def _more_seeds(recording: Recording, ranked: Sequence[Entry], comparisons: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """Enough seeds to tell the first two apart, if there is a difference as large as it looks."""
-    if len(ranked) < 2:
+def _more_seeds(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+    """Enough seeds to leave the second out of those that may be the best, if it is as far behind as it looks."""
+    held = {row["name"] for row in rows if (row["best_p"] or 0) > ALPHA}
+    open_ones = [entry for entry in ranked if entry.activation in held]
+    if len(open_ones) < 2:
         return []
-    first, second = ranked[0].activation, ranked[1].activation
-    row = next((c for c in comparisons if c["metric"] == "test_accuracy" and {c["a"], c["b"]} == {first, second}), None)
-    if row is None or not row["difference"] or (row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT):
+    first, second = open_ones[:2]
+    step = step_of(recording, "test_accuracy")
+    accuracies = (by_seed(recording, entry, "test_accuracy") for entry in (first, second))
+    differences, resolution = paired_differences(*accuracies)
+    seeds = len(differences)
+    # What is less than one test sample, no number of seeds makes matter.
+    if seeds < 2 or differences.mean() <= max(resolution, step):
         return []
-    seeds, tests = len(recording.study.seeds), sum(c["metric"] == "test_accuracy" for c in comparisons)
-    # The interval of a mean difference shrinks with the root of the number of seeds.
-    low, high = row["ci95"] or (None, None)
-    wanted = pairs_needed(tests)
-    if low is not None and high is not None:
-        wanted = max(wanted, int(np.ceil(seeds * ((high - low) / (2 * abs(row["difference"]))) ** 2)))
-    difference = f"{first} and {second} differ by {100 * abs(row['difference']):.2g} points"
-    if wanted > MOST_SEEDS:
+    deviation = max(float(differences.std(ddof=1)), step / np.sqrt(6))
+    effect = float(differences.mean()) / deviation if deviation else np.inf
+    wanted = _seeds_wanted(effect, len(rows) - 1)
+    if not seeds < wanted <= MOST_SEEDS:
         return []
-    wanted = max(wanted, seeds + 1)
-    sentence = f"{difference}, which {counted(seeds, 'seed')} cannot tell from none: some {wanted} might."
+    sentence = (
+        f"{first.activation} is {100 * differences.mean():.2g} points ahead of {second.activation}, which "
+        f"{counted(seeds, 'seed')} cannot tell from none. If it is truly as far ahead, some {wanted} seeds show it in "
+        f"{POWER:.0%} of such studies."
+    )
     return [(sentence, f"--seeds {wanted}")]
+
+
+def _seeds_wanted(effect: float, rivals: int) -> int:
+    """Seeds that tell a difference of `effect` standard deviations from none, among so many rivals, in POWER of cases.
+
+    By the normal distribution, one-sided, with Bonferroni's correction.
+
+    >>> _seeds_wanted(1.0, 1)
+    7
+    """
+    from scipy.stats import norm
+
+    return max(FEWEST_SEEDS, int(np.ceil(((norm.ppf(1 - ALPHA / rivals) + norm.ppf(POWER)) / effect) ** 2)))
 
 
 def _rates(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
@@ -121,17 +159,32 @@ def _rates(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
     return [(sentence, "--learning-rates auto")]
 
 
-def _gradients(recording: Recording, rows: Sequence[Mapping[str, Any]]) -> list[Step]:
-    names = [row["name"] for row in rows if 0 < (row["gradient_ratio"] or 0) < VANISHED]
-    if not names or recording.study.init != "stated":
+def _gradients(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+    if recording.study.init != "stated" or isinstance(recording.study.network, OwnNetwork):
+        return []
+    steady = {entry.activation for entry in ranked}
+    names = [
+        row["name"]
+        for row in rows
+        if row["name"] in steady
+        and 0 < (row["gradient_ratio"] or 0) < VANISHED
+        # Without a critical point its weights would stay as they are.
+        and recording.functions.get(row["name"], {}).get("facts", {"critical": True}).get("critical") is not None
+    ]
+    if not names:
         return []
     sentence = f"With {listed(names)} less than {VANISHED:.0%} of the last layer's gradient reaches the first one"
     return [(f"{sentence}: start from weights that carry it.", "--init critical")]
 
 
-def _dead(rows: Sequence[Mapping[str, Any]]) -> list[Step]:
-    names = [row["name"] for row in rows if (row["dead_share"] or 0) > DEAD]
-    if not names:
+def _dead(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+    steady = {entry.activation for entry in ranked}
+    names = [row["name"] for row in rows if row["name"] in steady and (row["dead_share"] or 0) > DEAD]
+    new = [name for name in NOWHERE_FLAT if name not in recording.study.activations]
+    if not names or not new:
         return []
-    sentence = f"More than {DEAD:.0%} of the units of {listed(names)} say nothing: try functions that are nowhere flat."
-    return [(sentence, f"--activations {','.join([*names, 'leaky_relu', 'silu'])}")]
+    sentence = (
+        f"More than {DEAD:.0%} of the units of {listed(names)} are flat for all of the "
+        f"{probe_samples(recording)} probe samples: try functions that are nowhere flat."
+    )
+    return [(sentence, f"--activations {','.join([*names, *new])}")]

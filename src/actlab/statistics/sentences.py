@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from actlab.recording import Recording
+from actlab.statistics.best import FEWEST_SEEDS
 from actlab.statistics.comparisons import SIGNIFICANT, pairs_needed, smallest_p
 from actlab.statistics.selection import Entry
+
+# Names that a sentence lists before it counts.
+MOST_NAMED = 8
 
 
 def counted(number: int, noun: str) -> str:
@@ -54,19 +58,34 @@ def notes(recording: Recording, contests: Mapping[str, Sequence[Entry]], target:
         found += _rates(recording)
         for name, entries in contests.items():
             found += _edges(entries, where[name])
-        found += [*_without(recording), *_too_few_seeds(recording)]
+        found += [*_without(recording), *_too_few_seeds(recording), *_meaning_of_best(recording)]
     if target is not None:
-        found.append(
-            "Epochs to target: the median first epoch with a validation accuracy of at least "
-            f"{100 * target:.1f} %, which is 95 % of the highest mean validation accuracy that an activation "
-            "has at the last epoch."
-        )
+        found.append(_meaning_of_target(recording, target))
     if recording.study.milestones and recording.epochs >= 0:
         found.append(
             "Milestones: the median first epoch and the share of seeds that get there; a seed that never does "
             "counts as later than any other, and a start at the milestone only if it is never lost."
         )
     return found
+
+
+def _meaning_of_best(recording: Recording) -> list[str]:
+    if len(recording.study.activations) < 2 or len(recording.study.seeds) < FEWEST_SEEDS:
+        return []
+    return [
+        "May be the best: all that are not told from a better one, at 95 %, by flipping the signs of whole seeds; of "
+        "several that are equally good one may be left out. It is said of the mean over seeds on these test samples."
+    ]
+
+
+def _meaning_of_target(recording: Recording, target: float) -> str:
+    told = (
+        f"Epochs to target: the median first epoch with a validation accuracy of at least {100 * target:.1f} %, which "
+        "is 95 % of the highest mean validation accuracy that an activation has at the last epoch"
+    )
+    if recording.study.validation == "test":
+        return f"{told}; the validation data of this study are its test data."
+    return f"{told}."
 
 
 def _stopped(recording: Recording) -> list[str]:
@@ -143,25 +162,26 @@ def _edges(entries: Sequence[Entry], where: str) -> list[str]:
 def _too_few_seeds(recording: Recording) -> list[str]:
     seeds, activations = len(recording.study.seeds), len(recording.study.activations)
     tests = activations * (activations - 1) // 2
-    if not tests or smallest_p(seeds, tests) < SIGNIFICANT:
+    if not tests:
         return []
-    needed, p = pairs_needed(tests), smallest_p(seeds)
-    if p >= SIGNIFICANT:
-        correction = f" with Holm's correction over {tests} pairs" if tests > 1 else ""
-        return [
-            f"With {counted(seeds, 'seed')} no two-sided Wilcoxon test can reach p < {SIGNIFICANT} (the "
-            f"smallest possible p is {p:g}): more seeds are needed to tell activations apart, at least "
-            f"{needed}{correction}."
-        ]
-    return [
-        f"With {counted(seeds, 'seed')} and {tests} pairs of activations no two-sided Wilcoxon test can "
-        f"reach p < {SIGNIFICANT} after Holm's correction (the smallest possible p is "
-        f"{smallest_p(seeds, tests):.3g}): at least {needed} seeds are needed to tell activations apart."
-    ]
+    found = []
+    if seeds < FEWEST_SEEDS:
+        found.append(
+            f"With {counted(seeds, 'seed')} no activation can be left out of those that may be the best: at least "
+            f"{FEWEST_SEEDS} are needed."
+        )
+    if (p := smallest_p(seeds, tests)) >= SIGNIFICANT:
+        pairs = f"none of the {tests} pairwise tests" if tests > 1 else "no pairwise test"
+        found.append(
+            f"With {counted(seeds, 'seed')} {pairs} can reach p < {SIGNIFICANT} (Wilcoxon, Holm's correction; the "
+            f"smallest possible p is {p:.3g}): that a pair is not told apart says nothing. They need at least "
+            f"{pairs_needed(tests)} seeds."
+        )
+    return found
 
 
 def headline(summary: Mapping[str, Any]) -> str:
-    """Which activation is best, by how much, and which cannot be told apart from it.
+    """Which activations may be the best, and which are not; that one is best only where no other may be.
 
     Args:
         summary: what `summarise` returns, or what `summary.json` holds.
@@ -172,17 +192,48 @@ def headline(summary: Mapping[str, Any]) -> str:
         return "Nothing was recorded."
     if not ranked:
         return f"No result: all members of {listed(a['name'] for a in entered)} diverged."
-    best, *others = ranked
-    # What mostly diverged is not compared: the few that are left of it say nothing for it.
-    broken = [other for other in entered if other is not best and other["diverged"] > other["members"] / 2]
-    others = [other for other in others if other not in broken]
-    sentence = f"{best['name']} reaches a test accuracy of {_accuracy(best)}"
-    if others:
-        sentence = f"{best['name']} is best: test accuracy {_accuracy(best)}, {_lead(best, others[0])}"
-    said = [f"{sentence} {_basis(summary, best)}.", *_told_apart(summary, best, others)]
-    if broken:
+    best, *others = [a for a in ranked if a["name"] not in summary["not_compared"]] or ranked
+    basis = _basis(summary, best)
+    if not others:
+        said = [f"{best['name']} reaches a test accuracy of {_accuracy(best)} {basis}."]
+    elif summary["best_set"] == [best["name"]]:
+        lead = f"{_points(best, others[0])} points ahead of {others[0]['name']}"
+        said = [f"{best['name']} is best: test accuracy {_accuracy(best)}, {lead} {basis}.", *_best(summary)]
+    else:
+        said = [f"Highest mean: {best['name']}, test accuracy {_accuracy(best)} {basis}.", *_best(summary)]
+    # The few that are left of what mostly diverged say nothing for it.
+    if broken := [other for other in entered if other is not best and other["diverged"] > other["members"] / 2]:
         said.append(f"Not compared: {listed(map(_broken, broken))}.")
     return " ".join(said)
+
+
+def _best(summary: Mapping[str, Any]) -> list[str]:
+    """Which activations may be the best, which are not, and over which seeds that is said."""
+    held, out, seeds = summary["best_set"], summary["not_best"], summary["best_seeds"]
+    if not seeds and not held:
+        return ["No seed trained with all of them: they cannot be compared."]
+    wanted = max(row["members"] for row in summary["activations"])
+    over = f" over the {counted(seeds, 'seed')} that trained with all of them" if seeds < wanted else ""
+    if not held:
+        return []
+    if seeds < FEWEST_SEEDS:
+        return [f"Which may be the best, {counted(seeds, 'seed')} cannot say: at least {FEWEST_SEEDS} are needed."]
+    if not out:
+        return [f"Any of the {len(held)} may be the best{over}."]
+    if len(held) == 1:
+        return [f"Not the best (95 %{over}): {_named(out)}."]
+    return [f"May be the best{over}: {_named(held)}. Not the best (95 %): {_named(out)}."]
+
+
+def _named(names: Sequence[str]) -> str:
+    """The names as a list; of many the first, and how many more.
+
+    >>> _named(["relu", "tanh"]), _named(["a"] * 12)
+    ('relu and tanh', 'a, a, a, a, a, a, a and 5 others')
+    """
+    if len(names) <= MOST_NAMED:
+        return listed(names)
+    return listed([*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} others"])
 
 
 def _broken(activation: Mapping[str, Any]) -> str:
@@ -204,28 +255,6 @@ def _accuracy(activation: Mapping[str, Any]) -> str:
     return f"{100 * accuracy['mean']:.1f} %{shown}"
 
 
-def _lead(best: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+def _points(best: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     lead = 100 * (best["test_accuracy"]["mean"] - second["test_accuracy"]["mean"])
-    return f"{lead:.1f} points ahead of {second['name']}" if lead >= 0.05 else f"level with {second['name']}"
-
-
-def _told_apart(summary: Mapping[str, Any], best: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The sentence about what is statistically indistinguishable from the best."""
-    if not others:
-        return []
-    compared = [c for c in summary["comparisons"] if c["metric"] == "test_accuracy"]
-    if smallest_p(max(c["pairs"] for c in compared), len(compared)) >= SIGNIFICANT:
-        return ["So few seeds cannot tell any two activations apart by a test: look at the intervals."]
-    p = {c["b"]: c["p_holm"] for c in compared if c["a"] == best["name"]}
-    alike = [other["name"] for other in others if p[other["name"]] is None or p[other["name"]] >= SIGNIFICANT]
-    test = "(Wilcoxon signed-rank by seed, Holm's correction)"
-    if not alike:
-        return [f"The difference from {_all_of(others)} is significant {test}."]
-    if len(alike) == len(others):
-        return [f"Statistically it cannot be told apart from {_all_of(others)} {test}."]
-    return [f"Statistically it cannot be told apart from {listed(alike)} {test}, but from the others it can."]
-
-
-def _all_of(others: Sequence[Mapping[str, Any]]) -> str:
-    names = [other["name"] for other in others]
-    return listed(names) if len(names) < 3 else f"any of the other {len(names)}"
+    return f"{lead:.1f}" if lead >= 0.95 else f"{lead:.2g}"

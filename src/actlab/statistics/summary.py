@@ -12,12 +12,22 @@ from typing import Any
 import numpy as np
 
 from actlab.recording import Member, Recording
+from actlab.statistics.best import ALPHA, chances_of_best
 from actlab.statistics.comparisons import compare, holm
 from actlab.statistics.findings import findings
 from actlab.statistics.intervals import Estimate, estimate, finite, mean, median
 from actlab.statistics.next_steps import next_steps
 from actlab.statistics.published import compare_published
-from actlab.statistics.selection import Entry, contests_of, entries, last
+from actlab.statistics.selection import (
+    Entry,
+    by_seed,
+    contests_of,
+    entries,
+    last,
+    mostly_diverged,
+    probe_samples,
+    step_of,
+)
 from actlab.statistics.sentences import headline, notes
 from actlab.statistics.waiting import first_epoch, milestone_epochs, waiting
 from actlab.study import Contest
@@ -36,14 +46,18 @@ def summarise(recording: Recording) -> dict[str, Any]:
     last epoch alone. Members that diverged are masked and counted.
 
     Returns:
-        `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `activations`, best first,
-        `comparisons` of all pairs (see `Comparison`), `findings` (see that module), `published` (see
-        `compare_published`), `throughput`, `notes`, `next_steps` and `headline`. In
-        each activation: `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by
-        `seeds`; `epochs_to_target` and `milestones` (see `Waiting`); `gradient_ratio`; `flat_share` and
-        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its
-        contests. `contest` is the name and title of the main contest; `contests` holds the others, each with
-        `name`, `title`, `activations`, `comparisons` and `headline`; `tuning` a row for each learning rate tried.
+        `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `samples` (how many each part of the
+        data has), `probe_samples` (how many training samples the probes look at), `majority` (the most frequent class
+        of the training data, and the test accuracy of always naming it), `activations`, best first, `best_set` (those
+        that may be the best), `not_best` (those told from a better one), `not_compared` (those of which most members
+        diverged), `best_seeds` (over how many seeds that is said), `comparisons` of all pairs (see `Comparison`),
+        `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
+        `headline`. `samples` and `majority` are None in recordings that do not hold them. In each activation:
+        `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
+        `chances_of_best`); `epochs_to_target` and `milestones` (see `Waiting`); `gradient_ratio`; `flat_share` and
+        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its contests.
+        `contest` is the name and title of the main contest; `contests` holds the others, each with `name`, `title`,
+        `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate tried.
     """
     main, *others = contests_of(recording)
     by_contest = {held.name: ranking(recording, entries(recording, held)) for held in (main, *others)}
@@ -51,6 +65,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
     target = accuracy_target(recording, ranked)
     comparisons = _comparisons(recording, ranked)
     rows = [_activation(recording, entry, target) for entry in ranked]
+    best = best_set(recording, ranked, rows)
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
@@ -58,7 +73,11 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "epoch": recording.epochs if recording.epochs >= 0 else None,
         "complete": recording.complete,
         "contest": {"name": main.name, "title": main.title},
+        "samples": recording.facts.get("samples"),
+        "probe_samples": probe_samples(recording),
+        "majority": _majority(recording),
         "activations": rows,
+        **best,
         "comparisons": comparisons,
         "contests": [_contest(recording, other, by_contest[other.name], target) for other in others],
         "tuning": recording.facts.get("tuning") or [],
@@ -66,7 +85,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
         "notes": notes(recording, by_contest, target),
-        "next_steps": next_steps(recording, ranked, rows, comparisons),
+        "next_steps": next_steps(recording, ranked, rows),
     }
     safe = json_safe(summary)
     for contest in safe["contests"]:
@@ -75,10 +94,12 @@ def summarise(recording: Recording) -> dict[str, Any]:
 
 
 def _contest(recording: Recording, contest: Contest, ranked: Sequence[Entry], target: float | None) -> dict[str, Any]:
+    rows = [_activation(recording, entry, target) for entry in ranked]
     return {
         "name": contest.name,
         "title": contest.title,
-        "activations": [_activation(recording, entry, target) for entry in ranked],
+        "activations": rows,
+        **best_set(recording, ranked, rows),
         "comparisons": _comparisons(recording, ranked),
     }
 
@@ -95,7 +116,7 @@ def ranking(recording: Recording, entered: Sequence[Entry]) -> tuple[Entry, ...]
         accuracy, loss = (mean(last(recording.metrics[name], entry)) for name in COMPARED)
         worst = math.isnan(accuracy)
         return (
-            worst or _mostly_diverged(entry),
+            worst or mostly_diverged(entry),
             math.inf if worst else -round(accuracy, 7),
             math.inf if worst else loss,
         )
@@ -103,16 +124,12 @@ def ranking(recording: Recording, entered: Sequence[Entry]) -> tuple[Entry, ...]
     return tuple(sorted(entered, key=place))
 
 
-def _mostly_diverged(entry: Entry) -> bool:
-    return sum(member.diverged_epoch is not None for member in entry.members) > len(entry.members) / 2
-
-
 def accuracy_target(recording: Recording, entered: Sequence[Entry]) -> float | None:
     """95 % of the highest mean validation accuracy an activation has at the last epoch; None without any.
 
     Activations that mostly diverged do not set it, unless all did.
     """
-    steady = [entry for entry in entered if not _mostly_diverged(entry)] or entered
+    steady = [entry for entry in entered if not mostly_diverged(entry)] or entered
     means = finite([mean(last(recording.metrics["validation_accuracy"], entry)) for entry in steady])
     return TARGET_SHARE * float(means.max()) if means.size else None
 
@@ -122,7 +139,10 @@ def _activation(recording: Recording, entry: Entry, target: float | None) -> dic
         "name": entry.activation,
         "members": len(entry.members),
         "diverged": sum(member.diverged_epoch is not None for member in entry.members),
-        **{name: _estimate(estimate(last(recording.metrics[name], entry))) for name in ESTIMATED},
+        **{
+            name: _estimate(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
+            for name in ESTIMATED
+        },
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],
         "learning_rate": entry.learning_rate,
@@ -138,6 +158,34 @@ def _activation(recording: Recording, entry: Entry, target: float | None) -> dic
         ],
         "milestones": _milestones(recording, entry),
     }
+
+
+def best_set(recording: Recording, ranked: Sequence[Entry], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Which activations may be the best in mean test accuracy, and which are not; enters `best_p` into their rows.
+
+    Compared are the seeds that trained with every activation, but for those of which most members diverged.
+    """
+    compared = [not mostly_diverged(entry) and bool(entry.members) for entry in ranked]
+    table = np.array([by_seed(recording, entry, "test_accuracy") for entry in ranked], dtype=float)[compared]
+    table = table[:, np.isfinite(table).all(axis=0)]
+    found = iter(chances_of_best(table, step_of(recording, "test_accuracy")).tolist())
+    for row, taken in zip(rows, compared, strict=True):
+        row["best_p"] = next(found) if taken and table.size else None
+    return {
+        "best_set": [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] > ALPHA],
+        "not_best": [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] <= ALPHA],
+        "not_compared": [row["name"] for row in rows if row["best_p"] is None],
+        "best_seeds": table.shape[1],
+    }
+
+
+def _majority(recording: Recording) -> dict[str, Any] | None:
+    """The class that is most frequent in the training data, and the test accuracy of always naming it."""
+    training, test = (recording.facts.get(name) for name in ("class_counts", "test_class_counts"))
+    if not training or not test or not sum(test):
+        return None
+    label = int(np.argmax(training))
+    return {"class": recording.facts["classes"][label], "test_accuracy": test[label] / sum(test)}
 
 
 def _estimate(found: Estimate) -> dict[str, Any]:
@@ -192,20 +240,17 @@ def _comparisons(recording: Recording, ranked: Sequence[Entry]) -> list[dict[str
     """All pairs for every metric compared; the pairs of one metric are one family for Holm's correction."""
     found = []
     for metric in COMPARED:
-        values = {entry.activation: _by_seed(recording, entry, metric) for entry in ranked}
+        values = {entry.activation: by_seed(recording, entry, metric) for entry in ranked}
+        # What is left of an activation that mostly diverged was chosen by its luck.
+        broken = {entry.activation for entry in ranked if mostly_diverged(entry)}
+        values |= {name: [math.nan] * len(values[name]) for name in broken}
         pairs = list(combinations(values, 2))
-        compared = [compare(values[a], values[b]) for a, b in pairs]
+        compared = [compare(values[a], values[b], step_of(recording, metric)) for a, b in pairs]
         corrected = holm([comparison.p for comparison in compared])
         for (a, b), comparison, p_holm in zip(pairs, compared, corrected, strict=True):
             row = {"a": a, "b": b, "metric": metric, **asdict(comparison), "p_holm": p_holm}
             found.append(row)
     return found
-
-
-def _by_seed(recording: Recording, entry: Entry, metric: str) -> list[float]:
-    """Last values in the order of the study's seeds, NaN for a seed without a member."""
-    values = dict(zip((member.seed for member in entry.members), last(recording.metrics[metric], entry), strict=True))
-    return [values.get(seed, math.nan) for seed in recording.study.seeds]
 
 
 def json_safe(value: Any) -> Any:
