@@ -225,6 +225,18 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
         "contest",
         "contests",
         "tuning",
+        "samples",
+        "probe_samples",
+        "majority",
+        "best_set",
+        "not_best",
+        "not_compared",
+        "best_seeds",
+    }
+    assert summary["samples"] == {"train": 2000, "validation": 500, "test": 500}
+    assert summary["majority"] == {"class": "negative", "test_accuracy": 0.5}
+    assert {*summary["best_set"], *summary["not_best"], *summary["not_compared"]} == {
+        entry["name"] for entry in summary["activations"]
     }
     assert (summary["schema"], summary["actlab"], summary["complete"]) == (1, version("actlab"), True)
     assert summary["study"]["seeds"] == [0, 1, 2, 3, 4, 5]

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy import stats
 from tests.synthetic_recording import record, record_contests, study
 
 from actlab.layers import Act, Dense
@@ -82,7 +83,7 @@ class TestResults:
         lines = rendered(result_table(recording, summarise(recording), gap=1), 80).splitlines()
         row = next(number for number, line in enumerate(lines) if line.startswith("leaky_relu"))
         assert lines[row].split()[:3] == ["leaky_relu", "90.05", "0.300"]
-        assert lines[row + 1].split() == ["[90.03–90.06]"]
+        assert lines[row + 1].split() == ["[90.02–90.07]"]
 
     @pytest.mark.parametrize("width", [80, 100, 120, 200])
     def test_nothing_is_cut_off(self, eight, width):
@@ -130,11 +131,32 @@ class TestResults:
         assert text.startswith(eight[1]["headline"])
         for note in eight[1]["notes"]:
             assert f"• {note}" in text
-        assert "BCa bootstrap over seeds" in text
+        assert "95 % interval of the mean over seeds (Student's t)" in text
+        assert "dead: units flat for all of the 128 probe samples (such a unit may still fire for 2.3 % of" in text
+
+    def test_the_size_of_the_test_set_and_the_share_of_its_largest_class(self, tmp_path):
+        facts = {
+            "samples": {"train": 64, "validation": 10, "test": 359},
+            "class_counts": [20, 44],
+            "test_class_counts": [100, 259],
+        }
+        recording = record(tmp_path / "run", study(seeds=3), facts=facts)
+        summary = summarise(recording)
+        text = words(rendered(leaderboard(recording, summary), 120))
+        assert "The test set has 359 samples, one weighs 0.28 points." in text
+        assert "always 'positive' 72.1" in text
+        assert "flat for all of the 64 probe samples (such a unit may still fire for 4.6 % of the data)" in text
+        assert summary["majority"] == {"class": "positive", "test_accuracy": pytest.approx(259 / 359)}
+        # All three seeds are equal: what is left is the rounding to one of 359 samples.
+        low, high = summary["activations"][0]["test_accuracy"]["ci95"]
+        assert high - low == pytest.approx(2 * stats.t.ppf(0.975, 2) / 359 / 12**0.5 / 3**0.5)
 
     def test_findings_are_told_and_warnings_marked(self, tmp_path):
-        metrics = {"train_loss": lambda m: 0.7 if m.activation == "sigmoid" else 0.1}
-        recording = record(tmp_path / "run", study(seeds=3), metrics=metrics)
+        metrics = {
+            "train_loss": lambda m: 0.7 if m.activation == "sigmoid" else 0.1,
+            "train_accuracy": lambda m: 0.5 if m.activation == "sigmoid" else 0.9,
+        }
+        recording = record(tmp_path / "run", study(seeds=8), metrics=metrics)
         summary = summarise(recording)
         text = words(rendered(leaderboard(recording, summary), 80))
         warning, *others = summary["findings"]
@@ -177,7 +199,7 @@ class TestResults:
     def test_narrow_intervals_get_a_second_decimal(self, tmp_path):
         metrics = {"test_accuracy": lambda m: 0.9 + 0.0001 * m.seed}
         recording = record(tmp_path / "run", metrics=metrics)
-        assert "90.05 [90.03–" in rendered(result_table(recording, summarise(recording)), 120)
+        assert "90.05 [90.02–" in rendered(result_table(recording, summarise(recording)), 120)
 
     @pytest.mark.parametrize("last_epoch", [-1, 0, 3])
     def test_stopped(self, tmp_path, last_epoch):

@@ -9,6 +9,7 @@ import numpy as np
 
 from actlab.recording import Recording
 from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
+from actlab.statistics.selection import probe_samples
 from actlab.views.embedding import packed
 from actlab.views.figures import (
     CURVE_POINTS,
@@ -88,6 +89,8 @@ def silence(recording: Recording, members: Mapping[str, Sequence[int]], looks: M
         ]
         axis = {"title": {"text": "per cent"}, "rangemode": "tozero"}
         layout = {"height": 280, "xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
+        if probe == "dead_share":
+            title += f" of the {probe_samples(recording)} probe samples"
         label = f"{title} over {recording.epochs} epochs, one line for each activation"
         found.append(Chart(probe.replace("_", "-"), title, label, data, layout))
     return found

@@ -75,7 +75,20 @@ def table(summary: Row, looks: Mapping[str, Look], beside: Sequence[Row] = ()) -
     ends = f"<i>{number(100 * low, '.0f')} %</i><i>{number(100 * high, '.0f')} %</i>"
     accuracy = f"<div class='strip'><span>test accuracy</span><span class='ends'>{ends}</span></div>"
     first = f'<th scope="col">activation</th><th scope="col" title="mean and 95 % interval">{accuracy}</th>'
-    return f"<table><thead><tr>{first}{heads}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    whole = f"<thead><tr>{first}{heads}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f"<table>{whole}{_majority(summary, len(columns))}</table>"
+
+
+def _majority(summary: Row, columns: int) -> str:
+    """The foot with what always naming the most frequent class scores; empty where it is not known."""
+    if not summary["majority"]:
+        return ""
+    named, accuracy = summary["majority"]["class"], number(100 * summary["majority"]["test_accuracy"], ".2f", " %")
+    hint = "what always naming the most frequent class of the training data scores"
+    return (
+        f'<tfoot><tr title="{hint}"><th scope="row">always “{escape(named)}”</th><td>{accuracy}</td>'
+        f"{'<td></td>' * columns}</tr></tfoot>"
+    )
 
 
 def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
@@ -106,7 +119,7 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
         ),
         (
             "dead",
-            "share of units that are flat for every sample",
+            f"share of units that are flat for all of the {summary['probe_samples']} probe samples",
             lambda row: _share(row["dead_share"]),
             True,
         ),

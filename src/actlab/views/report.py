@@ -18,7 +18,8 @@ from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.recording import Recording
-from actlab.statistics import summarise
+from actlab.statistics import summarise, unseen_share
+from actlab.statistics.selection import probe_samples
 from actlab.views import (
     charts,
     contests,
@@ -240,10 +241,13 @@ def _sections(
 
 def _results(summary: Mapping[str, Any], drawn: Mapping[str, Look]) -> Section:
     lead = (
-        "Best first, with 95 % intervals of the mean over seeds: where they overlap, order may be luck."
+        "By mean test accuracy, with 95 % intervals of that mean over seeds: where the headline does not tell two "
+        "apart, their order may be luck."
         if len(summary["study"]["seeds"]) > 1
-        else "Best first. One seed is one draw: only more seeds tell luck from merit."
+        else "By test accuracy. One seed is one draw: only more seeds tell luck from merit."
     )
+    if samples := (summary["samples"] or {}).get("test"):
+        lead += f" The test set has {samples:,} samples; one of them weighs {100 / samples:.2g} points."
     return Section("results", "Results", lead, contests.results(summary, drawn))
 
 
@@ -271,7 +275,8 @@ def _outcome(
         )
         lead = (
             "Seed by seed, each against the best: same first weights, same batches, another function. "
-            "An interval that keeps clear of zero speaks for a difference; p: Wilcoxon, corrected by Holm."
+            "Each interval stands for itself: among many some keep clear of zero by luck. p, of Wilcoxon's test with "
+            "Holm's correction over all pairs, tells two apart."
         )
         found.append(Section("differences", "Paired differences", lead, body, [forest]))
     return found
@@ -290,9 +295,11 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
         found.append(Section("gradients", "Gradients, layer by layer", lead, body, norms))
     silent = charts.silence(recording, members, drawn)
     if silent:
+        probed = probe_samples(recording)
         lead = (
-            "Where the slope is all but zero nothing is learnt: for some samples a unit is flat, for all of the probe "
-            "batch it is dead. Medians over the seeds, means over the layers."
+            "Where the slope is all but zero nothing is learnt: for some samples a unit is flat, for all of the "
+            f"{probed} probe samples it is called dead; such a unit may still fire for "
+            f"{100 * unseen_share(probed):.2g} % of the data. Medians over the seeds, means over the layers."
         )
         body = f"<div class='pair'>{markup.figures(silent, drawn)}</div>"
         found.append(Section("silence", "Flat and dead units", lead, body, silent))

@@ -22,16 +22,11 @@ from actlab.layers import Act
 from actlab.network import Network
 from actlab.own_network import Traced
 from actlab.recording import Recording
-from actlab.statistics import verdict
+from actlab.statistics import unseen_share, verdict
 
 ABSENT = "–"
 # Published numbers that do not agree, or cannot be compared, of which the terminal tells.
 OTHERS_TOLD = 4
-LEGEND = (
-    "[low–high]: 95 % interval of the mean (BCa bootstrap over seeds). gradient ratio: weight gradient of "
-    "the first layer over that of the last. flat: share of samples and units where |f'| is below 0.1 % of "
-    "its supremum. dead: units flat for every sample."
-)
 Summary = Mapping[str, Any]
 
 
@@ -64,7 +59,7 @@ class _Leaderboard:
                 yield Text()
                 yield table
             yield Text()
-        yield Text(LEGEND, style="dim")
+        yield Text(legend(self.summary), style="dim")
         yield Text()
         for note in self.summary["notes"]:
             yield _note(note)
@@ -85,6 +80,22 @@ class _Leaderboard:
         if whole:
             return [[table] for table in tables]
         return [[table, milestone_table(self.recording, own)] for table, own in zip(tables, summaries, strict=True)]
+
+
+def legend(summary: Summary) -> str:
+    """What the numbers of the table are over, and so how far they carry.
+
+    Args:
+        summary: what `actlab.statistics.summarise` says of a recording.
+    """
+    samples, probed = (summary["samples"] or {}).get("test"), summary["probe_samples"]
+    test = f" The test set has {samples:,} samples, one weighs {100 / samples:.2g} points." if samples else ""
+    return (
+        f"[low–high]: 95 % interval of the mean over seeds (Student's t): other samples may differ by more.{test} "
+        "gradient ratio: weight gradient of the first layer over that of the last. flat: share of samples and units "
+        f"where |f'| is below 0.1 % of its supremum. dead: units flat for all of the {probed} probe samples (such a "
+        f"unit may still fire for {100 * unseen_share(probed):.2g} % of the data)."
+    )
 
 
 def result_table(recording: Recording, summary: Summary, *, milestones: bool = True, gap: int = 2) -> Table:
@@ -111,6 +122,9 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
         cells += [f"{row['learning_rate']:g}"] if several_rates else []
         cells += _milestone_cells(row) if milestones else []
         table.add_row(*cells, style="bold" if place == 0 else "")
+    if majority := summary["majority"]:
+        named = Text(f"always {majority['class']!r}")
+        table.add_row(named, f"{100 * majority['test_accuracy']:.{decimals}f}", style="dim")
     return table
 
 
