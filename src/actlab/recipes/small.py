@@ -7,7 +7,7 @@ from actlab.recipes.description import Published, Recipe
 from actlab.study import EIGHT, SGD, Adam, Milestone, Study
 
 DIGITS = Recipe(
-    title="Real handwritten digits, 64-128-128-10, eight activations, ten seeds",
+    title="Real handwritten digits, 64-128-128-10, eight activations, twelve seeds",
     source="Data: Alpaydin & Kaynak 1998, UCI optical recognition of handwritten digits, in scikit-learn.",
     study=Study(
         name="digits",
@@ -18,7 +18,7 @@ DIGITS = Recipe(
         learning_rates=(0.001,),
         batch=32,
         epochs=40,
-        seeds=tuple(range(10)),
+        seeds=tuple(range(12)),
     ),
 )
 
