@@ -27,6 +27,7 @@ from actlab.study import Study
 from actlab.views.functions_figure import save
 from actlab.views.histories import FEW_EPOCHS
 from actlab.views.pictures import Pictures
+from actlab.views.terminal import legend
 
 RESULTS = Path(__file__).parent / "results"
 MEASURED = Path(actlab.__file__).parent / "recipes" / "measured.json"
@@ -86,6 +87,7 @@ def result_table(contest: Mapping[str, Any], milestones: Sequence[str]) -> str:
     head = [
         "activation",
         "test accuracy %",
+        "may be the best",
         "test loss",
         "training loss",
         "gradient, first : last",
@@ -95,13 +97,18 @@ def result_table(contest: Mapping[str, Any], milestones: Sequence[str]) -> str:
     rows = []
     for row in contest["activations"]:
         ratio, dead = row["gradient_ratio"], row["dead_share"]
-        cells = [row["name"], percent(row["test_accuracy"]), decimal(row["test_loss"]), decimal(row["train_loss"])]
+        best = "–" if row["best_p"] is None else "yes" if row["name"] in contest["best_set"] else "no"
+        cells = [row["name"], percent(row["test_accuracy"]), best]
+        cells += [decimal(row["test_loss"]), decimal(row["train_loss"])]
         cells += ["–" if ratio is None else f"{ratio:.3g}", "–" if dead is None else f"{100 * dead:.1f}"]
         cells += [f"{row['diverged']} of {row['members']}"]
         for waiting in row["milestones"]:
             median = "never" if waiting["median"] is None else f"{waiting['median']:g}"
             cells.append(f"{median} ({100 * waiting['reached']:.0f} %)")
         rows.append(cells)
+    if majority := contest.get("majority"):
+        named = [f"always “{majority['class']}”", f"{100 * majority['test_accuracy']:.2f}"]
+        rows.append(named + [""] * (len(rows[0]) - len(named)))
     return table(head + [f"{name}: median epoch (seeds)" for name in milestones], rows)
 
 
@@ -179,7 +186,8 @@ def page(name: str, found: Recipe, recording: Recording) -> str:
         "",
     ]
     lines += ["```console", f"$ actlab compare {name}{seeds}", "```", ""]
-    lines += ["## Result", "", result_table(summary, [milestone.name for milestone in study.milestones])]
+    lines += ["## Result", "", f"{legend(summary)}", ""]
+    lines += [result_table(summary, [milestone.name for milestone in study.milestones])]
     if recording.epochs <= FEW_EPOCHS:
         lines += ["Validation accuracy after each epoch, mean over the seeds:", ""]
         lines += [curve_table(recording, entered, "validation_accuracy")]
