@@ -190,6 +190,61 @@ def test_files_that_are_no_npz(tmp_path):
     refused(str(path))
 
 
+def test_a_text_is_not_called_python_objects(tmp_path):
+    path = tmp_path / "mine.npz"
+    path.write_text("hello, world", encoding="utf-8")
+    assert "(it begins with b'hello, w', which no such file does)" in refused(str(path))
+    path.write_bytes(b"")
+    assert "(it is empty)" in refused(str(path))
+
+
+def npy(shape="(10, 3)", descr="'<f8'", order="False", data=bytes(240)):
+    """An .npy file with any header, as numpy.lib.format writes it."""
+    text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}".encode()
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"shape": f"({2**70},)"},
+        {"shape": "(True, True)"},
+        {"shape": "(False, 3)"},
+        {"shape": "(10, -3)"},
+        {"shape": f"({2**62}, 2)"},
+        {"shape": f"({'9' * 5000},)"},
+        {"descr": "()"},
+        {"descr": "{'a': 3}"},
+        {"order": "None"},
+    ],
+    ids=lambda header: str(header)[:30],
+)
+def test_a_header_that_numpy_cannot_make_an_array_of(tmp_path, header):
+    path = tmp_path / "mine.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train.npy", npy(**header))
+        archive.writestr("y_train.npy", npy("(10,)", "'<i8'", data=bytes(80)))
+    assert "cannot be read as a .npz file of plain arrays" in refused(str(path))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_any_byte_may_be_another(tmp_path, method):
+    path, rng = tmp_path / "mine.npz", np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x_train.npy", npy(data=points(10).tobytes()))
+        archive.writestr("y_train.npy", npy("(10,)", "'<i8'", data=labels(10).tobytes()))
+    content = path.read_bytes()
+    for place in rng.integers(len(content), size=300):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            assert tasks.load(str(path)).class_count == 2
+        except (InvalidData, UnknownName) as error:
+            assert "\n" not in str(error)
+
+
 # Tables
 
 

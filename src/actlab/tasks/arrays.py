@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +52,7 @@ def _read(path: Path) -> Arrays:
     """Read every array of the file that this module knows, or raise InvalidData."""
     try:
         with path.open("rb") as stream:
+            _refuse_other_formats(path, stream)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InvalidData(f"{path} holds a single array: write it with numpy.savez, keys x_train, y_train.")
@@ -61,21 +61,31 @@ def _read(path: Path) -> Arrays:
             return {key: np.asarray(archive[key]) if key in _KEYS else np.empty(0) for key in wanted}
     except InvalidData:
         raise
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        MemoryError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except Exception as error:  # There is no list of what NumPy raises at a header or an archive that is damaged.
         reason = " ".join(str(error).split()) or type(error).__name__
         if "allow_pickle" in reason:
             reason = "it holds Python objects, which are never unpickled"
-        raise InvalidData(
-            f"{path} cannot be read as a .npz file of plain arrays ({reason}): write it again with numpy.savez."
-        ) from None
+        raise _unreadable(path, reason) from None
+
+
+# How a zip archive, an empty one, a single array and a pickle begin. NumPy takes all else for a pickle, too.
+_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY", b"\x80")
+
+
+def _refuse_other_formats(path: Path, stream: BinaryIO) -> None:
+    """Refuse what is no archive by what it begins with, before NumPy calls it Python objects."""
+    beginning = stream.read(8)
+    stream.seek(0)
+    if not beginning:
+        raise _unreadable(path, "it is empty")
+    if not beginning.startswith(_BEGINNINGS):
+        raise _unreadable(path, f"it begins with {beginning!r}, which no such file does")
+
+
+def _unreadable(path: Path, reason: str) -> InvalidData:
+    return InvalidData(
+        f"{path} cannot be read as a .npz file of plain arrays ({reason}): write it again with numpy.savez."
+    )
 
 
 def _check_keys(name: str, arrays: Arrays) -> None:
