@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName
-from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool, Residual
 from actlab.recipes import RECIPES
 from actlab.study import (
     EIGHT,
@@ -281,6 +281,48 @@ def test_files_that_are_no_toml(tmp_path, content, reason):
     with pytest.raises(InvalidStudy, match=reason) as caught:
         from_toml(path)
     assert str(caught.value).startswith(f"{path}: cannot be read as a study")
+
+
+def nested(depth):
+    return f"""network = [{'{layer = "residual", layers = [' * depth}{{layer = "act"}}{"]}" * depth}]"""
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"epochs = {'9' * 5000}", ": cannot be read as a study (it holds a whole number of more than 4,300 digits)."),
+        (f"epochs = 0x{'f' * 5000}", ", line 1: epochs: less than 2147483648 is expected, got 0xfff"),
+        (f"seeds = 0x{'f' * 5000}", ", line 1: seeds: a number of seeds from 1 to 100,000 is expected, got 0xfff"),
+        (f"seeds = [0x{'f' * 5000}, 1]", ", line 1: seeds, entry 1: less than 4294967296 is expected, got 0xfff"),
+        (f"seeds = {'[' * 1000}{']' * 1000}", ": cannot be read as a study (lists or tables lie too deep"),
+        (f"optimiser = {'{a = ' * 1000}1{'}' * 1000}", ": cannot be read as a study (lists or tables lie too deep"),
+        (nested(400), ": cannot be read as a study (lists or tables lie too deep"),
+        (nested(60), ", line 1: network: residual blocks lie more than 50 deep within each other: put them one"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_python_cannot_hold_is_refused_in_a_short_sentence(tmp_path, text, sentence):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidStudy) as caught:
+        from_toml(path)
+    assert str(caught.value).startswith(f"{path}{sentence}")
+    assert len(str(caught.value)) < len(str(path)) + 200
+
+
+def test_blocks_within_blocks_may_be_many_but_not_endless(tmp_path):
+    (tmp_path / "deep.toml").write_text(nested(50), encoding="utf-8")
+    assert read_back(from_toml(tmp_path / "deep.toml"), tmp_path).network[0].layer == "residual"
+    layer = Act()
+    for _ in range(400):
+        layer = Residual([layer])
+    with pytest.raises(InvalidStudy, match=r"^network: residual blocks lie more than 50 deep"):
+        Study(network=[layer])
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_a_study(tmp_path):
+    (tmp_path / "marked.toml").write_bytes(b'\xef\xbb\xbftask = "moons"\nepochs = 3\n')
+    assert from_toml(tmp_path / "marked.toml") == Study(task="moons", epochs=3)
 
 
 def test_in_python_the_sentence_is_the_same_and_says_where():

@@ -167,6 +167,24 @@ def test_wrong_assignments_are_refused_by_their_own_name(assignment, sentence):
     assert str(caught.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        (f"seeds={'[' * 3000}{']' * 3000}", "lists or tables lie too deep within each other."),
+        (f"optimiser={'{a=' * 400}1{'}' * 400}", "lists or tables lie too deep within each other."),
+        (f"epochs={'9' * 5000}", "it holds a whole number of more than 4,300 digits."),
+        (f"epochs=0x{'f' * 5000}", "less than 2147483648 is expected, got 0xfff"),
+        (f"seeds.{'9' * 5000}=1", "seeds has the entries 0 to 9, and so no 999"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_python_cannot_hold_is_refused_in_a_short_sentence(assignment, sentence):
+    with pytest.raises(InvalidStudy) as caught:
+        changed(Study(), {}, [assignment])
+    assert str(caught.value).startswith(f"{assignment[:59]}…: {sentence}")
+    assert len(str(caught.value)) < 200
+
+
 def test_a_wrong_setting_is_not_blamed_on_an_assignment():
     with pytest.raises(InvalidStudy, match=r"^batch: 1 or more is expected, got 0\.$"):
         changed(STUDY, {"batch": 0}, ["epochs=3"])

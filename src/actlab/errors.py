@@ -117,12 +117,29 @@ def complaint(problem: Mapping[str, Any]) -> str:
     place = f"{', '.join(location)}: " if location else ""
     expected = _EXPECTED.get(kind) or _EXPECTED.get(kind.partition("_")[0])
     if expected:
-        return f"{place}{expected.format(**context)} is expected, got {_shortened(problem['input'])}."
+        return f"{place}{expected.format(**context)} is expected, got {shortened(problem['input'])}."
     reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
     sentence = f"{place}{reason[:1].lower()}{reason[1:]}"
-    return f"{sentence}." if kind == "value_error" else f"{sentence}, got {_shortened(problem['input'])}."
+    return f"{sentence}." if kind == "value_error" else f"{sentence}, got {shortened(problem['input'])}."
 
 
-def _shortened(value: Any) -> str:
-    text = repr(value)
+def shortened(value: Any) -> str:
+    """A value as a message shows it: in one line of at most 60 characters.
+
+    >>> shortened("many"), len(shortened("many" * 100)), shortened(16**5000)[:9]
+    ("'many'", 60, '0x1000000')
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits, but as hexadecimal.
+        text = hex(value) if isinstance(value, int) else f"a {type(value).__name__} with numbers of too many digits"
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """The beginning of a text, 60 characters at most.
+
+    >>> cut("short"), len(cut("long" * 100))
+    ('short', 60)
+    """
     return text if len(text) <= 60 else f"{text[:59]}…"

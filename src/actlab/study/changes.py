@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actlab.errors import InvalidStudy, UnknownName
+from actlab.errors import InvalidStudy, UnknownName, cut, shortened
+from actlab.study.file import unreadable
 from actlab.study.settings import Location, Study
 
 # What was found out of a study's settings, or belongs to them, and no longer holds once one of them is another.
@@ -68,6 +69,9 @@ def changed(study: Study, settings: Mapping[str, Any], assignments: Sequence[str
         return Study(**table)
     except InvalidStudy as error:
         raise _named(error, parsed) from None
+    except RecursionError as error:
+        texts = ", ".join(assignment.text for assignment in parsed)
+        raise InvalidStudy(f"{texts}: {unreadable(error)}.") from None
 
 
 def _optimiser_name(optimiser: Any) -> Any:
@@ -90,15 +94,19 @@ def _parsed(text: str) -> _Assignment:
     """
     key, equals, written = text.partition("=")
     if not equals or not key.strip():
-        raise InvalidStudy(f"{text!r}: KEY=VALUE is expected, as in epochs=5 or network.1.units=256.")
-    keys = tuple(int(part) if part.isdecimal() else part for part in key.strip().split("."))
+        raise InvalidStudy(f"{shortened(text)}: KEY=VALUE is expected, as in epochs=5 or network.1.units=256.")
+    # No list has an entry with a number of ten digits.
+    keys = tuple(int(part) if part.isdecimal() and len(part) < 10 else part for part in key.strip().split("."))
+    shown = cut(" ".join(text.split()))
     if keys == ("optimiser", "name"):
         keys = ("optimiser",)  # Another optimiser has other settings: those of the former one go with it.
     try:
         table = tomllib.loads(f"value = {written}")
     except tomllib.TOMLDecodeError:
         table = {}
-    return _Assignment(" ".join(text.split()), keys, table["value"] if set(table) == {"value"} else written.strip())
+    except (ValueError, RecursionError) as error:
+        raise InvalidStudy(f"{shown}: {unreadable(error)}.") from None
+    return _Assignment(shown, keys, table["value"] if set(table) == {"value"} else written.strip())
 
 
 def _assign(table: dict[str, Any], assignment: _Assignment) -> None:
@@ -122,11 +130,13 @@ def _refuse_strange_entry(place: Any, assignment: _Assignment, depth: int) -> No
     if isinstance(place, dict):
         return
     if not isinstance(place, list):
-        what = "not set" if place is None else f"{place!r}"
-        raise InvalidStudy(f"{assignment.text}: {before} is {what} and has no {key}: set {before} as a whole.")
+        what = "not set" if place is None else shortened(place)
+        raise InvalidStudy(
+            f"{assignment.text}: {before} is {what} and has no {cut(str(key))}: set {before} as a whole."
+        )
     if not isinstance(key, int) or key >= len(place):
         entries = f"the entries 0 to {len(place) - 1}" if place else "no entries"
-        raise InvalidStudy(f"{assignment.text}: {before} has {entries}, and so no {key}.")
+        raise InvalidStudy(f"{assignment.text}: {before} has {entries}, and so no {cut(str(key))}.")
 
 
 def _named(error: InvalidStudy, assignments: Sequence[_Assignment]) -> InvalidStudy:

@@ -28,11 +28,31 @@ def from_toml(path: str | Path, *, recorded: bool = False) -> Study:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Some editors begin a file with a mark of its encoding.
         settings = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidStudy(f"{path}: cannot be read as a study ({reason}).") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidStudy(f"{path}: cannot be read as a study ({unreadable(error)}).") from None
+    try:
+        return _study(path, text, settings, recorded)
+    except RecursionError as error:
+        raise InvalidStudy(f"{path}: cannot be read as a study ({unreadable(error)}).") from None
+
+
+def unreadable(error: Exception) -> str:
+    """Why a text could not be read as TOML, in words that are no advice to programmers.
+
+    >>> unreadable(RecursionError("maximum recursion depth exceeded"))
+    'lists or tables lie too deep within each other'
+    """
+    if isinstance(error, RecursionError):
+        return "lists or tables lie too deep within each other"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it holds a whole number of more than 4,300 digits" if "digits" in str(error) else str(error)
+
+
+def _study(path: Path, text: str, settings: dict[str, Any], recorded: bool) -> Study:
+    """The study of what a file says, or InvalidStudy with the line of what is wrong."""
     token = names_as_recorded.set(recorded)
     try:
         return Study(**settings)

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from actlab.errors import InvalidStudy, UnknownName, complaint
+from actlab.errors import InvalidStudy, UnknownName, complaint, shortened
 from actlab.functions import catalogue
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
@@ -29,6 +29,8 @@ from actlab.own_network import OwnNetwork, Traced, as_recorded, own_network, tra
 
 EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 MOST_SEEDS = 100_000
+# Blocks within blocks. Nobody builds fifty, and Python's own limit for calls within calls comes not long after.
+DEEPEST = 50
 Location = tuple[int | str, ...]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
@@ -193,6 +195,7 @@ class Study(_Frozen):
     @field_validator("network", mode="before")
     @classmethod
     def _known_layers(cls, layers: Any) -> Any:
+        _refuse_depth(layers)
         _refuse_unknown_layers(layers)
         return layers
 
@@ -221,10 +224,10 @@ class Study(_Frozen):
     def _number_of_seeds(cls, seeds: Any) -> Any:
         if isinstance(seeds, int) and not isinstance(seeds, bool):
             if not 1 <= seeds <= MOST_SEEDS:
-                raise ValueError(f"a number of seeds from 1 to {MOST_SEEDS:,} is expected, got {seeds}")
+                raise ValueError(f"a number of seeds from 1 to {MOST_SEEDS:,} is expected, got {shortened(seeds)}")
             return range(seeds)
         if not isinstance(seeds, Sequence) or isinstance(seeds, str):
-            raise ValueError(f"a whole number, or a list of them, is expected, got {seeds!r}")
+            raise ValueError(f"a whole number, or a list of them, is expected, got {shortened(seeds)}")
         _refuse_repetition(seeds)
         return seeds
 
@@ -232,7 +235,7 @@ class Study(_Frozen):
     @classmethod
     def _one_or_many_rates(cls, rates: Any) -> Any:
         if isinstance(rates, str):
-            raise ValueError(f"'auto', a number or a list of numbers is expected, got {rates!r}")
+            raise ValueError(f"'auto', a number or a list of numbers is expected, got {shortened(rates)}")
         rates = [rates] if isinstance(rates, (int, float)) else rates
         _refuse_repetition(rates)
         return rates
@@ -341,11 +344,21 @@ def _refuse_unknown_layers(layers: Any) -> None:
             _refuse_unknown_layers(layer.get("layers"))
 
 
+def _refuse_depth(layers: Any) -> None:
+    level = layers if isinstance(layers, (list, tuple)) else ()
+    for _ in range(DEEPEST + 1):
+        inner = [layer.get("layers") if isinstance(layer, dict) else getattr(layer, "layers", None) for layer in level]
+        level = [layer for block in inner if isinstance(block, (list, tuple)) for layer in block]
+        if not level:
+            return
+    raise ValueError(f"residual blocks lie more than {DEEPEST} deep within each other: put them one behind the other")
+
+
 def _refuse_repetition(values: Any) -> None:
     seen: list[Any] = []
     for value in values if isinstance(values, (list, tuple)) else ():
         if value in seen:
-            raise ValueError(f"{value!r} is named twice")
+            raise ValueError(f"{shortened(value)} is named twice")
         seen.append(value)
 
 
