@@ -165,11 +165,31 @@ def test_a_wrong_network_is_refused_before_anything_is_written(apply, message, t
         ("no_such_module:network", "cannot be imported .No module named 'no_such_module'"),
         ("json:network", "cannot be imported .*has no attribute 'network'"),
         ("json:loads", "is no network: an object with init"),
+        ("..:x", "network '..:x' cannot be imported .TypeError: .*relative import"),
+        ("..json:loads", "cannot be imported .TypeError: .*relative import"),
+        (f"{'x' * 5000}:y", "network 'x{58}… cannot be imported"),
     ],
 )
 def test_what_cannot_be_a_network(network, message):
     with pytest.raises(InvalidStudy, match=message):
         Study(network=network)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("def (", "SyntaxError: invalid syntax"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("raise ValueError('one\\ntwo')", "ValueError: one two"),
+    ],
+)
+def test_a_module_that_fails_while_it_is_imported(code, reason, tmp_path, monkeypatch):
+    name = f"failing_{reason[:5].lower()}"
+    (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidStudy, match=rf"network '{name}:network' cannot be imported \({reason}"):
+        Study(network=f"{name}:network")
 
 
 @pytest.mark.parametrize(

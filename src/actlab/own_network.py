@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from actlab.errors import InvalidNetwork
+from actlab.errors import InvalidNetwork, shortened
 from actlab.functions import Activation, catalogue
 from actlab.layers import Act, Array, Shape
 from actlab.network import Site
@@ -82,11 +82,13 @@ def _imported(name: str) -> Any:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # Whatever the module raises while it is imported.
+        known = isinstance(error, (ImportError, AttributeError))
+        reason = " ".join(f"{'' if known else f'{type(error).__name__}: '}{error}".split())
         raise InvalidNetwork(
-            f"network {name!r} cannot be imported ({error}): give 'module:attribute' of a module that lies here or is "
-            "installed."
-        ) from None
+            f"network {shortened(name)} cannot be imported ({reason[:300]}): give 'module:attribute' of a module that "
+            "lies here or is installed."
+        ) from error
     finally:
         sys.path.pop(0)
 
