@@ -479,6 +479,11 @@ def test_misspelt_names_come_with_the_nearest(refused, table, tmp_path, argument
         (["--init", "gains"], "init: 'stated', 'gain' or 'critical' is expected, got 'gains'."),
         (["--memory", "4 gigs"], "--memory '4 gigs': a size is expected, as in 4GiB, 500MB or a number of bytes."),
         (["--memory", "-1GB"], "--memory '-1GB': a size is expected, as in 4GiB, 500MB or a number of bytes."),
+        (
+            ["--memory", "9" * 400],
+            f"--memory '{'9' * 58}…: a size is expected, as in 4GiB, 500MB or a number of bytes.",
+        ),
+        (["--memory", "9" * 400 + ".5TiB"], f"--memory '{'9' * 58}…: a size is expected"),
         (["--set", "epochs"], "'epochs': KEY=VALUE is expected, as in epochs=5 or network.1.units=256."),
         (["--set", "epoch=3"], "epoch=3: unknown key 'epoch': did you mean 'epochs'?"),
         (["--set", "network.1.unit=3"], "network.1.unit=3: unknown key 'unit': did you mean 'units'?"),

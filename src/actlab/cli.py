@@ -17,7 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from actlab import picture_commands
-from actlab.errors import ActlabError, InvalidFunction, InvalidStudy, complaint
+from actlab.errors import ActlabError, InvalidFunction, InvalidStudy, complaint, shortened
 
 if TYPE_CHECKING:
     from actlab.network import Network
@@ -217,9 +217,10 @@ def _bytes(text: str) -> int:
     (4294967296, 500000000, 1536, 1000)
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", text.lower())
-    if match is None or match[2] not in _UNITS:
-        raise InvalidStudy(f"--memory {text!r}: a size is expected, as in 4GiB, 500MB or a number of bytes.")
-    return int(float(match[1]) * _UNITS[match[2]])
+    size = float(match[1]) * _UNITS.get(match[2], math.nan) if match else math.nan
+    if not math.isfinite(size):
+        raise InvalidStudy(f"--memory {shortened(text)}: a size is expected, as in 4GiB, 500MB or a number of bytes.")
+    return int(size)
 
 
 def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -> Study:
