@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import get_args
 
-from actlab.errors import InvalidData, UnknownName
+from actlab.errors import InvalidData, UnknownName, cut
 from actlab.tasks.task import Task, Validation, validated_on_test
 
 __all__ = ["Outline", "Task", "load", "names", "outline"]
@@ -120,7 +120,11 @@ def load(name: str, *, target: str | None = None, seed: int = 0, validation: Val
     elif suffix in (".npz", ".csv"):
         task = _load_file(Path(name), target, seed)
     elif suffix or len(Path(name).parts) > 1:
-        raise InvalidData(f"{name} is no file of data: a task's file ends in .npz or .csv.")
+        ending = f"ends in {suffix}" if suffix else "has no ending"
+        raise InvalidData(
+            f"{name} {ending}, and actlab reads .csv (a table, separated by commas) and .npz (arrays x_train and "
+            "y_train, by numpy.savez): write the data again as one of these."
+        )
     else:
         raise UnknownName("task", name, names())
     return task if validation == "held-out" else validated_on_test(task)
@@ -128,7 +132,11 @@ def load(name: str, *, target: str | None = None, seed: int = 0, validation: Val
 
 def _load_file(path: Path, target: str | None, seed: int) -> Task:
     """Load `path`, which ends in .npz or .csv."""
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # A name longer than a file system takes, a folder that may not be entered.
+        raise InvalidData(f"{cut(str(path))} cannot be read ({error.strerror}).") from None
+    if not there:
         raise InvalidData(f"{path} is no file: give the path of a .npz or .csv file, or one of {', '.join(names())}.")
     if path.suffix.lower() == ".csv":
         from actlab.tasks.table import load_table

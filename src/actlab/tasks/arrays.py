@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from actlab.tasks.task import SPLITS, Pair, Task, build, check_pair
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
+_LETTERS = ("x_", "y_")
 _KEYS = tuple(f"{letter}_{part}" for part in SPLITS for letter in "xy")
 
 
@@ -36,7 +37,6 @@ def load_arrays(path: Path, seed: int) -> Task:
         UnknownName: a key beginning with x_ or y_ that is none of the six.
     """
     arrays = _read(path)
-    _check_keys(path.name, arrays)
     scaled = _is_uint8_image(arrays["x_train"])
     pairs = {
         part: check_pair(path.name, part, _prepare(path.name, f"x_{part}", arrays), arrays[f"y_{part}"])
@@ -49,17 +49,16 @@ def load_arrays(path: Path, seed: int) -> Task:
 
 
 def _read(path: Path) -> Arrays:
-    """Read every array of the file that this module knows, or raise InvalidData."""
+    """Read every array of the file that this module knows; raise InvalidData or UnknownName at wrong keys."""
     try:
         with path.open("rb") as stream:
             _refuse_other_formats(path, stream)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InvalidData(f"{path} holds a single array: write it with numpy.savez, keys x_train, y_train.")
-            wanted = [key for key in archive.files if key.startswith(("x_", "y_"))]
-            # An unknown key is refused by its name; its content need not be readable.
-            return {key: np.asarray(archive[key]) if key in _KEYS else np.empty(0) for key in wanted}
-    except InvalidData:
+            _check_keys(path.name, archive.files)
+            return {key: np.asarray(archive[key]) for key in archive.files if key in _KEYS}
+    except (InvalidData, UnknownName):
         raise
     except Exception as error:  # There is no list of what NumPy raises at a header or an archive that is damaged.
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -88,15 +87,21 @@ def _unreadable(path: Path, reason: str) -> InvalidData:
     )
 
 
-def _check_keys(name: str, arrays: Arrays) -> None:
+def _check_keys(name: str, keys: Sequence[str]) -> None:
     """Refuse unknown keys, missing ones, and samples without their labels."""
-    for key in arrays:
+    ours = [key for key in keys if key.startswith(_LETTERS)]
+    for key in ours:
         if key not in _KEYS:
             raise UnknownName(f"key in {name}", key, _KEYS)
-    needed = {"x_train", "y_train"} | {f"{letter}_{key[2:]}" for key in arrays for letter in "xy"}
-    if missing := sorted(needed - arrays.keys()):
-        found = ", ".join(arrays) or "none of its keys"
-        raise InvalidData(f"{name} lacks {', '.join(missing)} (it holds {found}): add what is missing.")
+    needed = {"x_train", "y_train"} | {f"{letter}_{key[2:]}" for key in ours for letter in "xy"}
+    if missing := sorted(needed.difference(ours)):
+        shown = [*keys[:8], f"… {len(keys)} in all"] if len(keys) > 8 else keys
+        way_out = (
+            "add what is missing"
+            if ours
+            else "write it again with numpy.savez, samples as x_train and labels as y_train"
+        )
+        raise InvalidData(f"{name} lacks {', '.join(missing)} (it holds {', '.join(shown) or 'nothing'}): {way_out}.")
 
 
 def _is_uint8_image(x: npt.NDArray[np.generic]) -> bool:
