@@ -451,10 +451,12 @@ def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, 
         (["compare", "--seed", "3"], "no such option: --seed (Possible options: --seeds, --set)."),
         (["compare", "mnist"], "mnist is no recipe but data: write actlab compare --task mnist."),
         (["compare", "iris.csv"], "iris.csv is no recipe but data: write actlab compare --task iris.csv."),
+        (["compare", "iris.tsv"], "iris.tsv is no recipe but data: write actlab compare --task iris.tsv."),
     ],
 )
 def test_misspelt_names_come_with_the_nearest(refused, table, tmp_path, arguments, sentence):
     (tmp_path / "desne.toml").write_text('[[network]]\nlayer = "desne"\nunits = 3\n', encoding="utf-8")
+    (tmp_path / "iris.tsv").write_text("width\tspecies\n", encoding="utf-8")
     assert refused(*arguments) == sentence
 
 

@@ -236,7 +236,8 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
     else:
         from actlab.tasks import names
 
-        if name in names() or name.endswith((".csv", ".npz")):
+        file = not name.endswith(".toml") and Path(name).is_file()
+        if name in names() or file or name.lower().endswith((".csv", ".npz")):
             raise InvalidStudy(f"{name} is no recipe but data: write actlab compare --task {name}.")
         base = from_toml(name) if name.endswith(".toml") or "/" in name else recipe(name).study
     return changed(base, settings, assignments)
