@@ -146,6 +146,23 @@ def test_labels_that_are_not_integers(wrong, shown):
     assert shown in message
 
 
+@pytest.mark.parametrize("largest", [2**63, 2**64 - 1])
+def test_unsigned_labels_beyond_int64_are_not_made_negative(largest):
+    message = refused(train=(points(4), np.array([0, 1, largest, 1], dtype=np.uint64)))
+    assert f"y_train holds the label {largest} at [2], beyond the largest of int64, 2**63 - 1: give" in message
+    kept = made(train=(points(4), np.array([0, 1, 2**63 - 1, 1], dtype=np.uint64)))
+    assert kept.classes == ("0", "1", str(2**63 - 1))
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [(np.float16, 11), (np.float32, 24), (np.float64, 53), (np.longdouble, 53)])
+def test_labels_are_refused_where_their_type_merges_neighbours(dtype, bits):
+    message = refused(train=(points(4), np.array([0, 1, 2.0**bits, 1], dtype=dtype)))
+    assert f"labels are not integers that {np.dtype(dtype)} tells apart, below 2**{bits}: y_train holds" in message
+    if dtype != np.longdouble:
+        assert dtype(2.0**bits) == dtype(2.0**bits + 1)
+    assert made(train=(points(4), np.array([0, 1, 2.0**bits - 1, 1], dtype=dtype))).classes[2] == str(2**bits - 1)
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (4, 0), (0,)])
 def test_empty_samples(shape):
     message = refused(validation=(np.empty(shape), labels(4)))

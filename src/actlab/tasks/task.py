@@ -191,17 +191,25 @@ def _check_labels(name: str, array_name: str, y: npt.NDArray[np.generic]) -> npt
             "argmax(axis=1) makes indices of one-hot rows, ravel() flattens a column."
         )
     if y.dtype.kind in "iub":
+        if y.dtype.kind == "u" and (most := y.max()) > np.iinfo(np.int64).max:
+            raise InvalidData(
+                f"{name}: {array_name} holds the label {most} at [{int(np.argmax(y))}], beyond the largest of int64, "
+                "2**63 - 1: give the classes smaller numbers; numpy.unique(labels, return_inverse=True)[1] makes them."
+            )
         return y.astype(np.int64)
     if not np.issubdtype(y.dtype, np.floating):
         raise InvalidData(
             f"{name}: labels are not integers: {array_name} holds {y.dtype} values; give every class a number."
         )
-    # Beyond 2**53 a float64 no longer tells neighbouring integers apart; NaN and infinity fail here too.
-    whole = (np.abs(y) < 2**53) & (np.floor(y) == y)
-    if not whole.all():
-        place = int(np.argmin(whole))
+    whole = np.floor(y) == y
+    bits = min(np.finfo(y.dtype).nmant, 52) + 1
+    # Beyond, a floating-point number stands for its neighbours, too. NaN and infinity fail here as well.
+    good = whole & (np.abs(y) < 2.0**bits)
+    if not good.all():
+        place = int(np.argmin(good))
+        which = f" that {y.dtype} tells apart, below 2**{bits}" if np.isfinite(y[place]) and whole[place] else ""
         raise InvalidData(
-            f"{name}: labels are not integers: {array_name} holds {y[place]} at [{place}]; "
+            f"{name}: labels are not integers{which}: {array_name} holds {y[place]} at [{place}]; "
             "give one class index for each sample."
         )
     return y.astype(np.int64)
