@@ -425,6 +425,21 @@ def test_own_data_are_compared(actlab_command, tmp_path, table, kind):
     assert study.network[-1].units == 3
 
 
+def test_a_table_without_a_header_is_compared_and_its_study_runs_again(actlab_command, refused, tmp_path, table):
+    table.write_text(table.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
+    command = ["compare", "--task", "iris.csv", "--target", "3", *TINY, "--activations", "relu"]
+    assert "say --header no if it is data (its columns are then named 1 to 3)" in refused(*command)
+    assert actlab_command(*command, "--header", "no", "--out", "run")[0] == 0
+    recording = actlab.load(tmp_path / "run")
+    assert recording.study.header == "no"
+    assert recording.study.provenance.startswith("iris.csv, no header row, target column '3'")
+    assert actlab_command("compare", "run/study.toml", "--out", "again")[0] == 0
+    assert actlab.load(tmp_path / "again").study == recording.study
+    sentence = refused("compare", "run/study.toml", "--header", "yes", "--summary")
+    assert sentence.startswith("unknown column '3': known: ")
+    assert refused(*command, "--header", "maybe") == "header: 'yes' or 'no' is expected, got 'maybe'."
+
+
 def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, refused, tmp_path):
     write_npz(tmp_path / "own.npz")
     assert actlab_command("compare", "--task", "own.npz", *TINY, "--activations", "relu", "--out", "run")[0] == 0

@@ -24,7 +24,7 @@ from actlab.study import (
     from_toml,
 )
 from actlab.study.file import TomlLines
-from actlab.tasks import load
+from actlab.tasks import Reading, load
 from actlab.tasks.task import build
 
 EVERY_LAYER = (
@@ -58,6 +58,7 @@ def read_back(study: Study, folder: Path) -> Study:
     "study",
     [
         Study(),
+        Study(task="a.csv", target="3", header="no"),
         Study(name="β “quoted” \\ \n", task="a folder/my file.csv", target="klass #1", task_seed=7),
         Study(network=EVERY_LAYER, activations=["prelu", "maxout"], match="parameters"),
         Study(optimiser="rmsprop", learning_rates=[0.1, 1e-5, 3], seeds=[5, 0, 2**32 - 1]),
@@ -90,6 +91,14 @@ def test_the_identity_is_that_of_the_settings():
     assert Study(optimiser="adam").identity == Study(optimiser=Adam()).identity
     changes = [{"seeds": 11}, {"epochs": 41}, {"optimiser": Adam(beta1=0.8)}, {"task_seed": 1}, {"name": "b"}]
     assert len({Study(**change).identity for change in [{}, *changes]}) == 1 + len(changes)
+
+
+def test_what_is_not_decided_of_the_data_is_not_written():
+    # The digest of a study file as it was before there was anything to decide.
+    study = Study(task="a.csv", target="b", seeds=3)
+    assert study.identity == "668c319a9dfb569d81d6f075213043684a9a465a0ddb552075373d171f35a678"
+    assert study.reading == Reading()
+    assert Study(task="a.csv", target="b", seeds=3, header="yes").identity != study.identity
 
 
 def test_defaults_are_the_digits_comparison():
@@ -199,6 +208,7 @@ REFUSED = [
     ("learning_rates = [0.1, inf]", 1, "learning_rates, entry 2: a finite number is expected, got inf."),
     ('learning_rates = ["0.1"]', 1, "learning_rates, entry 1: a number is expected, got '0.1'."),
     ("learning_rates = [0.1, 0.1]", 1, "learning_rates: 0.1 is named twice."),
+    ('header = "maybe"', 1, "header: 'yes' or 'no' is expected, got 'maybe'."),
     ('match = "unit"', 1, "match: 'units' or 'parameters' is expected, got 'unit'."),
     ('name = "adm"\noptimiser = "adm"', 2, "unknown optimiser 'adm': did you mean 'adam'?"),
     ("optimiser = 3", 1, "optimiser: a table is expected, got 3."),

@@ -102,7 +102,7 @@ def test_other_seeds_have_other_tuning_seeds():
 
 
 RUN = STUDY.model_copy(
-    update={"target": "t", "digest": "d", "provenance": "p", "chosen_rates": {"stated": {"relu": 0.1}}}
+    update={"target": "t", "header": "no", "digest": "d", "provenance": "p", "chosen_rates": {"stated": {"relu": 0.1}}}
 )
 
 
@@ -119,6 +119,7 @@ RUN = STUDY.model_copy(
 def test_what_was_known_of_other_data_or_chosen_for_other_settings_goes(settings, left):
     for made in (changed(RUN, settings), changed(RUN, {}, [f"{key}={value}" for key, value in settings.items()])):
         assert (made.target, made.digest, made.provenance) == left
+        assert made.header == (None if "task" in settings else "no")
         assert made.chosen_rates is None
 
 

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from actlab import tasks
 from actlab.errors import InvalidData, UnknownName
+from actlab.tasks import Reading
 
 
 def points(count, features=3):
@@ -66,9 +67,10 @@ def refused(path, **options):
         (f"{'long' * 100}.csv", f"{'long' * 14}lon… cannot be read (File name too long)."),
     ],
 )
-def test_names_that_are_no_file_of_data(name, sentence):
+@pytest.mark.parametrize("target", [None, "kind"])
+def test_names_that_are_no_file_of_data(name, sentence, target):
     with pytest.raises(InvalidData) as caught:
-        tasks.load(name)
+        tasks.load(name, target=target)
     assert str(caught.value).startswith(sentence)
 
 
@@ -348,6 +350,93 @@ def test_spreadsheet_habits_are_understood(table):
     text = "\ufeff" + rows().replace("\n", "\r\n").replace("width", '"width, cm"') + "\r\n\r\n"
     task = tasks.load(table(text), target=" kind".strip())
     assert task.input_shape == (2,)
+
+
+# The first row
+
+
+NUMBERS = points(40, 2).round(3)
+MEASURED = [f"{a},{b}" for a, b in NUMBERS]
+COLOURS = ["red", "green", "blue"]
+
+
+def bare(*columns):
+    return "\n".join(",".join(map(str, row)) for row in zip(*columns, strict=True)) + "\n"
+
+
+WITHOUT_A_HEADER = {
+    "measurements and a class name last": (bare(MEASURED, COLOURS * 13 + ["red"]), "3", 2),
+    "a number first": (bare([1, 2, 3, 1] * 10, MEASURED), "1", 2),
+    "the class name first": (bare(COLOURS * 13 + ["red"], MEASURED), "1", 2),
+    "numbers alone": (bare(MEASURED, [0, 1] * 20), "3", 2),
+    "a missing value in the first row": (bare(["?", *MEASURED[1:]], [0, 1] * 20).replace("?", "NA,1", 1), "3", 2),
+    "names of people, too": (bare([f"person {i}" for i in range(40)], MEASURED, ["no", "yes"] * 20), "4", 3),
+    "whole numbers that count": (bare([2, 3, 5, 7] * 10, [3, 5, 2, 7] * 10, [4, 2, 3, 1] * 10), "3", 2),
+}
+
+
+@pytest.mark.parametrize(("text", "target", "features"), WITHOUT_A_HEADER.values(), ids=WITHOUT_A_HEADER)
+def test_a_first_row_that_fits_as_data_is_asked_for(table, text, target, features):
+    width = features + 1
+    sentence = refused(table(text), target="anything")
+    assert sentence.startswith("mine.csv: the first row (")
+    assert f"say --header no if it is data (its columns are then named 1 to {width}), or --header yes if" in sentence
+    assert refused(table(text)) == sentence
+    if "person" in text:
+        assert "column '1' holds 'person 0', no number" in refused(
+            table(text), target=target, reading=Reading(header="no")
+        )
+    elif "NA" not in text:
+        task = tasks.load(table(text), target=target, reading=Reading(header="no"))
+        assert task.input_shape == (features,)
+        assert len(task.y_train) + len(task.y_validation) + len(task.y_test) == 40
+        assert task.provenance.startswith(f"mine.csv, no header row, target column '{target}', ")
+
+
+def test_a_first_row_that_is_taken_for_a_header_is_lost_from_the_samples(table):
+    text, _, _ = WITHOUT_A_HEADER["measurements and a class name last"]
+    task = tasks.load(table(text), target="red", reading=Reading(header="yes"))
+    assert len(task.y_train) + len(task.y_validation) + len(task.y_test) == 39
+    assert "header row" not in task.provenance
+
+
+def test_numbers_among_names_are_no_header(table):
+    # As scikit-learn's own iris.csv: how many rows and columns, then the names of the classes.
+    lines = "\n".join(f"{a},{b},{b},{i % 3}" for i, (a, b) in enumerate(NUMBERS))
+    sentence = refused(table(f"40,3,setosa,virginica\n{lines}\n"), target="virginica")
+    assert "the first row (40, 3, setosa, virginica) holds numbers among names: take it out if it is" in sentence
+    # A class of one sample comes first.
+    text = f"0.5,1.5,rare\n{bare(MEASURED, ['no', 'yes'] * 20)}"
+    assert "the first row (0.5, 1.5, rare) holds numbers among names" in refused(table(text), target="rare")
+
+
+def test_names_of_columns_are_not_asked_for(table):
+    body = bare(MEASURED, [0, 1] * 20)
+    for header in ("a,b,kind", "a,Na,kind", "NA,b,kind", "0,1,kind", "inf ,nan,kind"):
+        task = tasks.load(table(f"{header}\n{body}"), target="kind", reading=Reading(header=None))
+        assert task.input_shape == (2,)
+    # Numbers by which pandas names columns, and years.
+    wide = bare(MEASURED, MEASURED, [0, 1] * 20)
+    assert tasks.load(table(f"0,1,2,3,4\n{wide}"), target="4").input_shape == (4,)
+    assert tasks.load(table(f"2017,2018,2019,2020,kind\n{wide}"), target="kind").input_shape == (4,)
+    named = bare(MEASURED, MEASURED, ["no", "yes"] * 20)
+    assert tasks.load(table(f"0,1,2,3,kind\n{named}"), target="kind").input_shape == (4,)
+    assert "numbers among names" in refused(table(f"2000,2005,2010,2015,kind\n{wide}"), target="kind")
+    assert "looks like the rows below it" in refused(table(f"1,2,3,4,5\n{wide}"), target="5")
+    # A second file behind the first, header and all.
+    assert "no number" in refused(table(f"a,b,kind\n{body}a,b,kind\n{body}"), target="kind")
+
+
+def test_texts_that_come_again_are_no_names(table):
+    text = bare(["red", "blue"] * 20, ["no", "yes"] * 20)
+    assert "the first row (red, no) looks like the rows below it" in refused(table(text), target="no")
+    assert "holds 'red', no number" in refused(table(f"colour,kind\n{text}"), target="kind")
+
+
+def test_decisions_where_there_is_nothing_to_decide(npz):
+    for name in ("digits", npz(x_train=points(20), y_train=labels(20))):
+        with pytest.raises(InvalidData, match=r"^header 'no' was given for '.*', which is no \.csv file: leave it out"):
+            tasks.load(name, reading=Reading(header="no"))
 
 
 def test_a_missing_target_lists_the_columns(table):

@@ -135,6 +135,28 @@ def recipes(
         _show(recipe_card(recipe(name), measured().get(name)))
 
 
+# What a user decides of a file of data that leaves a doubt.
+_Header = Annotated[
+    str | None, typer.Option(metavar="yes|no", help="Whether the .csv's first row names its columns, or is data.")
+]
+
+_Optimiser = Annotated[
+    str | None, typer.Option(metavar="NAME", help="adam, adamw, rmsprop or sgd; another one comes with its usual rate.")
+]
+_Rates = Annotated[
+    str | None,
+    typer.Option(metavar="auto|0.01,0.1", help="Rates to try; each function's is chosen on validation data."),
+]
+_Init = Annotated[
+    str | None,
+    typer.Option(metavar="stated|gain|critical", help="Compare also from initial weights that suit each function."),
+]
+_Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, as network.1.units=256; may be repeated."),
+]
+
+
 @app.command()
 def compare(
     study: Annotated[
@@ -143,26 +165,15 @@ def compare(
     ] = None,
     task: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, an .npz or a .csv file.")] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the .csv with the classes.")] = None,
+    header: _Header = None,
     activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
     seeds: Annotated[int | None, typer.Option(metavar="N", help="Number of seeds, counted from 0.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes through the training data.")] = None,
     batch: Annotated[int | None, typer.Option(metavar="N", help="Samples in a training step.")] = None,
-    optimiser: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="adam, adamw, rmsprop or sgd; another one comes with its usual rate."),
-    ] = None,
-    learning_rates: Annotated[
-        str | None,
-        typer.Option(metavar="auto|0.01,0.1", help="Rates to try; each function's is chosen on validation data."),
-    ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(metavar="stated|gain|critical", help="Compare also from initial weights that suit each function."),
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, as network.1.units=256; may be repeated."),
-    ] = None,
+    optimiser: _Optimiser = None,
+    learning_rates: _Rates = None,
+    init: _Init = None,
+    assignments: _Assignments = None,
     memory: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Memory to stay below, as 4GiB or 500MB; larger runs are sliced.")
     ] = None,
@@ -177,6 +188,7 @@ def compare(
     settings: dict[str, Any] = {
         "task": task,
         "target": target,
+        "header": header,
         "activations": activations,
         "seeds": seeds,
         "epochs": epochs,
@@ -277,11 +289,10 @@ def _what_is_left(directory: Path) -> str:
 
 
 def _show_network(study: Study) -> None:
-    from actlab.study import complete
-    from actlab.tasks import load
+    from actlab.study import complete, load_task
     from actlab.views import terminal
 
-    task = load(study.task, target=study.target, seed=study.task_seed, validation=study.validation)
+    task = load_task(study)
     completed = complete(study, task)
     by_count: dict[int, dict[str, Network | Traced]] = {}
     for name, network in completed.networks(task.input_shape).items():

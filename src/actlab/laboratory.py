@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from actlab import recording as recordings
 from actlab.errors import RecordingFailed
-from actlab.study import Study
+from actlab.study import Study, load_task
 from actlab.tasks import Task
-from actlab.tasks import load as load_task
 from actlab.views.pictures import Recording, load
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def _record(
 ) -> recordings.Recording:
     from actlab import engine, tuning
 
-    task = task or load_task(study.task, target=study.target, seed=study.task_seed, validation=study.validation)
+    task = task or load_task(study)
     tried = None
     if len(study.learning_rates or ()) > 1:
         study, tried = tuning.tune(study, directory, task, memory=memory, progress=progress)

@@ -21,9 +21,8 @@ from actlab.engine.program import OBSERVE, SKIP, TRAIN, Data, Program, chunk_len
 from actlab.functions import catalogue
 from actlab.own_network import named_leaves
 from actlab.recording import METRICS, Recording, Writer, refuse_others
-from actlab.study import Study, complete
+from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
-from actlab.tasks import load as load_task
 
 Tree = Any
 
@@ -91,7 +90,7 @@ def run(
     A member whose training loss becomes NaN or infinite raises nothing: the recording says when and why.
     """
     devices.prepare()
-    task = task or load_task(study.task, target=study.target, seed=study.task_seed, validation=study.validation)
+    task = task or load_task(study)
     study = complete(study, task)
     groups = populations(study, task.input_shape)
     chunk = min(chunk_length(study, population, len(task.x_train)) for population in groups)

@@ -3,7 +3,7 @@
 A study is data: validated when it is made, saved as TOML, and complete enough to be run again years later.
 """
 
-from actlab.study.completion import complete
+from actlab.study.completion import complete, load_task
 from actlab.study.contests import Arm, Contest, arms, contests
 from actlab.study.file import from_toml
 from actlab.study.settings import (
@@ -30,4 +30,5 @@ __all__ = [
     "complete",
     "contests",
     "from_toml",
+    "load_task",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ from typing import Any
 from actlab.errors import InvalidStudy, UnknownName, cut, shortened
 from actlab.study.file import unreadable
 from actlab.study.settings import Location, Study
+from actlab.tasks.reading import Reading
 
+_READING = [field.name for field in dataclasses.fields(Reading)]
+_DATA = {"provenance": None, "digest": None}
 # What was found out of a study's settings, or belongs to them, and no longer holds once one of them is another.
 _RESET: Mapping[str, Mapping[str, Any]] = {
-    "task": {"target": None, "provenance": None, "digest": None},
-    "target": {"provenance": None, "digest": None},
-    "task_seed": {"provenance": None, "digest": None},
-    "validation": {"provenance": None, "digest": None},
+    "task": {"target": None, **dict.fromkeys(_READING), **_DATA},
+    **dict.fromkeys(("target", "task_seed", "validation", *_READING), _DATA),
     "seeds": {"tuning_seeds": []},
     "learning_rates": {"tuning_seeds": []},
 }

@@ -9,7 +9,18 @@ from actlab.layers import Act, Dense, Flatten
 from actlab.network import expand, flat
 from actlab.own_network import OwnNetwork, Traced
 from actlab.study.settings import Study, usual_rate
-from actlab.tasks import Task
+from actlab.tasks import Task, load
+
+
+def load_task(study: Study) -> Task:
+    """The data of a study: its task, as `actlab.tasks.load` gives it.
+
+    Raises:
+        InvalidData, UnknownName, DownloadFailed: as `actlab.tasks.load`.
+    """
+    return load(
+        study.task, target=study.target, reading=study.reading, seed=study.task_seed, validation=study.validation
+    )
 
 
 def complete(study: Study, task: Task) -> Study:

@@ -26,6 +26,7 @@ from actlab.functions import catalogue
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
 from actlab.own_network import OwnNetwork, Traced, as_recorded, own_network, trace
+from actlab.tasks.reading import Header, Reading
 
 EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 MOST_SEEDS = 100_000
@@ -133,6 +134,7 @@ class Study(_Frozen):
         name: the recipe's name, or one of your own.
         task: a built-in task, or the path of an .npz or .csv file.
         target: for a .csv file, the column with the classes.
+        header: likewise, where it is in doubt, whether its first row names the columns ("yes") or is data ("no").
         task_seed: seed of the split into training, validation and test data, where the source has none.
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
             of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
@@ -167,6 +169,7 @@ class Study(_Frozen):
     name: Annotated[str, Field(min_length=1)] = "study"
     task: Annotated[str, Field(min_length=1)] = "digits"
     target: str | None = None
+    header: Header | None = None
     task_seed: Seed = 0
     validation: Literal["held-out", "test"] = "held-out"
     network: AnyNetwork | None = None
@@ -275,6 +278,11 @@ class Study(_Frozen):
             if set(self.activations) - set((self.chosen_rates or {}).get(init, {})):
                 raise ValueError("chosen_rates lacks some of the activations: leave it out, and they are chosen anew")
         return self
+
+    @property
+    def reading(self) -> Reading:
+        """How the file of the task is to be read: what `header` and the other settings beside `target` decide."""
+        return Reading(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Reading)})
 
     @property
     def identity(self) -> str:

@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import get_args
 
 from actlab.errors import InvalidData, UnknownName, cut
+from actlab.tasks.reading import Reading, refuse_undue
 from actlab.tasks.task import Task, Validation, validated_on_test
 
-__all__ = ["Outline", "Task", "load", "names", "outline"]
+__all__ = ["Outline", "Reading", "Task", "load", "names", "outline"]
 
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -80,12 +81,20 @@ def outline(name: str) -> Outline:
     return _OUTLINES[name]
 
 
-def load(name: str, *, target: str | None = None, seed: int = 0, validation: Validation = "held-out") -> Task:
+def load(
+    name: str,
+    *,
+    target: str | None = None,
+    reading: Reading | None = None,
+    seed: int = 0,
+    validation: Validation = "held-out",
+) -> Task:
     """Load a built-in task, or the data of a `.npz` or `.csv` file.
 
     Args:
         name: a name of `names()`, or a path that ends in `.npz` or `.csv`.
         target: the column of a `.csv` file that holds the classes; for nothing else.
+        reading: how the file is to be read where it leaves a doubt.
         seed: 0 or more; decides every split the source has not, and the points of the toy tasks.
         validation: "held-out" for validation data apart from the test data. "test" for training on all that is no
             test data and validating on the test data, as many published experiments did: nothing may be chosen on
@@ -96,8 +105,8 @@ def load(name: str, *, target: str | None = None, seed: int = 0, validation: Val
 
     Raises:
         UnknownName: no such task, or no such column.
-        InvalidData: a file that does not exist or cannot be used; a target where none is due; another word for
-            `validation`.
+        InvalidData: a file that does not exist or cannot be used; a doubt that `reading` does not decide; a target or
+            a decision where none is due; another word for `validation`.
         DownloadFailed: a data file could not be had, or has the wrong digest.
 
     >>> task = load("parabolas")
@@ -109,28 +118,35 @@ def load(name: str, *, target: str | None = None, seed: int = 0, validation: Val
     if validation not in get_args(Validation):
         raise InvalidData(f"validation is 'held-out' or 'test', not {validation!r}.")
     suffix = Path(name).suffix.lower()
+    if name not in _MODULES and suffix not in (".npz", ".csv"):
+        raise _no_task(name, suffix)
     if target is not None and suffix != ".csv":
         raise InvalidData(f"target {target!r} was given for {name!r}, which is no .csv file: leave it out.")
+    reading = reading or Reading()
+    refuse_undue(name, suffix, reading)
     if name in _MODULES:
         make = getattr(importlib.import_module(f"actlab.tasks.{_MODULES[name]}"), name.replace("-", "_"))
         if _MODULES[name] == "images":
             # These do not cut what would only be joined again: half a gigabyte of pixels.
             return make(seed, validation)
         task = make(seed)
-    elif suffix in (".npz", ".csv"):
-        task = _load_file(Path(name), target, seed)
-    elif suffix or len(Path(name).parts) > 1:
-        ending = f"ends in {suffix}" if suffix else "has no ending"
-        raise InvalidData(
-            f"{name} {ending}, and actlab reads .csv (a table, separated by commas) and .npz (arrays x_train and "
-            "y_train, by numpy.savez): write the data again as one of these."
-        )
     else:
-        raise UnknownName("task", name, names())
+        task = _load_file(Path(name), target, seed, reading)
     return task if validation == "held-out" else validated_on_test(task)
 
 
-def _load_file(path: Path, target: str | None, seed: int) -> Task:
+def _no_task(name: str, suffix: str) -> InvalidData | UnknownName:
+    """What is wrong with a name that is neither of a task nor of a file that is read."""
+    if not suffix and len(Path(name).parts) < 2:
+        return UnknownName("task", name, names())
+    ending = f"ends in {suffix}" if suffix else "has no ending"
+    return InvalidData(
+        f"{name} {ending}, and actlab reads .csv (a table, separated by commas) and .npz (arrays x_train and y_train, "
+        "by numpy.savez): write the data again as one of these."
+    )
+
+
+def _load_file(path: Path, target: str | None, seed: int, reading: Reading) -> Task:
     """Load `path`, which ends in .npz or .csv."""
     try:
         there = path.is_file()
@@ -141,7 +157,7 @@ def _load_file(path: Path, target: str | None, seed: int) -> Task:
     if path.suffix.lower() == ".csv":
         from actlab.tasks.table import load_table
 
-        return load_table(path, target, seed)
+        return load_table(path, target, seed, reading)
     from actlab.tasks.arrays import load_arrays
 
     return load_arrays(path, seed)

@@ -1,4 +1,4 @@
-"""A user's own table: a `.csv` file with a header row, numeric columns, one column that names the class."""
+"""A user's own table: a `.csv` file with numeric columns and one column that names the class."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidData, UnknownName
+from actlab.tasks.cells import number
+from actlab.tasks.header import refuse_doubtful_header
+from actlab.tasks.reading import Reading
 from actlab.tasks.split import split
 from actlab.tasks.task import Pair, Task, build
 
@@ -33,13 +36,14 @@ class _Table:
         return [row[index].strip() for row in self.rows]
 
 
-def load_table(path: Path, target: str | None, seed: int) -> Task:
+def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> Task:
     """Load a task from a `.csv` file.
 
     Args:
-        path: comma-separated, UTF-8, a header row first; every column but the target holds numbers.
+        path: comma-separated, UTF-8; every column but the target holds numbers.
         target: the column of classes: integers, or names.
         seed: 0 or more; cuts the splits, 60/20/20 and stratified by class.
+        reading: what is decided of the file.
 
     Returns:
         The task, named as the file. Features are standardised by the mean and standard deviation of the
@@ -48,9 +52,9 @@ def load_table(path: Path, target: str | None, seed: int) -> Task:
     Raises:
         UnknownName: no such column.
         InvalidData: no target, an empty file, ragged rows, values that are no finite numbers, labels that are
-            not integers or names, data that `build` refuses.
+            not integers or names, data that `build` refuses; a doubt that `reading` does not decide.
     """
-    table = _read(path)
+    table = _read(path, reading)
     if target is None:
         columns = ", ".join(table.header)
         raise InvalidData(
@@ -71,12 +75,17 @@ def load_table(path: Path, target: str | None, seed: int) -> Task:
         path.name,
         *_standardise(split(samples, labels, seed, name=path.name)),
         classes=classes,
-        provenance=f"{path.name}, target column {target!r}, features standardised by mean and standard "
+        provenance=f"{path.name}{_told(reading)}, target column {target!r}, features standardised by mean and standard "
         f"deviation of the training split; split 60/20/20 stratified by class, seed {seed}",
     )
 
 
-def _read(path: Path) -> _Table:
+def _told(reading: Reading) -> str:
+    """What was decided, in words for the provenance."""
+    return ", no header row" if reading.header == "no" else ""
+
+
+def _read(path: Path, reading: Reading) -> _Table:
     """Read the file as text, or raise InvalidData."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -87,18 +96,31 @@ def _read(path: Path) -> _Table:
     if len(numbered) < 2:
         held = "only a header row" if numbered else "nothing"
         raise InvalidData(f"{path.name} is empty: it holds {held}; give a header row and one row for each sample.")
-    header = tuple(name.strip() for name in numbered[0][0])
-    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0]), None)):
+    first = numbered[0][0]
+    if len(first) == 1 and (other := next((mark for mark in ";\t|" if mark in first[0]), None)):
         raise InvalidData(f"{path.name} is separated by {other!r}: write it again, separated by commas.")
-    _check_header(path.name, header)
     for row, line in numbered[1:]:
-        if len(row) != len(header):
+        if len(row) != len(first):
+            first_row = "first row has" if reading.header == "no" else "header names"
             raise InvalidData(
-                f"{path.name}, line {line}: {len(row)} values where the header names {len(header)} columns: "
+                f"{path.name}, line {line}: {len(row)} values where the {first_row} {len(first)} columns: "
                 "give each row a value for each column."
             )
-    rows, lines = zip(*numbered[1:], strict=True)
+    header = _header(path.name, [row for row, _ in numbered], reading)
+    rows, lines = zip(*numbered[reading.header != "no" :], strict=True)
     return _Table(path.name, header, rows, lines)
+
+
+def _header(name: str, rows: Sequence[Sequence[str]], reading: Reading) -> tuple[str, ...]:
+    """The names of the columns."""
+    first = rows[0]
+    if reading.header == "no":
+        return tuple(str(index + 1) for index in range(len(first)))
+    if reading.header is None:
+        refuse_doubtful_header(name, first, rows[1:])
+    header = tuple(column.strip() for column in first)
+    _check_header(name, header)
+    return header
 
 
 def _check_header(name: str, header: Sequence[str]) -> None:
@@ -116,34 +138,20 @@ def _classes(table: _Table, target: str) -> tuple[npt.NDArray[np.int64], tuple[s
     if "" in texts:
         line = table.lines[texts.index("")]
         raise InvalidData(f"{table.name}, line {line}: column {target!r} is empty: give each row its class.")
-    numbers = [_number(text) for text in texts]
-    if any(number is None for number in numbers):
+    numbers = [number(text) for text in texts]
+    if None in numbers:
         values = sorted(set(texts))
         index = {value: position for position, value in enumerate(values)}
         return np.array([index[text] for text in texts]), tuple(values)
-    for number, text, line in zip(numbers, texts, table.lines, strict=True):
-        if number is None or not number.is_integer():
+    for value, text, line in zip(numbers, texts, table.lines, strict=True):
+        if value is None or not value.is_integer():
             raise InvalidData(
                 f"{table.name}: labels are not integers: column {target!r} holds {text} in line {line}; "
                 "give class indices or class names."
             )
-    whole = [int(number) for number in numbers if number is not None]
+    whole = [int(value) for value in numbers if value is not None]
     ranks = {value: position for position, value in enumerate(sorted(set(whole)))}
     return np.array([ranks[value] for value in whole]), tuple(str(value) for value in ranks)
-
-
-# What tables write where a value is missing: counted with NaN.
-MISSING = {"", "na", "n/a", "null", "none", "?", "-"}
-
-
-def _number(text: str) -> float | None:
-    """The number that `text` writes, NaN for a missing one, else None. Digit groups (1_000) are no numbers here."""
-    if text.strip().lower() in MISSING:
-        return math.nan
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
 
 
 def _numbers(table: _Table, names: Sequence[str]) -> Columns:
@@ -151,13 +159,13 @@ def _numbers(table: _Table, names: Sequence[str]) -> Columns:
     columns = np.empty((len(table.rows), len(names)))
     for index, name in enumerate(names):
         for row, text in enumerate(table.column(name)):
-            number = _number(text)
-            if number is None:
+            value = number(text)
+            if value is None:
                 raise InvalidData(
                     f"{table.name}, line {table.lines[row]}: column {name!r} holds {text!r}, no number: "
                     "give numbers only, or remove the column."
                 )
-            columns[row, index] = number
+            columns[row, index] = value
     wrong = ~np.isfinite(columns)
     if wrong.any():
         row, index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -202,7 +202,7 @@ def _check_labels(name: str, array_name: str, y: npt.NDArray[np.generic]) -> npt
             f"{name}: labels are not integers: {array_name} holds {y.dtype} values; give every class a number."
         )
     whole = np.floor(y) == y
-    bits = min(np.finfo(y.dtype).nmant, 52) + 1
+    bits = min(np.finfo(cast(Any, y.dtype)).nmant, 52) + 1
     # Beyond, a floating-point number stands for its neighbours, too. NaN and infinity fail here as well.
     good = whole & (np.abs(y) < 2.0**bits)
     if not good.all():

@@ -1,0 +1,55 @@
+"""How a user's file is to be read, where its content alone leaves a doubt."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from actlab.errors import InvalidData
+
+Header = Literal["yes", "no"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a user has decided of a file. What is left None is asked for where it matters, never guessed.
+
+    Attributes:
+        header: "yes" if the first row of a `.csv` file names the columns; "no" if it is data, and the columns are named
+            by their numbers, from "1" on.
+    """
+
+    header: Header | None = None
+
+
+# Which settings each kind of file takes.
+_TAKEN: Mapping[str, frozenset[str]] = MappingProxyType({".csv": frozenset({"header"}), ".npz": frozenset()})
+
+
+def refuse_undue(name: str, suffix: str, reading: Reading) -> None:
+    """Raise InvalidData if something is decided that cannot be asked of a task of that name.
+
+    >>> refuse_undue("digits", "", Reading(header="no"))
+    Traceback (most recent call last):
+    actlab.errors.InvalidData: header 'no' was given for 'digits', which is no .csv file: leave it out.
+    """
+    for field in dataclasses.fields(reading):
+        value = getattr(reading, field.name)
+        if value in (None, ()) or field.name in _TAKEN.get(suffix, ()):
+            continue
+        kinds = " or ".join(kind for kind, taken in _TAKEN.items() if field.name in taken)
+        shown = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
+        raise InvalidData(f"{field.name} {shown} was given for {name!r}, which is no {kinds} file: leave it out.")
+
+
+def option(name: str, value: str) -> str:
+    """A setting as it is typed on the command line, safe for a shell.
+
+    >>> option("drop", "customer id")
+    "--drop 'customer id'"
+    """
+    return f"--{name} {shlex.quote(value)}"
