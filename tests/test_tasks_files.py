@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import StandardScaler
 
 from actlab import tasks
@@ -431,6 +432,146 @@ def test_texts_that_come_again_are_no_names(table):
     text = bare(["red", "blue"] * 20, ["no", "yes"] * 20)
     assert "the first row (red, no) looks like the rows below it" in refused(table(text), target="no")
     assert "holds 'red', no number" in refused(table(f"colour,kind\n{text}"), target="kind")
+
+
+# The target
+
+
+def targeted(values, count=60):
+    """A table whose target holds `values`, each as often as there is room, in turn."""
+    values = [str(value) for value in values]
+    return bare(["a", *points(count, 1)[:, 0]], ["kind", *(values[i % len(values)] for i in range(count))])
+
+
+def classes(path, decided=None, **options):
+    return tasks.load(path, target="kind", reading=Reading(classes=decided), **options).classes
+
+
+NUMBERS_OF_OLD = [9007199254740992, 9007199254740993, 9007199254740994]
+
+
+def test_whole_numbers_beyond_the_exact_ones_of_floats_stay_apart(table):
+    path = table(targeted(NUMBERS_OF_OLD))
+    assert classes(path) == tuple(map(str, NUMBERS_OF_OLD))
+    assert len(set(map(float, NUMBERS_OF_OLD))) == 2
+    path = table(targeted([123456789012345678 + i for i in range(5)] + [10**40, 10**40 + 1]))
+    assert len(classes(path)) == 7
+    assert classes(table(targeted(["1" * 5000, "2" * 5000]))) == ("1" * 5000, "2" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "texts"),
+    [
+        (("007", "7", "8"), ("7", "8"), ("007", "7", "8")),
+        (("1.0", "1", "2"), ("1", "2"), ("1", "1.0", "2")),
+        (("+1", "1", "-1"), ("-1", "1"), ("+1", "-1", "1")),
+        (("1e3", "1000", "7"), ("7", "1000"), ("1000", "1e3", "7")),
+    ],
+)
+def test_texts_that_differ_and_are_one_number_are_asked_for(table, values, numbers, texts):
+    path = table(targeted(values))
+    sentence = refused(path, target="kind")
+    assert values[0] in sentence
+    assert values[1] in sentence
+    assert "which differ and are one number: say --classes texts to keep them apart, or --classes numbers" in sentence
+    assert classes(path, "numbers") == numbers
+    assert classes(path, "texts") == texts
+
+
+def test_codes_keep_their_leading_zeros(table):
+    assert classes(table(targeted(["007", "008", "010"]))) == ("007", "008", "010")
+
+
+@pytest.mark.parametrize("absent", ["NA", "nan", "n/a", "NULL", "None", "?", "-"])
+@pytest.mark.parametrize("others", [("yes", "no"), ("1", "0")])
+def test_what_says_that_nothing_is_known_is_no_class(table, absent, others):
+    path = table(targeted([*others, absent]))
+    sentence = refused(path, target="kind")
+    assert f"column 'kind' holds {absent} in line 4, which says that nothing is known (20 of 60 rows)" in sentence
+    assert "take these rows out, or say --classes texts to make every text a class" in sentence
+    assert set(classes(path, "texts")) == {*others, absent}
+
+
+def test_plus_and_minus_are_classes(table):
+    assert classes(table(targeted(["+", "-"]))) == ("+", "-")
+
+
+def test_numbers_that_are_to_be_classes_are_numbers(table):
+    sentence = refused(table(targeted(["1", "2", "?"])), target="kind", reading=Reading(classes="numbers"))
+    assert "column 'kind' holds ? in line 4, which is no number: take such rows out, or say --classes texts" in sentence
+    assert "holds tall in line 3" in refused(
+        table(targeted(["1", "tall"])), target="kind", reading=Reading(classes="numbers")
+    )
+    path = table(targeted(["0.5", "1", "1.50"]))
+    assert "labels are not integers: column 'kind' holds 0.5 in line 2; give" in refused(path, target="kind")
+    assert classes(path, "numbers") == ("0.5", "1", "1.50")
+
+
+def test_a_quantity_is_not_learnt_as_classes(table, npz):
+    for data, target in ((load_diabetes(scaled=False).target, "214"), (load_diabetes(scaled=False).data[:, 0], "58")):
+        values = data.astype(int)
+        path = table(targeted(values, len(values)))
+        assert f"column 'kind' holds {target} numbers, of which" in refused(path, target="kind")
+        assert "if the numbers are classes, say --classes numbers" in refused(path, target="kind")
+        assert len(classes(path, "numbers")) == len(classes(path, "texts")) == int(target)
+        for y in (values, values.astype(float)):
+            path = npz(x_train=points(len(values)), y_train=y)
+            assert f"y_train holds {target} numbers, of which" in refused(path)
+            assert tasks.load(path, reading=Reading(classes="numbers")).class_count == int(target)
+    assert "y_train holds 11 different numbers in 100 samples" in refused(
+        npz(x_train=points(100), y_train=labels(100, 11))
+    )
+
+
+# How many samples of each class published sets have: digits, letters, covertype (a tenth), wine quality (red, white),
+# yeast, glass, faces of forty people, leaves of a hundred plants.
+PUBLISHED = {
+    "digits": [178, 182, 177, 183, 181, 182, 181, 179, 174, 180],
+    "letters": [750] * 26,
+    "covertype": [21184, 28330, 3575, 275, 949, 1737, 2051],
+    "red wine": [10, 53, 681, 638, 199, 18],
+    "white wine": [20, 163, 1457, 2198, 880, 175, 5],
+    "yeast": [463, 429, 244, 163, 51, 44, 35, 30, 20, 5],
+    "glass": [70, 76, 17, 13, 9, 29],
+    "faces": [10] * 40,
+    "leaves": [16] * 100,
+    "two of each": [2] * 10,
+}
+
+
+@pytest.mark.parametrize("counts", PUBLISHED.values(), ids=PUBLISHED)
+def test_classes_by_number_are_not_asked_for(table, npz, counts):
+    values = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)) + 3, counts))
+    assert len(classes(table(targeted(values, len(values))))) == len(counts)
+    assert tasks.load(npz(x_train=points(len(values), 2), y_train=values)).class_count == len(counts)
+
+
+def test_single_samples_are_asked_for(table):
+    names = [*(["no", "yes"] * 20), "maybe"]
+    path = table(targeted(names, len(names)))
+    sentence = refused(path, target="kind")
+    assert "column 'kind' holds 1 class of a single sample (maybe), which can be learnt or tested, but not" in sentence
+    assert classes(path, "texts") == ("maybe", "no", "yes")
+    names = [f"person {i}" for i in range(40)]
+    assert "holds 40 classes of a single sample (person 0, person 1, person 10, …)" in refused(
+        table(targeted(names, 40)), target="kind"
+    )
+    assert "holds 40 numbers, of which 40 come only once (100, 103, 106, …): if it is a quantity" in refused(
+        table(targeted(range(100, 220, 3), 40)), target="kind"
+    )
+    numbers = [*([0, 1] * 20), 7]
+    assert "column 'kind' holds 3 numbers, of which 1 comes only once (7): if it is a quantity" in refused(
+        table(targeted(numbers, 41)), target="kind"
+    )
+
+
+def test_what_was_decided_of_the_classes_is_told(table, npz):
+    task = tasks.load(table(targeted(["007", "7"])), target="kind", reading=Reading(classes="texts"))
+    assert task.provenance.startswith("mine.csv, classes by texts, target column 'kind', ")
+    path = npz(x_train=points(20), y_train=labels(20))
+    assert "labels are numbers: say --classes numbers, or leave it out" in refused(
+        path, reading=Reading(classes="texts")
+    )
 
 
 def test_decisions_where_there_is_nothing_to_decide(npz):

@@ -139,6 +139,9 @@ def recipes(
 _Header = Annotated[
     str | None, typer.Option(metavar="yes|no", help="Whether the .csv's first row names its columns, or is data.")
 ]
+_Classes = Annotated[
+    str | None, typer.Option(metavar="texts|numbers", help="Each text of the target is a class, or each number is.")
+]
 
 _Optimiser = Annotated[
     str | None, typer.Option(metavar="NAME", help="adam, adamw, rmsprop or sgd; another one comes with its usual rate.")
@@ -166,6 +169,7 @@ def compare(
     task: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, an .npz or a .csv file.")] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the .csv with the classes.")] = None,
     header: _Header = None,
+    classes: _Classes = None,
     activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
     seeds: Annotated[int | None, typer.Option(metavar="N", help="Number of seeds, counted from 0.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes through the training data.")] = None,
@@ -189,6 +193,7 @@ def compare(
         "task": task,
         "target": target,
         "header": header,
+        "classes": classes,
         "activations": activations,
         "seeds": seeds,
         "epochs": epochs,

@@ -26,7 +26,7 @@ from actlab.functions import catalogue
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
 from actlab.own_network import OwnNetwork, Traced, as_recorded, own_network, trace
-from actlab.tasks.reading import Header, Reading
+from actlab.tasks.reading import Classes, Header, Reading
 
 EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 MOST_SEEDS = 100_000
@@ -135,6 +135,7 @@ class Study(_Frozen):
         task: a built-in task, or the path of an .npz or .csv file.
         target: for a .csv file, the column with the classes.
         header: likewise, where it is in doubt, whether its first row names the columns ("yes") or is data ("no").
+        classes: likewise, whether each of the target's "texts" is a class, or each of its "numbers".
         task_seed: seed of the split into training, validation and test data, where the source has none.
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
             of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
@@ -170,6 +171,7 @@ class Study(_Frozen):
     task: Annotated[str, Field(min_length=1)] = "digits"
     target: str | None = None
     header: Header | None = None
+    classes: Classes | None = None
     task_seed: Seed = 0
     validation: Literal["held-out", "test"] = "held-out"
     network: AnyNetwork | None = None

@@ -160,4 +160,4 @@ def _load_file(path: Path, target: str | None, seed: int, reading: Reading) -> T
         return load_table(path, target, seed, reading)
     from actlab.tasks.arrays import load_arrays
 
-    return load_arrays(path, seed)
+    return load_arrays(path, seed, reading)

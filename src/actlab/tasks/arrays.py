@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidData, UnknownName
+from actlab.tasks.labels import refuse_quantity
+from actlab.tasks.reading import Reading
 from actlab.tasks.split import hold_out, split
 from actlab.tasks.task import SPLITS, Pair, Task, build, check_pair
 
@@ -19,7 +21,7 @@ _LETTERS = ("x_", "y_")
 _KEYS = tuple(f"{letter}_{part}" for part in SPLITS for letter in "xy")
 
 
-def load_arrays(path: Path, seed: int) -> Task:
+def load_arrays(path: Path, seed: int, reading: Reading) -> Task:
     """Load a task from a `.npz` file.
 
     Args:
@@ -28,12 +30,13 @@ def load_arrays(path: Path, seed: int) -> Task:
             features), (n, height, width) or (n, height, width, channels); uint8 images are divided by 255,
             all else is as it is.
         seed: 0 or more; cuts the splits that are missing: both, 20 % each; one, a sixth of train.
+        reading: what is decided of the file.
 
     Returns:
         The task, named as the file.
 
     Raises:
-        InvalidData: a damaged file, missing keys, arrays that `build` refuses.
+        InvalidData: a damaged file, missing keys, arrays that `build` refuses; a doubt that `reading` does not decide.
         UnknownName: a key beginning with x_ or y_ that is none of the six.
     """
     arrays = _read(path)
@@ -43,6 +46,7 @@ def load_arrays(path: Path, seed: int) -> Task:
         for part in SPLITS
         if f"x_{part}" in arrays
     }
+    _refuse_quantity(path.name, {part: y for part, (_, y) in pairs.items()}, reading)
     splits, rule = _complete(pairs, seed, path.name)
     scale = ", uint8 pixels divided by 255" if scaled else ""
     return build(path.name, *splits, provenance=f"{path.name}{scale}; {rule}")
@@ -121,6 +125,18 @@ def _prepare(name: str, key: str, arrays: Arrays) -> npt.NDArray[np.generic]:
     if x.ndim == 3:
         x = x[..., None]
     return x.astype(np.float32) / np.float32(255) if scaled else x
+
+
+def _refuse_quantity(name: str, labels: Mapping[str, npt.NDArray[np.generic]], reading: Reading) -> None:
+    """Refuse labels that are more likely a quantity, unless they are decided to be classes."""
+    if reading.classes == "texts":
+        raise InvalidData(f"{name}: its labels are numbers: say --classes numbers, or leave it out.")
+    values = np.unique(labels["train"])
+    if reading.classes is None and len(values) > 1:
+        # What training lacks is refused for that.
+        everywhere = [y[np.isin(y, values)] for y in labels.values()]
+        counts = np.bincount(np.searchsorted(values, np.concatenate(everywhere)))
+        refuse_quantity(name, "y_train", counts, [str(value) for value in values], numbers=True)
 
 
 def _complete(pairs: Mapping[str, Pair], seed: int, name: str) -> tuple[list[Pair], str]:

@@ -12,6 +12,7 @@ from typing import Literal
 from actlab.errors import InvalidData
 
 Header = Literal["yes", "no"]
+Classes = Literal["texts", "numbers"]
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,18 @@ class Reading:
     Attributes:
         header: "yes" if the first row of a `.csv` file names the columns; "no" if it is data, and the columns are named
             by their numbers, from "1" on.
+        classes: "texts" if every text of the target is a class as it stands; "numbers" if every number is, however many
+            there are and however each is written.
     """
 
     header: Header | None = None
+    classes: Classes | None = None
 
 
 # Which settings each kind of file takes.
-_TAKEN: Mapping[str, frozenset[str]] = MappingProxyType({".csv": frozenset({"header"}), ".npz": frozenset()})
+_TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
+    {".csv": frozenset({"header", "classes"}), ".npz": frozenset({"classes"})}
+)
 
 
 def refuse_undue(name: str, suffix: str, reading: Reading) -> None:

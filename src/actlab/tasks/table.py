@@ -14,6 +14,7 @@ import numpy.typing as npt
 from actlab.errors import InvalidData, UnknownName
 from actlab.tasks.cells import number
 from actlab.tasks.header import refuse_doubtful_header
+from actlab.tasks.labels import Target, classes_of, refuse_quantity
 from actlab.tasks.reading import Reading
 from actlab.tasks.split import split
 from actlab.tasks.task import Pair, Task, build
@@ -65,12 +66,15 @@ def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> T
     features = [name for name in table.header if name != target]
     if not features:
         raise InvalidData(f"{path.name} has no column beside the target {target!r}: add numeric columns.")
-    labels, classes = _classes(table, target)
+    labels, classes = classes_of(Target(path.name, target, table.column(target), table.lines), reading.classes)
     samples = _numbers(table, features)
     if len(classes) < 2:
         raise InvalidData(
             f"{path.name}: column {target!r} holds one class only ({', '.join(classes)}): give two or more."
         )
+    if reading.classes is None:
+        numbers = all(number(name) is not None for name in classes)
+        refuse_quantity(path.name, f"column {target!r}", np.bincount(labels), classes, numbers=numbers)
     return build(
         path.name,
         *_standardise(split(samples, labels, seed, name=path.name)),
@@ -82,7 +86,8 @@ def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> T
 
 def _told(reading: Reading) -> str:
     """What was decided, in words for the provenance."""
-    return ", no header row" if reading.header == "no" else ""
+    header = ", no header row" if reading.header == "no" else ""
+    return header + (f", classes by {reading.classes}" if reading.classes else "")
 
 
 def _read(path: Path, reading: Reading) -> _Table:
@@ -130,28 +135,6 @@ def _check_header(name: str, header: Sequence[str]) -> None:
             raise InvalidData(f"{name}: column {index + 1} has no name: name it, or remove it if it counts the rows.")
         if column in header[:index]:
             raise InvalidData(f"{name}: two columns are named {column!r}: give each a name of its own.")
-
-
-def _classes(table: _Table, target: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """The target column as indices (n,), and the class names: numbers in their order, or texts in theirs."""
-    texts = table.column(target)
-    if "" in texts:
-        line = table.lines[texts.index("")]
-        raise InvalidData(f"{table.name}, line {line}: column {target!r} is empty: give each row its class.")
-    numbers = [number(text) for text in texts]
-    if None in numbers:
-        values = sorted(set(texts))
-        index = {value: position for position, value in enumerate(values)}
-        return np.array([index[text] for text in texts]), tuple(values)
-    for value, text, line in zip(numbers, texts, table.lines, strict=True):
-        if value is None or not value.is_integer():
-            raise InvalidData(
-                f"{table.name}: labels are not integers: column {target!r} holds {text} in line {line}; "
-                "give class indices or class names."
-            )
-    whole = [int(value) for value in numbers if value is not None]
-    ranks = {value: position for position, value in enumerate(sorted(set(whole)))}
-    return np.array([ranks[value] for value in whole]), tuple(str(value) for value in ranks)
 
 
 def _numbers(table: _Table, names: Sequence[str]) -> Columns:
