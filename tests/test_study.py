@@ -58,7 +58,7 @@ def read_back(study: Study, folder: Path) -> Study:
     "study",
     [
         Study(),
-        Study(task="a.csv", target="3", header="no", classes="texts"),
+        Study(task="a.csv", target="3", header="no", classes="texts", keep=["1", "2"], drop="4"),
         Study(name="β “quoted” \\ \n", task="a folder/my file.csv", target="klass #1", task_seed=7),
         Study(network=EVERY_LAYER, activations=["prelu", "maxout"], match="parameters"),
         Study(optimiser="rmsprop", learning_rates=[0.1, 1e-5, 3], seeds=[5, 0, 2**32 - 1]),
@@ -210,6 +210,8 @@ REFUSED = [
     ("learning_rates = [0.1, 0.1]", 1, "learning_rates: 0.1 is named twice."),
     ('header = "maybe"', 1, "header: 'yes' or 'no' is expected, got 'maybe'."),
     ('classes = "text"', 1, "classes: 'texts' or 'numbers' is expected, got 'text'."),
+    ("drop = []", 1, "drop: a list with at least 1 entry is expected, got []."),
+    ("keep = [3]", 1, "keep, entry 1: text is expected, got 3."),
     ('match = "unit"', 1, "match: 'units' or 'parameters' is expected, got 'unit'."),
     ('name = "adm"\noptimiser = "adm"', 2, "unknown optimiser 'adm': did you mean 'adam'?"),
     ("optimiser = 3", 1, "optimiser: a table is expected, got 3."),

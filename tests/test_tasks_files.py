@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import shlex
 import zipfile
 
 import numpy as np
@@ -318,7 +319,7 @@ def test_standardising_agrees_with_scikit_learn(table, tmp_path):
 
 def test_constant_columns_are_zero(table):
     lines = "\n".join(f"0.1,{i},{i % 2}" for i in range(40))
-    task = tasks.load(table(f"same,number,kind\n{lines}"), target="kind")
+    task = tasks.load(table(f"same,number,kind\n{lines}"), target="kind", reading=Reading(keep=("number",)))
     for x in (task.x_train, task.x_validation, task.x_test):
         assert (x[:, 0] == 0).all()
         assert np.ptp(x[:, 1]) > 1
@@ -574,6 +575,123 @@ def test_what_was_decided_of_the_classes_is_told(table, npz):
     )
 
 
+# Columns that say which sample a row is
+
+
+def identified(name, values, at=0):
+    """A table with a column beside the measurements, and its samples in the order of their classes."""
+    count = len(values)
+    columns = [["a", *points(count, 1)[:, 0]], ["kind", *np.sort(np.arange(count) % 3)]]
+    columns.insert(at, [f'"{name}"', *values])
+    return bare(*columns)
+
+
+SHUFFLED = np.random.default_rng(0).permutation(60)
+FAR_APART = np.random.default_rng(0).choice(10**7, 60, replace=False)
+NAMES_OF_SAMPLES = {
+    "counted from 1": ("Id", range(1, 61)),
+    "counted under any name": ("width", range(60)),
+    "counted from anywhere": ("year", range(1960, 2020)),
+    "counted down": ("z", range(60, 0, -1)),
+    "counted, then shuffled": ("z", SHUFFLED),
+    "counted, then some taken out": ("z", [i for i in range(66) if i % 11]),
+    "counted as decimals": ("z", [f"{i}.0" for i in range(60)]),
+    "pandas' index, read and written again": ("Unnamed: 0", FAR_APART),
+    "id": ("id", FAR_APART),
+    "customer_id": ("customer_id", FAR_APART),
+    "PassengerId": ("PassengerId", FAR_APART),
+    "customer id, most of them once": ("customer id", [*FAR_APART[:40], *FAR_APART[:20]]),
+    "Sr. No.": ("Sr. No.", FAR_APART),
+    "userid": ("userid", FAR_APART),
+    "Sample code number": ("Sample code number", FAR_APART),
+    "eighteen digits": ("objid", [10**17 + int(i) for i in SHUFFLED]),
+}
+
+
+@pytest.mark.parametrize("at", [0, 2])
+@pytest.mark.parametrize(("name", "values"), NAMES_OF_SAMPLES.values(), ids=NAMES_OF_SAMPLES)
+def test_columns_that_tell_samples_apart_are_asked_for(table, name, values, at):
+    path = table(identified(name, list(values), at))
+    sentence = refused(path, target="kind")
+    assert f"mine.csv: column {name!r} " in sentence
+    assert ": that says which sample a row is, not what it is like; leave it out with --drop " in sentence
+    quoted = shlex.quote(name)
+    assert sentence.endswith(f"--drop {quoted}, or train on it with --keep {quoted}.")
+    kept = tasks.load(path, target="kind", reading=Reading(keep=(name,)))
+    without = tasks.load(path, target="kind", reading=Reading(drop=(name,)))
+    assert (kept.input_shape, without.input_shape) == ((2,), (1,))
+    assert without.provenance.startswith(f"mine.csv, without {name!r}, target column 'kind', ")
+    assert "without" not in kept.provenance
+    plain = tasks.load(table(bare(["a", *points(60, 1)[:, 0]], ["kind", *np.sort(np.arange(60) % 3)])), target="kind")
+    assert without.digest == plain.digest
+
+
+def test_several_such_columns_are_named_at_once(table):
+    text = bare(["Id", *range(60)], ["a", *points(60, 1)[:, 0]], ["user id", *FAR_APART], ["kind", *["x", "y"] * 30])
+    sentence = refused(table(text), target="kind")
+    assert "column 'Id' counts the rows, column 'user id' is named like an id and tells most rows apart" in sentence
+    assert "--drop Id --drop 'user id', or train on it with --keep Id --keep 'user id'." in sentence
+    sentence = refused(table(text), target="kind", reading=Reading(keep=("Id",)))
+    assert "'Id'" not in sentence
+    assert tasks.load(table(text), target="kind", reading=Reading(keep=("Id",), drop=("user id",))).input_shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("amount", FAR_APART),
+        ("id", points(60, 1)[:, 0]),
+        ("store_id", [i % 5 for i in range(60)]),
+        ("acid", FAR_APART),
+        ("number of rooms", FAR_APART),
+        ("even", range(0, 120, 2)),
+        ("rank", [*range(59), 58]),
+    ],
+)
+def test_other_columns_are_not_asked_for(table, name, values):
+    assert tasks.load(table(identified(name, list(values))), target="kind").input_shape == (2,)
+
+
+def test_columns_that_are_kept_or_left_out_must_be_there(table):
+    path = table(identified("Id", list(range(60))))
+    for reading in (Reading(keep=("id",)), Reading(drop=("id",))):
+        with pytest.raises(UnknownName, match="unknown column 'id': did you mean 'Id'"):
+            tasks.load(path, target="kind", reading=reading)
+    assert "column 'Id' is to be kept and to be left out" in refused(
+        path, target="kind", reading=Reading(keep=("Id",), drop=("Id",))
+    )
+    assert "column 'kind' is the target and cannot be left out" in refused(
+        path, target="kind", reading=Reading(drop=("kind",))
+    )
+    assert "no column beside the target" in refused(path, target="kind", reading=Reading(drop=("Id", "a")))
+
+
+def test_columns_of_texts_can_be_left_out(table):
+    text = bare(["person", *(["x", "y", "z"] * 20)], ["a", *points(60, 1)[:, 0]], ["kind", *[0, 1] * 30])
+    sentence = refused(table(text), target="kind")
+    assert sentence.endswith("holds 'x', no number: give numbers only, or leave the column out with --drop person.")
+    assert tasks.load(table(text), target="kind", reading=Reading(drop=("person",))).input_shape == (1,)
+
+
+def test_columns_of_arrays_that_count_the_samples_are_asked_for(npz):
+    x, y = np.column_stack([points(60), np.arange(60)]), np.sort(labels(60))
+    path = npz(x_train=x, y_train=y)
+    sentence = refused(path)
+    assert sentence.startswith("mine.npz: column '4' counts the rows: that says")
+    assert sentence.endswith("leave it out with --drop 4, or train on it with --keep 4.")
+    assert tasks.load(path, reading=Reading(keep=("4",))).input_shape == (4,)
+    without = tasks.load(path, reading=Reading(drop=("4",)))
+    assert without.digest == tasks.load(npz(x_train=x[:, :3], y_train=y)).digest
+    assert without.provenance.startswith("mine.npz, without '4'; split")
+    order = np.random.default_rng(0).permutation(60)
+    split = npz(x_train=x[order[:40]], y_train=y[order[:40]], x_test=x[order[40:]], y_test=y[order[40:]])
+    assert "column '4' counts the rows" in refused(split)
+    pictures = npz(x_train=np.zeros((20, 4, 4), np.uint8), y_train=labels(20))
+    assert "its samples are pictures, which have no columns to keep or drop" in refused(
+        pictures, reading=Reading(drop=("1",))
+    )
+
+
 def test_decisions_where_there_is_nothing_to_decide(npz):
     for name in ("digits", npz(x_train=points(20), y_train=labels(20))):
         with pytest.raises(InvalidData, match=r"^header 'no' was given for '.*', which is no \.csv file: leave it out"):
@@ -687,7 +805,7 @@ def test_own_arrays_validated_on_their_test_data(npz, parts):
 
 
 def test_a_table_validated_on_its_test_data(table):
-    text = "\n".join(["a,b,kind", *(f"{i},{i * i % 7},{'xyz'[i % 3]}" for i in range(30))])
+    text = "\n".join(["a,b,kind", *(f"{2 * i},{i * i % 7},{'xyz'[i % 3]}" for i in range(30))])
     held_out, task = (tasks.load(table(text), target="kind", validation=v) for v in ("held-out", "test"))
     assert (len(task.y_train), len(task.y_validation), len(task.y_test)) == (24, 6, 6)
     np.testing.assert_array_equal(task.x_validation, held_out.x_test)

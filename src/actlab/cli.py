@@ -142,6 +142,11 @@ _Header = Annotated[
 _Classes = Annotated[
     str | None, typer.Option(metavar="texts|numbers", help="Each text of the target is a class, or each number is.")
 ]
+_Keep = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Train on it although it counts the rows or is named like an id; repeatable."),
+]
+_Drop = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave it out; may be repeated.")]
 
 _Optimiser = Annotated[
     str | None, typer.Option(metavar="NAME", help="adam, adamw, rmsprop or sgd; another one comes with its usual rate.")
@@ -170,6 +175,8 @@ def compare(
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the .csv with the classes.")] = None,
     header: _Header = None,
     classes: _Classes = None,
+    keep: _Keep = None,
+    drop: _Drop = None,
     activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
     seeds: Annotated[int | None, typer.Option(metavar="N", help="Number of seeds, counted from 0.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes through the training data.")] = None,
@@ -194,6 +201,8 @@ def compare(
         "target": target,
         "header": header,
         "classes": classes,
+        "keep": keep or None,
+        "drop": drop or None,
         "activations": activations,
         "seeds": seeds,
         "epochs": epochs,

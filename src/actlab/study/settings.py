@@ -103,6 +103,13 @@ class RMSProp(_Frozen):
 OPTIMISERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSProp}
 
 
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Columns = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_many)]
+
+
 def _optimiser_by_name(value: Any) -> Any:
     name = value.get("name") if isinstance(value, dict) else value
     if isinstance(name, str) and name not in OPTIMISERS:
@@ -136,6 +143,7 @@ class Study(_Frozen):
         target: for a .csv file, the column with the classes.
         header: likewise, where it is in doubt, whether its first row names the columns ("yes") or is data ("no").
         classes: likewise, whether each of the target's "texts" is a class, or each of its "numbers".
+        keep, drop: columns to train on although they count the rows or are named like an id; columns to leave out.
         task_seed: seed of the split into training, validation and test data, where the source has none.
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
             of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
@@ -172,6 +180,8 @@ class Study(_Frozen):
     target: str | None = None
     header: Header | None = None
     classes: Classes | None = None
+    keep: Columns | None = None
+    drop: Columns | None = None
     task_seed: Seed = 0
     validation: Literal["held-out", "test"] = "held-out"
     network: AnyNetwork | None = None
@@ -284,7 +294,8 @@ class Study(_Frozen):
     @property
     def reading(self) -> Reading:
         """How the file of the task is to be read: what `header` and the other settings beside `target` decide."""
-        return Reading(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Reading)})
+        settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(Reading)}
+        return Reading(**{name: value for name, value in settings.items() if value is not None})
 
     @property
     def identity(self) -> str:

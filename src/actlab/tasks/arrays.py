@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidData, UnknownName
+from actlab.tasks.columns import counting, left_out, refuse_names_of_samples, told_of_columns
 from actlab.tasks.labels import refuse_quantity
 from actlab.tasks.reading import Reading
 from actlab.tasks.split import hold_out, split
-from actlab.tasks.task import SPLITS, Pair, Task, build, check_pair
+from actlab.tasks.task import SPLITS, Pair, Samples, Task, build, check_pair
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -46,10 +47,11 @@ def load_arrays(path: Path, seed: int, reading: Reading) -> Task:
         for part in SPLITS
         if f"x_{part}" in arrays
     }
+    pairs = _without_columns(path.name, pairs, reading)
     _refuse_quantity(path.name, {part: y for part, (_, y) in pairs.items()}, reading)
     splits, rule = _complete(pairs, seed, path.name)
     scale = ", uint8 pixels divided by 255" if scaled else ""
-    return build(path.name, *splits, provenance=f"{path.name}{scale}; {rule}")
+    return build(path.name, *splits, provenance=f"{path.name}{scale}{told_of_columns(reading)}; {rule}")
 
 
 def _read(path: Path) -> Arrays:
@@ -125,6 +127,23 @@ def _prepare(name: str, key: str, arrays: Arrays) -> npt.NDArray[np.generic]:
     if x.ndim == 3:
         x = x[..., None]
     return x.astype(np.float32) / np.float32(255) if scaled else x
+
+
+def _without_columns(name: str, pairs: Mapping[str, Pair], reading: Reading) -> Mapping[str, Pair]:
+    """The samples without the columns that are left out; columns that count the rows are refused."""
+    samples = [x for x, _ in pairs.values()]
+    if any(x.ndim != 2 for x in samples):
+        if reading.keep or reading.drop:
+            raise InvalidData(f"{name}: its samples are pictures, which have no columns to keep or drop: leave it out.")
+        return pairs
+    if len({x.shape[1] for x in samples}) > 1:
+        return pairs  # Refused for that.
+    names = [str(index + 1) for index in range(samples[0].shape[1])]
+    without = left_out(name, names, reading)
+    counted = [names[index] for index in counting(cast("list[Samples]", samples))]
+    refuse_names_of_samples(name, [column for column in counted if column not in without], [], reading.keep)
+    left = [index for index, column in enumerate(names) if column not in without]
+    return {part: (x[:, left], y) for part, (x, y) in pairs.items()} if without else pairs
 
 
 def _refuse_quantity(name: str, labels: Mapping[str, npt.NDArray[np.generic]], reading: Reading) -> None:

@@ -24,15 +24,22 @@ class Reading:
             by their numbers, from "1" on.
         classes: "texts" if every text of the target is a class as it stands; "numbers" if every number is, however many
             there are and however each is written.
+        keep: columns to train on although they count the rows or are named like an id; a `.npz` file's by number.
+        drop: columns to leave out.
     """
 
     header: Header | None = None
     classes: Classes | None = None
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
 
 
 # Which settings each kind of file takes.
 _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
-    {".csv": frozenset({"header", "classes"}), ".npz": frozenset({"classes"})}
+    {
+        ".csv": frozenset({"header", "classes", "keep", "drop"}),
+        ".npz": frozenset({"classes", "keep", "drop"}),
+    }
 )
 
 

@@ -13,9 +13,17 @@ import numpy.typing as npt
 
 from actlab.errors import InvalidData, UnknownName
 from actlab.tasks.cells import number
+from actlab.tasks.columns import (
+    ROWS,
+    counting,
+    left_out,
+    named_like_an_id,
+    refuse_names_of_samples,
+    told_of_columns,
+)
 from actlab.tasks.header import refuse_doubtful_header
 from actlab.tasks.labels import Target, classes_of, refuse_quantity
-from actlab.tasks.reading import Reading
+from actlab.tasks.reading import Reading, option
 from actlab.tasks.split import split
 from actlab.tasks.task import Pair, Task, build
 
@@ -63,11 +71,10 @@ def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> T
         )
     if target not in table.header:
         raise UnknownName("column", target, table.header)
-    features = [name for name in table.header if name != target]
-    if not features:
-        raise InvalidData(f"{path.name} has no column beside the target {target!r}: add numeric columns.")
+    features = _features(table, target, reading)
     labels, classes = classes_of(Target(path.name, target, table.column(target), table.lines), reading.classes)
     samples = _numbers(table, features)
+    _refuse_names_of_samples(table, features, samples, reading)
     if len(classes) < 2:
         raise InvalidData(
             f"{path.name}: column {target!r} holds one class only ({', '.join(classes)}): give two or more."
@@ -84,10 +91,35 @@ def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> T
     )
 
 
+def _features(table: _Table, target: str, reading: Reading) -> list[str]:
+    """The names of the columns to train on."""
+    without = {target, *left_out(table.name, table.header, reading)}
+    if target in reading.drop:
+        raise InvalidData(f"{table.name}: column {target!r} is the target and cannot be left out.")
+    features = [name for name in table.header if name not in without]
+    if not features:
+        raise InvalidData(f"{table.name} has no column beside the target {target!r}: add numeric columns.")
+    return features
+
+
+def _refuse_names_of_samples(table: _Table, names: Sequence[str], samples: Columns, reading: Reading) -> None:
+    """Refuse columns that count the rows, or are named like an id and hold whole numbers that tell most rows apart."""
+    counted = [names[index] for index in counting([samples])]
+    numbered = [
+        name
+        for index, name in enumerate(names)
+        if named_like_an_id(name)
+        and (samples[:, index] == np.floor(samples[:, index])).all()
+        and 2 * len(set(table.column(name))) > len(samples) >= ROWS
+    ]
+    refuse_names_of_samples(table.name, counted, numbered, reading.keep)
+
+
 def _told(reading: Reading) -> str:
     """What was decided, in words for the provenance."""
     header = ", no header row" if reading.header == "no" else ""
-    return header + (f", classes by {reading.classes}" if reading.classes else "")
+    classes = f", classes by {reading.classes}" if reading.classes else ""
+    return header + classes + told_of_columns(reading)
 
 
 def _read(path: Path, reading: Reading) -> _Table:
@@ -146,7 +178,7 @@ def _numbers(table: _Table, names: Sequence[str]) -> Columns:
             if value is None:
                 raise InvalidData(
                     f"{table.name}, line {table.lines[row]}: column {name!r} holds {text!r}, no number: "
-                    "give numbers only, or remove the column."
+                    f"give numbers only, or leave the column out with {option('drop', name)}."
                 )
             columns[row, index] = value
     wrong = ~np.isfinite(columns)
