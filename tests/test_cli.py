@@ -440,6 +440,33 @@ def test_a_table_without_a_header_is_compared_and_its_study_runs_again(actlab_co
     assert refused(*command, "--header", "maybe") == "header: 'yes' or 'no' is expected, got 'maybe'."
 
 
+def test_what_is_decided_of_the_data_is_part_of_the_study(actlab_command, refused, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{i},{a:.4f},{b:.4f},{['007', '7', '8'][i % 3]}" for i, (a, b) in enumerate(rng.normal(size=(60, 2)))]
+    (tmp_path / "own.csv").write_text("\n".join(["No,a b,c,code", *rows]) + "\n", encoding="utf-8")
+    start = ["compare", "--task", "own.csv", "--target", "code"]
+    assert "say --classes texts to keep them apart" in refused(*start)
+    assert "leave it out with --drop No" in refused(*start, "--classes", "texts")
+    decided = ["--classes", "texts", "--drop", "No", "--keep", "a b", "--keep", "c", "--header", "yes"]
+    assert actlab_command(*start, *decided, *TINY, "--activations", "relu", "--out", "run")[0] == 0
+    study = actlab.load(tmp_path / "run").study
+    assert (study.classes, study.drop, study.keep, study.header) == ("texts", ("No",), ("a b", "c"), "yes")
+    code, out, _ = actlab_command("compare", "run/study.toml", "--drop", "c", "--keep", "No", "--summary")
+    assert code == 0
+    assert "384" in out  # 2·128 weights and 128 biases of the first layer.
+    write_npz(tmp_path / "own.npz", x_train=rng.uniform(0, 255, (60, 3, 8, 8)))
+    start = ["compare", "--task", "own.npz", "--summary"]
+    assert "say --layout channels-first if" in refused(*start)
+    assert "say --scale 255 if" in refused(*start, "--layout", "channels-first")
+    for scale in ("255", "none", "1e2"):
+        assert actlab_command(*start, "--layout", "channels-first", "--scale", scale)[0] == 0
+    for wrong, shown in (("half", "'half'"), ("-1", "-1.0"), ("nan", "nan"), ("1e99", "1e+99")):
+        sentence = refused(*start, "--scale", wrong)
+        assert sentence == f"scale: a number above 0, or 'none', is expected, got {shown}."
+    sentence = refused("compare", "digits", "--scale", "255")
+    assert sentence == "scale 255.0 was given for 'digits', which is no .npz file: leave it out."
+
+
 def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, refused, tmp_path):
     write_npz(tmp_path / "own.npz")
     assert actlab_command("compare", "--task", "own.npz", *TINY, "--activations", "relu", "--out", "run")[0] == 0

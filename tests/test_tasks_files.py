@@ -119,14 +119,101 @@ def test_byte_images_are_scaled_and_get_a_channel_axis(npz):
     assert "uint8 pixels divided by 255" in task.provenance
 
 
-def test_other_arrays_are_as_they_are(npz):
-    images = np.random.default_rng(0).uniform(0, 255, (20, 5, 4, 3))
-    kept = tasks.load(npz(x_train=images, y_train=labels(20), x_test=images, y_test=labels(20)))
-    np.testing.assert_array_equal(kept.x_test, images.astype(np.float32))
-    assert "255" not in kept.provenance
-    counts = np.random.default_rng(0).integers(0, 256, (20, 3), dtype=np.uint8)
-    kept = tasks.load(npz(x_train=counts, y_train=labels(20), x_test=counts, y_test=labels(20)))
-    np.testing.assert_array_equal(kept.x_test, counts)
+def pixels(shape, largest=255, dtype=float):
+    values = np.random.default_rng(0).uniform(0, largest, shape)
+    values.flat[:2] = 0, largest
+    return values.astype(dtype)
+
+
+AS_THEY_ARE = {
+    "scaled": pixels((20, 5, 4, 3), 1),
+    "standardised": pixels((20, 5, 4, 3)) - 127,
+    "of 0 to 16, as scikit-learn's digits": pixels((20, 8, 8), 16),
+    "decimals beyond 255": pixels((20, 5, 4), 320),
+    "counts": pixels((20, 3), 255, np.uint8),
+    "decimals": pixels((20, 64), 255),
+    "many counts": pixels((20, 64), 300, np.int64),
+    "bright features, but few": pixels((20, 63), 255, np.uint8),
+}
+
+
+@pytest.mark.parametrize("x", AS_THEY_ARE.values(), ids=AS_THEY_ARE)
+def test_other_arrays_are_as_they_are(npz, x):
+    kept = tasks.load(npz(x_train=x, y_train=labels(20), x_test=x, y_test=labels(20)))
+    np.testing.assert_array_equal(kept.x_test.reshape(x.shape), x.astype(np.float32))
+    assert "divided" not in kept.provenance
+
+
+MAYBE_PIXELS = {
+    "decimals to 255": (pixels((20, 5, 4, 3)), 255, "pixels"),
+    "decimals of one channel": (pixels((20, 8, 8), 254.5, np.float32), 255, "pixels"),
+    "whole numbers of another type": (pixels((20, 8, 8), 255, np.int64), 255, "pixels"),
+    "uint16 to 255": (pixels((20, 8, 8), 255, np.uint16), 255, "pixels"),
+    "uint16 of a camera": (pixels((20, 8, 8), 4000, np.uint16), 4095, "pixels"),
+    "uint16": (pixels((20, 8, 8), 65535, np.uint16), 65535, "pixels"),
+    "whole numbers to 65535": (pixels((20, 8, 8), 65535).round(), 65535, "pixels"),
+    "uint8 laid flat": (pixels((20, 784), 255, np.uint8), 255, "pixels of pictures laid flat"),
+    "as openml gives MNIST": (pixels((20, 784)).round(), 255, "pixels of pictures laid flat"),
+    "uint16 laid flat": (pixels((20, 784), 65535, np.uint16), 65535, "pixels of pictures laid flat"),
+}
+
+
+@pytest.mark.parametrize(("x", "largest", "what"), MAYBE_PIXELS.values(), ids=MAYBE_PIXELS)
+def test_what_may_be_pixels_is_asked_for(npz, x, largest, what):
+    path = npz(x_train=x, y_train=labels(20), x_test=x, y_test=labels(20))
+    assert refused(path) == (
+        f"mine.npz: x_train holds {x.dtype} values from 0 to {x.max():g}: say --scale {largest} if these are {what}, "
+        "to divide them by it, or --scale none to take them as they are."
+    )
+    scaled, kept = (tasks.load(path, reading=Reading(scale=scale)) for scale in (largest, "none"))
+    np.testing.assert_allclose(scaled.x_test.reshape(x.shape), x / largest, rtol=1e-6)
+    np.testing.assert_array_equal(kept.x_test.reshape(x.shape), x.astype(np.float32))
+    assert scaled.provenance.startswith(f"mine.npz, values divided by {largest}; ")
+    assert "divided" not in kept.provenance
+
+
+def test_bytes_are_scaled_as_is_decided(npz):
+    x = pixels((20, 5, 4), 255, np.uint8)
+    path = npz(x_train=x, y_train=labels(20), x_test=x, y_test=labels(20))
+    kept = tasks.load(path, reading=Reading(scale="none"))
+    np.testing.assert_array_equal(kept.x_test[..., 0], x)
+    assert tasks.load(path, reading=Reading(scale=255.0)).digest == tasks.load(path).digest
+
+
+@pytest.mark.parametrize("shape", [(20, 3, 32, 32), (20, 1, 28, 28), (20, 3, 4, 4), (20, 3, 32, 48), (20, 13, 8, 8)])
+def test_channels_that_may_come_first_are_asked_for(npz, shape):
+    x = pixels(shape, 1)
+    path = npz(x_train=x, y_train=labels(20), x_test=x, y_test=labels(20))
+    _, channels, height, width = shape
+    assert refused(path) == (
+        f"mine.npz: x_train has the shape {shape}: say --layout channels-first if these are pictures of "
+        f"{height}×{width} with {channels} channel{'s' * (channels > 1)}, or --layout channels-last if they are of "
+        f"{channels}×{height} with {width}."
+    )
+    first, last = (tasks.load(path, reading=Reading(layout=f"channels-{end}")) for end in ("first", "last"))
+    np.testing.assert_array_equal(first.x_test, np.transpose(x, (0, 2, 3, 1)).astype(np.float32))
+    np.testing.assert_array_equal(last.x_test, x.astype(np.float32))
+    assert first.provenance.startswith("mine.npz, channels first; ")
+    assert "channels" not in last.provenance
+
+
+@pytest.mark.parametrize("shape", [(20, 32, 32, 3), (20, 28, 28, 1), (20, 7, 7, 64), (20, 5, 4, 3), (20, 8, 9, 4)])
+def test_channels_that_come_last_are_not_asked_for(npz, shape):
+    x = pixels(shape, 1)
+    assert tasks.load(npz(x_train=x, y_train=labels(20))).input_shape == shape[1:]
+
+
+def test_a_layout_is_for_what_has_channels(npz):
+    for x in (points(20), pixels((20, 8, 8), 1)):
+        sentence = refused(npz(x_train=x, y_train=labels(20)), reading=Reading(layout="channels-first"))
+        assert f"x_train has the shape {x.shape}, without channels: leave --layout out" in sentence
+
+
+def test_bytes_with_their_channels_first(npz):
+    x = pixels((20, 3, 8, 8), 255, np.uint8)
+    task = tasks.load(npz(x_train=x, y_train=labels(20)), reading=Reading(layout="channels-first"))
+    assert task.input_shape == (8, 8, 3)
+    assert task.provenance.startswith("mine.npz, channels first, uint8 pixels divided by 255; ")
 
 
 def test_keys_that_are_no_arrays_of_a_task_are_left_alone(npz):

@@ -147,6 +147,12 @@ _Keep = Annotated[
     typer.Option(metavar="COLUMN", help="Train on it although it counts the rows or is named like an id; repeatable."),
 ]
 _Drop = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave it out; may be repeated.")]
+_Layout = Annotated[
+    str | None, typer.Option(metavar="channels-first|channels-last", help="Of the pictures in an .npz file.")
+]
+_Scale = Annotated[
+    str | None, typer.Option(metavar="255|none", help="Divide what an .npz file holds by it, or take it as it is.")
+]
 
 _Optimiser = Annotated[
     str | None, typer.Option(metavar="NAME", help="adam, adamw, rmsprop or sgd; another one comes with its usual rate.")
@@ -177,6 +183,8 @@ def compare(
     classes: _Classes = None,
     keep: _Keep = None,
     drop: _Drop = None,
+    layout: _Layout = None,
+    scale: _Scale = None,
     activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
     seeds: Annotated[int | None, typer.Option(metavar="N", help="Number of seeds, counted from 0.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes through the training data.")] = None,
@@ -203,6 +211,8 @@ def compare(
         "classes": classes,
         "keep": keep or None,
         "drop": drop or None,
+        "layout": layout,
+        "scale": _divisor(scale),
         "activations": activations,
         "seeds": seeds,
         "epochs": epochs,
@@ -230,6 +240,14 @@ def _rates(text: str) -> list[float] | str:
         raise InvalidStudy(
             f"--learning-rates {text!r}: auto, or numbers separated by commas are expected, as in 0.01,0.1."
         ) from None
+
+
+def _divisor(text: str | None) -> float | str | None:
+    """The number of --scale; what is none is left to the study, to be taken or refused."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
 
 
 _DECIMAL = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}

@@ -26,7 +26,7 @@ from actlab.functions import catalogue
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
 from actlab.own_network import OwnNetwork, Traced, as_recorded, own_network, trace
-from actlab.tasks.reading import Classes, Header, Reading
+from actlab.tasks.reading import Classes, Header, Layout, Reading
 
 EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 MOST_SEEDS = 100_000
@@ -107,6 +107,13 @@ def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _scale(value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value != "none" and not (number and 0 < value < 1e38):
+        raise ValueError(f"a number above 0, or 'none', is expected, got {shortened(value)}")
+    return value
+
+
 Columns = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_many)]
 
 
@@ -144,6 +151,8 @@ class Study(_Frozen):
         header: likewise, where it is in doubt, whether its first row names the columns ("yes") or is data ("no").
         classes: likewise, whether each of the target's "texts" is a class, or each of its "numbers".
         keep, drop: columns to train on although they count the rows or are named like an id; columns to leave out.
+        layout, scale: for an .npz file, likewise, whether its pictures are "channels-first" or "channels-last", and
+            what its samples are divided by, or "none".
         task_seed: seed of the split into training, validation and test data, where the source has none.
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
             of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
@@ -182,6 +191,8 @@ class Study(_Frozen):
     classes: Classes | None = None
     keep: Columns | None = None
     drop: Columns | None = None
+    layout: Layout | None = None
+    scale: Annotated[float | Literal["none"], BeforeValidator(_scale)] | None = None
     task_seed: Seed = 0
     validation: Literal["held-out", "test"] = "held-out"
     network: AnyNetwork | None = None

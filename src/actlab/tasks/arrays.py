@@ -12,6 +12,7 @@ import numpy.typing as npt
 from actlab.errors import InvalidData, UnknownName
 from actlab.tasks.columns import counting, left_out, refuse_names_of_samples, told_of_columns
 from actlab.tasks.labels import refuse_quantity
+from actlab.tasks.pictures import prepared
 from actlab.tasks.reading import Reading
 from actlab.tasks.split import hold_out, split
 from actlab.tasks.task import SPLITS, Pair, Samples, Task, build, check_pair
@@ -29,7 +30,7 @@ def load_arrays(path: Path, seed: int, reading: Reading) -> Task:
         path: a file with the keys `x_train` and `y_train`, and optionally `x_validation`, `y_validation`,
             `x_test`, `y_test`; other keys, unless they begin with x_ or y_, are left alone. Samples: (n,
             features), (n, height, width) or (n, height, width, channels); uint8 images are divided by 255,
-            all else is as it is.
+            all else is as it is, unless it looks like pixels: then it is asked for.
         seed: 0 or more; cuts the splits that are missing: both, 20 % each; one, a sixth of train.
         reading: what is decided of the file.
 
@@ -41,17 +42,13 @@ def load_arrays(path: Path, seed: int, reading: Reading) -> Task:
         UnknownName: a key beginning with x_ or y_ that is none of the six.
     """
     arrays = _read(path)
-    scaled = _is_uint8_image(arrays["x_train"])
-    pairs = {
-        part: check_pair(path.name, part, _prepare(path.name, f"x_{part}", arrays), arrays[f"y_{part}"])
-        for part in SPLITS
-        if f"x_{part}" in arrays
-    }
+    present = [part for part in SPLITS if f"x_{part}" in arrays]
+    samples, told = prepared(path.name, {f"x_{part}": arrays[f"x_{part}"] for part in present}, reading)
+    pairs = {part: check_pair(path.name, part, samples[f"x_{part}"], arrays[f"y_{part}"]) for part in present}
     pairs = _without_columns(path.name, pairs, reading)
     _refuse_quantity(path.name, {part: y for part, (_, y) in pairs.items()}, reading)
     splits, rule = _complete(pairs, seed, path.name)
-    scale = ", uint8 pixels divided by 255" if scaled else ""
-    return build(path.name, *splits, provenance=f"{path.name}{scale}{told_of_columns(reading)}; {rule}")
+    return build(path.name, *splits, provenance=f"{path.name}{told}{told_of_columns(reading)}; {rule}")
 
 
 def _read(path: Path) -> Arrays:
@@ -108,25 +105,6 @@ def _check_keys(name: str, keys: Sequence[str]) -> None:
             else "write it again with numpy.savez, samples as x_train and labels as y_train"
         )
         raise InvalidData(f"{name} lacks {', '.join(missing)} (it holds {', '.join(shown) or 'nothing'}): {way_out}.")
-
-
-def _is_uint8_image(x: npt.NDArray[np.generic]) -> bool:
-    """Whether `x` holds images of bytes: (n, height, width) or (n, height, width, channels)."""
-    return x.dtype == np.uint8 and x.ndim in (3, 4)
-
-
-def _prepare(name: str, key: str, arrays: Arrays) -> npt.NDArray[np.generic]:
-    """Give images a channel axis, and scale those of bytes to [0, 1]."""
-    x = arrays[key]
-    scaled = _is_uint8_image(x)
-    if scaled != _is_uint8_image(arrays["x_train"]):
-        raise InvalidData(
-            f"{name}: {key} holds {x.dtype} values of shape {x.shape} where x_train holds "
-            f"{arrays['x_train'].dtype} of shape {arrays['x_train'].shape}: store all samples alike."
-        )
-    if x.ndim == 3:
-        x = x[..., None]
-    return x.astype(np.float32) / np.float32(255) if scaled else x
 
 
 def _without_columns(name: str, pairs: Mapping[str, Pair], reading: Reading) -> Mapping[str, Pair]:

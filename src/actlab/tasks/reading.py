@@ -13,6 +13,7 @@ from actlab.errors import InvalidData
 
 Header = Literal["yes", "no"]
 Classes = Literal["texts", "numbers"]
+Layout = Literal["channels-first", "channels-last"]
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,23 @@ class Reading:
             there are and however each is written.
         keep: columns to train on although they count the rows or are named like an id; a `.npz` file's by number.
         drop: columns to leave out.
+        layout: of the pictures (n, channels, height, width) or (n, height, width, channels) of a `.npz` file.
+        scale: what its samples are divided by; "none" for taking them as they are.
     """
 
     header: Header | None = None
     classes: Classes | None = None
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    layout: Layout | None = None
+    scale: float | Literal["none"] | None = None
 
 
 # Which settings each kind of file takes.
 _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         ".csv": frozenset({"header", "classes", "keep", "drop"}),
-        ".npz": frozenset({"classes", "keep", "drop"}),
+        ".npz": frozenset({"classes", "keep", "drop", "layout", "scale"}),
     }
 )
 
