@@ -790,6 +790,16 @@ def test_a_missing_target_lists_the_columns(table):
     assert "one of width, height, kind" in refused(table(rows()))
 
 
+def test_wide_tables(table):
+    width = 3000
+    rows = np.column_stack([points(30, width).round(2), np.arange(30) % 2])
+    header = ",".join([*(f"c{i}" for i in range(width)), "kind"])
+    path = table("\n".join([header, *(",".join(map(str, row)) for row in rows)]))
+    assert tasks.load(path, target="kind", reading=Reading(classes="numbers")).input_shape == (width,)
+    assert "one of c0, c1, c2, " in refused(path)
+    assert refused(path).endswith(", c19, … 3,001 in all.")
+
+
 def test_a_misspelt_column(table):
     with pytest.raises(UnknownName, match="unknown column 'knd': did you mean 'kind'"):
         tasks.load(table(rows()), target="knd")

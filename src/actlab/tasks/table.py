@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,14 @@ class _Table:
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each column stands: looking through the header for each of 100,000 takes a minute."""
+        return {name: index for index, name in enumerate(self.header)}
+
     def column(self, name: str) -> list[str]:
         """The values of one column, without surrounding spaces."""
-        index = self.header.index(name)
+        index = self.places[name]
         return [row[index].strip() for row in self.rows]
 
 
@@ -65,7 +71,8 @@ def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> T
     """
     table = _read(path, reading)
     if target is None:
-        columns = ", ".join(table.header)
+        shown = [*table.header[:20], f"… {len(table.header):,} in all"] if len(table.header) > 20 else table.header
+        columns = ", ".join(shown)
         raise InvalidData(
             f"{path.name}: no target was given: name the column of classes (--target COLUMN), one of {columns}."
         )
@@ -162,25 +169,28 @@ def _header(name: str, rows: Sequence[Sequence[str]], reading: Reading) -> tuple
 
 def _check_header(name: str, header: Sequence[str]) -> None:
     """Refuse a column without a name (often a row number, which gives the order away), and doubled names."""
+    seen: set[str] = set()
     for index, column in enumerate(header):
         if not column:
             raise InvalidData(f"{name}: column {index + 1} has no name: name it, or remove it if it counts the rows.")
-        if column in header[:index]:
+        if column in seen:
             raise InvalidData(f"{name}: two columns are named {column!r}: give each a name of its own.")
+        seen.add(column)
 
 
 def _numbers(table: _Table, names: Sequence[str]) -> Columns:
     """The named columns as finite numbers, (rows, columns), or raise InvalidData."""
     columns = np.empty((len(table.rows), len(names)))
     for index, name in enumerate(names):
-        for row, text in enumerate(table.column(name)):
-            value = number(text)
-            if value is None:
-                raise InvalidData(
-                    f"{table.name}, line {table.lines[row]}: column {name!r} holds {text!r}, no number: "
-                    f"give numbers only, or leave the column out with {option('drop', name)}."
-                )
-            columns[row, index] = value
+        texts = table.column(name)
+        values = [number(text) for text in texts]
+        if None in values:
+            row = values.index(None)
+            raise InvalidData(
+                f"{table.name}, line {table.lines[row]}: column {name!r} holds {texts[row]!r}, no number: "
+                f"give numbers only, or leave the column out with {option('drop', name)}."
+            )
+        columns[:, index] = values
     wrong = ~np.isfinite(columns)
     if wrong.any():
         row, index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
