@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from actlab.functions import catalogue
+from actlab.tasks import Reading
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```(python|console)\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -52,6 +54,11 @@ def test_networks_of_plain_jax_flax_and_equinox_run(text, folder):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "hidden" in done.stdout or "Highest mean" in done.stdout or "is best" in done.stdout
+
+
+def test_what_can_be_decided_of_a_file_is_told():
+    for field in dataclasses.fields(Reading):
+        assert f"`--{field.name} " in README.read_text(encoding="utf-8")
 
 
 def test_pictures_and_pages_that_the_readme_names_exist():
