@@ -4,10 +4,12 @@ import contextlib
 import csv
 import shlex
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_diabetes
+import sklearn.datasets
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
 from actlab import tasks
@@ -510,7 +512,9 @@ def test_names_of_columns_are_not_asked_for(table):
     assert tasks.load(table(f"2017,2018,2019,2020,kind\n{wide}"), target="kind").input_shape == (4,)
     named = bare(MEASURED, MEASURED, ["no", "yes"] * 20)
     assert tasks.load(table(f"0,1,2,3,kind\n{named}"), target="kind").input_shape == (4,)
-    assert "numbers among names" in refused(table(f"2000,2005,2010,2015,kind\n{wide}"), target="kind")
+    for steps in ("2000,2005,2010,2015", "1100.5,1100.6,1100.7,1100.8"):
+        assert tasks.load(table(f"{steps},kind\n{named}"), target="kind").input_shape == (4,)
+    assert "numbers among names" in refused(table(f"2000,2004,2010,2015,kind\n{wide}"), target="kind")
     assert "looks like the rows below it" in refused(table(f"1,2,3,4,5\n{wide}"), target="5")
     # A second file behind the first, header and all.
     assert "no number" in refused(table(f"a,b,kind\n{body}a,b,kind\n{body}"), target="kind")
@@ -777,6 +781,38 @@ def test_columns_of_arrays_that_count_the_samples_are_asked_for(npz):
     assert "its samples are pictures, which have no columns to keep or drop" in refused(
         pictures, reading=Reading(drop=("1",))
     )
+
+
+SCIKIT_LEARN = {"iris": load_iris, "wine": load_wine, "breast cancer": load_breast_cancer, "digits": load_digits}
+
+
+@pytest.mark.parametrize("load", SCIKIT_LEARN.values(), ids=SCIKIT_LEARN)
+def test_real_tables_are_the_same_with_and_without_a_header_and_an_id(table, npz, load):
+    data = load()
+    names = [*(name.replace(",", "") for name in data.feature_names), "target"]
+    columns = [*data.data.T.tolist(), data.target_names[data.target].tolist()]
+    plain = tasks.load(table(",".join(names) + "\n" + bare(*columns)), target="target")
+    assert plain.class_count == len(data.target_names)
+    path = table(bare(*columns))
+    assert "looks like the rows below it" in refused(path, target="target")
+    assert tasks.load(path, target=str(len(names)), reading=Reading(header="no")).digest == plain.digest
+    ids = range(1, len(data.target) + 1)
+    path = table(",".join(["Id", *names]) + "\n" + bare(ids, *columns))
+    assert "column 'Id' counts the rows" in refused(path, target="target")
+    assert tasks.load(path, target="target", reading=Reading(drop=("Id",))).digest == plain.digest
+    assert tasks.load(npz(x_train=data.data, y_train=data.target)).class_count == plain.class_count
+
+
+def test_tables_as_scikit_learn_ships_them_are_refused():
+    for name in ("iris", "wine_data", "breast_cancer"):
+        with pytest.raises(InvalidData, match=r"numbers among names|where the header names \d columns"):
+            tasks.load(str(Path(sklearn.datasets.__file__).parent / "data" / f"{name}.csv"), target="virginica")
+
+
+def test_decisions_are_checked_when_they_are_made():
+    for wrong in ({"header": True}, {"classes": "text"}, {"layout": "last"}, {"keep": "Id"}, {"drop": "Id"}):
+        with pytest.raises(InvalidData, match=rf"^{next(iter(wrong))} is "):
+            Reading(**wrong)
 
 
 def test_decisions_where_there_is_nothing_to_decide(npz):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from actlab.errors import InvalidData, cut
 from actlab.tasks.cells import missing, number
@@ -16,8 +17,8 @@ def refuse_doubtful_header(name: str, first: Sequence[str], body: Sequence[Seque
     """Raise InvalidData where the first row of a table may be data.
 
     It names the columns where a cell is a text above numbers, or none of its texts comes again below it, and no cell is
-    a number. Numbers are names if they count the columns, as pandas writes them: from 0, four or more, or two or more
-    beside a text; or from another number, as years do, four or more beside a text.
+    a number. Numbers are names if they count the columns from 0, as pandas writes them, four or more, or two or more
+    beside a text; or if they rise by equal steps, as years and wavelengths do, four or more beside a text.
 
     Args:
         name: of the file; the message begins with it.
@@ -25,7 +26,7 @@ def refuse_doubtful_header(name: str, first: Sequence[str], body: Sequence[Seque
         body: the rows below it, each as long.
     """
     kinds = _kinds(first, body[:ROWS_LOOKED_AT])
-    numbers = [number(cell) for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
+    numbers = [float(cell) for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
     texts = "name" in kinds or "text" in kinds
     if numbers and "repeated" not in kinds and _count(numbers, beside_texts=texts):
         return
@@ -59,8 +60,11 @@ def _kind(cell: str, column: Sequence[str]) -> str:
     return "repeated" if cell in column else "text"
 
 
-def _count(values: Sequence[float | None], *, beside_texts: bool) -> bool:
-    """Whether numbers count the columns: whole numbers, each one more than the one before, and enough of them."""
-    if any(value != place + (values[0] or 0) for place, value in enumerate(values)):
+def _count(values: Sequence[float], *, beside_texts: bool) -> bool:
+    """Whether numbers rise by equal steps, and are enough and near enough to a count of the columns."""
+    step = values[1] - values[0] if len(values) > 1 else 0.0
+    if step <= 0 or not all(math.isclose(after - before, step, rel_tol=1e-6) for before, after in pairwise(values)):
         return False
-    return len(values) >= (2 if beside_texts and values[0] == 0 else 4) and (beside_texts or values[0] == 0)
+    if values[0] == 0 and step == 1:
+        return len(values) >= (2 if beside_texts else 4)
+    return beside_texts and len(values) >= 4

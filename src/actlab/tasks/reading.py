@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from actlab.errors import InvalidData
 
@@ -18,7 +18,7 @@ Layout = Literal["channels-first", "channels-last"]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a user has decided of a file. What is left None is asked for where it matters, never guessed.
+    """What a user has decided of a file. What is left open is asked for where it matters, never guessed.
 
     Attributes:
         header: "yes" if the first row of a `.csv` file names the columns; "no" if it is data, and the columns are named
@@ -29,6 +29,9 @@ class Reading:
         drop: columns to leave out.
         layout: of the pictures (n, channels, height, width) or (n, height, width, channels) of a `.npz` file.
         scale: what its samples are divided by; "none" for taking them as they are.
+
+    Raises:
+        InvalidData: another word, or one text where a tuple of columns is due.
     """
 
     header: Header | None = None
@@ -37,6 +40,15 @@ class Reading:
     drop: tuple[str, ...] = ()
     layout: Layout | None = None
     scale: float | Literal["none"] | None = None
+
+    def __post_init__(self) -> None:
+        for name, words in (("header", Header), ("classes", Classes), ("layout", Layout)):
+            if getattr(self, name) not in (None, *get_args(words)):
+                allowed = " or ".join(map(repr, get_args(words)))
+                raise InvalidData(f"{name} is {allowed}, not {getattr(self, name)!r}.")
+        for name in ("keep", "drop"):
+            if isinstance(getattr(self, name), str):
+                raise InvalidData(f"{name} is a tuple of columns, not {getattr(self, name)!r}.")
 
 
 # Which settings each kind of file takes.
