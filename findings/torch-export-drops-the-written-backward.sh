@@ -5,7 +5,7 @@
 # trains what lies behind, and never moves what lies before. torch.compile keeps the written backward. Surrogate
 # gradients of spiking networks and fake quantisation are lost alike.
 #
-# Seen with torch 2.13.0: gradient of the first layer 3.07 eager, 3.07 compiled, 0 exported.
+# Seen with torch 2.13.0: gradient of the first layer 5.71 eager, 5.71 compiled, 0 exported.
 set -euo pipefail
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
