@@ -138,6 +138,14 @@ def test_the_page_computes_the_networks_of_python(visit, recording):
         assert said.startswith(f"{100 * moment.right.mean():.1f} % right")
 
 
+def test_the_table_is_seen_before_anything_is_scrolled(visit):
+    page = visit()
+    top = page.evaluate("document.querySelector('#results table').getBoundingClientRect().top")
+    assert top < 900
+    after = "document.querySelector('#player').compareDocumentPosition(document.querySelector('#results'))"
+    assert page.evaluate(f"Boolean({after} & Node.DOCUMENT_POSITION_PRECEDING)")
+
+
 def test_the_numbers_are_those_of_the_summary(visit, recording):
     page, summary = visit(), summarise(recording)
     assert page.locator("h1").text_content() == summary["headline"]
@@ -276,7 +284,7 @@ def test_milestones_are_flags_to_jump_to(visit, tmp_path):
     from actlab.study import Milestone
 
     made = record_all(tmp_path / "run", milestones=(Milestone(name="half right", accuracy=0.5),), seeds=2)
-    page = visit("#epoch=7", file=report(made, tmp_path / "report.html"))
+    page = visit("#at=player&epoch=7", file=report(made, tmp_path / "report.html"))
     flag = page.locator("[data-row] .flag").first
     epoch = int(re.search(r"epoch (\d+)", flag.text_content())[1])
     flag.click()
@@ -307,7 +315,9 @@ def test_a_diverged_network_says_when(visit, tmp_path):
 )
 def test_other_recordings_are_shown_too(visit, tmp_path, settings):
     made = record_all(tmp_path / "run", **settings)
-    page = visit(file=report(made, tmp_path / "report.html"))
+    page = visit("#at=player", file=report(made, tmp_path / "report.html"))
+    page.locator("#player [data-row] canvas").last.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
     assert all(painted(page, "#player [data-row]:first-of-type canvas"))
 
 

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.synthetic_recording import record
+from tests.synthetic_recording import record, record_contests
 from tests.views_recording import record_all
 
 from actlab.errors import ActlabError
 from actlab.statistics import entries, summarise, verdict
 from actlab.study import Milestone
-from actlab.views import charts, markup, palette, player_markup
+from actlab.views import charts, contests, markup, palette, player_markup
 from actlab.views import report as module
 from actlab.views.figures import quartiles, rounded, thinned
 from actlab.views.report import html, report
@@ -274,6 +274,40 @@ def test_the_table_is_ranked_and_says_what_the_summary_says(recording, page):
     for note in summary["notes"]:
         assert note in page.text
     assert recording.study.to_toml().strip() in page.text
+
+
+def test_the_result_comes_first_and_the_player_after_it(page):
+    sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
+    assert sections[:3] == ["results", "notes", "player"]
+    assert page.with_attribute("href")[1] == "#results"
+
+
+def marked_rows(text):
+    return [re.sub("<[^>]*>", "", row) for row in re.findall(r'<th scope="row">(.*?)</th>', text) if "<small>" in row]
+
+
+def test_what_may_be_the_best_is_marked_in_words(recording):
+    looks = palette.looks(recording.study.activations)
+    summary = summarise(recording) | {"best_set": ["tanh", "relu"]}
+    text = contests.results(summary, looks)
+    assert re.sub("<[^>]*>", "", text).startswith("May be the best: tanh, relu.")
+    assert sorted(marked_rows(text)) == ["relumay be the best", "tanhmay be the best"]
+    assert "any of the 3." in contests.results(summary | {"best_set": list(looks)}, looks)
+
+
+@pytest.mark.parametrize("given", [{}, {"best_set": None}, {"best_set": []}])
+def test_a_summary_that_does_not_say_what_may_be_the_best_marks_nothing(recording, given):
+    summary = {name: value for name, value in summarise(recording).items() if name != "best_set"}
+    text = contests.results(summary | given, palette.looks(recording.study.activations))
+    assert "may be the best" not in text.lower()
+
+
+def test_each_contest_marks_its_own_best(tmp_path):
+    summary = summarise(record_contests(tmp_path / "run")) | {"best_set": ["sigmoid"]}
+    first, *others = ({"best_set": ["relu"]}, *({"best_set": None} for _ in summary["contests"][1:]))
+    summary["contests"] = [held | own for held, own in zip(summary["contests"], (first, *others), strict=True)]
+    text = contests.results(summary, palette.looks(("sigmoid", "tanh", "relu")))
+    assert marked_rows(text) == ["sigmoidmay be the best", "relumay be the best"]
 
 
 def test_same_recording_same_bytes(recording, bare):

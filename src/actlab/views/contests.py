@@ -19,15 +19,18 @@ def results(summary: Summary, looks: Mapping[str, Look]) -> str:
         summary: what `actlab.statistics.summarise` returns, made JSON-safe.
         looks: colour and dash by activation.
     """
+    best = {"best_set": summary.get("best_set")}
     if not summary["contests"]:
-        return markup.scrolling("results", markup.table(summary, looks))
-    whole = [summary["contest"] | {"headline": ""}, *summary["contests"]]
+        return markup.best_set(summary, looks) + markup.scrolling("results", markup.table(summary, looks))
+    # What may be the best in one contest says nothing of the others.
+    whole = [summary["contest"] | best | {"headline": ""}, *({"best_set": None} | own for own in summary["contests"])]
     rows = [row for contest in (summary, *summary["contests"]) for row in contest["activations"]]
     parts = []
     for contest in whole:
         title, words = contest["title"], contest["headline"]
         head = f"<h3>{escape(title[:1].upper() + title[1:])}</h3>" + (f"<p>{escape(words)}</p>" if words else "")
-        parts.append(head + markup.scrolling(title, markup.table({**summary, **contest}, looks, rows)))
+        table = markup.table({**summary, **contest}, looks, rows)
+        parts.append(head + markup.best_set(contest, looks) + markup.scrolling(title, table))
     return "".join(parts) + _choice(summary)
 
 

@@ -16,6 +16,7 @@ from actlab.views.figures import Chart
 from actlab.views.palette import HEAT_STEPS, Look, css_class, css_layer
 
 NOTHING = "–"
+BEST = "may be the best"
 # The two buttons of every figure.
 SAVE = (
     "<span class='save'><button type='button' data-save='png' title='save the picture'>PNG</button>"
@@ -61,16 +62,29 @@ def scrolling(label: str, table: str) -> str:
     return f"<div class='wide' tabindex='0' role='region' aria-label='{escape(label)}'>{table}</div>"
 
 
+def best_set(summary: Row, looks: Mapping[str, Look]) -> str:
+    """Which activations may be the best, in a line; empty where the summary does not say."""
+    names = summary.get("best_set") or ()
+    if not names:
+        return ""
+    marked = ", ".join(f"{key(looks[name])}<b>{escape(name)}</b>" for name in names)
+    if len(names) == len(looks) > 1:
+        marked = f"any of the {len(names)}"
+    return f"<p class='best'>{BEST.capitalize()}: {marked}.</p>"
+
+
 def table(summary: Row, looks: Mapping[str, Look], beside: Sequence[Row] = ()) -> str:
     """The table of activations, best first; on one scale of accuracies with the rows `beside` it."""
     rows = summary["activations"]
     columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
     heads = "".join(f'<th scope="col" title="{escape(hint)}">{escape(head)}</th>' for head, hint, _ in columns)
     low, high = _common_span([*rows, *beside])
+    best = summary.get("best_set") or ()
     body = []
     for row in rows:
         cells = "".join(f"<td>{show(row)}</td>" for _, _, show in columns)
-        name = f'<th scope="row">{key(looks[row["name"]])}{escape(row["name"])}</th>'
+        mark = f"<small>{BEST}</small>" if row["name"] in best else ""
+        name = f'<th scope="row">{key(looks[row["name"]])}{escape(row["name"])}{mark}</th>'
         body.append(f"<tr>{name}<td>{_strip(row, low, high, looks[row['name']])}</td>{cells}</tr>")
     ends = f"<i>{number(100 * low, '.0f')} %</i><i>{number(100 * high, '.0f')} %</i>"
     accuracy = f"<div class='strip'><span>test accuracy</span><span class='ends'>{ends}</span></div>"

@@ -214,11 +214,13 @@ def _sections(
     drawn: Mapping[str, Look],
     shown: _Moving,
 ) -> list[Section]:
-    """All sections for which there is something to show."""
+    """All sections for which there is something to show: the result first, what it rests on after it."""
     ranked = [entry["name"] for entry in summary["activations"]]
     found = [_results(summary, drawn)] if recording.epochs >= 0 else []
+    if summary["notes"]:
+        found.append(Section("notes", "What to bear in mind", "", markup.notes(summary["notes"])))
     if shown.player:
-        found.insert(0, _player(recording, shown, drawn))
+        found.append(_player(recording, shown, drawn))
     if said := published.body(summary):
         lead = "The numbers of the source beside ours: one run there, as a rule, and a spread of seeds here."
         found.append(Section("source", "What the source says", lead, said))
@@ -228,8 +230,6 @@ def _sections(
     if summary["next_steps"]:
         lead = "What the numbers suggest; study.toml lies in the run directory."
         found.append(Section("next", "What to try next", lead, markup.steps(summary["next_steps"])))
-    if summary["notes"]:
-        found.append(Section("notes", "What to bear in mind", "", markup.notes(summary["notes"])))
     members = {name: places for name, places in reported_members(recording, summary).items() if places}
     if recording.epochs >= 0 and members:
         found += _outcome(recording, summary, members, drawn) + _insides(recording, members, drawn)

@@ -170,6 +170,8 @@ listen();
 sortable();
 build();
 page.draw();
+// What is asked for is shown before Plotly is unpacked: the frames of its charts are there already.
+goTo(page.state.section);
 if (document.getElementById("plotly")) {
   // Two frames on, what stands above has been painted.
   await new Promise((resume) => requestAnimationFrame(() => setTimeout(resume)));
@@ -179,4 +181,3 @@ if (document.getElementById("plotly")) {
   drawn.mark();
   oneSeed(drawn);
 }
-goTo(page.state.section);
