@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.metrics import log_loss
@@ -20,7 +22,10 @@ from actlab.cli import main
 from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
 from actlab.layers import Act, Dense, Residual
 from actlab.picture_commands import epoch_list
+from actlab.study import Milestone
 from actlab.views.feature_space import feature_space
+from actlab.views.histories import HISTORIES
+from actlab.views.pictures import Pictures
 from actlab.views.projections import principal_axes
 
 
@@ -161,6 +166,122 @@ def test_a_plane_of_which_more_follows_than_it_knows_has_no_ground(tmp_path, net
     moment = feature_space(recording, "tanh", seed=0).at(3)
     assert moment.features is None
     assert moment.inputs is not None
+
+
+LONGEST = ("inverse_multiquadratic", "spike_fast_sigmoid", "spike_triangular", "soft_exponential", "trainable_swish")
+OTHERS = ("flatten_t_swish", "multiquadratic", "sparse_sigmoid", "absolute_value", "bent_identity", "weighted_tanh")
+OTHERS += ("soft_clipping", "symmetric_log", "spike_arctan", "clipped_gelu", "relu_squared", "hard_sigmoid")
+TWENTY = (*LONGEST, *OTHERS, "mexican_hat", "tanh_shrink", "soft_shrink")
+CLASSES = tuple(f"a class whose name is long and costs ${number}" for number in range(9))
+CLASSES += ("_unbroken" + "x" * 60,)
+KINDS = ("input-space,feature-space,probabilities,losses", "losses", "probabilities", "feature-space", "input-space")
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """Twenty activations of long names, ten classes of long names, and milestones."""
+    milestones = tuple(Milestone(name=f"$x^{n}$ of them are right at last", accuracy=0.6) for n in range(3))
+    folder = tmp_path_factory.mktemp("crowded") / "run"
+    network = (Dense(2), Act(), Dense(10))
+    settings = {"activations": TWENTY, "seeds": 2, "milestones": milestones, "network": network, "classes": CLASSES}
+    return actlab.load(record_all(folder, **settings).directory)
+
+
+def drawn(figure):
+    """Draw it without a warning; its own rectangle with half a dot around it, in dots."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.draw(FigureCanvasAgg(figure).get_renderer())
+    return figure.bbox.padded(0.5)
+
+
+def holds(outer, inner):
+    return outer.x0 <= inner.x0 and outer.y0 <= inner.y0 and inner.x1 <= outer.x1 and inner.y1 <= outer.y1
+
+
+def assert_whole(figure):
+    """No panel is cut off with all that is written at it, no title or label lies on another, nor on the legend."""
+    inside = drawn(figure)
+    (legend,) = figure.legends
+    assert holds(inside, legend.get_window_extent())
+    headings = []
+    for axes in figure.axes:
+        assert holds(inside, axes.get_tightbbox()), axes
+        assert not legend.get_window_extent().overlaps(axes.get_tightbbox())
+        headings += [label for label in (axes.title, axes.xaxis.label, axes.yaxis.label) if label.get_text()]
+    for i, heading in enumerate(headings):
+        box = heading.get_window_extent()
+        assert not [other for other in headings[i + 1 :] if box.overlaps(other.get_window_extent())], heading
+
+
+@pytest.mark.parametrize("count", [1, 7, 20])
+@pytest.mark.parametrize("kind", ["losses", "feature-space", *HISTORIES])
+def test_nothing_is_cut_off_of_one_to_twenty_activations(crowded, kind, count):
+    pictures = Pictures(crowded, TWENTY[:count], seed=0)
+    figure = pictures.history(kind) if kind in HISTORIES else pictures.draw([kind], 8)
+    assert_whole(figure)
+    labels = [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
+    if kind in HISTORIES:
+        assert labels == list(TWENTY[:count])
+    elif kind == "losses":
+        assert labels[0].startswith("classified rightly")
+        assert labels[1:] == ["classified wrongly"]
+    else:
+        assert [label.replace(" ", "") for label in labels[:-2]] == [name.replace(" ", "") for name in CLASSES]
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+def test_nothing_is_cut_off_of_any_kind_of_panels(crowded, kinds):
+    assert_whole(Pictures(crowded, TWENTY[:1], seed=0).draw(kinds.split(","), [0, 8]))
+
+
+def test_nothing_is_cut_off_of_two_classes(recording):
+    assert_whole(recording.loss_histogram(epoch=3, activations=["tanh"]))
+    assert_whole(recording.probability_histogram(epoch=3, activations=["tanh"]))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (["losses"], ["classified rightly", "classified wrongly"]),
+        (["probabilities"], ["negative", "positive", "classified wrongly"]),
+        (["input-space"], ["negative", "positive", "classified wrongly", "decision"]),
+    ],
+)
+def test_the_legend_explains_what_is_drawn(recording, kinds, expected):
+    figure = recording.feature_space(activations=["tanh"]).draw(kinds, 3)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == expected
+    drawn_in = {patch.get_facecolor() for axes in figure.axes for patch in axes.patches}
+    shown = {to_rgba(line.get_color()) for line in figure.legends[0].get_lines()}
+    assert drawn_in <= shown
+
+
+@pytest.mark.parametrize("figsize", [(9, 4), (5, 5), (4, 6)])
+def test_a_legend_is_whole_in_a_size_that_is_given(crowded, figsize):
+    pictures = Pictures(crowded, TWENTY[:1], seed=0)
+    figure = pictures.draw(["feature-space"], 8, figsize=figsize)
+    inside = drawn(figure)
+    assert tuple(figure.get_size_inches()) == figsize
+    assert holds(inside, figure.legends[0].get_window_extent())
+    assert figure.legends[0].get_window_extent().height <= figure.bbox.height / 2
+
+
+def test_a_size_without_room_for_the_legend_is_refused(crowded):
+    with pytest.raises(InvalidFunction, match="2x1 inches has no room for a legend of 12 entries"):
+        Pictures(crowded, TWENTY[:1], seed=0).draw(["feature-space"], 8, figsize=(2, 1))
+
+
+def test_lines_beyond_twelve_are_told_apart(crowded):
+    panel = Pictures(crowded, TWENTY).history("curves").axes[0]
+    assert len({(line.get_color(), line.get_linestyle()) for line in panel.lines}) == 20
+
+
+def test_a_film_is_as_large_as_its_first_frame(crowded, tmp_path):
+    film = Pictures(crowded, TWENTY[:1], seed=0).animate([0, 8], ["losses"])
+    film.save(str(tmp_path / "film.gif"), dpi=50)
+    with Image.open(tmp_path / "film.gif") as image:
+        width, height = image.size
+    assert (width / 50, height / 50) == pytest.approx(tuple(film._fig.get_size_inches()), abs=0.05)
 
 
 def command(*arguments):

@@ -63,7 +63,7 @@ def record_all(
     last_epoch: int | None = None,
     complete: bool = True,
     diverged: dict[tuple[str, float, int], tuple[int, str]] | None = None,
-    classes: tuple[str, str] = ("negative", "positive"),
+    classes: tuple[str, ...] = ("negative", "positive"),
     **settings: Any,
 ) -> Recording:
     """Write a recording with random probes, weights of every epoch and 60 samples, and open it."""
@@ -77,7 +77,7 @@ def record_all(
         "weight_layers": network.weight_layers,
         "act_layers": network.act_layers,
         "classes": classes,
-        "class_counts": [30, 30],
+        "class_counts": [60 // len(classes)] * len(classes),
         "input_shape": [2],
         "histogram_edges": (np.sinh(np.linspace(-6, 6, BINS + 1)) / 2).tolist(),
         "gradient_edges": GRADIENT_EDGES,
@@ -89,7 +89,7 @@ def record_all(
     cards = {name: card(name) for name in made_up.activations}
     writer = Writer.create(directory, made_up, members_of(made_up, {}), cards, **facts)
     if epochs >= 0:
-        sample = {"x": rng.normal(size=(1, 1, 60, 2)).astype(np.float32), "y": np.arange(60)[None, None] % 2}
+        sample = {"x": rng.normal(size=(1, 1, 60, 2)).astype(np.float32), "y": np.arange(60)[None, None] % len(classes)}
         writer.commit(0, {}, sample, {}, kind="sample")
         arrays = random_probes(rng, epochs + 1, len(ended), len(network.weight_layers), len(network.act_layers))
         for name in made_up.activations:

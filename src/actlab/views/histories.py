@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from actlab.errors import InvalidRecording
@@ -15,47 +17,51 @@ from actlab.recording import Recording
 from actlab.statistics.selection import Entry
 from actlab.statistics.waiting import milestone_epochs
 from actlab.views.figures import quartiles
-from actlab.views.stills import STYLE
+from actlab.views.legends import below, wrapped
+from actlab.views.palette import Look
+from actlab.views.stills import INK, STYLE
 
 # Curves of so few epochs leave out the untrained network, whose accuracy by chance would press all others together.
 FEW_EPOCHS = 12
-SIZE = (9.0, 3.2)
+# Inches without the legend, and points of the titles.
+SIZE = (9.0, 3.0)
+TITLE = 11.0
+STROKES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 
 
-def curves(figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:
+def curves(figure: Figure, recording: Recording, entered: Sequence[Entry], looks: Mapping[str, Look]) -> None:
     """Validation accuracy and training loss over the epochs: medians over seeds, bands the middle half of them."""
     first = 1 if 1 < recording.epochs <= FEW_EPOCHS else 0
     panels = figure.subplots(1, 2)
-    _curve(panels[0], "validation accuracy", recording.metrics["validation_accuracy"], entered, colours, first)
-    _curve(panels[1], "training loss (cross-entropy)", recording.metrics["train_loss"], entered, colours, first)
+    _curve(panels[0], "validation accuracy", recording.metrics["validation_accuracy"], entered, looks, first)
+    _curve(panels[1], "training loss (cross-entropy)", recording.metrics["train_loss"], entered, looks, first)
     panels[1].set_yscale("log")
-    panels[0].legend()
 
 
 def _curve(
-    panel: Axes, title: str, values: np.ndarray, entered: Sequence[Entry], colours: Mapping[str, str], first: int
+    panel: Axes, title: str, values: np.ndarray, entered: Sequence[Entry], looks: Mapping[str, Look], first: int
 ) -> None:
     for entry in entered:
         low, middle, high = quartiles(values[first:, list(entry.columns)])
         epochs = np.arange(first, first + len(middle))
-        colour = colours[entry.activation]
-        panel.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
-        panel.plot(epochs, middle, color=colour, label=entry.activation)
+        style = line(looks[entry.activation])
+        panel.fill_between(epochs, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        panel.plot(epochs, middle, **style)
     panel.set(xlabel="epoch", title=title)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def gradients(figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:
+def gradients(figure: Figure, recording: Recording, entered: Sequence[Entry], looks: Mapping[str, Look]) -> None:
     """Gradient norm layer by layer after the last epoch, and how the first layer's is distributed."""
     norms, counts = (recording.probes[f"weight_gradient_{what}"] for what in ("norm", "histogram"))
     edges = np.array(recording.facts["gradient_edges"])
     left, right = figure.subplots(1, 2)
     for entry in entered:
-        colour = colours[entry.activation]
+        style = line(looks[entry.activation])
         middle = quartiles(norms[-1, list(entry.columns)].T)[1]
-        left.plot(range(len(middle)), middle, marker="o", markersize=3, color=colour, label=entry.activation)
+        left.plot(range(len(middle)), middle, marker="o", markersize=3, **style)
         own = counts[-1, list(entry.columns), 0].sum(axis=0).astype(float)
-        right.stairs(own / max(own.sum(), 1), np.log10(np.maximum(edges, edges[1] / 10**0.25)), color=colour)
+        right.stairs(own / max(own.sum(), 1), np.log10(np.maximum(edges, edges[1] / 10**0.25)), **style)
     left.set_yscale("log")
     left.set_xticks(range(len(recording.weight_layers)), recording.weight_layers, rotation=30)
     left.set(title=f"norm of the weight gradient, epoch {recording.epochs}")
@@ -63,10 +69,9 @@ def gradients(figure: Figure, recording: Recording, entered: Sequence[Entry], co
         title=f"|gradient| of {recording.weight_layers[0]}: share of its weights",
         xlabel="log₁₀ |∂L/∂w|, all smaller ones and zeros leftmost",
     )
-    left.legend()
 
 
-def milestones(figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:
+def milestones(figure: Figure, recording: Recording, entered: Sequence[Entry], looks: Mapping[str, Look]) -> None:
     """For each milestone the share of seeds that are there, epoch by epoch."""
     held = recording.study.milestones
     if not held:
@@ -75,24 +80,40 @@ def milestones(figure: Figure, recording: Recording, entered: Sequence[Entry], c
         for entry in entered:
             epochs = np.sort(milestone_epochs(recording, entry, milestone))
             shares = (epochs[None] <= np.arange(recording.epochs + 1)[:, None]).mean(axis=1)
-            panel.step(
-                np.arange(len(shares)),
-                100 * shares,
-                where="post",
-                color=colours[entry.activation],
-                label=entry.activation,
-            )
-        panel.set(xlabel="epoch", ylabel="% of seeds", title=milestone.name, ylim=(0, 101))
-        panel.legend(loc="lower right")
+            panel.step(np.arange(len(shares)), 100 * shares, where="post", **line(looks[entry.activation]))
+        panel.set(xlabel="epoch", ylabel="% of seeds", ylim=(0, 101))
+        room = 0.8 * figure.get_figwidth() / len(held)
+        panel.set_title(wrapped(milestone.name, room, TITLE), fontsize=TITLE, parse_math=False)
 
 
-Drawing = Callable[[Figure, Recording, Sequence[Entry], Mapping[str, str]], None]
+Drawing = Callable[[Figure, Recording, Sequence[Entry], Mapping[str, Look]], None]
 HISTORIES: Mapping[str, Drawing] = {"curves": curves, "gradients": gradients, "milestones": milestones}
 
 
-def draw(kind: str, figure: Figure, recording: Recording, entered: Sequence[Entry], colours: Mapping[str, str]) -> None:
-    """Draw one of HISTORIES onto an empty figure."""
+def line(look: Look) -> dict[str, Any]:
+    """How Matplotlib draws the lines of an activation: beyond twelve, colours come again with other strokes.
+
+    >>> line(Look(slot=0, dash="dot"))
+    {'color': '#0172d2', 'linestyle': ':'}
+    """
+    return {"color": look.printed, "linestyle": STROKES[look.dash]}
+
+
+def draw(
+    kind: str,
+    figure: Figure,
+    recording: Recording,
+    entered: Sequence[Entry],
+    looks: Mapping[str, Look],
+    height: float | None,
+) -> None:
+    """Draw one of HISTORIES onto an empty figure, and below it which line is whose.
+
+    `height`: of the figure without the legend, in inches; None where the figure keeps its size.
+    """
     if recording.epochs < 0:
         raise InvalidRecording(f"{recording.directory} was stopped before its first epoch: there is nothing to draw.")
     with mpl.rc_context(STYLE):
-        HISTORIES[kind](figure, recording, entered, colours)
+        HISTORIES[kind](figure, recording, entered, looks)
+        names = [entry.activation for entry in entered]
+        below(figure, [Line2D([], [], label=name, **line(looks[name])) for name in names], height, INK)

@@ -17,9 +17,6 @@ from actlab.views.palette import looks
 if TYPE_CHECKING:
     from actlab.views.stills import Film, Picture
 
-# Inches of a panel, and of what stands around all of them.
-PANEL = (2.5, 2.3)
-AROUND = (0.7, 0.8)
 FRAMES_PER_SECOND = 20.0
 
 
@@ -76,12 +73,13 @@ class Pictures:
             InvalidFunction: no such kind, or "input-space" where the inputs are no plane.
             InvalidRecording: the weights of an epoch were not kept.
         """
-        from actlab.views.stills import Picture, draw_moments
+        from actlab.views.stills import draw_moments, size_of
 
         self._check(kinds)
         epochs = self._chosen(epoch)
-        figure = Picture(figsize=self._size(len(kinds) * len(epochs), size), layout="constrained")
-        draw_moments(figure, self.spaces, kinds, epochs, self._colours)
+        usual = size_of(len(self.activations), len(kinds) * len(epochs))
+        figure, height = _empty(usual, **size)
+        draw_moments(figure, self.spaces, kinds, epochs, self._colours, height)
         return figure
 
     def animate(
@@ -92,15 +90,19 @@ class Pictures:
         **size: Any,
     ) -> Film:
         """The same panels at one epoch after the other: `film.save("training.gif")`, or show it in a notebook."""
-        from actlab.views.stills import Picture, draw_moments, film
+        from actlab.views.stills import draw_moments, film, size_of
 
         self._check(kinds)
         chosen = self._chosen(epochs if epochs is not None else self.epochs)
-        figure = Picture(figsize=self._size(len(kinds), size), layout="constrained")
+        figure, height = _empty(size_of(len(self.activations), len(kinds)), **size)
         colours = self._colours
-        return film(
-            figure, lambda epoch: draw_moments(figure, self.spaces, kinds, [epoch], colours), chosen, frames_per_second
-        )
+
+        def draw(epoch: int) -> None:
+            draw_moments(figure, self.spaces, kinds, [epoch], colours, height)
+
+        # What writes a film asks for its size before the first frame.
+        draw(chosen[0])
+        return film(figure, draw, chosen, frames_per_second)
 
     def curves(self, **size: Any) -> Picture:
         """Validation accuracy and training loss over the epochs, medians and middle halves of all seeds."""
@@ -113,13 +115,12 @@ class Pictures:
             InvalidRecording: nothing of the kind was recorded.
         """
         from actlab.views.histories import HISTORIES, SIZE, draw
-        from actlab.views.stills import Picture
 
         if kind not in HISTORIES:
             raise UnknownName("picture", kind, list(HISTORIES))
-        figure = Picture(figsize=size.get("figsize") or SIZE, layout="constrained")
+        figure, height = _empty(SIZE, **size)
         entered = [entry for entry in entries(self.recording) if entry.activation in self.activations]
-        draw(kind, figure, self.recording, entered, self._colours)
+        draw(kind, figure, self.recording, entered, looks(self.recording.study.activations), height)
         return figure
 
     @property
@@ -148,9 +149,12 @@ class Pictures:
                 raise InvalidRecording(f"the weights of epoch {one} were not kept; there are {list(kept)}.")
         return chosen
 
-    def _size(self, columns: int, given: dict[str, Any]) -> tuple[float, float]:
-        usual = (PANEL[0] * columns + AROUND[0], PANEL[1] * len(self.activations) + AROUND[1])
-        return given.get("figsize") or usual
+
+def _empty(usual: tuple[float, float], figsize: tuple[float, float] | None = None) -> tuple[Picture, float | None]:
+    """A figure, and its height before it gets a legend; None where a size was given, which it then keeps."""
+    from actlab.views.stills import Picture
+
+    return Picture(figsize=figsize or usual, layout="constrained"), None if figsize else usual[1]
 
 
 def names_of(recording: recordings.Recording, activations: Sequence[str] | None) -> tuple[str, ...]:

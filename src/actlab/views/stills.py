@@ -12,10 +12,15 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from actlab.views.feature_space import FeatureSpace, Ground, Moment
+from actlab.views.legends import LETTER, below, wrapped
 from actlab.views.palette import CLASSES, WRONG
 
+# Inches of a panel, and of what stands around all of them; a legend comes on top.
+PANEL = (2.5, 2.3)
+AROUND = (0.7, 0.4)
 BINS = 40
 LOSSES = (1e-6, 1e2)
 INK, QUIET, RULE = "#1f1f23", "#66635c", "#e6e2d8"
@@ -117,7 +122,8 @@ def probabilities(panel: Axes, space: FeatureSpace, moment: Moment, colour: str)
     for chosen, sign, own in sides:
         _bars(panel, moment.probability[chosen], moment.right[chosen], edges, own, sign)
     classes = space.recording.facts["classes"]
-    panel.set_xlabel(f"probability of {classes[1]}" if binary else "probability of the true class")
+    words = f"probability of {classes[1]}" if binary else "probability of the true class"
+    panel.set_xlabel(wrapped(words, 0.8 * PANEL[0], 9), parse_math=False)
     _counts(panel)
 
 
@@ -153,14 +159,27 @@ PANELS: Mapping[str, tuple[str, Panel]] = {
 }
 
 
+def size_of(rows: int, columns: int) -> tuple[float, float]:
+    """Inches of a figure of so many panels, without its legend.
+
+    >>> size_of(1, 2)
+    (5.7, 2.7)
+    """
+    return round(PANEL[0] * columns + AROUND[0], 3), round(PANEL[1] * rows + AROUND[1], 3)
+
+
 def draw_moments(
     figure: Figure,
     spaces: Sequence[FeatureSpace],
     kinds: Sequence[str],
     epochs: Sequence[int],
     colours: Mapping[str, str],
+    height: float | None,
 ) -> None:
-    """A row for each activation, and in it a panel for each epoch and kind."""
+    """A row for each activation, and in it a panel for each epoch and kind.
+
+    `height`: of the figure without its legend, in inches; None where the figure keeps its size.
+    """
     figure.clear()
     columns = [(epoch, kind) for epoch in epochs for kind in kinds]
     with mpl.rc_context(STYLE):
@@ -171,29 +190,40 @@ def draw_moments(
                 moment = space.at(min(epoch, space.epochs[-1]))
                 PANELS[kind][1](panel, space, moment, colours[activation])
                 panel.set_title(_title(space, moment, epoch, kind, len(kinds)), fontsize=9, color=QUIET)
-            row[0].set_ylabel(activation, fontsize=11, fontweight="bold", color=colours[activation])
-        _legend(figure, spaces[0], kinds)
+            # A long name gets a smaller type: it stands along its panel.
+            size = min(11.0, 72 * 0.6 * PANEL[1] / (1.15 * LETTER * len(activation)))
+            row[0].set_ylabel(activation, fontsize=size, fontweight="bold", color=colours[activation])
+        below(figure, _marks(spaces, kinds, colours), height, QUIET)
 
 
 def _title(space: FeatureSpace, moment: Moment, epoch: int, kind: str, kinds: int) -> str:
+    what = f"{PANELS[kind][0]}\n" if kinds > 1 else ""
     if moment.epoch < epoch:
-        return f"diverged at epoch {space.member.diverged_epoch}"
-    what = f"{PANELS[kind][0]}, " if kinds > 1 else ""
+        return f"{what}diverged at epoch {space.member.diverged_epoch}"
     return f"{what}epoch {epoch}: {100 * moment.right.mean():.1f} % right"
 
 
-def _legend(figure: Figure, space: FeatureSpace, kinds: Sequence[str]) -> None:
-    from matplotlib.lines import Line2D
+def _marks(spaces: Sequence[FeatureSpace], kinds: Sequence[str], colours: Mapping[str, str]) -> list[Line2D]:
+    """What the legend explains: what these kinds of panels draw, and nothing else."""
+    first = spaces[0]
+    planes = bool({"input-space", "feature-space"} & set(kinds))
+    # With two classes the bars of the probabilities have the classes' colours, all other bars the activation's.
+    by_class = "probabilities" in kinds and first.network.output_shape == (1,)
+    by_activation = "losses" in kinds or ("probabilities" in kinds and not by_class)
+    marks = []
+    if planes or by_class:
+        names = first.recording.facts["classes"]
+        marks += [_mark(CLASSES[int(label) % len(CLASSES)], str(names[int(label)])) for label in np.unique(first.y)]
+    if by_activation and len(spaces) == 1:
+        marks.append(_mark(colours[first.member.activation], "classified rightly"))
+    elif by_activation:
+        marks.append(_mark(QUIET, "classified rightly: the colour of the activation"))
+    marks.append(_mark(WRONG, "classified wrongly"))
+    return [*marks, Line2D([], [], color=INK, label="decision")] if planes else marks
 
-    names = space.recording.facts["classes"]
-    marks = [
-        Line2D([], [], marker="o", linestyle="", color=CLASSES[int(label) % len(CLASSES)], label=str(names[int(label)]))
-        for label in np.unique(space.y)
-    ]
-    marks.append(Line2D([], [], marker="o", linestyle="", color=WRONG, label="classified wrongly"))
-    if {"input-space", "feature-space"} & set(kinds):
-        marks.append(Line2D([], [], color=INK, label="decision"))
-    figure.legend(handles=marks, loc="outside lower center", ncols=8, labelcolor=QUIET)
+
+def _mark(colour: str, label: str) -> Line2D:
+    return Line2D([], [], marker="o", linestyle="", color=colour, label=label)
 
 
 def film(figure: Figure, draw: Callable[[int], Any], epochs: Sequence[int], frames_per_second: float) -> Film:
