@@ -21,6 +21,7 @@ from actlab.recipes import recipe
 from actlab.study import Study
 from actlab.tasks import load as load_task
 from actlab.tasks.task import build
+from actlab.views.tensorboard import RECORDED, epoch_times
 
 SMALL = recipe("parabolas").study.model_copy(update={"seeds": (0, 1), "epochs": 20, "milestones": ()})
 
@@ -55,6 +56,19 @@ def test_progress_goes_from_compiling_to_the_last_epoch(finished):
     assert seen[-1].samples == 20 * 2000 * 6
     epochs = [progress.epoch for progress in seen[1:]]
     assert epochs == sorted(set(epochs))
+
+
+def test_every_epoch_knows_when_it_was_recorded(finished):
+    recording, _ = finished
+    seconds, source = epoch_times(recording)
+    assert source == RECORDED
+    assert len(seconds) == 21
+    assert np.all(np.diff(seconds) > 0)
+    # The clock of the files may be a little coarser.
+    written = (recording.directory / recording.segments[-1].file).stat().st_mtime
+    assert recording.facts["started"] < seconds[0]
+    assert recording.facts["started"] < written < seconds[-1] + 0.1
+    assert seconds[-1] < time.time()
 
 
 def test_the_same_study_gives_the_same_bytes_also_into_the_same_directory(finished, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -10,8 +11,9 @@ from tests.synthetic_recording import record, record_contests
 from tests.views_recording import record_all
 
 from actlab.cli import main
+from actlab.engine.probes import gradient_edges
 from actlab.errors import ActlabError
-from actlab.views.tensorboard import export, run_name
+from actlab.views.tensorboard import OF_FILES, RECORDED, epoch_times, export, run_name
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,89 @@ def test_histograms_hold_every_value(exported):
             assert next(c for limit, c in by_limit.items() if limit == pytest.approx(edges[i + 1])) == expected[i]
 
 
+def rebinned(events, tag, bins=30):
+    """What is seen of a histogram, (steps, bins): TensorBoard's own buckets, as its server hands them out, spread over
+    so many bins of equal width between the ends of all steps, as its page does."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tensorboard import data_compat
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.util.tensor_util import make_ndarray
+
+    steps = []
+    for event in events.Histograms(tag):
+        told = event.histogram_value
+        value = Summary.Value(tag=tag)
+        value.histo.min, value.histo.max, value.histo.num = told.min, told.max, told.num
+        value.histo.bucket_limit.extend(told.bucket_limit)
+        value.histo.bucket.extend(told.bucket)
+        steps.append(make_ndarray(data_compat.migrate_value(value).tensor).astype(float))
+    left, right = min(step[0, 0] for step in steps), max(step[-1, 1] for step in steps)
+    edges = np.linspace(left, right, bins + 1)
+    found = []
+    for step in steps:
+        below = np.interp(edges, [step[0, 0], *step[:, 1]], [0, *np.cumsum(step[:, 2])])
+        found.append(np.diff(below))
+    return np.array(found)
+
+
+def test_gradients_fill_the_bins_that_tensorboard_shows(tmp_path):
+    """Sizes over six decades and some zeros: on their own scale all of them would lie in one bin of thirty."""
+    edges = gradient_edges()
+    rng = np.random.default_rng(0)
+    counts = np.zeros((9, 30, 2, len(edges) - 1), np.int32)
+    for epoch in range(9):
+        sizes = np.concatenate([rng.lognormal(-7 - 0.3 * epoch, 2.0, 2000), np.zeros(20)])
+        counts[epoch] = np.histogram(sizes, edges)[0]
+    facts = {"gradient_edges": edges.tolist()}
+    made = record(tmp_path / "run", arrays={"weight_gradient_histogram": counts}, facts=facts)
+    events = events_of(export(made, tmp_path / "events") / "tanh" / "seed-0")
+    tag = "log10 |weight_gradient|/dense1"
+    assert not [name for name in events.Tags()["histograms"] if name.startswith("weight_gradient/")]
+    seen = rebinned(events, tag)
+    np.testing.assert_allclose(seen.sum(axis=1), counts[:, 0, 0].sum(axis=1))
+    # As widely spread as the logarithms themselves.
+    assert (seen > 5).sum(axis=1).min() >= 10
+    assert (seen.max(axis=1) / seen.sum(axis=1)).max() < 0.25
+    first = events.Histograms(tag)[0].histogram_value
+    values = np.log10(np.maximum(np.random.default_rng(0).lognormal(-7, 2.0, 2000), 1e-13))
+    assert first.sum / first.num == pytest.approx(np.append(values, [-12.125] * 20).mean(), abs=0.02)
+    assert first.min == -12.25
+
+
+def test_times_are_those_of_the_recording(tmp_path):
+    """Chunks of three, four and two epochs, epoch 0 among them."""
+    began = 1_700_000_000.0
+    facts = {"started": began, "recorded": [[2, began + 3], [6, began + 11], [8, began + 12]]}
+    made = record(tmp_path / "run", facts=facts)
+    assert epoch_times(made)[1] == RECORDED
+    scalars = events_of(export(made, tmp_path / "events") / "tanh" / "seed-0").Scalars("loss/train")
+    assert [event.wall_time - began for event in scalars] == [1, 2, 3, 5, 7, 9, 11, 11.5, 12]
+
+
+def test_times_of_an_older_recording_are_those_of_its_files(tmp_path):
+    made = record(tmp_path / "run")
+    os.utime(made.directory / "study.toml", (1000, 1000))
+    os.utime(made.directory / made.segments[0].file, (1018, 1018))
+    seconds, source = epoch_times(made)
+    np.testing.assert_allclose(seconds, 1000 + 2 * np.arange(1, 10))
+    assert source == OF_FILES
+    # Copied later than the rest, the study says nothing of when the run began.
+    os.utime(made.directory / "study.toml", (5000, 5000))
+    np.testing.assert_allclose(epoch_times(made)[0], 1018)
+
+
+def test_times_never_run_backwards(tmp_path):
+    made = record(tmp_path / "run", facts={"started": 2000.0, "recorded": [[4, 2010.0], [8, 2005.0]]})
+    assert np.all(np.diff(epoch_times(made)[0]) >= 0)
+
+
+def test_a_run_stopped_before_its_first_epoch_has_no_times(tmp_path):
+    assert epoch_times(record(tmp_path / "run", last_epoch=-1, complete=False))[0].shape == (0,)
+
+
 def test_members_of_several_contests_have_names_of_their_own(tmp_path):
     recording = record_contests(tmp_path / "run")
     names = [run_name(recording, member) for member in recording.members]
@@ -112,7 +197,9 @@ def test_the_command(exported, tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 0
-    assert f"tensorboard --logdir {tmp_path / 'e'}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"tensorboard --logdir {tmp_path / 'e'}" in said
+    assert OF_FILES in said
 
 
 def test_without_tensorboardx_the_extra_is_named(tmp_path, monkeypatch):

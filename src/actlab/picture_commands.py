@@ -108,10 +108,12 @@ def export(
 ) -> None:
     """Write a recording's scalars and histograms for other tools."""
     from actlab.recording import load
+    from actlab.views.tensorboard import epoch_times
     from actlab.views.tensorboard import export as write
 
-    write(load(directory), tensorboard)
-    typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}")
+    recording = load(directory)
+    write(recording, tensorboard)
+    typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}\n{epoch_times(recording)[1]}")
 
 
 def _pictures(directory: Path, activations: str | None, layer: str | None, seed: int | None) -> Pictures:

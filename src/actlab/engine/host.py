@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def run(
     with devices.Stopwatch() as compiling:
         programs = build_within(study, task, groups, chunk, memory)
     # Only now, with everything ready to run, an earlier recording of this study makes room.
-    facts = _facts(study, task, groups, data) | {"tuning": tuning}
+    facts = _facts(study, task, groups, data) | {"tuning": tuning, "started": time.time()}
     writer = Writer.create(directory, study, members(groups), cards, **facts)
     try:
         return _run(study, task, programs, data, writer, chunk, compiling.seconds, progress)
@@ -149,7 +149,8 @@ def _run(
             show(written.result())
     if not ledger.keeps_weights:
         ledger.commit_weights(study.epochs)
-    writer.finish(throughput=_throughput(study, samples, count, train_seconds) | {"compile_seconds": compile_seconds})
+    throughput = _throughput(study, samples, count, train_seconds) | {"compile_seconds": compile_seconds}
+    writer.finish(throughput=throughput, recorded=ledger.recorded)
     return Recording(writer.directory)
 
 
@@ -222,6 +223,7 @@ class Ledger:
         counts: samples in each set of the evaluation, as in `program.Data`.
         writer: where it goes.
         alive: (members,), False from the first epoch on whose training loss is not finite.
+        recorded: the last epoch of each chunk, and when it was written, in Unix seconds.
     """
 
     study: Study
@@ -229,6 +231,7 @@ class Ledger:
     counts: np.ndarray
     writer: Writer
     alive: np.ndarray
+    recorded: list[tuple[int, float]] = field(default_factory=list)
 
     @property
     def keeps_weights(self) -> bool:
@@ -257,6 +260,7 @@ class Ledger:
         if self.keeps_weights:
             arrays |= self._name_weights(weights)
         self.writer.commit(epochs[0], metrics, arrays, diverged)
+        self.recorded.append((epochs[-1], time.time()))
         if first_seed is not None:
             self.writer.commit(epochs[-1], {}, first_seed, {}, kind="first-seed")
         return epochs[-1]

@@ -12,7 +12,7 @@ import numpy as np
 from actlab.errors import ActlabError
 from actlab.recording import METRICS, Member, Recording
 
-# Probes that are a number for each layer, and those that are a histogram, with the edges they are counted by.
+# Probes that are a number for each layer.
 SCALARS = {
     "weight_gradient_norm": "weight_layers",
     "update_ratio": "weight_layers",
@@ -21,18 +21,24 @@ SCALARS = {
     "flat_share": "act_layers",
     "dead_share": "act_layers",
 }
+# Those that are a histogram: its layers, the edges it is counted by, and its tag. TensorBoard shows thirty bins of
+# equal width, of which gradients over many decades would fill one: they are told on the scale of their logarithms.
 HISTOGRAMS = {
-    "pre_activation_histogram": ("act_layers", "histogram_edges"),
-    "activation_histogram": ("act_layers", "histogram_edges"),
-    "weight_gradient_histogram": ("weight_layers", "gradient_edges"),
-    "activation_gradient_histogram": ("act_layers", "gradient_edges"),
+    "pre_activation_histogram": ("act_layers", "histogram_edges", "pre_activation"),
+    "activation_histogram": ("act_layers", "histogram_edges", "activation"),
+    "weight_gradient_histogram": ("weight_layers", "gradient_edges", "log10 |weight_gradient|"),
+    "activation_gradient_histogram": ("act_layers", "gradient_edges", "log10 |activation_gradient|"),
 }
+RECORDED = "the times of the epochs are those at which they were recorded"
+OF_FILES = "this recording does not hold the times of its epochs: those of its files are given"
 
 
 def export(recording: Recording, directory: str | Path) -> Path:
     """Write event files that `tensorboard --logdir DIRECTORY` shows: DIRECTORY/ACTIVATION/seed-N for each member.
 
-    Members of several learning rates or initial weights have these in the name of their run, too.
+    Members of several learning rates or initial weights have these in the name of their run, too. Gradients are
+    histograms of log10 |g|; the lowest bin holds what is smaller than all others, zeros too. For the wall times see
+    `epoch_times`.
 
     Args:
         recording: complete or not.
@@ -45,12 +51,13 @@ def export(recording: Recording, directory: str | Path) -> Path:
     writer_type = _writer_type()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ActlabError(f"{directory} exists and is not empty: name a new directory for the event files.")
+    seconds, _ = epoch_times(recording)
     temporary = directory.with_name(f".{directory.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         for column, member in enumerate(recording.members):
             with writer_type(str(temporary / run_name(recording, member))) as writer:
-                _write(recording, column, writer)
+                _write(recording, column, seconds, writer)
         if directory.exists():
             directory.rmdir()
         temporary.replace(directory)
@@ -76,28 +83,62 @@ def run_name(recording: Recording, member: Member) -> str:
     return f"{member.activation}{rate}{init}/seed-{member.seed}"
 
 
-def _write(recording: Recording, column: int, writer: Any) -> None:
+def epoch_times(recording: Recording) -> tuple[np.ndarray, str]:
+    """When each epoch was recorded, (epochs + 1,) in Unix seconds, and a sentence on where that is known from.
+
+    Epochs are recorded in chunks; within a chunk they are spread evenly. A run that was stopped, or an older one, left
+    the times of its files alone.
+    """
+    recorded, began = recording.facts.get("recorded"), recording.facts.get("started")
+    known = recorded or _times_of_files(recording)
+    if began is None:
+        began = min((recording.directory / "study.toml").stat().st_mtime, *(time for _, time in known), float("inf"))
+    last, times = np.array([(-1, began), *known], dtype=float).T
+    # A clock that was set back, or files that were copied, do not turn time round.
+    seconds = np.interp(np.arange(recording.epochs + 1), last, np.maximum.accumulate(times))
+    return seconds, RECORDED if recorded else OF_FILES
+
+
+def _times_of_files(recording: Recording) -> list[tuple[int, float]]:
+    """The last epoch of each chunk and when its file was written."""
+    chunks = [(s.last_epoch, recording.directory / s.file) for s in recording.segments if s.kind == "epochs"]
+    # One that is missing is told of when it is read.
+    return [(last, path.stat().st_mtime) for last, path in chunks if path.is_file()]
+
+
+def _write(recording: Recording, column: int, seconds: np.ndarray, writer: Any) -> None:
     for name in METRICS:
         part, what = name.split("_")
-        _scalars(writer, f"{what}/{part}", recording.metrics[name][:, column])
+        _scalars(writer, f"{what}/{part}", recording.metrics[name][:, column], seconds)
     for name, layers in SCALARS.items():
         if name in recording.probes:
             for i, layer in enumerate(getattr(recording, layers)):
-                _scalars(writer, f"{name}/{layer}", recording.probes[name][:, column, i])
-    for name, (layers, edges) in HISTOGRAMS.items():
+                _scalars(writer, f"{name}/{layer}", recording.probes[name][:, column, i], seconds)
+    for name, (layers, edges, tag) in HISTOGRAMS.items():
         if name in recording.probes:
             limits = np.array(recording.facts[edges], dtype=float)
+            limits = logarithms(limits) if tag.startswith("log10") else limits
             for i, layer in enumerate(getattr(recording, layers)):
-                tag = f"{name.removesuffix('_histogram')}/{layer}"
                 for epoch, counts in enumerate(recording.probes[name][:, column, i]):
                     if counts.sum():
-                        writer.add_histogram_raw(tag, **histogram(counts, limits), global_step=epoch, walltime=epoch)
+                        told = histogram(counts, limits)
+                        writer.add_histogram_raw(f"{tag}/{layer}", **told, global_step=epoch, walltime=seconds[epoch])
 
 
-def _scalars(writer: Any, tag: str, values: np.ndarray) -> None:
+def _scalars(writer: Any, tag: str, values: np.ndarray, seconds: np.ndarray) -> None:
     for epoch, value in enumerate(values):
         if np.isfinite(value):
-            writer.add_scalar(tag, float(value), epoch, walltime=epoch)
+            writer.add_scalar(tag, float(value), epoch, walltime=seconds[epoch])
+
+
+def logarithms(edges: np.ndarray) -> np.ndarray:
+    """log10 of the edges of sizes; the first bin, from 0 on, becomes as wide as the next one.
+
+    >>> logarithms(np.array([0.0, 1e-3, 1e-2, 1e-1])).tolist()
+    [-4.0, -3.0, -2.0, -1.0]
+    """
+    found = np.log10(edges[1:])
+    return np.concatenate([[2 * found[0] - found[1]], found])
 
 
 def histogram(counts: np.ndarray, edges: np.ndarray) -> Mapping[str, Any]:
