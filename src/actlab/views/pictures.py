@@ -171,7 +171,20 @@ def names_of(recording: recordings.Recording, activations: Sequence[str] | None)
 
 
 class Recording(recordings.Recording):
-    """A recording that draws itself: `recording.feature_space("act1").plot(epoch=[0, 40, 150])`."""
+    """A recording that draws itself: `recording.feature_space("act1").plot(epoch=[0, 40, 150])`.
+
+    In a notebook it shows its result as a table.
+    """
+
+    def __repr__(self) -> str:
+        from actlab.views.notebook import line
+
+        return line(self)
+
+    def _repr_html_(self) -> str:
+        from actlab.views.notebook import card
+
+        return card(self)
 
     def feature_space(
         self, layer: str | None = None, *, activations: Sequence[str] | None = None, seed: int | None = None
