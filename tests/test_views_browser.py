@@ -303,6 +303,61 @@ def test_a_diverged_network_says_when(visit, tmp_path):
     assert readout.text_content() == "diverged at epoch 5: the training loss became infinite"
 
 
+def axes_of(page):
+    """What the pictures of each row span, by activation; all rows are looked at."""
+    for row in page.locator("[data-row]").all():
+        if row.is_visible():
+            row.scroll_into_view_if_needed()
+            page.wait_for_timeout(150)
+    script = "rows => rows.filter(r => !r.hidden).map(r => [r.dataset.activation, JSON.parse(r.dataset.spans)])"
+    return dict(page.eval_on_selector_all("[data-row]", script))
+
+
+def test_rows_share_their_axes_at_every_epoch(visit, recording):
+    page = visit("#at=player&epoch=0&seed=2")
+    first = axes_of(page)
+    assert len({json.dumps(axes) for axes in first.values()}) == 1
+    page.locator("[data-epoch]").fill("6")
+    assert axes_of(page) == first
+    shared = first["tanh"]
+    spaces = [feature_space(recording, name, seed=2) for name in ("sigmoid", "tanh", "relu")]
+    ends = np.stack([space.box for space in spaces])
+    expected = np.stack([ends[..., 0].min(axis=0), ends[..., 1].max(axis=0)], axis=1)
+    np.testing.assert_allclose(shared["box"], expected, rtol=1e-4)
+    losses = recording.metrics["train_loss"]
+    assert shared["loss"] == pytest.approx([losses.min(), losses.max()], rel=1e-5)
+    assert shared["lowest"] == pytest.approx(recording.metrics["validation_accuracy"].min())
+
+
+def test_axes_are_those_of_the_rows_that_are_shown_or_of_each_its_own(visit, recording):
+    page = visit("#at=player&seed=2")
+    before = axes_of(page)["sigmoid"]
+    page.locator('[data-toggle="relu"]').click()
+    fewer = axes_of(page)
+    assert set(fewer) == {"sigmoid", "tanh"}
+    assert fewer["sigmoid"] == fewer["tanh"] != before
+    page.locator("[data-axes]").select_option("own")
+    own = axes_of(page)
+    for name in ("sigmoid", "tanh"):
+        np.testing.assert_allclose(own[name]["box"], feature_space(recording, name, seed=2).box, rtol=1e-4)
+    assert "axes=own" in state(page)
+
+
+def test_what_diverged_does_not_stretch_the_axes_of_the_others(visit, tmp_path):
+    ended = {("tanh", 0.05, 0): (5, "the training loss became infinite")}
+    made = record_all(tmp_path / "run", seeds=1, diverged=ended, activations=("tanh", "sigmoid"))
+    page = visit("#at=player&epoch=2", file=report(made, tmp_path / "report.html"))
+    found = axes_of(page)
+    assert found["tanh"] == found["sigmoid"]
+    np.testing.assert_allclose(found["tanh"]["box"], feature_space(made, "sigmoid").box, rtol=1e-4)
+    # Tanh goes below zero, which sigmoid's axes hardly reach.
+    points, box = feature_space(made, "tanh").at(2).points, np.array(found["tanh"]["box"])
+    outside = ((points < box[:, 0]) | (points > box[:, 1])).any(axis=1).sum()
+    assert outside > 10
+    said = page.locator('[data-row][data-activation="tanh"] [data-readout]').text_content()
+    assert said.endswith(f"; {outside} of 60 samples beyond the axes, at their edge")
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax
 from tests.javascript import run
+from tests.views_recording import record_all
 
 from actlab.layers import Act, Dense, Dropout, Flatten, Scale
 from actlab.network import build
-from actlab.views import embedding
+from actlab.views import embedding, player
+from actlab.views.feature_space import feature_space
+from actlab.views.palette import looks
+from actlab.views.projections import hidden
 from actlab.views.scripts import bundle, table
 
 NETWORKS = {
@@ -159,6 +163,82 @@ def test_tables_sort_by_number_then_text_and_dashes_last(tmp_path):
     assert run(tmp_path, script, cells) == [-0.5, 3e-5, 0.5, 12.3, 1200, "relu", "tanh", "–"]
 
 
+AXES = """
+import { beyond, sharedAxes } from "./axes.js";
+found = sharedAxes(given);
+"""
+
+
+def extent(low, high, largest=1.0, lost=False, lowest=0.5, loss=(0.1, 1.0)):
+    return {"box": [[low, high], [low, high]], "largest": largest, "lost": lost, "lowest": lowest, "loss": list(loss)}
+
+
+def test_shared_axes_hold_every_row(tmp_path):
+    rows = [extent(0, 1, 1), extent(-1, 1, 2, lowest=0.3), extent(-0.5, 9, 9, loss=(0.02, 0.7))]
+    found = run(tmp_path, AXES, rows)
+    assert found == {"box": [[-1, 9], [-1, 9]], "largest": 9, "lowest": 0.3, "loss": [0.02, 1]}
+
+
+def test_shared_axes_are_not_stretched_by_what_diverged_or_lies_far_beyond(tmp_path):
+    steady = [extent(0, 1, 1), extent(-1, 1, 1)]
+    lost = extent(-1e30, 1e30, 1e30, lost=True, lowest=0.0, loss=(0.1, 90.0))
+    far = extent(-25, 2, 25, lowest=0.4)
+    found = run(tmp_path, AXES, [*steady, lost, far])
+    assert found == {"box": [[-1, 1], [-1, 1]], "largest": 1, "lowest": 0.4, "loss": [0.1, 1]}
+
+
+def test_what_diverged_has_axes_where_there_is_nothing_else(tmp_path):
+    lost = [extent(-3, 4, 4, lost=True), extent(-1, 1, 1, lost=True)]
+    assert run(tmp_path, AXES, lost)["box"] == [[-3, 4], [-3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("loss", "shown"), [((1e-12, 1e30), [1e-6, 100]), ((0.6, 0.6), [0.4, 0.9]), ((0.0, 0.5), [1e-6, 0.5])]
+)
+def test_the_axis_of_the_loss_has_two_ends(tmp_path, loss, shown):
+    assert run(tmp_path, AXES, [extent(0, 1, loss=loss)])["loss"] == pytest.approx(shown)
+
+
+def test_a_layer_that_says_nothing_has_axes_too(tmp_path):
+    found = run(tmp_path, AXES, [extent(-0.5, 0.5, 0), extent(-0.5, 0.5, 0)])
+    assert (found["box"], found["largest"]) == ([[-0.5, 0.5]] * 2, 1)
+
+
+def test_samples_beyond_the_axes_are_counted(tmp_path):
+    points = np.random.default_rng(0).normal(size=(200, 2))
+    script = AXES.replace("sharedAxes(given)", "beyond(given, [[-1, 2], [-0.5, 3]], given.length / 2)")
+    inside = (points >= [-1, -0.5]).all(axis=1) & (points <= [2, 3]).all(axis=1)
+    assert run(tmp_path, script, points.ravel().tolist()) == 200 - inside.sum()
+
+
+EXTENTS = """
+import { member, shared } from "./member.js";
+const all = shared(given);
+found = given.networks.map((own) => {
+  const computed = member(own, all, FUNCTIONS);
+  return all.seeds.map((_, seed) => own.spaces.map((space) => computed.extent(space, seed)));
+});
+"""
+
+
+@pytest.mark.parametrize("network", [(Dense(2), Act(), Dense(1)), (Dense(6), Act(), Dense(1))], ids=["plane", "wide"])
+def test_extents_are_those_of_python(tmp_path, network):
+    """Of all samples at all epochs; of a network that diverged, at those before it did."""
+    ended = {("tanh", 0.05, 1): (5, "the training loss became infinite")}
+    recording = record_all(tmp_path / "run", network=network, seeds=2, diverged=ended)
+    content = player.content(recording, recording.study.activations, looks(recording.study.activations))
+    functions = table(content.pop("functions"))
+    found = run(tmp_path, EXTENTS.replace("const all", f"{functions}\nconst all", 1), content)
+    for name, by_seed in zip(recording.study.activations, found, strict=True):
+        for seed, (own,) in enumerate(by_seed):
+            space = feature_space(recording, name, seed=seed)
+            assert own["lost"] == ((name, seed) == ("tanh", 1))
+            np.testing.assert_allclose(own["box"], space.box, rtol=1e-4, atol=1e-4)
+            weights = [recording.weights(space.member, epoch) for epoch in space.epochs]
+            units = [hidden(space.network, own_weights, space.x)[0]["act1"] for own_weights in weights]
+            assert own["largest"] == pytest.approx(np.abs(units).max(), rel=1e-5)
+
+
 USUAL = {"hidden": [], "epoch": 150, "seeds": [0, 1, 2], "seed": 1, "layers": ["act1", "act2"], "layer": "act2"}
 USUAL |= {"every": [0, 1, 2, 3]}
 ADDRESS = """
@@ -173,7 +253,7 @@ found = { ...state, hidden: [...state.hidden], written: written(state, given.usu
     [
         "",
         "epoch=40",
-        "at=curves&theme=dark&hide=relu%2Ctanh&epoch=0&seed=2&layer=act1&one=3&show=activations",
+        "at=curves&theme=dark&hide=relu%2Ctanh&epoch=0&seed=2&layer=act1&axes=own&one=3&show=activations",
     ],
 )
 def test_the_address_tells_the_state_and_back(tmp_path, hash):
@@ -181,9 +261,12 @@ def test_the_address_tells_the_state_and_back(tmp_path, hash):
     assert found["written"] == hash
     if "seed=2" in hash:
         assert (found["hidden"], found["epoch"], found["seed"], found["one"]) == (["relu", "tanh"], 0, 2, 3)
+    assert found["axes"] == ("own" if "axes" in hash else "shared")
 
 
-@pytest.mark.parametrize("hash", ["#epoch=abc&seed=99&layer=nix&theme=pink&one=x", "#epoch=999", "#epoch=&seed="])
+@pytest.mark.parametrize(
+    "hash", ["#epoch=abc&seed=99&layer=nix&theme=pink&one=x&axes=mine", "#epoch=999", "#epoch=&seed="]
+)
 def test_an_address_that_makes_no_sense_is_the_usual_state(tmp_path, hash):
     found = run(tmp_path, ADDRESS, {"usual": USUAL, "hash": hash})
     assert found["written"] == ""

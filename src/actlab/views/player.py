@@ -138,8 +138,15 @@ def _member(
         "outputs": network.output_shape[-1],
         "layers": embedding.layers(network),
         "weights": embedding.packed(embedding.parameters(network, own, leading=2)),
-        "spaces": _spaces(recording, network, own),
+        "spaces": _spaces(recording, network, own, [_last_place(member, epochs) for member in chosen]),
     }
+
+
+def _last_place(member: Member, epochs: Sequence[int]) -> int:
+    """Where among some epochs the last one lies before a member diverged; of all the last one if it never did."""
+    ended = member.diverged_epoch
+    before = [place for place, epoch in enumerate(epochs) if ended is None or epoch < max(ended, 1)]
+    return before[-1] if before else 0
 
 
 def _happened(recording: Recording, entry: Entry, chosen: Sequence[Member]) -> dict[str, Any]:
@@ -168,30 +175,36 @@ def _reached(recording: Recording, entry: Entry, milestone: Milestone, chosen: S
 
 
 def _spaces(
-    recording: Recording, network: Network, arrays: Mapping[str, Mapping[str, np.ndarray]]
+    recording: Recording,
+    network: Network,
+    arrays: Mapping[str, Mapping[str, np.ndarray]],
+    ends: Sequence[int],
 ) -> list[dict[str, Any]]:
     """The layers of functions: two units are a plane by themselves, more are projected on two axes.
 
-    The place is that among the layers the page computes.
+    The place is that among the layers the page computes; `ends` are the places of each seed's last epoch.
     """
     computed = [layer["name"] for layer in embedding.layers(network)]
     found = []
     for site in network.sites:
         if isinstance(site.layer, Act):
             units = int(np.prod(site.output_shape))
-            axes = None if units == 2 else embedding.packed(_axes(recording, network, arrays, site.name))
+            axes = None if units == 2 else embedding.packed(_axes(recording, network, arrays, site.name, ends))
             found.append({"name": site.name, "layer": computed.index(site.name), "units": units, "axes": axes})
     return found
 
 
 def _axes(
-    recording: Recording, network: Network, arrays: Mapping[str, Mapping[str, np.ndarray]], layer: str
+    recording: Recording,
+    network: Network,
+    arrays: Mapping[str, Mapping[str, np.ndarray]],
+    layer: str,
+    ends: Sequence[int],
 ) -> np.ndarray:
     """Mean and first two principal axes of a layer's activations at the end, (seeds, 3, units)."""
     x = recording.sample["x"]
-    seeds = next(iter(next(iter(arrays.values())).values())).shape[1]
     found = []
-    for seed in range(seeds):
-        last = {name: {key: array[-1, seed] for key, array in given.items()} for name, given in arrays.items()}
+    for seed, end in enumerate(ends):
+        last = {name: {key: array[end, seed] for key, array in given.items()} for name, given in arrays.items()}
         found.append(principal_axes(hidden(network, last, x)[0][layer].reshape(len(x), -1)))
     return np.stack(found)

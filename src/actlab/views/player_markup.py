@@ -48,7 +48,8 @@ def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
     if content["box"]:
         found.insert(0, ("inputs", "input space", "the samples as they are; tint and line: what the network decides"))
-        found.insert(2, ("units", "units", "what each unit says over the input space: below and above zero"))
+        sentence = "what each unit says over the input space: below and above zero; colour: square root of its size"
+        found.insert(2, ("units", "units", sentence))
     return found
 
 
@@ -66,14 +67,15 @@ def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], draw
     )
 
 
-def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapping[str, Any]) -> str:
-    """HTML of what moves the epoch and chooses seed and layer.
+def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapping[str, Any], rows: int) -> str:
+    """HTML of what moves the epoch and chooses seed, layer and axes.
 
     Args:
         last: the last epoch.
         seeds: to choose from; none or one is no choice.
         layers: likewise.
         usual: the state of the page as it is opened.
+        rows: how many activations there are pictures of, whose axes are shared or not.
     """
     steps = "".join(
         f"<button type='button' data-go='{move}' aria-label='{label}' title='{label}'>"
@@ -85,12 +87,14 @@ def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapp
     speed = _choice("speed", speeds, str(usual_speed))
     seed = _choice("seed", [(str(seed), f"seed {seed}") for seed in seeds], str(usual["seed"]))
     layer = _choice("layer", [(name, name) for name in layers], usual["layer"])
+    axes = _choice("axes", [("shared", "shared axes"), ("own", "own axes")], "shared")
     return (
         "<div class='player' data-controls role='group' aria-label='Player: space plays, arrows step'>"
         f"<button type='button' data-go='play' class='main'>Play</button>{steps}"
         f"<input type='range' min='0' max='{last}' value='{last}' aria-label='epoch' data-epoch>"
         f"<output data-epoch-now>epoch {last}</output>"
-        f"{speed}{seed if len(seeds) > 1 else ''}{layer if len(layers) > 1 else ''}</div>"
+        f"{speed}{seed if len(seeds) > 1 else ''}{layer if len(layers) > 1 else ''}"
+        f"{axes if rows > 1 else ''}</div>"
     )
 
 

@@ -37,6 +37,11 @@ from actlab.views.palette import SERIES, Look, looks
 from actlab.views.scripts import asset, bundle, table
 
 SHOWN_AT_FIRST = 8
+SHARED = (
+    " The rows that are shown share their axes over all epochs, so that the pictures of a column can be compared; with "
+    "own axes each is seen as large as it can be. What diverged, or reaches more than ten times as far as most, does "
+    "not stretch shared axes: its samples beyond stand at their edge."
+)
 
 
 @dataclass(frozen=True)
@@ -313,7 +318,8 @@ def _panels(panels: Sequence[Chart], drawn: Mapping[str, Look]) -> str:
 def _controls(recording: Recording, shown: _Moving) -> str:
     """What moves the epoch: in the first section that has something to move."""
     usual = shown.usual
-    return player_markup.controls(max(recording.epochs, 0), usual["seeds"], usual["layers"], usual)
+    rows = len(shown.player["networks"]) if shown.player else 0
+    return player_markup.controls(max(recording.epochs, 0), usual["seeds"], usual["layers"], usual, rows)
 
 
 def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> Section:
@@ -335,6 +341,8 @@ def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Look]) -> 
         epochs = ", ".join(map(str, played["epochs"]))
         lead += f"Recorded epochs: {epochs}; between them the samples move on straight lines."
         left = f" Seed {played['seeds'][0]} of {seeds}." if seeds > 1 else ""
+    if len(played["networks"]) > 1:
+        left += SHARED
     body = (
         _controls(recording, shown)
         + markup.class_legend(played["classes"], sorted(set(played["y"])), decision)

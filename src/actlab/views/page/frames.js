@@ -1,6 +1,7 @@
 // One network of the player that is too large to be computed here: where its samples lie, at some epochs.
 
 import { counts, floats, octets } from "./arrays.js";
+import { reach } from "./axes.js";
 import { curvesOf } from "./member.js";
 
 const STEPS = 65535;
@@ -46,6 +47,6 @@ export function framed(given, all) {
     return placed;
   };
   own.overFeatures = () => null;
-  own.box = (space) => space.box;
+  own.extent = (space, seed) => ({ box: space.box, largest: reach(space.box), lost: Boolean(given.diverged[seed]) });
   return own;
 }

@@ -1,6 +1,7 @@
 // One network of the player: what it makes of the samples at a time between its epochs.
 
 import { floats, quartiles, span, widened } from "./arrays.js";
+import { comparable, reach, union } from "./axes.js";
 import { coordinateLines, gridPoints } from "./geometry.js";
 import { between, judge, network, outcome } from "./network.js";
 import { GRID } from "./panels.js";
@@ -9,7 +10,11 @@ const LINES = 13;
 const STEPS = 40;
 /** How many points each coordinate line has. */
 export const LINE_POINTS = STEPS + 1;
-const BOX_SAMPLES = 300;
+// The limits of a feature space are found from so many samples and epochs, and of large networks from fewer: about so many
+// multiplications are done for each.
+const EXTENT_SAMPLES = 300;
+const EXTENT_EPOCHS = [10, 40];
+const EXTENT_STEPS = 2e7;
 
 /** What all networks of a player share: samples, their classes, the limits of the input space. */
 export function shared(content) {
@@ -42,7 +47,7 @@ export function member(given, all, functions) {
     const start = (epoch * all.seeds.length + seed) * size;
     return weights.subarray(start, start + size);
   };
-  const boxes = new Map();
+  const extents = new Map();
   const own = { given, outputs, found, curves: curvesOf(given, all) };
 
   /** Set the time, in places among the epochs (2.5: halfway from the third to the fourth), and the seed's place. */
@@ -71,11 +76,18 @@ export function member(given, all, functions) {
     computed.run(now, all.grid, GRID * GRID);
     return { values: computed.outputs[space.layer], units: space.units };
   };
-  /** The limits of a feature space that hold the samples at all epochs. */
-  own.box = (space, seed) => {
+  /** The largest size of what a space's units say of the samples that were computed last, so many of them. */
+  own.largest = (space, count) => {
+    let found = 0;
+    const values = computed.outputs[space.layer];
+    for (let i = 0; i < count * space.units; i += 1) found = Math.max(found, Math.abs(values[i]));
+    return found;
+  };
+  /** What axes must hold of a space at all epochs: { box, largest } and whether the network diverged. */
+  own.extent = (space, seed) => {
     const key = `${space.name} ${seed}`;
-    if (!boxes.has(key)) boxes.set(key, boxOf(own, space, seed, all));
-    return boxes.get(key);
+    if (!extents.has(key)) extents.set(key, extentOf(own, space, seed, all, size));
+    return extents.get(key);
   };
   return own;
 }
@@ -97,24 +109,27 @@ function project(values, space, seed, count) {
   return projected;
 }
 
-function boxOf(own, space, seed, all) {
-  const count = Math.min(all.count, BOX_SAMPLES);
-  const limits = [
-    [Infinity, -Infinity],
-    [Infinity, -Infinity],
-  ];
-  const step = Math.max(1, Math.floor(all.epochs.length / 40));
-  for (let place = 0; place < all.epochs.length; place += step) {
-    own.move(Math.min(place, all.epochs.length - 1), seed);
+function extentOf(own, space, seed, all, size) {
+  const count = Math.min(all.count, EXTENT_SAMPLES);
+  const ended = own.given.diverged[seed];
+  const [fewest, most] = EXTENT_EPOCHS;
+  const wanted = Math.min(Math.max(Math.round(EXTENT_STEPS / (size * count)), fewest), most, all.epochs.length);
+  const found = [];
+  for (let i = 0; i < wanted; i += 1) {
+    const place = Math.round((i * (all.epochs.length - 1)) / Math.max(wanted - 1, 1));
+    if (ended && all.epochs[place] >= Math.max(ended.epoch, 1)) break;
+    own.move(place, seed);
     const points = own.features(space, all.x, count);
     if (!points.subarray(0, 2 * count).every(Number.isFinite)) continue;
-    limits.forEach((limit, k) => {
-      const [low, high] = span(points, k, 2, 2 * count);
-      limit[0] = Math.min(limit[0], low);
-      limit[1] = Math.max(limit[1], high);
-    });
+    found.push({ box: [0, 1].map((k) => span(points, k, 2, 2 * count)), largest: own.largest(space, count) });
   }
-  return limits.map((limit) => widened(limit[0] <= limit[1] ? limit : [0, 1]));
+  // What diverges does so by getting ever larger: only then do the last epochs say nothing of the others.
+  const held = ended ? comparable(found, ({ box }) => reach(box)) : found;
+  return {
+    box: [0, 1].map((k) => widened(held.length ? union(held.map(({ box }) => box[k])) : [0, 1])),
+    largest: Math.max(0, ...held.map(({ largest }) => largest)),
+    lost: Boolean(ended),
+  };
 }
 
 /** Accuracy and loss over the epochs: of each seed, and the middle half of all. */
@@ -125,12 +140,14 @@ export function curvesOf(given, all) {
     const seeds = values.length / epochs;
     const column = (i) => Array.from({ length: seeds }, (_, seed) => values[seed * epochs + i]);
     const bands = Array.from({ length: epochs }, (_, i) => quartiles(column(i)));
-    const positive = Float32Array.from(values.filter((value) => value > 0 && Number.isFinite(value)));
+    // What diverged tells nothing of the range of the others.
+    const steady = values.filter((_, i) => !given.diverged[Math.floor(i / epochs)]);
+    const known = steady.some(Number.isFinite) ? steady : values;
     return {
       of: (seed) => values.subarray(seed * epochs, (seed + 1) * epochs),
       bands: [bands.map(([low]) => low), bands.map(([, , high]) => high)],
-      span: span(positive),
-      lowest: span(values)[0],
+      span: span(known.filter((value) => value > 0 && Number.isFinite(value))),
+      lowest: span(known)[0],
     };
   };
   return { accuracy: curve(given.accuracy), loss: curve(given.loss) };

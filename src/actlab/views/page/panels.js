@@ -1,5 +1,6 @@
 // The pictures of the player, each drawn from numbers onto a canvas.
 
+import { LARGEST_LOSS, SMALLEST_LOSS } from "./axes.js";
 import { axes, clear, frame, linear, path, ticks, written } from "./canvas.js";
 import { zeroLine } from "./geometry.js";
 
@@ -7,14 +8,13 @@ const CELLS = 41;
 const BINS = 40;
 /** Room for the numbers left of the curves. */
 export const CURVES_LEFT = 42;
-const SMALLEST_LOSS = 1e-6;
-const LARGEST_LOSS = 100;
 
 /** How many cells the grids have on which networks are computed for the ground and the boundary. */
 export const GRID = CELLS;
 
 /**
  * A plane with samples: tinted by what the network says there, with coordinate lines, samples and the boundary.
+ * Samples beyond it stand at its edge.
  *
  * @param view { box, logits, classes, lines, x, labels, right }: the plane's limits; outputs on the grid, or null;
  *   how many outputs; coordinate lines {points, each}, or null; the samples, two numbers each; their classes; whether
@@ -28,10 +28,11 @@ export function plane(drawn, { ground, pixels }, view, colours) {
   if (view.logits) ground.draw(drawn, CELLS, CELLS, tint(view, colours));
   pixels.start(drawn);
   const count = view.labels.length;
-  const across = (i) => x(view.x[2 * i]);
-  const down = (i) => y(view.x[2 * i + 1]);
-  const kind = (i) => colours.classes[view.labels[i] % colours.classes.length];
   const radius = count > 1000 ? 1.4 : 2;
+  const within = (at, end) => Math.min(Math.max(at, radius), end - radius);
+  const across = (i) => within(x(view.x[2 * i]), width);
+  const down = (i) => within(y(view.x[2 * i + 1]), height);
+  const kind = (i) => colours.classes[view.labels[i] % colours.classes.length];
   // A red edge for those that are classified wrongly: a larger spot under their own.
   pixels.spots(count, across, down, radius + 1.2, () => colours.wrongChannels, 0.9, (i) => !view.right[i]);
   pixels.spots(count, across, down, radius, kind, 0.8, () => true);
@@ -120,10 +121,12 @@ function boundary({ context, width, height }, { logits, classes }, colours) {
 
 /**
  * What each unit says over the input space, a square for each: one colour below zero, the other above, none at zero.
+ * Colour follows the square root of the size, so that small ones are seen beside large ones.
  *
- * @param responses { values, units }: values on the grid, unit by unit at each of its points.
+ * @param responses { values, units, largest }: values on the grid, unit by unit at each of its points; the size that
+ *   has the full colour.
  */
-export function units(drawn, { values, units: count }, colours) {
+export function units(drawn, { values, units: count, largest }, colours) {
   const { context, width, height } = drawn;
   const shown = Math.min(count, 36);
   const columns = Math.ceil(Math.sqrt((shown * width) / height));
@@ -137,15 +140,13 @@ export function units(drawn, { values, units: count }, colours) {
   context.strokeStyle = colours.rule;
   context.lineWidth = 1;
   for (let unit = 0; unit < shown; unit += 1) {
-    let largest = 1e-12;
-    for (let i = unit; i < CELLS * CELLS * count; i += count) largest = Math.max(largest, Math.abs(values[i]));
     for (let place = 0; place < CELLS * CELLS; place += 1) {
       const value = values[place * count + unit] / largest;
       const row = CELLS - 1 - Math.floor(place / CELLS);
       const colour = colours.classes[value < 0 ? 0 : 1];
       const at = 4 * (row * CELLS + (place % CELLS));
       for (let k = 0; k < 3; k += 1) image.data[at + k] = colour[k];
-      image.data[at + 3] = 255 * Math.abs(value);
+      image.data[at + 3] = 255 * Math.sqrt(Math.min(Math.abs(value), 1));
     }
     own.putImageData(image, 0, 0);
     const [x, y] = [(unit % columns) * (side + 4), Math.floor(unit / columns) * (side + 4)];
@@ -255,17 +256,21 @@ function accuracyCurve(drawn, box, x, curve, colours) {
   const y = linear([lowest, 1], [box.bottom, box.top]);
   const up = [lowest, 1].map((value) => ({ at: y(value), text: `${Math.round(100 * value)} %` }));
   axes(drawn, box, colours, { up });
-  band(drawn, curve, x, y, colours);
+  band(drawn, curve, x, inside(y, box), colours);
 }
+
+/** A scale that ends at the upper and lower edge of a frame: what lies beyond stands there. */
+const inside = (y, box) => (value) => Math.min(Math.max(y(value), box.top), box.bottom);
 
 function lossCurve(drawn, box, x, curve, across, colours) {
   const [low, high] = curve.span.map(Math.log10);
   const y = linear([low, high], [box.bottom, box.top]);
   const powers = [];
   for (let power = Math.ceil(low); power <= high; power += Math.max(1, Math.ceil((high - low) / 3))) powers.push(power);
-  const up = (powers.length ? powers : [high]).map((power) => ({ at: y(power), text: written(10 ** power) }));
+  const shown = powers.length ? powers : [low, high];
+  const up = shown.map((power) => ({ at: y(power), text: written(Number((10 ** power).toPrecision(2))) }));
   axes(drawn, box, colours, { across, up });
-  band(drawn, curve, x, (value) => y(Math.log10(value)), colours);
+  band(drawn, curve, x, inside((value) => y(Math.log10(value)), box), colours);
 }
 
 /** The middle half of all seeds as an area, and one seed as a line. */

@@ -1,5 +1,6 @@
 // The player: every activation's network at the same epoch, side by side.
 
+import { beyond, sharedAxes } from "./axes.js";
 import { Ground, Pixels, surface } from "./canvas.js";
 import { framed } from "./frames.js";
 import { LINE_POINTS, member, shared } from "./member.js";
@@ -26,8 +27,13 @@ export function player(section, content, functions, page) {
     return row(element, own, all, watch, page);
   });
   let drawn = 0;
+  const axesOf = (some) => sharedAxes(some.map((one) => one.extent()));
   const draw = () => {
-    for (const one of rows) if (one.draw()) drawn += 1;
+    const shown = rows.filter((_, i) => !elements[i].hidden);
+    const seen = shown.filter((one) => one.inWindow());
+    const together = seen.length && page.state.axes === "shared" ? axesOf(shown) : null;
+    for (const one of seen) one.draw(together ?? axesOf([one]));
+    drawn += seen.length;
     // For the bench: how long one waits for something to look at.
     if (drawn && !performance.getEntriesByName("first-picture").length) performance.mark("first-picture");
   };
@@ -63,26 +69,36 @@ function row(element, own, all, watch, page) {
     own.move(placeOf(all.epochs, epoch), seed);
     return { seed, ended };
   };
-  const draw = () => {
-    if (element.hidden || !Object.keys(canvases).some(on)) return false;
+  const inWindow = () => Object.keys(canvases).some(on);
+  const extent = () => {
+    const found = own.extent(space(), all.seeds.indexOf(page.state.seed));
+    return { ...found, lowest: own.curves.accuracy.lowest, loss: own.curves.loss.span };
+  };
+  const draw = (axes) => {
+    const { box } = axes;
     const colours = page.colours(own.given.colour);
-    const seed = all.seeds.indexOf(page.state.seed);
-    const box = own.box(space(), seed);
-    const { ended } = move();
+    const { seed, ended } = move();
     const said = own.judged();
     const seen = { labels: all.labels, names: all.classes, classes: own.outputs, ...own.found };
     if (on("probabilities")) probabilities(surfaceOf("probabilities"), seen, colours);
     if (on("losses")) losses(surfaceOf("losses"), seen, colours);
-    if (on("features")) plane(surfaceOf("features"), plates.features, features(own, space(), all, seen, box), colours);
+    let outside = 0;
+    if (on("features")) {
+      const view = features(own, space(), all, seen, box);
+      plane(surfaceOf("features"), plates.features, view, colours);
+      outside = beyond(view.x, box, all.count);
+    }
     if (on("inputs")) plane(surfaceOf("inputs"), plates.inputs, inputs(own, all, seen), colours);
-    if (on("units")) units(surfaceOf("units"), own.responses(space()), colours);
+    if (on("units")) units(surfaceOf("units"), { ...own.responses(space()), largest: axes.largest }, colours);
     const reached = own.given.milestones.map(({ name, epochs }) => ({ name, epoch: epochs[seed] }));
-    if (on("curves")) curves(surfaceOf("curves"), history(own, seed, all, reached, page.state.epoch), colours);
+    if (on("curves")) curves(surfaceOf("curves"), history(own, seed, all, reached, page.state.epoch, axes), colours);
     const right = `${(100 * said.accuracy).toFixed(1)} % right, loss ${said.loss.toPrecision(3)}`;
     const over = ended && page.state.epoch >= ended.epoch;
-    readout.textContent = over ? `diverged at epoch ${ended.epoch}: ${ended.reason}` : right;
+    const told = over ? `diverged at epoch ${ended.epoch}: ${ended.reason}` : right;
+    readout.textContent = outside ? `${told}; ${outside} of ${all.count} samples beyond the axes, at their edge` : told;
+    // What the pictures of this row span, for whoever wants to know it in numbers.
+    element.dataset.spans = JSON.stringify(axes);
     flag(flags, reached, page);
-    return true;
   };
   const table = () => {
     move();
@@ -99,7 +115,7 @@ function row(element, own, all, watch, page) {
     const share = (event.offsetX - CURVES_LEFT) / (canvases.curves.clientWidth - CURVES_LEFT - 8);
     page.go(Math.round(Math.min(Math.max(share, 0), 1) * all.last));
   });
-  return { draw, table };
+  return { draw, table, extent, inWindow };
 }
 
 const lines = (points) => ({ points, each: LINE_POINTS });
@@ -117,11 +133,17 @@ function inputs(own, all, seen) {
 }
 
 /** What the curves are drawn from. */
-function history(own, seed, all, reached, epoch) {
-  const chosen = (curve) => ({ ...curve, own: curve.of(seed) });
+function history(own, seed, all, reached, epoch, axes) {
+  const chosen = (curve) => ({ bands: curve.bands, own: curve.of(seed) });
   const { accuracy, loss } = own.curves;
   const flags = reached.filter((flag) => flag.epoch !== null);
-  return { accuracy: chosen(accuracy), loss: chosen(loss), last: all.last, epoch, flags };
+  return {
+    accuracy: { ...chosen(accuracy), lowest: axes.lowest },
+    loss: { ...chosen(loss), span: axes.loss },
+    last: all.last,
+    epoch,
+    flags,
+  };
 }
 
 /** The milestones of a seed as buttons that jump to them. */
