@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         parabolas = Study(**(actlab.recipe("parabolas").study.model_dump() | {"seeds": 16}))
         recording = actlab.run(parabolas, Path(folder) / "parabolas")
-        save(recording.feature_space().plot([0, 10, 20, 40, 80, 150]), PICTURES / "feature-space.png", dpi=75)
+        save(recording.feature_space(axes="own").plot([0, 10, 20, 40, 80, 150]), PICTURES / "feature-space.png", dpi=75)
         recording = actlab.run(actlab.recipe("digits").study, Path(folder) / "digits")
         summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
     console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)

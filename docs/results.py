@@ -156,7 +156,7 @@ def figures(recording: Recording, name: str) -> list[str]:
     if recording.study.milestones:
         wanted["milestones"] = "How many seeds have reached each milestone, epoch by epoch."
     lines = []
-    pictures = Pictures(recording, recording.study.activations)
+    pictures = Pictures(recording, recording.study.activations, axes="own")
     for what, text in wanted.items():
         save(pictures.history(what), RESULTS / f"{name}-{what}.svg")
         lines += [f"![{text}]({name}-{what}.svg)", "", text, ""]

@@ -23,7 +23,7 @@ from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, Unknow
 from actlab.layers import Act, Dense, Residual
 from actlab.picture_commands import epoch_list
 from actlab.study import Milestone
-from actlab.views.feature_space import feature_space
+from actlab.views.feature_space import feature_space, on_shared_axes
 from actlab.views.histories import HISTORIES
 from actlab.views.pictures import Pictures
 from actlab.views.projections import principal_axes
@@ -99,6 +99,45 @@ def test_figures_have_a_row_for_each_activation_and_a_column_for_each_epoch(reco
     assert titles[2].endswith(f"{100 * space.at(8).right.mean():.1f} % right")
     points = np.concatenate([line.get_xydata() for line in figure.axes[2].lines[-2:]])
     np.testing.assert_allclose(np.sort(points, axis=0), np.sort(space.at(8).points, axis=0))
+
+
+def test_rows_share_their_axes(recording):
+    """Those of feature spaces hold all of them at all epochs; those of histograms are the same at any epoch."""
+    pictures = recording.feature_space(seed=2)
+    boxes = np.stack([feature_space(recording, name, seed=2).box for name in recording.study.activations])
+    expected = np.stack([boxes[..., 0].min(axis=0), boxes[..., 1].max(axis=0)], axis=1)
+    for axes in pictures.plot(epoch=[0, 8]).axes:
+        np.testing.assert_allclose([axes.get_xlim(), axes.get_ylim()], expected)
+    for kind in ("probabilities", "losses"):
+        seen = [(axes.get_xlim(), axes.get_ylim()) for axes in pictures.draw([kind], [0, 8]).axes]
+        assert len(set(seen)) == 1
+        assert seen[0] == ((pictures.draw([kind], 4)).axes[0].get_xlim(), seen[0][1])
+    own = recording.feature_space(seed=2, axes="own").plot(epoch=8).axes
+    np.testing.assert_allclose([[axes.get_xlim(), axes.get_ylim()] for axes in own], boxes)
+    with pytest.raises(UnknownName, match="unknown axes 'mine': known: own, shared"):
+        recording.feature_space(axes="mine")
+
+
+def test_what_diverged_or_lies_far_beyond_does_not_stretch_shared_axes(recording, tmp_path):
+    spaces = [feature_space(recording, name, seed=2) for name in ("sigmoid", "tanh", "relu")]
+    far = replace(spaces[2])
+    far.__dict__["box"] = np.array([[-50.0, 1.0], [0.0, 1.0]])
+    held = on_shared_axes([*spaces[:2], far])
+    expected = on_shared_axes(spaces[:2])[0].shown
+    for space in held:
+        np.testing.assert_array_equal(space.shown, expected)
+    ended = {("relu", 0.05, 2): (5, "the training loss became infinite")}
+    diverged = actlab.load(record_all(tmp_path / "run", diverged=ended).directory)
+    pictures = diverged.feature_space(seed=2)
+    steady = on_shared_axes([space for space in pictures.spaces if space.member.activation != "relu"])[0].shown
+    np.testing.assert_array_equal(pictures.spaces[2].shown, steady)
+    panel = pictures.plot(epoch=4).axes[2]
+    moment = pictures.spaces[2].at(4)
+    beyond = ((moment.points < steady[:, 0]) | (moment.points > steady[:, 1])).any(axis=1).sum()
+    assert beyond
+    assert panel.get_title().endswith(f"\n{beyond} samples beyond the axes")
+    points = np.concatenate([line.get_xydata() for line in panel.lines[-2:]])
+    assert ((points >= steady[:, 0]) & (points <= steady[:, 1])).all()
 
 
 @pytest.mark.parametrize("kind", ["probability_histogram", "loss_histogram"])
@@ -342,6 +381,7 @@ def test_animate_writes_a_file(recording, tmp_path, suffix):
         (["figure", "RUN", "milestones", "--out", "a.png"], "has no milestones to draw"),
         (["figure", "RUN", "losses", "--out", "missing/a.png"], "the picture cannot be written"),
         (["figure", "nowhere", "losses", "--out", "a.png"], "is no run directory"),
+        (["figure", "RUN", "losses", "--out", "a.png", "--axes", "mine"], "unknown axes 'mine'"),
         (["animate", "RUN", "--out", "a.avi"], ".gif, .mp4 or .webm"),
         (["animate", "RUN", "--out", "missing/a.gif"], "the animation cannot be written"),
         (["animate", "RUN", "--out", "a.gif", "--activations", "nix"], "unknown activation 'nix'"),

@@ -22,6 +22,10 @@ Layer = Annotated[
     typer.Option("--layer", metavar="NAME", help="Layer of functions whose feature space is drawn, as act1."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed to draw; a typical one by default.")]
+Spans = Annotated[
+    str,
+    typer.Option("--axes", metavar="shared|own", help="Whether the feature spaces of all rows are on the same axes."),
+]
 Dpi = Annotated[float, typer.Option("--dpi", metavar="N", min=20, max=1200, help="Dots to an inch.")]
 Size = Annotated[
     str | None, typer.Option("--size", metavar="WxH", help="Inches, as 9x4; by the number of panels by default.")
@@ -45,6 +49,7 @@ def figure(
     epochs: Annotated[
         str | None, typer.Option("--epochs", metavar="0,40,150", help="Columns of panels; the last epoch by default.")
     ] = None,
+    axes: Spans = "shared",
     dpi: Dpi = 200,
     size: Size = None,
 ) -> None:
@@ -54,7 +59,7 @@ def figure(
     from actlab.views.stills import PANELS
 
     check_suffix(out)
-    pictures = _pictures(directory, activations, layer, seed)
+    pictures = _pictures(directory, activations, layer, seed, axes)
     inches = _inches(size)
     if kind in HISTORIES:
         if epochs or layer or seed is not None:
@@ -86,6 +91,7 @@ def animate(
     speed: Annotated[
         float, typer.Option("--speed", metavar="N", min=0.5, max=60, help="Epochs shown in a second.")
     ] = 20,
+    axes: Spans = "shared",
     dpi: Dpi = 100,
     size: Size = None,
 ) -> None:
@@ -93,7 +99,7 @@ def animate(
     from actlab.views.films import save, writer_for
 
     writer = writer_for(out, speed)
-    pictures = _pictures(directory, activations, layer, seed)
+    pictures = _pictures(directory, activations, layer, seed, axes)
     chosen = None if epochs is None else epoch_list(epochs)
     film = pictures.animate(chosen, kind.split(","), speed, **_inches(size))
     save(film, out, writer, dpi)
@@ -116,14 +122,16 @@ def export(
     typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}\n{epoch_times(recording)[1]}")
 
 
-def _pictures(directory: Path, activations: str | None, layer: str | None, seed: int | None) -> Pictures:
-    from actlab.views.pictures import Pictures, load, names_of
+def _pictures(directory: Path, activations: str | None, layer: str | None, seed: int | None, axes: str) -> Pictures:
+    from actlab.views.pictures import AXES, Pictures, load, names_of
 
+    if axes not in AXES:
+        raise UnknownName("axes", axes, AXES)
     recording = load(directory)
     if recording.epochs < 0:
         raise ActlabError(f"{directory} was stopped before its first epoch: there is nothing to draw.")
     names = names_of(recording, activations.split(",") if activations else None)
-    return Pictures(recording, names, layer, seed)
+    return Pictures(recording, names, layer, seed, axes)
 
 
 def _inches(size: str | None) -> dict[str, Any]:

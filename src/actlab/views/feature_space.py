@@ -6,7 +6,7 @@ Nothing of it is recorded: it is computed anew from the recorded weights.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +26,8 @@ LINES = 13
 LINE_POINTS = 41
 # Epochs from which the limits of a feature space are found.
 BOX_EPOCHS = 40
+# How many times as far as the middle one of some feature spaces one may reach, to be held by axes that they share.
+FAR = 10
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class FeatureSpace:
         recording, member, layer: whose it is.
         network: of the member's activation.
         x, y: the samples and their classes.
+        shared: the limits of its pictures where it shares them with others.
     """
 
     recording: Recording
@@ -82,6 +85,7 @@ class FeatureSpace:
     network: Network
     x: Floats
     y: npt.NDArray[np.integer]
+    shared: Floats | None = None
 
     @property
     def epochs(self) -> tuple[int, ...]:
@@ -102,6 +106,11 @@ class FeatureSpace:
         places = np.unique(np.linspace(0, len(self.epochs) - 1, BOX_EPOCHS).astype(int))
         points = np.concatenate([self._placed(self._activations(self.epochs[place])) for place in places])
         return np.array([limits(points[:, 0]), limits(points[:, 1])])
+
+    @property
+    def shown(self) -> Floats:
+        """The limits of its pictures."""
+        return self.box if self.shared is None else self.shared
 
     @property
     def flat(self) -> bool:
@@ -151,7 +160,7 @@ class FeatureSpace:
         forks = sum(isinstance(site.layer, Fork) - isinstance(site.layer, Join) for site in following)
         if not following or forks < 0:
             return None
-        return Ground(self.box, _over(Network(following, self.network.activation), params, self.box))
+        return Ground(self.shown, _over(Network(following, self.network.activation), params, self.shown))
 
     def _over_inputs(self, params: Params) -> Ground:
         return Ground(self.input_box, _over(self.network, params, self.input_box))
@@ -203,6 +212,19 @@ def feature_space(
     if layer not in network.act_layers:
         raise UnknownName("layer", layer, list(network.act_layers))
     return FeatureSpace(recording, member, layer, network, recording.sample["x"], recording.sample["y"])
+
+
+def on_shared_axes(spaces: Sequence[FeatureSpace]) -> tuple[FeatureSpace, ...]:
+    """The same feature spaces with common limits of their pictures.
+
+    As in the page, what diverged or reaches more than ten times as far as the middle one does not stretch them.
+    """
+    held = [space.box for space in spaces if space.member.diverged_epoch is None] or [space.box for space in spaces]
+    reach = [float(np.abs(box).max()) for box in held]
+    most = FAR * sorted(reach)[(len(reach) - 1) // 2]
+    near = np.stack([box for box, own in zip(held, reach, strict=True) if own <= most])
+    shared = np.stack([near[..., 0].min(axis=0), near[..., 1].max(axis=0)], axis=1)
+    return tuple(replace(space, shared=shared) for space in spaces)
 
 
 def kept_epochs(recording: Recording, seed: int) -> tuple[int, ...]:

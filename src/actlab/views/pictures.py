@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from actlab import recording as recordings
 from actlab.errors import InvalidFunction, InvalidRecording, UnknownName
 from actlab.statistics import entries
-from actlab.views.feature_space import FeatureSpace, feature_space
+from actlab.views.feature_space import FeatureSpace, feature_space, on_shared_axes
 from actlab.views.palette import looks
 
 if TYPE_CHECKING:
     from actlab.views.stills import Film, Picture
 
 FRAMES_PER_SECOND = 20.0
+AXES = ("shared", "own")
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,20 @@ class Pictures:
         recording: of what.
         activations: a row of panels for each.
         layer, seed: as for `actlab.views.feature_space.feature_space`.
+        axes: "shared" by the feature spaces of all rows, or each its "own".
     """
 
     recording: recordings.Recording
     activations: tuple[str, ...]
     layer: str | None = None
     seed: int | None = None
+    axes: str = "shared"
 
     @cached_property
     def spaces(self) -> tuple[FeatureSpace, ...]:
         """The feature space of each activation."""
-        return tuple(feature_space(self.recording, name, self.layer, self.seed) for name in self.activations)
+        found = tuple(feature_space(self.recording, name, self.layer, self.seed) for name in self.activations)
+        return on_shared_axes(found) if self.axes == "shared" else found
 
     @property
     def epochs(self) -> tuple[int, ...]:
@@ -187,7 +191,12 @@ class Recording(recordings.Recording):
         return card(self)
 
     def feature_space(
-        self, layer: str | None = None, *, activations: Sequence[str] | None = None, seed: int | None = None
+        self,
+        layer: str | None = None,
+        *,
+        activations: Sequence[str] | None = None,
+        seed: int | None = None,
+        axes: str = "shared",
     ) -> Pictures:
         """Pictures of a layer: `.plot(epoch=…)`, `.animate(…)`, and those below for the same activations and seed.
 
@@ -195,12 +204,15 @@ class Recording(recordings.Recording):
             layer: a place of the function, as "act1"; the last of two units, or else the last one, where None.
             activations: all of the study where None.
             seed: a typical one where None.
+            axes: "shared" by the feature spaces of all activations, or each its "own".
 
         Raises:
-            UnknownName: no such layer, activation or seed.
+            UnknownName: no such layer, activation, seed or kind of axes.
             InvalidRecording: no weights or samples were kept.
         """
-        found = Pictures(self, names_of(self, activations), layer, seed)
+        if axes not in AXES:
+            raise UnknownName("axes", axes, AXES)
+        found = Pictures(self, names_of(self, activations), layer, seed, axes)
         found.spaces  # noqa: B018 - what is not there is said here, not when it is drawn
         return found
 

@@ -71,7 +71,7 @@ def features(panel: Axes, space: FeatureSpace, moment: Moment, colour: str) -> N
     """The samples as the layer sees them, with the input space's coordinate lines bent."""
     for line in moment.lines if moment.lines is not None else ():
         panel.plot(*line.T, color=QUIET, alpha=0.35, linewidth=0.6, zorder=1)
-    _plane(panel, moment.points, space, moment, moment.features, space.box)
+    _plane(panel, moment.points, space, moment, moment.features, space.shown)
 
 
 def _plane(
@@ -79,6 +79,8 @@ def _plane(
 ) -> None:
     if ground is not None and np.isfinite(ground.logits).all():
         _decisions(panel, ground)
+    # Samples beyond shared axes stand at their edge.
+    points = np.clip(points, *box.T)
     size = 3.0 if len(points) <= 600 else 1.8
     wrong = points[~moment.right]
     panel.plot(*wrong.T, "o", color=WRONG, markersize=size + 1.6, markeredgewidth=0, alpha=0.9, zorder=2)
@@ -122,9 +124,10 @@ def probabilities(panel: Axes, space: FeatureSpace, moment: Moment, colour: str)
     for chosen, sign, own in sides:
         _bars(panel, moment.probability[chosen], moment.right[chosen], edges, own, sign)
     classes = space.recording.facts["classes"]
+    most = len(space.y) / 2 if binary else len(space.y)
     words = f"probability of {classes[1]}" if binary else "probability of the true class"
     panel.set_xlabel(wrapped(words, 0.8 * PANEL[0], 9), parse_math=False)
-    _counts(panel)
+    _counts(panel, -most if binary else 0, most)
 
 
 def losses(panel: Axes, space: FeatureSpace, moment: Moment, colour: str) -> None:
@@ -133,7 +136,7 @@ def losses(panel: Axes, space: FeatureSpace, moment: Moment, colour: str) -> Non
     _bars(panel, np.clip(moment.loss, *LOSSES), moment.right, edges, colour, 1)
     panel.set_xscale("log")
     panel.set_xlabel("loss of each sample")
-    _counts(panel)
+    _counts(panel, 0, len(space.y))
 
 
 def _bars(panel: Axes, values: np.ndarray, right: np.ndarray, edges: np.ndarray, colour: str, sign: int) -> None:
@@ -145,10 +148,23 @@ def _bars(panel: Axes, values: np.ndarray, right: np.ndarray, edges: np.ndarray,
     panel.bar(edges[:-1], sign * good, widths, bottom=sign * wrong, align="edge", color=colour)
 
 
-def _counts(panel: Axes) -> None:
+def _counts(panel: Axes, low: float, high: float) -> None:
+    """An axis of counts that is the same for all panels and epochs, of square roots: a few are seen beside many."""
+    panel.set_yscale("function", functions=(_root, _square))
+    panel.set_ylim(low, high)
+    ticks = [count for count in (0, 1, 10, 100, 1000, 10_000) if count <= high and (not count or count > high / 30)]
+    panel.set_yticks([-count for count in ticks[:0:-1] if low < 0] + ticks)
     panel.set_ylabel("samples")
     panel.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     panel.axhline(0, color="#b9b4a8", linewidth=0.8)
+
+
+def _root(counts: np.ndarray) -> np.ndarray:
+    return np.sign(counts) * np.sqrt(np.abs(counts))
+
+
+def _square(roots: np.ndarray) -> np.ndarray:
+    return np.sign(roots) * np.square(roots)
 
 
 PANELS: Mapping[str, tuple[str, Panel]] = {
@@ -199,8 +215,11 @@ def draw_moments(
 def _title(space: FeatureSpace, moment: Moment, epoch: int, kind: str, kinds: int) -> str:
     what = f"{PANELS[kind][0]}\n" if kinds > 1 else ""
     if moment.epoch < epoch:
-        return f"{what}diverged at epoch {space.member.diverged_epoch}"
-    return f"{what}epoch {epoch}: {100 * moment.right.mean():.1f} % right"
+        said = f"{what}diverged at epoch {space.member.diverged_epoch}"
+    else:
+        said = f"{what}epoch {epoch}: {100 * moment.right.mean():.1f} % right"
+    beyond = ((moment.points < space.shown[:, 0]) | (moment.points > space.shown[:, 1])).any(axis=1).sum()
+    return f"{said}\n{beyond} samples beyond the axes" if beyond and kind == "feature-space" else said
 
 
 def _marks(spaces: Sequence[FeatureSpace], kinds: Sequence[str], colours: Mapping[str, str]) -> list[Line2D]:
