@@ -12,10 +12,11 @@ import time
 
 import numpy as np
 import pytest
+from tests.synthetic_recording import record
 
 import actlab
 from actlab import recording as recording_module
-from actlab.errors import InvalidData, InvalidRecording, RecordingFailed
+from actlab.errors import ActlabError, InvalidData, InvalidRecording, RecordingFailed
 from actlab.laboratory import conclude
 from actlab.recipes import recipe
 from actlab.study import Study
@@ -128,7 +129,7 @@ def test_another_study_is_refused(finished):
 
 
 def test_a_disk_full_at_the_third_segment_keeps_the_others(tmp_path, monkeypatch, finished):
-    write, written = recording_module._write_synced, []
+    write, written = recording_module.write_synced, []
 
     def filling(path, data):
         if path.suffix == ".safetensors" and path.name.startswith("epochs"):
@@ -137,7 +138,7 @@ def test_a_disk_full_at_the_third_segment_keeps_the_others(tmp_path, monkeypatch
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(path, data)
 
-    monkeypatch.setattr(recording_module, "_write_synced", filling)
+    monkeypatch.setattr(recording_module, "write_synced", filling)
     with pytest.raises(RecordingFailed, match="No space left on device"):
         actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
     monkeypatch.undo()
@@ -154,7 +155,7 @@ def test_a_disk_full_at_the_third_segment_keeps_the_others(tmp_path, monkeypatch
     assert actlab.run(SMALL, tmp_path / "run", progress=lambda _: None).complete
 
 
-@pytest.mark.parametrize("call", ["write_text", "replace"])
+@pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_summary_that_cannot_be_written_leaves_no_half_of_one(finished, monkeypatch, call):
     recording, _ = finished
     before = files(recording.directory)
@@ -162,11 +163,32 @@ def test_a_summary_that_cannot_be_written_leaves_no_half_of_one(finished, monkey
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(*(("pathlib.Path.write_text",) if call == "write_text" else ("os.replace",)), full)
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(RecordingFailed, match=r"summary\.json: .*No space left .*the recording is complete"):
         conclude(recording)
     monkeypatch.undo()
     assert files(recording.directory) == before
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_report_that_does_not_fit_is_no_loss_of_the_recording(tmp_path, monkeypatch, complete):
+    recording, real = record(tmp_path / "run", complete=complete), os.replace
+
+    def full(source, target):
+        if str(target).endswith("report.html"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ActlabError) as caught:
+        conclude(recording)
+    kept = "is complete" if complete else "holds what it held"
+    assert str(caught.value) == (
+        f"{tmp_path / 'run' / 'report.html'}: the report cannot be written (No space left on device); the recording "
+        f"in {tmp_path / 'run'} {kept} and loads."
+    )
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"study.toml", "study.db", "segments", "summary.json"}
 
 
 # Ctrl-C and kills

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from actlab import recording as recordings
 from actlab.errors import RecordingFailed
+from actlab.files import write_synced
 from actlab.study import Study, load_task
 from actlab.tasks import Task
 from actlab.views.pictures import Recording, load
@@ -72,12 +72,9 @@ def conclude(recording: recordings.Recording) -> dict[str, Any]:
 
     summary = summarise(recording)
     path = recording.directory / "summary.json"
-    temporary = path.with_name("summary.json.tmp")
     try:
-        temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_synced(path, (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise RecordingFailed(
             f"{path}: the summary cannot be written ({error.strerror}); the recording is complete and loads."
         ) from None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import sqlite3
@@ -24,6 +23,7 @@ from typing import Any, cast
 import numpy as np
 
 from actlab.errors import InvalidRecording, InvalidStudy, RecordingFailed
+from actlab.files import write_synced
 from actlab.network import Network, Params
 from actlab.own_network import OwnNetwork
 from actlab.study import Study, from_toml
@@ -68,7 +68,6 @@ class Segment:
     sha256: str
 
 
-# What a run leaves that is killed at its very start, or while it chooses learning rates.
 class Writer:
     """Writes a recording, epoch range by epoch range; what has been committed stays whatever happens next."""
 
@@ -105,7 +104,7 @@ class Writer:
         try:
             _clear(directory)
             (directory / "segments").mkdir(parents=True, exist_ok=True)
-            _write_synced(directory / "study.toml", study.to_toml().encode())
+            write_synced(directory / "study.toml", study.to_toml().encode())
             writer = cls(directory)
             started = {"schema": SCHEMA, "epochs": study.epochs, "complete": False, **facts}
             writer._start(started, members, functions)
@@ -251,25 +250,11 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    """Write under a temporary name, sync, rename: the file is there whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def _write_segment(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
     from safetensors.numpy import save
 
     data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    _write_synced(path, data)
+    write_synced(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

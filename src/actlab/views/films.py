@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actlab.errors import ActlabError, InvalidFunction
+from actlab.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.animation import AbstractMovieWriter
@@ -29,12 +30,10 @@ def save(film: Film, path: Path, writer: AbstractMovieWriter, dpi: float) -> Pat
     Raises:
         ActlabError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
-        film.save(str(temporary), writer=writer, dpi=dpi)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            film.save(str(temporary), writer=writer, dpi=dpi)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ActlabError(f"{path}: the animation cannot be written ({error.strerror or error}).") from None
     return path
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actlab.errors import ActlabError, InvalidFunction
+from actlab.files import replacing
 from actlab.functions import Activation, catalogue
 from actlab.functions.card import REACH, curves, height_of, with_gaps
 from actlab.views.palette import SERIES
@@ -181,15 +182,12 @@ def save(figure: Figure, path: str | Path, dpi: float = 200) -> Path:
 
     check_suffix(path)
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
     # Without a salt the ids in an SVG are random, and without these two a date is written.
     date = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
     try:
-        with matplotlib.rc_context({"svg.hashsalt": "actlab", "svg.fonttype": "path"}):
+        with matplotlib.rc_context({"svg.hashsalt": "actlab", "svg.fonttype": "path"}), replacing(path) as temporary:
             kind = path.suffix.lower()[1:]
             figure.savefig(temporary, format=kind, dpi=dpi, metadata={date: None} if date else None)
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ActlabError(f"{path}: the picture cannot be written ({error.strerror}).") from None
     return path

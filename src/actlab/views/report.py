@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from actlab.errors import ActlabError
+from actlab.files import write_synced
 from actlab.recording import Recording
 from actlab.statistics import summarise, unseen_share
 from actlab.statistics.selection import probe_samples
@@ -80,13 +81,14 @@ def report(recording: Recording, out: str | Path) -> Path:
     if out.is_dir():
         raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
     page = html(recording)
-    temporary = out.with_name(f".{out.name}.tmp")
     try:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-        temporary.replace(out)
+        write_synced(out, page.encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ActlabError(f"{out}: the report cannot be written ({error.strerror}).") from None
+        kept = "is complete" if recording.complete else "holds what it held"
+        raise ActlabError(
+            f"{out}: the report cannot be written ({error.strerror}); the recording in {recording.directory} {kept} "
+            "and loads."
+        ) from None
     return out
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from actlab.errors import ActlabError
+from actlab.files import temporary_beside
 from actlab.recording import METRICS, Member, Recording
 
 # Probes that are a number for each layer.
@@ -52,8 +53,7 @@ def export(recording: Recording, directory: str | Path) -> Path:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ActlabError(f"{directory} exists and is not empty: name a new directory for the event files.")
     seconds, _ = epoch_times(recording)
-    temporary = directory.with_name(f".{directory.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = temporary_beside(directory)
     try:
         for column, member in enumerate(recording.members):
             with writer_type(str(temporary / run_name(recording, member))) as writer:
@@ -62,8 +62,9 @@ def export(recording: Recording, directory: str | Path) -> Path:
             directory.rmdir()
         temporary.replace(directory)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise ActlabError(f"{directory}: the event files cannot be written ({error.strerror or error}).") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return directory
 
 
