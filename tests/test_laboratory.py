@@ -15,10 +15,10 @@ import pytest
 from tests.synthetic_recording import record
 
 import actlab
-from actlab import recording as recording_module
 from actlab.errors import ActlabError, InvalidData, InvalidRecording, RecordingFailed
 from actlab.laboratory import conclude
 from actlab.recipes import recipe
+from actlab.recording import writer as writer_module
 from actlab.study import Study
 from actlab.tasks import load as load_task
 from actlab.tasks.task import build
@@ -129,7 +129,7 @@ def test_another_study_is_refused(finished):
 
 
 def test_a_disk_full_at_the_third_segment_keeps_the_others(tmp_path, monkeypatch, finished):
-    write, written = recording_module.write_synced, []
+    write, written = writer_module.write_synced, []
 
     def filling(path, data):
         if path.suffix == ".safetensors" and path.name.startswith("epochs"):
@@ -138,7 +138,7 @@ def test_a_disk_full_at_the_third_segment_keeps_the_others(tmp_path, monkeypatch
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(path, data)
 
-    monkeypatch.setattr(recording_module, "write_synced", filling)
+    monkeypatch.setattr(writer_module, "write_synced", filling)
     with pytest.raises(RecordingFailed, match="No space left on device"):
         actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
     monkeypatch.undo()
