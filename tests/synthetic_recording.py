@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from actlab.layers import Act, Dense
-from actlab.recording import METRICS, Member, Recording, Writer, load
+from actlab.recording import METRICS, Claim, Member, Recording, Writer, load
 from actlab.study import SGD, Study, arms
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
@@ -91,12 +91,13 @@ def record(
     complete: bool = True,
     facts: Mapping[str, Any] | None = None,
     sample: Mapping[str, np.ndarray] | None = None,
+    restart: bool = False,
 ) -> Recording:
     """Write a recording and open it.
 
     `metrics`: see `curves`; `arrays`: probes that replace the usual ones; `diverged`: (activation, rate,
     seed) → (epoch, reason); `last_epoch`: where the run was stopped, −1 for before its first commit; `facts`: that
-    replace the usual ones; `sample`: "x" and "y" of some samples.
+    replace the usual ones; `sample`: "x" and "y" of some samples; `restart`: in the place of another one.
     """
     made_up = made_up or study()
     epochs = made_up.epochs if last_epoch is None else last_epoch
@@ -114,22 +115,23 @@ def record(
         "precision": "float32",
     } | dict(facts or {})
     cards = {name: {"title": name} for name in made_up.activations}
-    writer = Writer.create(directory, made_up, started, cards, **known)
-    if sample:
-        writer.commit(0, {}, {name: array[None, None] for name, array in sample.items()}, {}, kind="sample")
-    if epochs >= 0:
-        events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
-        writer.commit(0, curves(ended, epochs, metrics or {}), probes(ended, epochs, arrays or {}), events)
-    if complete:
-        throughput = {
-            "members": len(ended),
-            "steps": 1000,
-            "net_steps_per_second": 1e6,
-            "samples_per_second": 1.6e7,
-        }
-        writer.finish(throughput=throughput | {"train_seconds": 1.0, "compile_seconds": 0.5})
-    writer.close()
+    with Claim(directory, made_up, restart=restart) as claim:
+        writer = Writer.create(claim, made_up, started, cards, **known)
+        if sample:
+            writer.commit(0, {}, {name: array[None, None] for name, array in sample.items()}, {}, kind="sample")
+        if epochs >= 0:
+            events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
+            writer.commit(0, curves(ended, epochs, metrics or {}), probes(ended, epochs, arrays or {}), events)
+        if complete:
+            writer.finish(throughput=throughput(len(ended)))
+        writer.close()
     return load(directory)
+
+
+def throughput(members: int) -> dict[str, float]:
+    """What a run says of its speed at its end."""
+    found = {"members": members, "steps": 1000, "net_steps_per_second": 1e6, "samples_per_second": 1.6e7}
+    return found | {"train_seconds": 1.0, "compile_seconds": 0.5}
 
 
 # What `record_contests` holds: the rates that were chosen, by kind of initial weights, and those that were tried.

@@ -9,7 +9,11 @@ import pytest
 from actlab import errors
 from actlab.errors import ActlabError, InvalidStudy, UnknownName, complaint
 
-TREE = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+TREE = [
+    value
+    for value in vars(errors).values()
+    if isinstance(value, type) and issubclass(value, Exception) and not issubclass(value, Warning)
+]
 
 
 @pytest.mark.parametrize("kind", TREE)

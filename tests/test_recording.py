@@ -14,19 +14,28 @@ import sys
 import numpy as np
 import pytest
 from safetensors.numpy import save
-from tests.synthetic_recording import members_of, probes, record, study
+from tests.synthetic_recording import members_of, probes, record, study, throughput
 
 import actlab.files
-from actlab.errors import InvalidRecording, RecordingFailed, UnknownName
+from actlab.errors import InvalidRecording, NothingRecorded, RecordingFailed, UnknownName
 from actlab.layers import Act, Conv, Dense, Flatten
-from actlab.recording import METRICS, Writer, load
+from actlab.recording import METRICS, Claim, Writer, load
 
-FACTS = {"weight_layers": ["dense1", "dense2"], "act_layers": ["act1"], "input_shape": [2]}
+FACTS = {
+    "weight_layers": ["dense1", "dense2"],
+    "act_layers": ["act1"],
+    "input_shape": [2],
+    "classes": ["negative", "positive"],
+}
+
+
+def cards(made_up):
+    return {name: {"title": name.upper()} for name in made_up.activations}
 
 
 def started(directory, made_up=None):
     made_up = made_up or study(seeds=2)
-    return Writer.create(directory, made_up, members_of(made_up, {}), {"relu": {"title": "ReLU"}}, **FACTS)
+    return Writer.create(directory, made_up, members_of(made_up, {}), cards(made_up), **FACTS)
 
 
 def chunk(first, epochs=2, made_up=None):
@@ -38,7 +47,9 @@ def chunk(first, epochs=2, made_up=None):
 
 
 def files(directory):
-    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+    """All files but the lock of a writer that is open."""
+    found = (path for path in directory.rglob("*") if path.is_file() and path.name != "lock")
+    return {str(path.relative_to(directory)): path.read_bytes() for path in found}
 
 
 # What goes in comes out
@@ -50,7 +61,7 @@ def test_metrics_probes_and_members_come_back_in_their_order(tmp_path):
     parts = [chunk(first, 3, made_up) for first in (0, 3, 6)]
     for part in parts:
         writer.commit(*part)
-    writer.finish(throughput={"steps": 5})
+    writer.finish(throughput=throughput(5))
     writer.close()
     recording = load(tmp_path / "run")
     assert recording.study == made_up
@@ -60,8 +71,8 @@ def test_metrics_probes_and_members_come_back_in_their_order(tmp_path):
     for name in METRICS:
         np.testing.assert_array_equal(recording.metrics[name], np.concatenate([m[name] for _, m, _, _ in parts]))
     np.testing.assert_array_equal(recording.probes["probe"], np.concatenate([a["probe"] for _, _, a, _ in parts]))
-    assert recording.facts["throughput"] == {"steps": 5}
-    assert recording.functions == {"relu": {"title": "ReLU"}}
+    assert recording.facts["throughput"] == throughput(5)
+    assert recording.functions == cards(made_up)
     assert recording.weight_layers == ("dense1", "dense2")
     assert recording.act_layers == ("act1",)
 
@@ -91,7 +102,7 @@ def test_weights_come_back_member_by_member_and_run_in_numpy(tmp_path, layers, s
     made_up = study(network=layers, activations=["relu", "prelu", "maxout"], seeds=[4, 9], learning_rates=[0.1, 1.0])
     members, rng = members_of(made_up, {}), np.random.default_rng(0)
     networks = made_up.networks(shape)
-    writer = Writer.create(tmp_path / "run", made_up, members, {}, **FACTS | {"input_shape": list(shape)})
+    writer = Writer.create(tmp_path / "run", made_up, members, cards(made_up), **FACTS | {"input_shape": list(shape)})
     written = {}
     for epoch in (0, 5):
         for name, network in networks.items():
@@ -164,8 +175,8 @@ def test_before_the_first_commit_there_is_an_empty_recording(tmp_path):
 
 @pytest.mark.parametrize("moment", ["the file", "its name", "its row", "the metrics"])
 def test_whatever_moment_it_stops_the_database_names_what_is_whole(tmp_path, monkeypatch, moment):
-    directory = tmp_path / "run"
-    writer = started(directory)
+    directory, made_up = tmp_path / "run", study(seeds=2, epochs=3)
+    writer = started(directory, made_up)
     writer.commit(*chunk(0))
 
     class Stopped(BaseException):
@@ -208,12 +219,15 @@ def test_whatever_moment_it_stops_the_database_names_what_is_whole(tmp_path, mon
         assert (recording.epochs, recording.complete) == (1, False)
         assert [segment.file for segment in recording.segments] == ["segments/epochs-000000.safetensors"]
         np.testing.assert_array_equal(recording.probes["probe"], chunk(0)[2]["probe"])
-        again = started(place)
-        again.commit(*chunk(0))
-        again.commit(*chunk(2))
-        again.close()
+        with Claim(place, made_up, restart=True) as claim:
+            again = started(claim, made_up)
+            again.commit(*chunk(0))
+            again.commit(*chunk(2))
+            again.finish()
         assert load(place).epochs == 3
-        assert not any(name.endswith(".tmp") for name in files(place))
+        assert load(place).complete
+        segments = {"segments/epochs-000000-2.safetensors", "segments/epochs-000002-2.safetensors"}
+        assert set(files(place)) == {"study.toml", "study.db", *segments}
 
 
 @pytest.mark.parametrize("rows", [10, 300_000])
@@ -320,7 +334,7 @@ def test_the_end_that_cannot_be_recorded(tmp_path):
     writer.commit(*chunk(0))
     pages = writer._database.execute("PRAGMA page_count").fetchone()[0]
     writer._database.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(RecordingFailed, match=r"the end cannot be recorded .*; all epochs are kept"):
+    with pytest.raises(RecordingFailed, match=r"the end cannot be recorded .*; up to epoch 1 everything is kept"):
         writer.finish(throughput="x" * 100_000)
     writer.close()
     assert (load(tmp_path / "run").epochs, load(tmp_path / "run").complete) == (1, False)
@@ -363,16 +377,6 @@ def test_a_file_is_no_directory(tmp_path):
         load(tmp_path / "run")
 
 
-def test_the_same_study_again_takes_the_place_of_the_first(tmp_path):
-    record(tmp_path / "run")
-    (tmp_path / "run" / "report.html").write_text("old", encoding="utf-8")
-    (tmp_path / "run" / "notes.txt").write_text("mine", encoding="utf-8")
-    record(tmp_path / "run", last_epoch=3, complete=False)
-    assert (load(tmp_path / "run").epochs, load(tmp_path / "run").complete) == (3, False)
-    assert not (tmp_path / "run" / "report.html").exists()
-    assert (tmp_path / "run" / "notes.txt").read_text(encoding="utf-8") == "mine"
-
-
 # Damage
 
 
@@ -400,11 +404,20 @@ def test_every_flipped_byte_of_a_segment_is_found(tmp_path):
     assert load(tmp_path / "run").metrics["train_loss"].shape == (9, 30)
 
 
-@pytest.mark.parametrize("missing", ["study.db", "study.toml"])
-def test_a_part_that_is_missing(tmp_path, missing):
+def test_a_part_that_is_missing(tmp_path):
     record(tmp_path / "run")
-    (tmp_path / "run" / missing).unlink()
+    (tmp_path / "run" / "study.db").unlink()
+    with pytest.raises(NothingRecorded, match=r"has a study\.toml, but no study\.db: a run has just begun there, or"):
+        load(tmp_path / "run")
+    (tmp_path / "run" / "study.toml").unlink()
     with pytest.raises(InvalidRecording, match=r"is no run directory: study\.toml and study\.db are expected"):
+        load(tmp_path / "run")
+
+
+def test_a_database_without_tables_is_that_of_a_run_that_has_just_begun(tmp_path):
+    record(tmp_path / "run")
+    (tmp_path / "run" / "study.db").write_bytes(b"")
+    with pytest.raises(NothingRecorded, match="run holds a run that has just begun: nothing is recorded yet"):
         load(tmp_path / "run")
 
 
@@ -414,12 +427,12 @@ def test_no_directory_at_all(tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "header", "cut", "table", "fact", "row", "number"])
+@pytest.mark.parametrize("damage", ["text", "header", "cut", "table", "fact", "row", "number"])
 def test_a_damaged_database(tmp_path, damage):
     record(tmp_path / "run")
     path = tmp_path / "run" / "study.db"
     whole = path.read_bytes()
-    contents = {"empty": b"", "text": b"no database " * 99, "header": b"\0" * 16 + whole[16:], "cut": whole[:4096]}
+    contents = {"text": b"no database " * 99, "header": b"\0" * 16 + whole[16:], "cut": whole[:4096]}
     statements = {
         "table": "DROP TABLE metrics",
         "fact": "UPDATE facts SET value = '{' WHERE name = 'complete'",
@@ -447,6 +460,10 @@ def test_a_function_that_is_not_known_here(tmp_path):
     record(tmp_path / "run")
     path = tmp_path / "run" / "study.toml"
     path.write_text(path.read_text(encoding="utf-8").replace('"relu"', '"my_relu"'), encoding="utf-8")
+    connection = sqlite3.connect(tmp_path / "run" / "study.db", isolation_level=None)
+    connection.execute("UPDATE members SET activation = 'my_relu' WHERE activation = 'relu'")
+    connection.execute("UPDATE functions SET name = 'my_relu' WHERE name = 'relu'")
+    connection.close()
     recording = load(tmp_path / "run")
     assert "my_relu" in recording.study.activations
     with pytest.raises(UnknownName, match="unknown activation 'my_relu'"):

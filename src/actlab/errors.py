@@ -1,7 +1,8 @@
 """Every error a user can meet, in one tree.
 
 `ActlabError` is the root: catch it and you catch all of them. Each message is one clear sentence that names
-the input, what was expected and the way out; the command line prints it alone and exits with code 2.
+the input, what was expected and the way out; the command line prints it alone and exits with code 2. What ends
+nothing but should be known is an `ActlabWarning`.
 """
 
 from __future__ import annotations
@@ -70,11 +71,19 @@ class DownloadFailed(ActlabError, OSError):
 
 
 class InvalidRecording(ActlabError, ValueError):
-    """A directory that is no recording, a damaged one, or one that holds another study."""
+    """A directory that is no recording, a damaged one, or one that may not be written to: it holds something else."""
+
+
+class NothingRecorded(InvalidRecording):
+    """A run that has just begun: there is nothing to read yet."""
 
 
 class RecordingFailed(ActlabError, OSError):
-    """The recording could not be written (a full disk); what was committed before is kept."""
+    """The recording could not be written (a full disk); the message says what is kept."""
+
+
+class ActlabWarning(UserWarning):
+    """Something that a user should know while the work goes on; the command line shows it as a sentence."""
 
 
 # What pydantic's types of errors expect, in the words of a study file.

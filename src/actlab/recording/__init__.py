@@ -8,9 +8,20 @@ a run is stopped at, what the database names exists and is whole. NumPy only: no
 
 from __future__ import annotations
 
-from actlab.recording.directory import refuse_others
+from actlab.recording.directory import Claim, is_unfinished, refuse_others
 from actlab.recording.format import METRICS, SCHEMA, Member, Segment
 from actlab.recording.reader import Recording, load
 from actlab.recording.writer import Writer
 
-__all__ = ["METRICS", "SCHEMA", "Member", "Recording", "Segment", "Writer", "load", "refuse_others"]
+__all__ = [
+    "METRICS",
+    "SCHEMA",
+    "Claim",
+    "Member",
+    "Recording",
+    "Segment",
+    "Writer",
+    "is_unfinished",
+    "load",
+    "refuse_others",
+]

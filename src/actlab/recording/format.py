@@ -1,21 +1,29 @@
-"""What a recording consists of: tables, metrics, members, segments."""
+"""What a recording consists of: files, tables, metrics, members, segments."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 SCHEMA = 2
+STUDY, DATABASE, SEGMENTS = "study.toml", "study.db", "segments"
+# What is made from a recording, and made again where it is missing.
+SUMMARY, REPORT = "summary.json", "report.html"
+# A segment's name, as a database may hold it: nothing that leads out of the directory.
+SEGMENT = re.compile(rf"{SEGMENTS}/[\w-]+\.safetensors", re.ASCII)
+# Those that a writer gives: kind, first epoch, and a mark where an earlier recording of the study has the name.
+WRITTEN = re.compile(r"(?:epochs|weights|first-seed|sample)-\d{6,}(?P<mark>-\d+)?\.safetensors", re.ASCII)
 METRICS = tuple(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))
-TABLES = f"""
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE members (id INTEGER PRIMARY KEY, activation TEXT NOT NULL, learning_rate REAL NOT NULL,
-    seed INTEGER NOT NULL, init TEXT NOT NULL, diverged_epoch INTEGER, diverged_reason TEXT);
-CREATE TABLE metrics (member INTEGER NOT NULL REFERENCES members, epoch INTEGER NOT NULL,
-    {", ".join(f"{name} REAL" for name in METRICS)}, PRIMARY KEY (epoch, member)) WITHOUT ROWID;
-CREATE TABLE functions (name TEXT PRIMARY KEY, card TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE segments (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
-    first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, sha256 TEXT NOT NULL);
-"""
+TABLES = (
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE members (id INTEGER PRIMARY KEY, activation TEXT NOT NULL, learning_rate REAL NOT NULL,
+    seed INTEGER NOT NULL, init TEXT NOT NULL, diverged_epoch INTEGER, diverged_reason TEXT)""",
+    f"""CREATE TABLE metrics (member INTEGER NOT NULL REFERENCES members, epoch INTEGER NOT NULL,
+    {", ".join(f"{name} REAL" for name in METRICS)}, PRIMARY KEY (epoch, member)) WITHOUT ROWID""",
+    "CREATE TABLE functions (name TEXT PRIMARY KEY, card TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE segments (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
+    first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, sha256 TEXT NOT NULL)""",
+)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import sqlite3
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -13,11 +16,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from actlab.errors import InvalidRecording, InvalidStudy
+from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded
 from actlab.network import Network, Params
 from actlab.own_network import OwnNetwork
-from actlab.recording.format import METRICS, SCHEMA, Member, Segment
+from actlab.recording import checks
+from actlab.recording.format import DATABASE, METRICS, SCHEMA, STUDY, Member, Segment
 from actlab.study import from_toml
+
+# How long a writer's transaction is waited for, in seconds.
+PATIENCE = 60.0
+# Bytes of a file that are read at a time until its digest is known.
+BLOCK = 1 << 20
 
 
 class Recording:
@@ -38,42 +47,69 @@ class Recording:
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         self._loaded: dict[str, dict[str, np.ndarray]] = {}
-        database = self.directory / "study.db"
-        if not database.is_file() or not (self.directory / "study.toml").is_file():
-            raise InvalidRecording(f"{self.directory} is no run directory: study.toml and study.db are expected in it.")
+        database = self._database()
         try:
-            self.study = from_toml(self.directory / "study.toml", recorded=True)
+            self.study = from_toml(self.directory / STUDY, recorded=True)
         except InvalidStudy as error:
             raise InvalidRecording(f"the study of this recording cannot be read: {error}") from None
         # What a killed run left half-written in the database, SQLite takes back when it may write.
-        mode = "rw" if database.with_name("study.db-journal").exists() else "ro"
+        mode = "rw" if database.with_name(f"{DATABASE}-journal").exists() else "ro"
+        address = f"{database.resolve().as_uri()}?mode={mode}"
         try:
-            with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode={mode}", uri=True)) as connection:
+            with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)) as connection:
+                connection.execute("BEGIN")  # All that is read is of one moment.
                 self._read(connection)
         except InvalidRecording:
             raise
-        except (sqlite3.Error, ValueError, TypeError) as error:
+        except sqlite3.Error as error:
+            raise InvalidRecording(_complaint(database, error)) from None
+        except (ValueError, TypeError, RecursionError) as error:
             raise InvalidRecording(f"{database} is damaged or no actlab database ({error}).") from None
 
+    def _database(self) -> Path:
+        """The path of the database, which is there."""
+        names = (STUDY, DATABASE)
+        try:
+            study, database = ((self.directory / name).is_file() for name in names)
+        except OSError as error:
+            raise InvalidRecording(f"{self.directory} cannot be read ({error.strerror}).") from None
+        if not study:
+            raise InvalidRecording(f"{self.directory} is no run directory: {STUDY} and {DATABASE} are expected in it.")
+        if not database:
+            raise NothingRecorded(
+                f"{self.directory} has a {STUDY}, but no {DATABASE}: a run has just begun there, or lost it."
+            )
+        return self.directory / DATABASE
+
     def _read(self, connection: sqlite3.Connection) -> None:
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise NothingRecorded(f"{self.directory} holds a run that has just begun: nothing is recorded yet.")
         self.facts: dict[str, Any] = {k: json.loads(v) for k, v in connection.execute("SELECT * FROM facts")}
         if self.facts.get("schema") != SCHEMA:
             raise InvalidRecording(
                 f"{self.directory} has schema {self.facts.get('schema')}, this version of actlab reads {SCHEMA}: "
                 f"open it with the version that made it, or record it anew: actlab compare "
-                f"{self.directory / 'study.toml'} --out NEW_DIR."
+                f"{self.directory / STUDY} --out NEW_DIR."
             )
+        if self.study.network is None or self.study.learning_rates is None:
+            raise ValueError(f"its {STUDY} lacks the network or the learning rates: it is not that of a run")
+        checks.check_facts(self.facts, self.study)
+        if "chosen_rates" in self.facts:
+            # A run that takes the place of another is entered with its database; its study.toml follows.
+            self.study = self.study.model_copy(update={"chosen_rates": self.facts["chosen_rates"]})
         rows = connection.execute("SELECT * FROM members ORDER BY id")
         self.members = tuple(Member(*row) for row in rows)
+        checks.check_members(self.members, self.study)
         self.functions: dict[str, Any] = {
             name: json.loads(card) for name, card in connection.execute("SELECT * FROM functions")
         }
-        query = "SELECT kind, file, first_epoch, last_epoch, sha256 FROM segments ORDER BY first_epoch"
+        checks.check_functions(self.functions, self.study)
+        query = f"SELECT epoch, member, {', '.join(METRICS)} FROM metrics ORDER BY epoch, member"
+        rows = connection.execute(query).fetchall()
+        self.metrics = checks.metrics_of(rows, len(self.members), self.study, self.complete)
+        query = "SELECT kind, file, first_epoch, last_epoch, sha256 FROM segments ORDER BY first_epoch, id"
         self.segments = tuple(Segment(*row) for row in connection.execute(query))
-        query = f"SELECT {', '.join(METRICS)} FROM metrics ORDER BY epoch, member"
-        values = np.array(connection.execute(query).fetchall(), dtype=float)
-        shaped = values.reshape(-1, len(self.members), len(METRICS))
-        self.metrics = {name: shaped[..., i] for i, name in enumerate(METRICS)}
+        checks.check_segments(self.segments, self.epochs, self.study)
 
     @property
     def epochs(self) -> int:
@@ -183,24 +219,67 @@ class Recording:
             if epoch not in kept:
                 raise InvalidRecording(f"the weights of epoch {epoch} were not kept; there are {list(kept)}.")
 
+    def missing(self) -> list[Path]:
+        """Files of segments that are not there."""
+        paths = [self.directory / segment.file for segment in self.segments]
+        return [path for path in paths if not path.is_file()]
+
     def _arrays(self, kind: str) -> dict[str, np.ndarray]:
         parts = [self._load(segment) for segment in self.segments if segment.kind == kind]
+        if any(part.keys() != parts[0].keys() for part in parts):
+            raise InvalidRecording(f"{self.directory} is damaged: its segments do not hold the same arrays.")
         return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
 
     def _load(self, segment: Segment) -> dict[str, np.ndarray]:
+        from safetensors import SafetensorError
         from safetensors.numpy import load
 
         if segment.file in self._loaded:
             return self._loaded[segment.file]
         path = self.directory / segment.file
         try:
-            data = path.read_bytes()
+            data = whole_file(path, segment.sha256)
         except OSError as error:
             raise InvalidRecording(f"{path} cannot be read ({error.strerror}); the recording is incomplete.") from None
-        if (found := hashlib.sha256(data).hexdigest()) != segment.sha256:
-            raise InvalidRecording(f"{path} is damaged: SHA-256 is {found}, expected {segment.sha256}.")
-        self._loaded[segment.file] = load(data)
-        return self._loaded[segment.file]
+        try:
+            arrays = load(data)
+            checks.check_arrays(segment, arrays, self.members, self.facts)
+        except (SafetensorError, ValueError, TypeError, KeyError) as error:
+            raise InvalidRecording(f"{path} is damaged or no segment of this recording ({error}).") from None
+        self._loaded[segment.file] = arrays
+        return arrays
+
+
+def whole_file(path: Path, sha256: str) -> bytes:
+    """The content of a segment's file, if it is that file and no link, pipe or device in its place.
+
+    Raises:
+        InvalidRecording: it is something else, or its content has another digest; no more of it is kept than a block.
+        OSError: it cannot be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if not stat.S_ISREG(path.lstat().st_mode) or path.parent.is_symlink():
+        raise InvalidRecording(f"{path} is no file but a link, or something else: it is not read.")
+    with open(os.open(path, flags), "rb") as file:
+        size, digest = os.fstat(file.fileno()).st_size, hashlib.sha256()
+        for _ in range(0, size, BLOCK):
+            digest.update(file.read(BLOCK))
+        if digest.hexdigest() != sha256:
+            raise InvalidRecording(f"{path} is damaged: SHA-256 is {digest.hexdigest()}, expected {sha256}.")
+        file.seek(0)
+        return file.read(size)
+
+
+def _complaint(database: Path, error: sqlite3.Error) -> str:
+    """What SQLite says, in a sentence: a database that cannot be opened is not a damaged one."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"{database} is being written to by another program that does not let go ({error}): try again."
+    if not os.access(database, os.R_OK):
+        return f"{database} cannot be read ({os.strerror(errno.EACCES)})."
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
+        return f"{database} cannot be read ({error})."
+    return f"{database} is damaged or no actlab database ({error})."
 
 
 def _nested(arrays: Mapping[str, np.ndarray], activation: str) -> dict[str, dict[str, np.ndarray]]:

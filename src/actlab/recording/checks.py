@@ -1,0 +1,212 @@
+"""What must hold of a recording for everything after it to rely on: checked once, when it is read.
+
+Each function raises ValueError with what was seen and what is expected.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+
+from actlab.errors import complaint
+from actlab.recording.format import METRICS, SEGMENT, Member, Segment
+from actlab.study import Study, arms
+
+KINDS = ("epochs", "weights", "first-seed", "sample")
+
+
+def _increasing(edges: list[float]) -> list[float]:
+    if any(low >= high for low, high in itertools.pairwise(edges)):
+        raise ValueError("each edge must be larger than the one before")
+    return edges
+
+
+Edges = Annotated[list[FiniteFloat], Field(min_length=2), AfterValidator(_increasing)]
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Throughput(_Checked):
+    members: int
+    steps: int
+    net_steps_per_second: float
+    samples_per_second: float
+    train_seconds: float
+    compile_seconds: float
+
+
+class _Tried(_Checked):
+    activation: str
+    init: str
+    learning_rate: FiniteFloat
+    validation_loss: float | None
+    diverged: int
+    members: int
+
+
+class _Facts(_Checked):
+    """Facts of a run, by name; those with a default are not in every recording."""
+
+    epochs: int
+    complete: bool
+    weight_layers: list[str]
+    act_layers: list[str]
+    classes: list[str]
+    input_shape: list[PositiveInt]
+    class_counts: list[FiniteFloat] = []
+    histogram_edges: Edges = [0.0, 1.0]
+    gradient_edges: Edges = [0.0, 1.0]
+    parameters: dict[str, int] = {}
+    layout: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    machine: str = ""
+    precision: str = ""
+    throughput: _Throughput | None = None
+    tuning: list[_Tried] | None = None
+    chosen_rates: dict[str, dict[str, FiniteFloat]] | None = None
+
+
+class _Card(_Checked):
+    """What is shown of a function; a curve has all of x, value and derivative."""
+
+    title: str
+    formula: str = ""
+    latex: str | None = None
+    kind: str = ""
+    x: list[float] | None = None
+    value: list[float] | None = None
+    derivative: list[float] | None = None
+    facts: dict[str, Any] = {}
+
+
+def check_facts(facts: Mapping[str, Any], study: Study) -> None:
+    """All facts are there and of their types, and fit the study."""
+    _validate(_Facts, facts, "facts")
+    if facts["epochs"] != study.epochs:
+        raise ValueError(f"it is of {facts['epochs']} epochs, its study of {study.epochs}")
+    chosen = facts.get("chosen_rates")
+    if chosen is not None and any(set(study.activations) - set(chosen.get(i, ())) for i in {"stated", study.init}):
+        raise ValueError("chosen_rates lacks some of the activations")
+    counts = facts.get("class_counts", ())
+    if counts and len(counts) != len(facts["classes"]):
+        raise ValueError(f"{len(counts)} class_counts are recorded for {len(facts['classes'])} classes")
+
+
+def check_functions(functions: Mapping[str, Any], study: Study) -> None:
+    """Every activation of the study has its card."""
+    for name in study.activations:
+        if name not in functions:
+            raise ValueError(f"the function {name!r} is missing")
+        _validate(_Card, functions[name], f"the function {name!r}")
+        curves = [functions[name].get(part) for part in ("x", "value", "derivative")]
+        if len({None if curve is None else len(curve) for curve in curves}) != 1:
+            raise ValueError(f"the function {name!r} has no whole curve")
+
+
+def check_members(members: Sequence[Member], study: Study) -> None:
+    """The members are those of the study, each once, and those that diverged did so at an epoch of it."""
+    expected = Counter(
+        (arm.activation, arm.learning_rate, arm.init, seed) for arm in arms(study) for seed in study.seeds
+    )
+    found = Counter((m.activation, m.learning_rate, m.init, m.seed) for m in members)
+    if found != expected or [member.id for member in members] != list(range(len(members))):
+        raise ValueError("its members are not those of its study")
+    for member in members:
+        epoch, reason = member.diverged_epoch, member.diverged_reason
+        if epoch is None and reason is None:
+            continue
+        if not isinstance(epoch, int) or not 0 <= epoch <= study.epochs or not isinstance(reason, str):
+            raise ValueError(f"member {member.id} is said to have diverged at epoch {epoch!r} ({reason!r})")
+
+
+def metrics_of(rows: Sequence[tuple[Any, ...]], members: int, study: Study, complete: bool) -> dict[str, np.ndarray]:
+    """Metrics by name, (epochs, members), from rows (epoch, member, one value for each of METRICS) in this order."""
+    try:
+        values = np.array(rows, dtype=float).reshape(-1, 2 + len(METRICS))
+    except (TypeError, ValueError):
+        raise ValueError("a metric is no number") from None
+    epochs = len(values) // members
+    places = np.stack(np.divmod(np.arange(len(values)), members), axis=-1)
+    if epochs * members != len(values) or not np.array_equal(values[:, :2], places):
+        raise ValueError("metrics of some epochs or members are missing")
+    if epochs > study.epochs + 1 or (complete and epochs <= study.epochs):
+        raise ValueError(f"there are metrics up to epoch {epochs - 1}, and the run is of {study.epochs} epochs")
+    shaped = values[:, 2:].reshape(epochs, members, len(METRICS))
+    return {name: shaped[..., i] for i, name in enumerate(METRICS)}
+
+
+def check_segments(segments: Sequence[Segment], epochs: int, study: Study) -> None:
+    """Each segment lies in `segments`, and those of the epochs follow each other up to the last one, `epochs`."""
+    following = 0
+    for segment in segments:
+        words = (segment.kind, segment.file, segment.sha256)
+        numbers = (segment.first_epoch, segment.last_epoch)
+        if not all(isinstance(word, str) for word in words) or not all(isinstance(number, int) for number in numbers):
+            raise ValueError("a segment is described by other than texts and whole numbers")
+        if not SEGMENT.fullmatch(segment.file):
+            raise ValueError(f"a segment is named {segment.file!r}, where segments/NAME.safetensors is expected")
+        if segment.kind not in KINDS or not 0 <= segment.first_epoch <= segment.last_epoch <= study.epochs:
+            raise ValueError(f"{segment.file} is of {segment.kind!r} {segment.first_epoch} to {segment.last_epoch}")
+        if segment.kind == "epochs":
+            if segment.first_epoch != following:
+                raise ValueError(f"the segment of epoch {following} is missing")
+            following = segment.last_epoch + 1
+    if following != epochs + 1:
+        raise ValueError(f"there are metrics up to epoch {epochs}, and segments up to epoch {following - 1}")
+
+
+def check_arrays(
+    segment: Segment, arrays: Mapping[str, np.ndarray], members: Sequence[Member], facts: Mapping[str, Any]
+) -> None:
+    """The arrays of a segment have its epochs on the first axis, members on the second, and layers on the third."""
+    if segment.kind == "sample":
+        shapes = {name: array.shape for name, array in arrays.items()}
+        samples = (shapes.get("y") or (0,))[-1]
+        if shapes != {"x": (1, 1, samples, *facts["input_shape"]), "y": (1, 1, samples)}:
+            raise ValueError("it holds other than samples and their classes")
+        return
+    seeds = {members[0].seed} if segment.kind == "first-seed" else {member.seed for member in members}
+    chosen = [member for member in members if member.seed in seeds]
+    for name, array in arrays.items():
+        weights = name.startswith("weights/")
+        own = sum(not weights or name.startswith(f"weights/{member.activation}/") for member in chosen)
+        expected = (segment.last_epoch - segment.first_epoch + 1, own)
+        if array.shape[:2] != expected or not own:
+            raise ValueError(f"{name} is of shape {array.shape}, where {expected} and more are expected")
+        if not weights:
+            _check_probe(name, array, facts)
+
+
+def _check_probe(name: str, array: np.ndarray, facts: Mapping[str, Any]) -> None:
+    layers = _layers_of(name)
+    expected = array.shape[:2] if layers is None else (*array.shape[:2], len(facts[layers]))
+    if name.endswith("_histogram"):
+        edges = "gradient_edges" if name.endswith("gradient_histogram") else "histogram_edges"
+        if edges not in facts:
+            raise ValueError(f"it holds {name}, but there are no {edges}")
+        expected = (*expected, len(facts[edges]) - 1)
+    if layers is not None and array.shape != expected:
+        raise ValueError(f"{name} is of shape {array.shape}, where {expected} is expected")
+
+
+def _layers_of(name: str) -> str | None:
+    """Which fact names what lies on a probe's third axis."""
+    if name == "class_accuracy":
+        return "classes"
+    if name.startswith("weight_") or name == "update_ratio":
+        return "weight_layers"
+    return "act_layers" if name.startswith(("activation_", "pre_activation_", "flat_", "dead_")) else None
+
+
+def _validate(model: type[BaseModel], value: Any, what: str) -> None:
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"{what}: {complaint(error.errors()[0]).rstrip('.')}") from None
