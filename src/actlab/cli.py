@@ -197,6 +197,10 @@ def compare(
         str | None, typer.Option(metavar="SIZE", help="Memory to stay below, as 4GiB or 500MB; larger runs are sliced.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Train anew where this was recorded before; that stays until the end."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
     summary: Annotated[
         bool,
@@ -221,14 +225,14 @@ def compare(
         "learning_rates": None if learning_rates is None else _rates(learning_rates),
         "init": init,
     }
-    limit = {} if memory is None else {"memory": _bytes(memory)}
+    options = ({} if memory is None else {"memory": _bytes(memory)}) | ({"restart": True} if restart else {})
     given = {key: value for key, value in settings.items() if value is not None}
     chosen = _study(study, given, assignments or [])
     if summary:
         _show_network(chosen)
         return
     name = re.sub(r"[^\w.-]+", "-", chosen.name).strip(".-") or "study"
-    _compare(chosen, out or Path("runs") / f"{name}-{chosen.identity[:8]}", as_json, limit)
+    _compare(chosen, out or Path("runs") / f"{name}-{chosen.identity[:8]}", as_json, options)
 
 
 def _rates(text: str) -> list[float] | str:
@@ -287,17 +291,28 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
     return changed(base, settings, assignments)
 
 
-def _compare(study: Study, directory: Path, as_json: bool, limit: dict[str, Any]) -> None:
+def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, Any]) -> None:
     import json
 
     from actlab.laboratory import run
+    from actlab.statistics import summarise
     from actlab.views import terminal
 
+    earlier = _database(directory)
     try:
-        recording = run(study, directory, **limit)
+        recording = run(study, directory, **options)
     except KeyboardInterrupt:
-        raise _Stopped(_what_is_left(directory)) from None
-    summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+        raise _Stopped(_what_is_left(directory, earlier)) from None
+    already = earlier is not None and _database(directory) == earlier
+    if already:
+        summary = summarise(recording)
+        typer.echo(
+            f"{directory} holds all {study.epochs} epochs of this study already, and nothing was trained; --restart "
+            "trains it anew.\n",
+            err=as_json,
+        )
+    else:
+        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
     if as_json:
         _print_json(summary)
         return
@@ -306,7 +321,20 @@ def _compare(study: Study, directory: Path, as_json: bool, limit: dict[str, Any]
     typer.echo(f"summary    {directory / 'summary.json'}")
 
 
-def _what_is_left(directory: Path) -> str:
+def _database(directory: Path) -> tuple[int, int] | None:
+    """Which file the database of a recording with epochs is, for one that takes its place to be told apart."""
+    from actlab.recording import load
+
+    try:
+        if load(directory).epochs < 0:
+            return None
+        found = (directory / "study.db").stat()
+    except (ActlabError, OSError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _what_is_left(directory: Path, earlier: tuple[int, int] | None) -> str:
     from actlab.recording import load
 
     try:
@@ -317,7 +345,10 @@ def _what_is_left(directory: Path) -> str:
         return f"stopped before an epoch of the comparison was recorded; {tried} holds what the learning rates showed."
     if epochs < 0:
         return "stopped before an epoch was recorded."
-    return f"stopped; everything up to epoch {epochs} is kept: actlab report {directory} shows it."
+    shows = f"actlab report {directory} shows it."
+    if earlier is not None and _database(directory) == earlier:
+        return f"stopped; the recording that was there, up to epoch {epochs}, is kept: {shows}"
+    return f"stopped; everything up to epoch {epochs} is kept: {shows}"
 
 
 def _show_network(study: Study) -> None:
@@ -340,12 +371,17 @@ def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; DIR/report.html by default.")] = None,
 ) -> None:
-    """Make the report of a recording again; needs no JAX."""
+    """Make report and summary of a recording again; needs no JAX."""
+    from actlab.laboratory import conclude
     from actlab.recording import load
     from actlab.views.report import report as write
 
-    path = write(load(directory), out or directory / "report.html")
-    typer.echo(f"wrote {path}")
+    recording = load(directory)
+    if out is not None:
+        typer.echo(f"wrote {write(recording, out)}")
+        return
+    conclude(recording)
+    typer.echo(f"wrote {directory / 'report.html'}\nwrote {directory / 'summary.json'}")
 
 
 app.command()(picture_commands.figure)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from actlab import recording as recordings
 from actlab.errors import RecordingFailed
 from actlab.files import write_synced
-from actlab.study import Study, load_task
+from actlab.recording.format import REPORT, SUMMARY
+from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
 from actlab.views.pictures import Recording, load
 
@@ -25,58 +26,85 @@ def run(
     *,
     task: Task | None = None,
     memory: int | None = None,
+    restart: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Recording:
     """Train the population of a study, record it, and write `summary.json` and `report.html` beside it.
 
-    With several learning rates, each activation's own is chosen first: see `actlab.tuning`.
+    With several learning rates, each activation's own is chosen first: see `actlab.tuning`. Where a complete recording
+    of the study lies in the directory, nothing is trained, and that is returned.
 
     Args:
         study: what to compare.
-        directory: the run directory: new, empty, or one that holds an earlier run of the same study.
+        directory: the run directory: new, empty, or one that holds a complete recording of the same study.
         task: the data, if they are at hand; loaded by the study's `task` otherwise.
         memory: bytes that the process is to stay below while it trains: a larger population runs in slices of its
             seeds, with the same result but for rounding.
+        restart: train anew where a recording of the study lies there, complete or not. It stays as it is until the new
+            one is complete, and whatever stops the run before leaves it so.
         progress: called after compiling and after every chunk of epochs. None for a bar on a terminal.
 
     Returns:
         the recording.
 
     Raises:
+        InvalidRecording: the directory holds something else, or a part of a recording of the study without `restart`,
+            or another run writes there. It is left as it is.
         ActlabError: one clear sentence; nothing half-written is left, and what was recorded before loads.
     """
+    from actlab.engine import devices
     from actlab.views.progress import bar
 
-    with bar() if progress is None else nullcontext(progress) as show:
-        recording = _record(study, Path(directory), task, memory, show)
-    conclude(recording)
-    return load(recording.directory)
+    task = task or load_task(study)
+    devices.prepare()
+    with recordings.Claim(directory, complete(study, task), restart=restart) as claim:
+        if claim.finished is None:
+            with bar() if progress is None else nullcontext(progress) as show:
+                recording = _record(study, claim, task, memory, restart, show)
+            conclude(recording)
+        elif not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
+            conclude(claim.finished)
+    return load(directory)
 
 
 def _record(
-    study: Study, directory: Path, task: Task | None, memory: int | None, progress: Callable[[Progress], None]
+    study: Study,
+    claim: recordings.Claim,
+    task: Task,
+    memory: int | None,
+    restart: bool,
+    progress: Callable[[Progress], None],
 ) -> recordings.Recording:
     from actlab import engine, tuning
 
-    task = task or load_task(study)
     tried = None
     if len(study.learning_rates or ()) > 1:
-        study, tried = tuning.tune(study, directory, task, memory=memory, progress=progress)
-    return engine.run(study, directory, task=task, memory=memory, tuning=tried, progress=progress)
+        study, tried = tuning.tune(study, claim.directory, task, memory=memory, restart=restart, progress=progress)
+    return engine.run(study, claim, task=task, memory=memory, tuning=tried, progress=progress)
+
+
+def _is_written(path: Path) -> bool:
+    """Whether a file has anything in it: a loss of power may have left an empty one."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def conclude(recording: recordings.Recording) -> dict[str, Any]:
-    """Write `summary.json` and `report.html` into the run directory; returns the summary."""
+    """Write `summary.json` and `report.html` into the run directory; returns the summary.
+
+    Raises:
+        ActlabError: they cannot be written; the recording is as it was.
+    """
     from actlab.statistics import summarise
     from actlab.views.report import report
 
     summary = summarise(recording)
-    path = recording.directory / "summary.json"
+    path = recording.directory / SUMMARY
     try:
         write_synced(path, (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
     except OSError as error:
+        kept = "is complete" if recording.complete else "holds what it held"
         raise RecordingFailed(
-            f"{path}: the summary cannot be written ({error.strerror}); the recording is complete and loads."
+            f"{path}: the summary cannot be written ({error.strerror}); the recording {kept} and loads."
         ) from None
-    report(recording, recording.directory / "report.html")
+    report(recording, recording.directory / REPORT)
     return summary

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actlab.recording import Recording, refuse_others
+from actlab.recording import Recording, is_unfinished, refuse_others
 from actlab.statistics.selection import badness
 from actlab.study import Arm, Study, arms, complete
 from actlab.study.settings import seeds_after
@@ -28,6 +28,7 @@ def tune(
     task: Task,
     *,
     memory: int | None = None,
+    restart: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[Study, list[dict[str, Any]]]:
     """Choose a learning rate for every activation, and for every kind of initial weights.
@@ -42,7 +43,9 @@ def tune(
         task: the data. If the study validates on test data, validation data are cut from the training data for the
             choice.
         memory: as for `actlab.run`.
-        progress: likewise; what it is called with says that learning rates are being chosen.
+        restart: train anew what has been tried before. Otherwise rates that were tried to the end are not trained
+            again; a part of that is, and stays until its replacement is complete.
+        progress: as for `actlab.run`; what it is called with says that learning rates are being chosen.
 
     Returns:
         the study with `chosen_rates`, and a row for each rate tried: `activation`, `init`, `learning_rate`,
@@ -70,7 +73,8 @@ def tune(
             own = study.model_copy(update={**asked, "activations": activations, "learning_rates": rates})
             # Named by what it is, so that another machine, where the best rate may be another one, finds no stranger.
             where = directory / "tuning" / f"{number}-{complete(own, data).identity[:8]}"
-            scores |= _scores(engine.run(own, where, task=data, memory=memory, progress=show))
+            anew = restart or is_unfinished(where)
+            scores |= _scores(engine.run(own, where, task=data, memory=memory, restart=anew, progress=show))
         waiting = list(_beyond(scores))
         if not waiting:
             break

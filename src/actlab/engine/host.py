@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,7 @@ from actlab.engine.population import members, populations
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, Data, Program, chunk_length, orders, prepare_data
 from actlab.functions import catalogue
 from actlab.own_network import named_leaves
-from actlab.recording import METRICS, Recording, Writer, refuse_others
+from actlab.recording import METRICS, Claim, Recording, Writer
 from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
 
@@ -60,21 +61,24 @@ class Progress:
 
 def run(
     study: Study,
-    directory: str | Path,
+    directory: str | Path | Claim,
     *,
     task: Task | None = None,
     memory: int | None = None,
+    restart: bool = False,
     tuning: list[dict[str, Any]] | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Recording:
-    """Train the population of a study and record it.
+    """Train the population of a study and record it; one that has been recorded is not trained again.
 
     Args:
         study: what to compare. With several learning rates and none chosen, every activation is trained at each.
-        directory: the run directory: new, empty, or one of the same study.
+        directory: the run directory: new, empty, one with a complete recording of the same study, or one that is
+            claimed already.
         task: the data, if they are at hand; by the study's `task` otherwise.
         memory: bytes that the process is to stay below: a larger population runs in slices of its seeds, with the same
             result but for rounding.
+        restart: train anew where a recording of the study lies there; it stays until the new one is complete.
         tuning: which learning rates were tried and how they did, kept among the facts.
         progress: called in this thread, after compiling and after every chunk of epochs. What it raises stops the
             run; the chunks it was told of are kept.
@@ -84,24 +88,36 @@ def run(
 
     Raises:
         InvalidStudy, InvalidNetwork, InvalidData, DownloadFailed: nothing has been written.
-        InvalidRecording: the directory holds something else; it is untouched.
-        RecordingFailed: the disk is full; what was committed before loads.
+        InvalidRecording: the directory holds something else, or a part of a recording without `restart`, or another
+            run writes there; it is untouched.
+        RecordingFailed: the disk is full; the message says what is kept.
 
     A member whose training loss becomes NaN or infinite raises nothing: the recording says when and why.
     """
     devices.prepare()
     task = task or load_task(study)
     study = complete(study, task)
+    # Before anything is computed: that the directory is free and can be written to.
+    with nullcontext(directory) if isinstance(directory, Claim) else Claim(directory, study, restart=restart) as claim:
+        return claim.finished or _record(study, claim, task, memory, tuning, progress)
+
+
+def _record(
+    study: Study,
+    claim: Claim,
+    task: Task,
+    memory: int | None,
+    tuning: list[dict[str, Any]] | None,
+    progress: Callable[[Progress], None],
+) -> Recording:
     groups = populations(study, task.input_shape)
     chunk = min(chunk_length(study, population, len(task.x_train)) for population in groups)
     data = prepare_data(study, task, groups[0])
     cards = {name: _card(name) for name in study.activations}
-    refuse_others(Path(directory), study)
     with devices.Stopwatch() as compiling:
         programs = build_within(study, task, groups, chunk, memory)
-    # Only now, with everything ready to run, an earlier recording of this study makes room.
     facts = _facts(study, task, groups, data) | {"tuning": tuning, "started": time.time()}
-    writer = Writer.create(directory, study, members(groups), cards, **facts)
+    writer = Writer.create(claim, study, members(groups), cards, **facts)
     try:
         return _run(study, task, programs, data, writer, chunk, compiling.seconds, progress)
     finally:
@@ -132,8 +148,9 @@ def _run(
     def show(epoch: int) -> None:
         progress(Progress(epoch, study.epochs, count, epoch * samples * count, time.perf_counter() - start))
 
-    # Leaving the pool waits for what is being written: an interrupt loses nothing that was handed over before.
-    with ThreadPoolExecutor(1, "recording") as pool:
+    # Leaving the pool waits for what is being written: an interrupt loses nothing that was handed over before, unless
+    # another program keeps it from being written.
+    with ThreadPoolExecutor(1, "recording") as pool, writer.hurried():
         written: Future[int] | None = None
         results: list[Tree] = []
         for first in range(0, study.epochs + 1, chunk):
