@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +118,14 @@ def record(
     cards = {name: {"title": name} for name in made_up.activations}
     with Claim(directory, made_up, restart=restart) as claim:
         writer = Writer.create(claim, made_up, started, cards, **known)
-        if sample:
-            writer.commit(0, {}, {name: array[None, None] for name, array in sample.items()}, {}, kind="sample")
-        if epochs >= 0:
-            events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
-            writer.commit(0, curves(ended, epochs, metrics or {}), probes(ended, epochs, arrays or {}), events)
-        if complete:
-            writer.finish(throughput=throughput(len(ended)))
-        writer.close()
+        with closing(writer):
+            if sample:
+                writer.commit(0, {}, {name: array[None, None] for name, array in sample.items()}, {}, kind="sample")
+            if epochs >= 0:
+                events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
+                writer.commit(0, curves(ended, epochs, metrics or {}), probes(ended, epochs, arrays or {}), events)
+            if complete:
+                writer.finish(throughput=throughput(len(ended)))
     return load(directory)
 
 
