@@ -560,11 +560,13 @@ def test_a_run_that_is_stopped_waits_no_longer(begun, reader):
 
 def test_ctrl_c_ends_the_waiting_of_a_run(tmp_path):
     """A whole run in a process of its own, its database being read: it stops at once, with what is kept."""
+    command = [sys.executable, "-m", "actlab", "compare", "parabolas", "--seeds", "1", "--epochs", "1000000"]
+    # A shell starts its background jobs with Ctrl-C ignored, and all that they start inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(
-        [sys.executable, "-m", "actlab", "compare", "parabolas", "--seeds", "1", "--epochs", "1000000", "--out", "run"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+        [*command, "--out", "run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    signal.signal(signal.SIGINT, before)
     database, holding = tmp_path / "run" / "study.db", None
     try:
         patience = time.monotonic() + 240

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+import warnings
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from actlab import picture_commands
-from actlab.errors import ActlabError, InvalidFunction, InvalidStudy, complaint, shortened
+from actlab.errors import ActlabError, ActlabWarning, InvalidFunction, InvalidStudy, complaint, shortened
 
 if TYPE_CHECKING:
     from actlab.network import Network
@@ -410,8 +411,21 @@ def _sentence(error: TyperException) -> str:
     return f"{message[:1].lower()}{message[1:].rstrip('.')}{'' if message.endswith('?') else '.'}"
 
 
+def _show_warnings_as_sentences() -> None:
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, ActlabWarning):
+            typer.echo(f"actlab: {message}", err=True)
+        else:
+            usual(message, category, *place, **more)
+
+    warnings.showwarning = show
+
+
 def main() -> None:
-    """Entry point. Errors that a user can meet end as one sentence on stderr and exit code 2."""
+    """Entry point. Errors that a user can meet end as one sentence on stderr and exit code 2, warnings as one alone."""
+    _show_warnings_as_sentences()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal of another encoding must not end a run.
