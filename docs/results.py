@@ -46,7 +46,7 @@ def recorded(name: str, directory: Path, seeds: int | None) -> tuple[Recording, 
     if seeds is not None:
         study = Study(**(study.model_dump() | {"seeds": seeds}))
     start = time.perf_counter()
-    found = actlab.run(study, directory)
+    found = actlab.run(study, directory, restart=True)
     return found, time.perf_counter() - start
 
 

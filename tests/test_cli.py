@@ -270,8 +270,15 @@ def test_a_table_and_where_the_report_lies(actlab_command, tmp_path):
         assert part in out
     assert actlab.load(directory).study.network[-1].units == 1
     again = actlab_command("compare", directory / "study.toml", "--json", "--out", directory)
-    assert again[0] == 0
+    already = (
+        f"{directory} holds all 2 epochs of this study already, and nothing was trained; --restart trains it anew.\n\n"
+    )
+    assert again[::2] == (0, already)
     assert [entry["name"] for entry in json.loads(again[1])["activations"]]
+    (directory / "report.html").unlink()
+    shown = actlab_command("compare", "--task", "moons", "--activations", "relu,gelu", *TINY)
+    assert shown == (0, already.replace(str(directory), str(directory.relative_to(tmp_path))) + out, "")
+    assert (directory / "report.html").exists()
 
 
 def test_names_of_studies_do_not_leave_the_directory_of_runs(actlab_command, tmp_path):
@@ -295,9 +302,12 @@ def test_a_report_is_made_again_without_jax(finished, tmp_path):
     done = in_a_process("report", directory, "--out", "again.html", cwd=tmp_path, code=WITHOUT_JAX)
     assert (done.returncode, done.stdout, done.stderr) == (0, "wrote again.html\n", "")
     assert (tmp_path / "again.html").read_bytes() == (directory / "report.html").read_bytes()
-    (directory / "report.html").unlink()
+    summary = (directory / "summary.json").read_bytes()
+    for name in ("report.html", "summary.json"):
+        (directory / name).unlink()
     assert in_a_process("report", directory, cwd=tmp_path, code=WITHOUT_JAX).returncode == 0
     assert (directory / "report.html").read_bytes() == (tmp_path / "again.html").read_bytes()
+    assert (directory / "summary.json").read_bytes() == summary
 
 
 # Networks
@@ -384,6 +394,7 @@ def test_settings_of_the_command_line_take_the_place_of_the_studys_own(asked):
         }
     )
     assert options == {"memory": 4 * 2**30}
+    assert asked("mnist-mlp", "--restart")[1] == {"restart": True}
 
 
 def test_settings_of_the_command_line_take_the_place_of_a_files_own(asked, tmp_path):
@@ -779,7 +790,12 @@ def test_a_full_disk_ends_a_run_with_a_sentence_and_keeps_what_was_written(tmp_p
     assert len(kept.probes["flat_share"]) == kept.epochs + 1
     assert kept.weight_epochs == tuple(range(kept.epochs + 1))
     whole = in_a_process("report", "run", cwd=tmp_path)
-    assert (whole.returncode, whole.stdout) == (0, "wrote run/report.html\n")
+    assert (whole.returncode, whole.stdout) == (0, "wrote run/report.html\nwrote run/summary.json\n")
+    assert json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))["epoch"] == kept.epochs
+    again = in_a_process(*arguments, cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr.startswith(f"actlab: run holds {kept.epochs} of 150 epochs of this study: --restart ")
+    assert actlab.load(tmp_path / "run").epochs == kept.epochs
 
 
 def test_a_disk_full_from_the_start_leaves_nothing(tmp_path):

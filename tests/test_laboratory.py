@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,13 +73,15 @@ def test_every_epoch_knows_when_it_was_recorded(finished):
     assert seconds[-1] < time.time()
 
 
-def test_the_same_study_gives_the_same_bytes_also_into_the_same_directory(finished, tmp_path):
+def test_the_same_study_gives_the_same_bytes_also_in_the_place_of_itself(finished, tmp_path):
     recording, _ = finished
     other = actlab.run(recording.study, tmp_path / "run", progress=lambda _: None)
-    actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
+    actlab.run(SMALL, tmp_path / "run", restart=True, progress=lambda _: None)
     for name in recording.metrics:
         np.testing.assert_array_equal(other.metrics[name], recording.metrics[name])
-    ours, theirs = files(recording.directory), files(tmp_path / "run")
+    ours = files(recording.directory)
+    theirs = {name.replace("-2.safetensors", ".safetensors"): data for name, data in files(tmp_path / "run").items()}
+    assert len(theirs) == len(files(tmp_path / "run"))
     assert set(ours) == set(theirs)
     for name in ours:
         if name.startswith("segments/") or name == "study.toml":
@@ -125,6 +128,49 @@ def test_another_study_is_refused(finished):
     assert files(recording.directory) == before
 
 
+# What was recorded before
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    monkeypatch.setattr("actlab.engine.host.build_within", lambda *_: pytest.fail("it is trained"))
+
+
+def test_what_was_recorded_is_not_trained_again(finished, untrained):
+    recording, _ = finished
+    before = files(recording.directory)
+    again = actlab.run(SMALL, recording.directory, progress=lambda _: pytest.fail("it is trained"))
+    np.testing.assert_array_equal(again.metrics["test_loss"], recording.metrics["test_loss"])
+    assert again.complete
+    assert again.feature_space("act1").epochs == recording.feature_space("act1").epochs
+    assert files(recording.directory) == before
+
+
+@pytest.mark.parametrize("left", [None, b""], ids=["missing", "emptied when the power went"])
+@pytest.mark.parametrize("name", ["summary.json", "report.html"])
+def test_summary_and_report_are_made_again(finished, untrained, name, left):
+    path = finished[0].directory / name
+    whole = path.read_bytes()
+    path.unlink() if left is None else path.write_bytes(left)
+    actlab.run(SMALL, finished[0].directory)
+    assert path.read_bytes() == whole
+
+
+def test_an_interrupt_of_a_new_training_leaves_the_earlier_one(finished, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(finished[0].directory, directory)
+    before = files(directory)
+
+    def interrupt(progress):
+        if progress.epoch > 5:
+            assert set(files(directory)) > set(before), "the new one lies beside"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        actlab.run(SMALL, directory, restart=True, progress=interrupt)
+    assert files(directory) == before
+
+
 # Full disks
 
 
@@ -152,7 +198,11 @@ def test_a_disk_full_at_the_third_segment_keeps_the_others(tmp_path, monkeypatch
     for name, array in kept.probes.items():
         np.testing.assert_array_equal(array, whole.probes[name][: kept.epochs + 1])
     assert actlab.report(kept, tmp_path / "report.html").stat().st_size > 100_000
-    assert actlab.run(SMALL, tmp_path / "run", progress=lambda _: None).complete
+    before = files(tmp_path / "run")
+    with pytest.raises(InvalidRecording, match=rf"holds {kept.epochs} of 20 epochs of this study: --restart"):
+        actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
+    assert files(tmp_path / "run") == before
+    assert actlab.run(SMALL, tmp_path / "run", restart=True, progress=lambda _: None).complete
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -54,8 +54,10 @@ def trained(monkeypatch):
             self.runs = []
             self.loss = lambda member: 1.0
 
-        def run(self, study, directory, *, task, memory=None, progress=lambda _: None):
-            self.runs.append({"study": study, "directory": directory, "task": task, "memory": memory})
+        def run(self, study, directory, *, task, memory=None, restart=False, progress=lambda _: None):
+            self.runs.append(
+                {"study": study, "directory": directory, "task": task, "memory": memory, "restart": restart}
+            )
             progress(Progress(2, 2, 1, 0, 0.0))
             finished = complete(study, task)
             losses = {"validation_loss": lambda m: np.nan_to_num(self.loss(m))}
@@ -63,7 +65,7 @@ def trained(monkeypatch):
                      for seed in study.seeds]  # fmt: skip
             gone = {key: (1, "the training loss became infinite") for key in rates
                     if math.isnan(self.loss(SimpleMember(*key)))}  # fmt: skip
-            return record(directory, finished, metrics=losses, diverged=gone)
+            return record(directory, finished, metrics=losses, diverged=gone, restart=directory.exists())
 
     made = Engine()
     monkeypatch.setattr(engine, "run", made.run)
@@ -393,7 +395,7 @@ def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_o
     monkeypatch.setattr("actlab.laboratory.load_task", lambda *_, **__: task)
     study, directory = study_of(learning_rates=[0.01, 0.1]), tmp_path / "run"
     with pytest.raises(cli._Stopped) as stopped:
-        cli._compare(study, directory, as_json=False, limit={})
+        cli._compare(study, directory, as_json=False, options={})
     assert str(stopped.value) == (
         f"stopped before an epoch of the comparison was recorded; {directory / 'tuning'} holds what the learning rates "
         "showed."
@@ -401,6 +403,41 @@ def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_o
     (kept,) = (directory / "tuning").iterdir()
     assert load(kept).complete
     assert not (directory / "study.db").exists()
+    before = listing(kept)
     recording = actlab.run(study, directory, task=task, progress=lambda _: None)
     assert recording.complete
-    assert kept.exists()
+    assert listing(kept) == before, "what was tried to the end is not tried again"
+
+
+def test_what_was_tried_in_part_is_tried_again_and_stays_until_then(task, tmp_path, monkeypatch):
+    real, directory = engine.run, tmp_path / "run"
+    study = study_of(learning_rates=[0.01, 0.1], epochs=6)
+
+    def stopping(progress):
+        if progress.epoch > 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        actlab.run(study, directory, task=task, progress=stopping)
+    (tried,) = (directory / "tuning").iterdir()
+    assert 0 <= load(tried).epochs < 6
+    kept, seen = load(tried).epochs, []
+
+    def watched(*arguments, **settings):
+        seen.append(load(tried).epochs)
+        return real(*arguments, **settings)
+
+    monkeypatch.setattr(engine, "run", watched)
+    assert actlab.run(study, directory, task=task, progress=lambda _: None).complete
+    assert seen[:2] == [kept, 6]
+    assert load(tried).complete
+    # Complete, it is handed on; told to train anew, all is trained anew.
+    monkeypatch.setattr(engine, "run", real)
+    before = listing(directory)
+    actlab.run(study, directory, task=task, progress=lambda _: pytest.fail("it is trained"))
+    assert listing(directory) == before
+    purposes = []
+    actlab.run(study, directory, task=task, restart=True, progress=lambda now: purposes.append(now.purpose))
+    assert set(purposes) == {"", "choosing learning rates"}
+    assert load(tried).complete
+    assert {path.name for path in tried.iterdir()} == {"study.toml", "study.db", "segments"}
