@@ -172,11 +172,11 @@ def check_arrays(
         if shapes != {"x": (1, 1, samples, *facts["input_shape"]), "y": (1, 1, samples)}:
             raise ValueError("it holds other than samples and their classes")
         return
-    seeds = {members[0].seed} if segment.kind == "first-seed" else {member.seed for member in members}
-    chosen = [member for member in members if member.seed in seeds]
+    first = [member for member in members if segment.kind != "first-seed" or member.seed == members[0].seed]
+    owners = Counter(member.activation for member in first)
     for name, array in arrays.items():
         weights = name.startswith("weights/")
-        own = sum(not weights or name.startswith(f"weights/{member.activation}/") for member in chosen)
+        own = owners[name.split("/")[1]] if weights else len(first)
         expected = (segment.last_epoch - segment.first_epoch + 1, own)
         if array.shape[:2] != expected or not own:
             raise ValueError(f"{name} is of shape {array.shape}, where {expected} and more are expected")
