@@ -170,6 +170,12 @@ _Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, as network.1.units=256; may be repeated."),
 ]
+_Memory = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Memory to stay below, as 4GiB or 500MB; larger runs are sliced.")
+]
+_Restart = Annotated[
+    bool, typer.Option("--restart", help="Train anew where this was recorded before; that stays until the end.")
+]
 
 
 @app.command()
@@ -194,14 +200,9 @@ def compare(
     learning_rates: _Rates = None,
     init: _Init = None,
     assignments: _Assignments = None,
-    memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Memory to stay below, as 4GiB or 500MB; larger runs are sliced.")
-    ] = None,
+    memory: _Memory = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
-    restart: Annotated[
-        bool,
-        typer.Option("--restart", help="Train anew where this was recorded before; that stays until the end."),
-    ] = False,
+    restart: _Restart = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
     summary: Annotated[
         bool,
