@@ -1,10 +1,13 @@
 """Look-up by name, and a user's own functions."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import actlab
 from actlab.errors import InvalidFunction, UnknownName
 from actlab.functions import Formula, Parameter, catalogue, register, slope_supremum, unregister
 
@@ -149,8 +152,18 @@ def test_own_trainable_parameter(own):
 
 @pytest.mark.parametrize("name", ["relu", "ReLU", "swish", "leaky-relu"])
 def test_taken_names_are_refused(own, name):
-    with pytest.raises(InvalidFunction, match="is taken by"):
+    with pytest.raises(InvalidFunction, match=r"is taken by '\w+': choose another\.$"):
         own(name, lambda x, xp: x)
+
+
+def test_a_name_of_ones_own_can_be_freed_as_the_sentence_says(own):
+    own("mine", lambda x, xp: +x, aliases=["of me"])
+    with pytest.raises(
+        InvalidFunction, match=r"choose another, or take that out first: (actlab\.unregister\('mine'\))"
+    ) as said:
+        own("Of-Me", lambda x, xp: -x)
+    exec(re.search(r"actlab\.\w+\([^)]*\)", str(said.value))[0], {"actlab": actlab})
+    assert own("Of-Me", lambda x, xp: -x)(1.0) == -1
 
 
 def test_taken_aliases_are_refused_and_nothing_is_added(own):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from actlab.errors import ActlabError
-    from actlab.functions import Activation, catalogue, register
+    from actlab.functions import Activation, catalogue, register, unregister
     from actlab.laboratory import run
     from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
     from actlab.recipes import recipe
@@ -40,6 +40,7 @@ _HOMES = {
     "report": "views.report",
     "run": "laboratory",
     "summarise": "statistics",
+    "unregister": "functions",
 }
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "report",
     "run",
     "summarise",
+    "unregister",
 ]
 
 

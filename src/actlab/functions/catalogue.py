@@ -60,12 +60,10 @@ _FAMILIES = (
     stochastic,
     spiking,
 )
-_BUILT_IN = tuple(activation for family in _FAMILIES for activation in family.FUNCTIONS)
 # Numbers next to which nobody puts a kink, besides 0 and 1, in an odd shape.
 _TRIAL = np.array([[-20.3, -2.1, -0.53], [0.0, 0.27, 1.0], [1.37, 3.3, 19.7]])
 
-
-for _activation in _BUILT_IN:
+for _activation in (activation for family in _FAMILIES for activation in family.FUNCTIONS):
     catalogue.add(_activation)
 
 
@@ -124,7 +122,7 @@ def register(
     if derivative is not None:
         _try_rule(activation, "derivative", derivative)
         _compare_with_automatic(activation)
-    catalogue.add(activation)
+    catalogue.add(activation, own=True)
     return activation
 
 
@@ -171,7 +169,7 @@ def unregister(name: str) -> None:
         InvalidFunction: it is not a registered one.
     """
     activation = catalogue[name]
-    if activation in _BUILT_IN:
+    if not catalogue.holds_own(activation.name):
         raise InvalidFunction(f"{activation.name!r} came with the catalogue and cannot be unregistered.")
     catalogue.remove(activation)
 

@@ -29,6 +29,7 @@ class Catalogue(Mapping[str, "Activation"]):
     def __init__(self) -> None:
         self._by_name: dict[str, Activation] = {}
         self._names: dict[str, str] = {}
+        self._own: set[str] = set()
 
     def __getitem__(self, name: str) -> Activation:
         """Return the function called `name`; raises `UnknownName`, with the nearest name, if none is."""
@@ -47,21 +48,32 @@ class Catalogue(Mapping[str, "Activation"]):
     def __repr__(self) -> str:
         return f"<catalogue of {len(self)} activation functions: {', '.join(self)}>"
 
-    def add(self, activation: Activation) -> None:
-        """Add a function; raises `InvalidFunction` if one of its names is not a name or is taken."""
+    def holds_own(self, name: str) -> bool:
+        """Say whether the function called `name` was registered by a user, and not among those that came along."""
+        return self._names.get(_key(name)) in self._own
+
+    def add(self, activation: Activation, *, own: bool = False) -> None:
+        """Add a function; raises `InvalidFunction` if one of its names is not a name or is taken.
+
+        Args:
+            activation: the function.
+            own: whether it is a user's, which can be removed again.
+        """
         for name in (activation.name, *activation.aliases):
             if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w\- ]*", name):
                 raise InvalidFunction(f"{name!r} is no name: it takes letters, digits and _, a letter first.")
             if _key(name) in self._names:
-                raise InvalidFunction(
-                    f"the name {name!r} is taken by {self._names[_key(name)]!r}: choose another, or unregister that."
-                )
+                taken = self._names[_key(name)]
+                way_out = f", or take that out first: actlab.unregister({taken!r})" if taken in self._own else ""
+                raise InvalidFunction(f"the name {name!r} is taken by {taken!r}: choose another{way_out}.")
         self._by_name[activation.name] = activation
+        self._own |= {activation.name} if own else set()
         self._names.update({_key(name): activation.name for name in (activation.name, *activation.aliases)})
 
     def remove(self, activation: Activation) -> None:
         """Take a function out, with its aliases."""
         del self._by_name[activation.name]
+        self._own.discard(activation.name)
         for name in (activation.name, *activation.aliases):
             self._names.pop(_key(name), None)
 
