@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -218,6 +219,30 @@ def test_grouping_functions_have_no_facts_of_one_variable():
     for name in ("softmax", "maxout"):
         assert catalogue[name].facts() == Facts(name)
         assert slope_supremum(catalogue[name]) is None
+
+
+# Functions that are numbers only in places: value, derivative, range.
+IN_PLACES = {
+    "arcsin": (lambda x, xp: xp.arcsin(x), lambda x, xp: 1 / xp.sqrt(1 - x * x), (-math.pi / 2, math.pi / 2)),
+    "circle": (lambda x, xp: xp.sqrt(4e-6 - x * x), lambda x, xp: -x / xp.sqrt(4e-6 - x * x), (0.0, 2e-3)),
+    "log": (lambda x, xp: xp.log(x), lambda x, xp: 1 / xp.where(x >= 0, x, xp.nan), (-math.inf, math.inf)),
+    "far": (lambda x, xp: xp.log(x - 5000), lambda x, xp: 1 / xp.where(x > 5000, x - 5000, xp.nan), None),
+    "point": (lambda x, xp: xp.sqrt(-abs(x)), lambda x, xp: -xp.sign(x) / xp.sqrt(-abs(x)), (0.0, 0.0)),
+    "nowhere": (lambda x, xp: x * xp.nan, lambda x, xp: x * xp.nan, (math.nan, math.nan)),
+    "overflows": (lambda x, xp: xp.exp(xp.exp(x * x)), lambda x, xp: xp.exp(xp.exp(x * x)) * x, (math.e, math.inf)),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACES)
+def test_a_function_that_is_no_number_in_places_is_measured_and_drawn(name):
+    value, derivative, limits = IN_PLACES[name]
+    one = replace(catalogue["tanh"], name=name, value_rule=value, derivative_rule=derivative, aliases=())
+    measured = one.facts()
+    assert measured.equals == ()
+    assert measured.range is not None
+    np.testing.assert_allclose(measured.range, measured.range if limits is None else limits, rtol=1e-6, atol=1e-8)
+    json.dumps(measured.to_dict(), allow_nan=False)
+    assert "<svg" in one._repr_html_()
 
 
 def test_every_fact_says_how_exactly_it_is_known():

@@ -62,11 +62,14 @@ def _gate(activation: Activation, x: np.ndarray) -> list[Line]:
 def height_of(lines: Sequence[Line]) -> tuple[float, float]:
     """Range of the vertical axis: everything, but no further than makes the bend at the origin plain."""
     values = np.concatenate([y[np.isfinite(y)] for _, y in lines])
+    if not values.size:  # It is a number nowhere in sight.
+        return -1.0, 1.0
     low, high = max(float(values.min()), -3.0), min(float(values.max()), 4.0)
     room = 0.1 * max(high - low, 1.0)
     return low - room, high + room
 
 
+@np.errstate(invalid="ignore")
 def with_gaps(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """A line broken where it jumps, so that a step is not drawn as a slope: much further than just before and after."""
     steps = np.abs(np.diff(y, prepend=y[0], append=y[-1]))

@@ -143,6 +143,7 @@ def facts(activation: Activation) -> Facts:
 
 
 @functools.lru_cache(maxsize=512)
+@np.errstate(over="ignore", invalid="ignore")  # A function of one's own may be infinite or no number in places.
 def _facts(activation: Activation, others: tuple[Activation, ...]) -> Facts:
     if activation.kind == "grouping":
         return Facts(activation.name)
@@ -180,7 +181,7 @@ def slope_supremum(activation: Activation) -> float | None:
     if activation.kind == "grouping":
         return None
     slope = np.abs(activation.derivative(_GRID))
-    if max(slope[0], slope[-1]) > 1.01 * np.nanmax(slope[np.abs(_GRID) < 1e3]):
+    if max(slope[0], slope[-1]) > 1.01 * _largest(slope[np.abs(_GRID) < 1e3]):
         return math.inf
     # Rounding alone is cut off: the supremum of sigmoid' reads 0.25.
     return float(f"{_climb(lambda x: np.abs(activation.derivative(x)), slope):.13g}")
@@ -188,16 +189,26 @@ def slope_supremum(activation: Activation) -> float | None:
 
 def _climb(function: Callable[[Array], Array], on_grid: Array) -> float:
     """Maximum of a function from its values on the grid, by looking ever closer around the largest."""
+    if np.isnan(on_grid).all():
+        return math.nan
     best = int(np.nanargmax(on_grid))
     maximum = float(on_grid[best])
     low, high = _GRID[max(best - 1, 0)], _GRID[min(best + 1, len(_GRID) - 1)]
     for _ in range(8):
         x = np.linspace(low, high, 65)
         y = function(x)
+        if np.isnan(y).all():  # At the edge of where it is a number.
+            break
         best = int(np.nanargmax(y))
         maximum = max(maximum, float(y[best]))
         low, high = x[max(best - 1, 0)], x[min(best + 1, 64)]
     return maximum
+
+
+def _largest(values: Array) -> float:
+    """The largest of some numbers, NaN if none of them is one."""
+    known = values[~np.isnan(values)]
+    return float(known.max()) if known.size else math.nan
 
 
 def _range(activation: Activation) -> tuple[float, float]:
@@ -206,10 +217,10 @@ def _range(activation: Activation) -> tuple[float, float]:
 
 def _upper_end(function: Callable[[Array], Array]) -> float:
     ends = function(np.array([-np.inf, -1e300, 1e300, np.inf]))
-    if np.nanmax(ends) > 1e30:
+    if _largest(ends) > 1e30:
         return math.inf
     reached = _climb(function, function(_GRID))
-    limit = float(np.nanmax(ends))
+    limit = _largest(ends)
     return limit if limit >= reached - 1e-12 else reached
 
 
@@ -240,7 +251,7 @@ def _discontinuities(
     edges = np.linspace(-_FLAT_REACH, _FLAT_REACH, 2049) - 1 / 97
     low, high = edges[:-1], edges[1:]
     at_low, at_high = function(low), function(high)
-    threshold = 1e-6 * float(np.nanmax(np.abs([at_low, at_high])))
+    threshold = 1e-6 * _largest(np.abs([at_low, at_high]))
     for _ in range(45):
         keep = unexplained(low, high, at_low, at_high) > threshold
         low, high, at_low, at_high = low[keep], high[keep], at_low[keep], at_high[keep]
@@ -292,6 +303,8 @@ def _saturation(activation: Activation, slope: float | None) -> tuple[float | No
     if not slope or math.isinf(slope):
         return None, None
     steep = np.flatnonzero(np.abs(activation.derivative(_GRID)) >= SATURATED_BELOW * slope)
+    if not len(steep):  # It is steep between two points of the grid, as arcsin at its ends, or is no number at all.
+        return None, None
     first, last = int(steep[0]), int(steep[-1])
 
     def is_steep(x: float) -> bool:
