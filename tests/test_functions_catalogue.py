@@ -1,6 +1,7 @@
 """Look-up by name, and a user's own functions."""
 
 import re
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -81,7 +82,7 @@ def test_a_miss_names_the_nearest():
 
 
 def test_own_function_in_one_line(own):
-    mine = own("mine", lambda x, xp: x * xp.tanh(xp.exp(x)), source="me")
+    mine = own("mine", lambda x, xp: x * xp.tanh(xp.exp(xp.minimum(x, 20.0))), source="me")
     assert catalogue["mine"] is mine
     x = np.linspace(-3, 3, 7)
     np.testing.assert_allclose(mine(x), x * np.tanh(np.exp(x)))
@@ -204,9 +205,11 @@ def test_a_derivative_that_does_not_work_is_refused(own):
 
 
 def test_a_function_that_calls_numpy_itself_says_so_in_jax(own):
-    mine = own("mine", lambda x, xp: np.sort(x))
+    with pytest.raises(InvalidFunction, match=r"'mine' calls NumPy itself .* write it with the namespace `xp`"):
+        own("mine", lambda x, xp: np.tanh(x))
+    never_tried = replace(catalogue["tanh"], value_rule=lambda x, xp: np.tanh(x))
     with pytest.raises(InvalidFunction, match="write it with the namespace `xp`"):
-        jax.jit(mine)(jnp.ones(3))
+        jax.jit(never_tried)(jnp.ones(3))
 
 
 def test_unregister(own):
