@@ -17,6 +17,7 @@ from actlab.layers import Act, Dense, Dropout, Flatten
 from actlab.network import build
 from actlab.own_network import OwnNetwork, own_network, trace
 from actlab.study import Study, from_toml
+from actlab.views.tensorboard import export
 
 LAYERS = [Flatten(), Dense(6), Act(), Dense(3, activation="tanh"), Dense(10)]
 SETTINGS = {"task": "digits", "seeds": 2, "epochs": 2, "batch": 64, "learning_rates": [0.01], "probe_samples": 32}
@@ -95,6 +96,47 @@ def test_a_recording_names_the_network_and_opens_without_its_code(both, tmp_path
     assert ":Same" in page
 
 
+class Slashed:
+    """Same, its parameters and its place named as Haiku does."""
+
+    @staticmethod
+    def init(key):
+        first, (second, third) = Same.init(key).values()
+        return {"mlp/~/linear_0": first, "mlp/~/linear_1": second, "network/linear": third}
+
+    @staticmethod
+    def apply(params, x, act, *, training, key):
+        first, second, third = params.values()
+        return Same.apply(
+            {"a": first, "b": [second, third]},
+            x,
+            lambda x, name: act(x, name=f"mlp/~/{name}"),
+            training=training,
+            key=key,
+        )
+
+
+def test_names_with_slashes_load(both, tmp_path):
+    study = Study(network=Slashed, activations=["relu", "prelu", "softmax", "sigmoid"], **SETTINGS)
+    found, same = engine.run(study, tmp_path / "run"), both[0]
+    named = {"a": "mlp/~/linear_0", "b.0": "mlp/~/linear_1", "b.1": "network/linear"}
+    for member in same.members:
+        own, other = found.weights(member, 2), same.weights(member, 2)
+        assert set(own) == {"network", *(["mlp/~/first"] if member.activation == "prelu" else [])}
+        for layer, arrays in other.items():
+            for name, array in arrays.items():
+                leaf, _, last = name.rpartition(".")
+                place = own["network"][f"{named[leaf]}.{last}"] if layer == "network" else own[f"mlp/~/{layer}"][name]
+                np.testing.assert_array_equal(place, array)
+    stacked = found.weight_arrays("prelu", [0, 2])
+    assert stacked["mlp/~/first"]["negative_slope"].shape == (2, 2, 6)
+    assert stacked["network"]["network/linear.weight"].shape == (2, 2, 3, 10)
+    assert "mlp/~/linear_0.weight" in actlab.report(found, tmp_path / "report.html").read_text(encoding="utf-8")
+    actlab.load(found.directory).curves().savefig(tmp_path / "curves.png")
+    events = export(found, tmp_path / "events")
+    assert len([path for path in events.rglob("*") if path.is_file()]) == len(found.members)
+
+
 def test_a_study_file_imports_the_network(tmp_path, monkeypatch):
     (tmp_path / "a_network_of_mine.py").write_text(
         "import jax\n\n\ndef init(key):\n    return jax.random.normal(key, (64, 10)) / 8\n\n\n"
@@ -148,6 +190,7 @@ TWICE = "act is called twice under the name 'h', with samples of shapes"
         (lambda p, x, act, **_: act(act(flat(x), name="h")[:, :9], name="h"), rf"{TWICE} \(64,\) and \(9,\)"),
         (lambda p, x, act, **_: act(x, name="h"), r"must return logits \(batch, outputs\) and returns \(2, 8, 8, 1\)"),
         (lambda p, x, act, **_: act(x @ p["a"]["weight"]), r"apply fails on samples of shape \(8, 8, 1\) \(TypeError"),
+        (lambda p, x, act, **_: act(flat(x), name="network/h"), "under the name 'network/h', where the network's own"),
         (lambda p, x: x, r"apply fails on samples of shape \(8, 8, 1\) \(TypeError: .*act"),
         (lambda p, x, act, **_: act(flat(x)[:, :7]), "apply of output shape .7,., but the task has 10 classes"),
     ],
@@ -157,6 +200,14 @@ def test_a_wrong_network_is_refused_before_anything_is_written(apply, message, t
     with pytest.raises(InvalidNetwork, match=message):
         engine.run(study, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_arrays_whose_names_would_be_one_are_refused():
+    def init(key):
+        return {"a.b": jnp.ones((64, 10)), "a": {"b": jnp.ones(10)}}
+
+    with pytest.raises(InvalidNetwork, match=r"init gives two arrays of the name 'a\.b'.*give one of them another key"):
+        trace(own_network((init, lambda p, x, act, **_: act(flat(x) @ p["a.b"]))), (8, 8, 1), "relu")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from actlab.layers import Act, Array, Shape
 from actlab.network import Site
 
 Tree = Any
+#: Under which name the parameters of a network stand, beside the places of activation functions with theirs.
+OWN_PARAMETERS = "network"
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Traced:
             for site in self.sites
             if site.parameter_shapes
         }
-        return {"network": self.own.init(key), **acts}
+        return {OWN_PARAMETERS: self.own.init(key), **acts}
 
 
 def trace(own: OwnNetwork, input_shape: Shape, activation: Activation | str) -> Traced:
@@ -175,6 +177,11 @@ def trace(own: OwnNetwork, input_shape: Shape, activation: Activation | str) -> 
             raise InvalidNetwork(
                 f"network {own.name}: act is called twice under the name {place!r}, with samples of shapes "
                 f"{known.input_shape} and {x.shape[1:]}: give every place a name of its own."
+            )
+        if place.partition("/")[0] == OWN_PARAMETERS:
+            raise InvalidNetwork(
+                f"network {own.name}: act is called under the name {place!r}, where the network's own parameters are "
+                "kept: give that place another."
             )
         layer = Act()
         try:
@@ -198,7 +205,14 @@ def trace(own: OwnNetwork, input_shape: Shape, activation: Activation | str) -> 
         raise InvalidNetwork(
             f"network {own.name}: apply must return logits (batch, outputs) and returns {shapes} for a batch of 2."
         )
-    return Traced(own, function, tuple(sites), leaf_shapes(params), logits.shape[1:])
+    leaves = leaf_shapes(params)
+    if len(leaves) < len(jax.tree.leaves(params)):
+        twice = sorted(name for name in leaves if _paths(params).count(name) > 1)
+        raise InvalidNetwork(
+            f"network {own.name}: init gives two arrays of the name {twice[0]!r}, for a '.' in a key reads like a step "
+            "into the tree: give one of them another key."
+        )
+    return Traced(own, function, tuple(sites), leaves, logits.shape[1:])
 
 
 def _evaluated(own: OwnNetwork, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -229,7 +243,13 @@ def named_leaves(params: Tree) -> dict[str, Array]:
     """The arrays of a tree by their paths, as `leaf_shapes` names them."""
     import jax
 
-    return {
-        ".".join(str(getattr(part, "key", getattr(part, "idx", getattr(part, "name", part)))) for part in path): leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
-    }
+    return dict(zip(_paths(params), jax.tree.leaves(params), strict=True))
+
+
+def _paths(params: Tree) -> list[str]:
+    import jax
+
+    return [
+        ".".join(str(getattr(part, "key", getattr(part, "idx", getattr(part, "name", part)))) for part in path)
+        for path, _ in jax.tree_util.tree_leaves_with_path(params)
+    ]

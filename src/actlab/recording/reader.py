@@ -18,7 +18,7 @@ import numpy as np
 
 from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded
 from actlab.network import Network, Params
-from actlab.own_network import OwnNetwork
+from actlab.own_network import OWN_PARAMETERS, OwnNetwork
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, METRICS, SCHEMA, STUDY, Member, Segment
 from actlab.study import from_toml
@@ -283,10 +283,15 @@ def _complaint(database: Path, error: sqlite3.Error) -> str:
 
 
 def _nested(arrays: Mapping[str, np.ndarray], activation: str) -> dict[str, dict[str, np.ndarray]]:
-    """The arrays of one activation, "weights/activation/layer/parameter", by layer and parameter."""
+    """The arrays of one activation, "weights/activation/layer/parameter", by layer and parameter.
+
+    In a network of a user's own, the names of its parameters ("network/mlp/~/linear_0.w") or those of its places
+    ("mlp/~/relu/slope") may hold "/" as well; never both, for its places are not called "network/…".
+    """
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
-        _, owner, layer, parameter = name.split("/")
+        _, owner, own = name.split("/", 2)
+        layer, _, parameter = own.partition("/") if own.startswith(f"{OWN_PARAMETERS}/") else own.rpartition("/")
         if owner == activation:
             found.setdefault(layer, {})[parameter] = array
     return found
