@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from actlab.errors import ActlabError, InvalidData, InvalidRecording, RecordingF
 from actlab.laboratory import conclude
 from actlab.recipes import recipe
 from actlab.recording import writer as writer_module
-from actlab.study import Study
+from actlab.study import Study, from_toml
 from actlab.tasks import load as load_task
 from actlab.tasks.task import build
 from actlab.views.tensorboard import RECORDED, epoch_times
@@ -295,18 +296,84 @@ def test_a_signal_in_the_middle_of_a_run(tmp_path, kind):
     assert err == f"actlab: stopped; everything up to epoch {kept.epochs} is kept: actlab report run shows it.\n"
 
 
-def test_a_function_of_ones_own_is_compared_and_reported_where_nobody_knows_it(tmp_path):
-    from actlab.functions import unregister
-
-    actlab.register("own_cubic", lambda x, xp: x + 0.1 * x**3, source="this test")
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A run with functions of one's own that are registered no more: a cubic, and a logarithm, for NaN."""
+    folder = tmp_path_factory.mktemp("own")
+    actlab.register("own_cubic", lambda x, xp: x + 0.1 * x**3, derivative=lambda x, xp: 1 + 0.3 * x**2, source="me")
+    with pytest.warns(UserWarning, match="'own_log' is registered, but is not a number at x = -1"):
+        actlab.register("own_log", lambda x, xp: xp.log(x), derivative=lambda x, xp: 1 / x)
     try:
-        study = SMALL.model_copy(update={"activations": ("tanh", "own_cubic"), "epochs": 2})
-        recording = actlab.run(study, tmp_path / "run", progress=lambda _: None)
+        study = SMALL.model_copy(update={"activations": ("tanh", "own_cubic", "own_log"), "epochs": 2})
+        return actlab.run(study, folder / "run", progress=lambda _: None)
     finally:
-        unregister("own_cubic")
-    assert np.isfinite(recording.metrics["train_loss"]).all()
-    assert recording.functions["own_cubic"]["source"] == "this test"
-    script = f"import actlab; actlab.report(actlab.load({str(tmp_path / 'run')!r}), {str(tmp_path / 'again.html')!r})"
+        actlab.unregister("own_cubic")
+        actlab.unregister("own_log")
+
+
+def test_a_function_that_gives_no_numbers_ends_in_a_sentence(own):
+    assert {member.activation for member in own.members if member.diverged_epoch == 0} == {"own_log"}
+    assert "own_log (diverged with" in actlab.summarise(own)["headline"]
+
+
+def test_a_study_file_says_why_it_cannot_run_a_function_of_ones_own(own, tmp_path):
+    path = own.directory / "study.toml"
+    assert path.read_text(encoding="utf-8").startswith(
+        "# Registered in Python, whose code is not in this file: 'own_cubic', 'own_log'\n"
+    )
+    assert from_toml(path, recorded=True).identity == own.study.identity
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "actlab", "compare", str(path), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    words = r"'own_cubic' is a function of a user's own, .* register it first \(actlab\.register\), .*: (from .*)\.\n"
+    said = re.search(words, done.stderr)
+    assert said is not None, done.stderr
+    assert not out.exists()
+    # The way on is the one that it names.
+    script = (
+        "import actlab\nactlab.register('own_cubic', lambda x, xp: x + 0.1 * x**3)\n"
+        "actlab.register('own_log', lambda x, xp: xp.log(abs(x) + 1))\n"
+        "actlab.run = lambda study, out: print(study.identity)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script + said[1]], capture_output=True, text=True)
+    assert done.stdout.strip() == own.study.identity, done.stderr
+
+
+def test_fixed_functions_of_ones_own_are_told_in_the_file_too():
+    actlab.register("own_half", lambda x, xp: x / 2)
+    try:
+        act = {"layer": "act", "function": "own_half"}
+        layers = [{"layer": "residual", "layers": [act]}, {"layer": "dense", "units": 3, "activation": "own_half"}]
+        study = actlab.Study(network=layers, activations=["relu"])
+        assert study.own_functions == ("own_half",)
+        assert study.to_toml().startswith("# Registered in Python, whose code is not in this file: 'own_half'\n")
+    finally:
+        actlab.unregister("own_half")
+    assert not actlab.Study(activations=["relu"]).to_toml().startswith("#")
+
+
+def test_pictures_of_a_function_that_is_not_known_here_say_why(own, tmp_path):
+    command = [sys.executable, "-m", "actlab", "figure", str(own.directory), "losses", "--out", str(tmp_path / "a.png")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    words = "does not hold the code of 'own_cubic', a function of a user's own: register it first and draw from Python"
+    assert words in done.stderr
+    done = subprocess.run([*command, "--activations", "tanh"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    actlab.register("own_cubic", lambda x, xp: x + 0.1 * x**3)
+    try:
+        actlab.load(own.directory).loss_histogram(epoch=2, activations=["own_cubic"]).savefig(tmp_path / "b.png")
+    finally:
+        actlab.unregister("own_cubic")
+    assert (tmp_path / "b.png").stat().st_size > 1000
+
+
+def test_a_function_of_ones_own_is_compared_and_reported_where_nobody_knows_it(own, tmp_path):
+    cubic = [member.id for member in own.members if member.activation == "own_cubic"]
+    assert np.isfinite(own.metrics["train_loss"][:, cubic]).all()
+    assert own.functions["own_cubic"]["source"] == "me"
+    script = f"import actlab; actlab.report(actlab.load({str(own.directory)!r}), {str(tmp_path / 'again.html')!r})"
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "own_cubic" in (tmp_path / "again.html").read_text(encoding="utf-8")

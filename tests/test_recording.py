@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from tests.synthetic_recording import members_of, probes, record, study, throughput
 
 import actlab.files
-from actlab.errors import InvalidRecording, NothingRecorded, RecordingFailed, UnknownName
+from actlab.errors import InvalidRecording, NothingRecorded, RecordingFailed
 from actlab.layers import Act, Conv, Dense, Flatten
 from actlab.recording import METRICS, Claim, Writer, load
 
@@ -466,7 +466,7 @@ def test_a_function_that_is_not_known_here(tmp_path):
     connection.close()
     recording = load(tmp_path / "run")
     assert "my_relu" in recording.study.activations
-    with pytest.raises(UnknownName, match="unknown activation 'my_relu'"):
+    with pytest.raises(InvalidRecording, match=r"not hold the code of 'my_relu', .*: register it first .*leave it out"):
         recording.network("my_relu")
     assert recording.network("tanh").activation.name == "tanh"
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded
+from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, UnknownName
 from actlab.network import Network, Params
 from actlab.own_network import OWN_PARAMETERS, OwnNetwork
 from actlab.recording import checks
@@ -174,12 +174,19 @@ class Recording:
         """The network of one activation.
 
         Raises:
-            InvalidRecording: it is a network of a user's own, whose code a recording does not hold.
-            UnknownName: it holds a function of a user's own, which is not registered in this process.
+            InvalidRecording: it is a network of a user's own, or holds a function of a user's own that is not
+                registered in this process: their code a recording does not hold.
         """
         if isinstance(self.study.network, OwnNetwork):
             raise InvalidRecording(f"{self.directory} does not hold the code of the network {self.study.network}.")
-        return cast("Network", self.study.network_for(activation, tuple(self.facts["input_shape"])))
+        try:
+            return cast("Network", self.study.network_for(activation, tuple(self.facts["input_shape"])))
+        except UnknownName as error:
+            leave = ", or leave it out (--activations, activations=)" if error.name == activation else ""
+            raise InvalidRecording(
+                f"{self.directory} does not hold the code of {error.name!r}, a function of a user's own: register it "
+                f"first and draw from Python{leave}."
+            ) from None
 
     def weights(self, member: Member, epoch: int) -> Params:
         """Parameters of one member after an epoch, as `Network.apply` takes them.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.errors import InvalidNetwork, UnknownName
+from actlab.errors import InvalidNetwork, InvalidRecording
 from actlab.network import Network, Params
 from actlab.recording import Recording
 from actlab.statistics.intervals import Floats
@@ -49,7 +49,7 @@ def collapse(recording: Recording, entry: Entry) -> Collapse | None:
     members = [m for m in entry.members if m.diverged_epoch is None]
     try:
         network = recording.network(entry.activation)
-    except (UnknownName, InvalidNetwork):  # A user's own function or network, which is not at hand here.
+    except (InvalidRecording, InvalidNetwork):  # A user's own function or network, which is not at hand here.
         return None
     if epoch < 1 or not recording.sample or not members or not _is_linear_chain(network):
         return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from actlab.errors import InvalidStudy, UnknownName
 from actlab.layers import names_as_recorded
-from actlab.study.settings import Location, Study
+from actlab.study.settings import OWN_FUNCTIONS, Location, Study
 
 
 def from_toml(path: str | Path, *, recorded: bool = False) -> Study:
@@ -59,12 +59,24 @@ def _study(path: Path, text: str, settings: dict[str, Any], recorded: bool) -> S
     except InvalidStudy as error:
         location, sentence = error.location, str(error)
     except UnknownName as error:
-        location, sentence = _place_of(error, settings), str(error)
+        location, sentence = _place_of(error, settings), _unknown(error, text, path)
     finally:
         names_as_recorded.reset(token)
     lines = TomlLines(text).lines
     known = [lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines]
     raise InvalidStudy(f"{path}, line {known[0] if known else 1}: {sentence}", location)
+
+
+def _unknown(error: UnknownName, text: str, path: Path) -> str:
+    """What is unknown; of a function that was somebody's own when the file was written, why."""
+    told = next((line for line in text.splitlines() if line.startswith(OWN_FUNCTIONS)), "")
+    if error.kind != "activation" or repr(error.name) not in told.removeprefix(OWN_FUNCTIONS).split(", "):
+        return str(error)
+    return (
+        f"{error.name!r} is a function of a user's own, of which a study file holds the name and not the code: "
+        "register it first (actlab.register), then run the file from Python: "
+        f'from actlab.study import from_toml; actlab.run(from_toml({str(path)!r}), "NEW_DIR").'
+    )
 
 
 # Where in a study file the names of each kind stand: first and last key.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -32,6 +32,12 @@ EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 MOST_SEEDS = 100_000
 # Blocks within blocks. Nobody builds fifty, and Python's own limit for calls within calls comes not long after.
 DEEPEST = 50
+#: How a comment begins in a study file that names functions of a user's own.
+OWN_FUNCTIONS = "# Registered in Python, whose code is not in this file: "
+_HOW_TO_RUN = (
+    "# Register them again with actlab.register, then run the study from Python:\n"
+    '# from actlab.study import from_toml; actlab.run(from_toml("study.toml"), "NEW_DIR")'
+)
 Location = tuple[int | str, ...]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
@@ -312,14 +318,27 @@ class Study(_Frozen):
     def identity(self) -> str:
         """SHA-256 of the study as TOML without what was chosen while it ran: two studies are the same if this is."""
         asked = self.model_copy(update={"chosen_rates": None})
-        return hashlib.sha256(asked.to_toml().encode()).hexdigest()
+        return hashlib.sha256(asked._settings_toml().encode()).hexdigest()
 
     def to_toml(self) -> str:
-        """The study as the text of a TOML file; `actlab.study.from_toml` reads it back."""
+        """The study as the text of a TOML file; `actlab.study.from_toml` reads it back.
+
+        Where it compares functions of a user's own, a comment says that the file holds their names only.
+        """
+        own = self.own_functions
+        comment = f"{OWN_FUNCTIONS}{', '.join(map(repr, own))}\n{_HOW_TO_RUN}\n\n" if own else ""
+        return comment + self._settings_toml()
+
+    def _settings_toml(self) -> str:
         import tomli_w
 
-        settings = self.model_dump(mode="json")
-        return tomli_w.dumps(_without_none(settings))
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+    @property
+    def own_functions(self) -> tuple[str, ...]:
+        """Names of the functions that do not come with the catalogue: a file cannot hold the code of these."""
+        names = dict.fromkeys((*self.activations, *_functions_in(self.model_dump(mode="json")["network"])))
+        return tuple(name for name in names if name not in catalogue or catalogue.holds_own(name))
 
     def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network | Traced:
         """The network of one activation, with `match` applied where the function changes the width."""
@@ -336,6 +355,16 @@ class Study(_Frozen):
     def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | Traced]:
         """The network of each activation."""
         return {name: self.network_for(name, input_shape) for name in self.activations}
+
+
+def _functions_in(layers: Any) -> Iterator[str]:
+    """Names of the fixed functions in layers as they are written to a file."""
+    for key, value in layers.items() if isinstance(layers, dict) else ():
+        if key in ("activation", "function") and isinstance(value, str):
+            yield value
+    inner = layers.values() if isinstance(layers, dict) else layers if isinstance(layers, list) else ()
+    for item in inner:
+        yield from _functions_in(item)
 
 
 def seeds_after(seeds: Iterable[int]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.errors import InvalidFunction, InvalidRecording, UnknownName
+from actlab.errors import InvalidFunction, InvalidRecording
 from actlab.layers import Act
 from actlab.network import Network
 from actlab.recording import Member, Recording
@@ -98,7 +98,7 @@ def _networks(recording: Recording, names: Sequence[str]) -> dict[str, Network]:
             if embedding.computable(network) and network.act_layers:
                 embedding.functions([network])
                 found[name] = network
-        except (UnknownName, InvalidRecording, InvalidFunction):
+        except (InvalidRecording, InvalidFunction):
             # A function or network of somebody's own, whose rule is not here or not for JavaScript.
             continue
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.errors import InvalidRecording, UnknownName
+from actlab.errors import InvalidRecording
 from actlab.layers import WEIGHTED
 from actlab.network import Network, Params
 from actlab.recording import Member, Recording
@@ -56,7 +56,7 @@ def _networks(recording: Recording, names: Sequence[str]) -> dict[str, Network]:
     for name in names:
         try:
             found[name] = recording.network(name)
-        except (UnknownName, InvalidRecording):
+        except InvalidRecording:
             continue
     return {name: network for name, network in found.items() if network.act_layers}
 
