@@ -63,13 +63,27 @@ def curves(members: list[Member], epochs: int, finals: Mapping[str, Any]) -> dic
     return metrics
 
 
-def probes(members: list[Member], epochs: int, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The probes that the summary reads, for two weight layers, one place of the function and two classes."""
+def layers(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Names of weight layers and places of functions: those among the facts, else as many as the arrays are of."""
+    weights = [array.shape[2] for name, array in arrays.items() if name.startswith("weight_") or name == "update_ratio"]
+    starts = ("flat_", "dead_", "activation_", "pre_activation_")
+    places = [array.shape[2] for name, array in arrays.items() if name.startswith(starts)]
+    return {
+        "weight_layers": facts.get("weight_layers", [f"dense{i + 1}" for i in range((weights or [2])[0])]),
+        "act_layers": facts.get("act_layers", [f"act{i + 1}" for i in range((places or [1])[0])]),
+    }
+
+
+def probes(
+    members: list[Member], epochs: int, arrays: Mapping[str, np.ndarray], weights: int = 2, places: int = 1
+) -> dict[str, np.ndarray]:
+    """The probes that the summary reads, for some weight layers and places of the function, and two classes."""
     rows, columns = epochs + 1, len(members)
+    norms = np.linspace(0.2, 0.8, weights, dtype=np.float32)
     found = {
-        "weight_gradient_norm": np.tile(np.float32([0.2, 0.8]), (rows, columns, 1)),
-        "flat_share": np.full((rows, columns, 1), 0.125, np.float32),
-        "dead_share": np.full((rows, columns, 1), 0.0, np.float32),
+        "weight_gradient_norm": np.tile(norms, (rows, columns, 1)),
+        "flat_share": np.full((rows, columns, places), 0.125, np.float32),
+        "dead_share": np.full((rows, columns, places), 0.0, np.float32),
         "class_accuracy": np.full((rows, columns, 2), 0.5, np.float32),
     } | dict(arrays)
     for column, member in enumerate(members):
@@ -92,22 +106,23 @@ def record(
     complete: bool = True,
     facts: Mapping[str, Any] | None = None,
     sample: Mapping[str, np.ndarray] | None = None,
-    restart: bool = False,
+    restart: bool = True,
 ) -> Recording:
     """Write a recording and open it.
 
     `metrics`: see `curves`; `arrays`: probes that replace the usual ones; `diverged`: (activation, rate,
     seed) → (epoch, reason); `last_epoch`: where the run was stopped, −1 for before its first commit; `facts`: that
-    replace the usual ones; `sample`: "x" and "y" of some samples; `restart`: in the place of another one.
+    replace the usual ones; `sample`: "x" and "y" of some samples; `restart`: whether it may
+    take the place of another one.
     """
     made_up = made_up or study()
     epochs = made_up.epochs if last_epoch is None else last_epoch
     diverged = diverged or {}
     started = members_of(made_up, {})
     ended = members_of(made_up, diverged)
+    named = layers(arrays or {}, facts or {})
     known = {
-        "weight_layers": ["dense1", "dense2"],
-        "act_layers": ["act1"],
+        **named,
         "classes": ["negative", "positive"],
         "class_counts": [100, 100],
         "input_shape": [2],
@@ -123,7 +138,9 @@ def record(
                 writer.commit(0, {}, {name: array[None, None] for name, array in sample.items()}, {}, kind="sample")
             if epochs >= 0:
                 events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
-                writer.commit(0, curves(ended, epochs, metrics or {}), probes(ended, epochs, arrays or {}), events)
+                sizes = (len(named["weight_layers"]), len(named["act_layers"]))
+                observed = probes(ended, epochs, arrays or {}, *sizes)
+                writer.commit(0, curves(ended, epochs, metrics or {}), observed, events)
             if complete:
                 writer.finish(throughput=throughput(len(ended)))
     return load(directory)

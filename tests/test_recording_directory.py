@@ -71,7 +71,7 @@ def test_a_part_of_a_recording_is_refused_with_the_ways_on(tmp_path, epoch):
         "removes that once the new recording is complete; or choose another directory with --out."
     )
     with pytest.raises(InvalidRecording, match=f"holds {epoch} of 8 epochs"):
-        record(directory)
+        record(directory, restart=False)
     assert files(directory) == before
 
 
@@ -89,7 +89,7 @@ def test_a_recording_that_cannot_be_read_is_not_lost_either(tmp_path, damage, sa
         (directory / name).unlink() if content is None else (directory / name).write_bytes(content)
     before = files(directory)
     with pytest.raises(InvalidRecording, match=re.escape(said.format(directory))):
-        record(directory)
+        record(directory, restart=False)
     assert files(directory) == before
     with pytest.raises(RuntimeError), Claim(directory, study(), restart=True):
         raise RuntimeError

@@ -196,8 +196,9 @@ def test_a_milestone_that_the_study_does_not_wait_for_is_left_out(tmp_path):
 
 
 def test_a_study_of_no_recipe_has_nothing_published(tmp_path):
-    assert compare_published(record(tmp_path / "run"), [Published("test_accuracy", 0.9, "tanh")]) == []
-    assert summarise(record(tmp_path / "run"))["published"] == []
+    recording = record(tmp_path / "run")
+    assert compare_published(recording, [Published("test_accuracy", 0.9, "tanh")]) == []
+    assert summarise(recording)["published"] == []
 
 
 def test_the_summary_holds_the_numbers_of_the_recipe(tmp_path):

@@ -65,7 +65,7 @@ def trained(monkeypatch):
                      for seed in study.seeds]  # fmt: skip
             gone = {key: (1, "the training loss became infinite") for key in rates
                     if math.isnan(self.loss(SimpleMember(*key)))}  # fmt: skip
-            return record(directory, finished, metrics=losses, diverged=gone, restart=directory.exists())
+            return record(directory, finished, metrics=losses, diverged=gone)
 
     made = Engine()
     monkeypatch.setattr(engine, "run", made.run)

@@ -19,7 +19,7 @@ def text(markup):
 def rows_of(table):
     """By the name of a row, its cells as they stand between the tags."""
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table)
-    return {text(name): re.findall(r"<td>(.*?)</td>", cells) for name, cells in rows}
+    return {text(name.split("<small>")[0]): re.findall(r"<td>(.*?)</td>", cells) for name, cells in rows}
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def test_every_recipe_has_its_data_its_size_and_its_time(width):
         assert name in text
         assert recipe.title in text
     for facts in (
-        "digits: 1,797 samples of 8×8×1; 80 networks of 26,122 parameters, 40 epochs; time 1 min 15 s (2 cores)",
+        "digits: 1,797 samples of 8×8×1; 96 networks of 26,122 parameters, 40 epochs; time 1 min 15 s (2 cores)",
         "parabolas: 3,000 samples of 2 numbers; 300 networks of 9 parameters, 150 epochs; time –",
         "mnist: 70,000 samples of 28×28×1; 40 networks of 1,720,330 parameters, 5 epochs; time –",
         "cifar10: 60,000 samples of 32×32×3; 18 networks of 697,046 to 1,393,242 parameters, 10 epochs; time –",

@@ -64,7 +64,7 @@ def scrolling(label: str, table: str) -> str:
 
 def best_set(summary: Row, looks: Mapping[str, Look]) -> str:
     """Which activations may be the best, in a line; empty where the summary does not say."""
-    names = summary.get("best_set") or ()
+    names = _may_be_best(summary)
     if not names:
         return ""
     marked = ", ".join(f"{key(looks[name])}<b>{escape(name)}</b>" for name in names)
@@ -73,13 +73,18 @@ def best_set(summary: Row, looks: Mapping[str, Look]) -> str:
     return f"<p class='best'>{BEST.capitalize()}: {marked}.</p>"
 
 
+def _may_be_best(summary: Row) -> Sequence[str]:
+    """The activations that may be the best; none where there is one alone, or an older summary does not say."""
+    return (summary.get("best_set") or ()) if len(summary["activations"]) > 1 else ()
+
+
 def table(summary: Row, looks: Mapping[str, Look], beside: Sequence[Row] = ()) -> str:
     """The table of activations, best first; on one scale of accuracies with the rows `beside` it."""
     rows = summary["activations"]
     columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
     heads = "".join(f'<th scope="col" title="{escape(hint)}">{escape(head)}</th>' for head, hint, _ in columns)
     low, high = _common_span([*rows, *beside])
-    best = summary.get("best_set") or ()
+    best = _may_be_best(summary)
     body = []
     for row in rows:
         cells = "".join(f"<td>{show(row)}</td>" for _, _, show in columns)
@@ -95,7 +100,7 @@ def table(summary: Row, looks: Mapping[str, Look], beside: Sequence[Row] = ()) -
 
 def _majority(summary: Row, columns: int) -> str:
     """The foot with what always naming the most frequent class scores; empty where it is not known."""
-    if not summary["majority"]:
+    if not summary.get("majority"):
         return ""
     named, accuracy = summary["majority"]["class"], number(100 * summary["majority"]["test_accuracy"], ".2f", " %")
     hint = "what always naming the most frequent class of the training data scores"
