@@ -39,7 +39,7 @@ def random_weights(network: Any, rng: np.random.Generator, shape: tuple[int, ...
 
 
 def random_probes(
-    rng: np.random.Generator, rows: int, members: int, weight_layers: int, act_layers: int
+    rng: np.random.Generator, rows: int, members: int, weight_layers: int, act_layers: int, classes: int
 ) -> dict[str, np.ndarray]:
     counts = rng.integers(0, 50, (rows, members, act_layers, BINS)).astype(np.int32)
     counts[..., :3] = counts[..., -4:] = 0
@@ -53,7 +53,7 @@ def random_probes(
         "flat_share": np.full((rows, members, act_layers), 0.25, np.float32),
         "dead_share": np.zeros((rows, members, act_layers), np.float32),
         "activation_histogram": counts,
-        "class_accuracy": np.full((rows, members, 2), 0.5, np.float32),
+        "class_accuracy": np.full((rows, members, classes), 0.5, np.float32),
     }
 
 
@@ -91,7 +91,8 @@ def record_all(
     if epochs >= 0:
         sample = {"x": rng.normal(size=(1, 1, 60, 2)).astype(np.float32), "y": np.arange(60)[None, None] % len(classes)}
         writer.commit(0, {}, sample, {}, kind="sample")
-        arrays = random_probes(rng, epochs + 1, len(ended), len(network.weight_layers), len(network.act_layers))
+        layers = len(network.weight_layers), len(network.act_layers)
+        arrays = random_probes(rng, epochs + 1, len(ended), *layers, len(classes))
         for name in made_up.activations:
             shape = (epochs + 1, sum(member.activation == name for member in ended))
             weights = random_weights(networks[name], rng, shape)
