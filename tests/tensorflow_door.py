@@ -165,7 +165,7 @@ def unknown(name, shape):
 
 def own():
     """A function of one's own: without a derivative it gets TensorFlow's; what the namespace lacks is said."""
-    register("tests_own", lambda x, xp: xp.sinh(x) * xp.maximum(x, 0.0) + xp.sign(x) * xp.arctan(x))
+    register("tests_own", lambda x, xp: xp.sinh(xp.maximum(x, -9.0)) * xp.maximum(x, 0.0) + xp.sign(x) * xp.arctan(x))
     register("tests_lacking", lambda x, xp: xp.real(xp.fft.fft(x)) * 0 + x)
     try:
         x = tf.constant([-1.0, 0.5], tf.float64)

@@ -29,8 +29,9 @@ def results(summary: Summary, looks: Mapping[str, Look]) -> str:
     for contest in whole:
         title, words = contest["title"], contest["headline"]
         head = f"<h3>{escape(title[:1].upper() + title[1:])}</h3>" + (f"<p>{escape(words)}</p>" if words else "")
-        table = markup.table({**summary, **contest}, looks, rows)
-        parts.append(head + markup.best_set(contest, looks) + markup.scrolling(title, table))
+        own = {**summary, **contest}
+        table = markup.table(own, looks, rows)
+        parts.append(head + markup.best_set(own, looks) + markup.scrolling(title, table))
     return "".join(parts) + _choice(summary)
 
 
