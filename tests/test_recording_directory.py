@@ -18,10 +18,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 from tests.killed_writers import SCENARIOS, STUDY, commit, seen, start, write
-from tests.synthetic_recording import record, study
+from tests.synthetic_recording import record, study, throughput
 
 from actlab import engine
 from actlab.errors import ActlabWarning, InvalidRecording, NothingRecorded, RecordingFailed
+from actlab.laboratory import conclude
 from actlab.recording import Claim, Writer, load
 from actlab.recording import writer as writer_module
 
@@ -191,7 +192,7 @@ def test_a_disk_that_is_really_full(tmp_path, complete):
         assert load(disk / "run").epochs == first.epochs
         record(disk / "run", restart=True)
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 # What was left half-written
@@ -477,6 +478,53 @@ def test_what_is_acknowledged_is_on_the_disk(tmp_path, monkeypatch):
     write(directory, 100.0, restart=True)
     exchanged = events.index(("rename", directory / ".restart.db", directory / "study.db"))
     assert ("sync", directory) in events[exchanged:]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """An ext4 disk in a file: its folder, and a function that shows what is left of it when the power goes now."""
+    if not (hasattr(os, "getuid") and os.getuid() == 0 and shutil.which("mkfs.ext4")):
+        pytest.skip("only root, with mkfs.ext4, makes a disk in a file")
+    image, folder, copy = tmp_path / "image", tmp_path / "disk", tmp_path / "copy"
+    for path in (folder, copy):
+        path.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    if subprocess.run(["mount", "-o", "loop", image, folder], capture_output=True).returncode:
+        pytest.skip("this container lets nobody mount a disk")
+
+    def left(look):
+        shutil.copyfile(image, tmp_path / "left")
+        subprocess.run(["mount", "-o", "loop", tmp_path / "left", copy], check=True)
+        try:
+            return look(copy / "run")
+        finally:
+            subprocess.run(["umount", copy], check=True)
+
+    yield folder, left
+    # Lazily: what a failed test has open keeps nothing mounted.
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_loss_of_power_takes_nothing_that_was_acknowledged(disk):
+    """With synchronous=FULL every commit but the ones before it comes undone, and summary and report are empty."""
+    folder, left = disk
+    for restart in (False, True):
+        earlier = left(seen) if restart else None
+        with Claim(folder / "run", STUDY, restart=restart) as claim:
+            writer = start(claim)
+            for first in (0, 2):
+                commit(writer, first, 100.0 * restart)
+                assert left(seen) == (earlier if restart else (0.0, first + 1))
+            writer.finish(throughput=throughput(1))
+            assert left(seen) == (100.0 * restart, 3)
+            assert left(lambda directory: load(directory).complete)
+            writer.close()
+    conclude(load(folder / "run"))
+    sizes = {name: (folder / "run" / name).stat().st_size for name in ("summary.json", "report.html")}
+    assert left(lambda directory: {name: (directory / name).stat().st_size for name in sizes}) == sizes
+    assert min(sizes.values()) > 1000
 
 
 # Who reads meanwhile
