@@ -75,7 +75,13 @@ def expansion(
         for count in range(3, longest + 1):
             coefficients, error = interpolate(f, position, mpf(reach), count)
             if error < aim:
-                return [float(position), reach, float(f(position)), [float(c) for c in coefficients]]
+                # What is left of a coefficient that is 0 is rounding of the sixty digits.
+                return [
+                    float(position),
+                    reach,
+                    float(f(position)),
+                    [float(c) if abs(c) > 1e-40 else 0.0 for c in coefficients],
+                ]
         reach /= 2
 
 

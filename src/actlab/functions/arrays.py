@@ -27,49 +27,55 @@ _EXPECTED = "{} takes an array of float16, bfloat16, float32 or float64, a numbe
 # exact.
 _FAR, _SHIFT, _UNSHIFT = -80.0, 32.0, math.exp(-32.0)
 
-# e⁻³⁰·Φ(−t)·exp(t²/2)·(t + 3) as a polynomial in (t − 1.5)/(t + 3), highest power first, interpolated in 50
-# digits at Chebyshev nodes: for float32 up to t = 15 (relative error 1.2e−9), for float64 up to t = 40
+# PyTorch's ONNX exporter takes an added number of at most 1e−8 for 0, and drops it. Times 2⁵⁰ those here are larger,
+# and so are float64's largest rounding errors finite.
+_DROPPED, _LIFT = 1.1e-8, 2.0**50
+
+# 2⁴³·e⁻³⁰·Φ(−t)·exp(t²/2)·(t + 3) as a polynomial in (t − 1.5)/(t + 3), highest power first, interpolated in
+# 50 digits at Chebyshev nodes: for float32 up to t = 15 (relative error 1.2e−9), for float64 up to t = 40
 # (3.2e−17). The argument is that of Shepherd and Laframboise, 1981, doi:10.1090/S0025-5718-1981-0595058-X,
-# but centred on t = 1.5: centred on 3, rounding would cost 5 ulp near t = 0.
+# but centred on t = 1.5: centred on 3, rounding would cost 5 ulp near t = 0. The power of two, which loses nothing,
+# keeps every coefficient above `_DROPPED`.
 _TAIL_SINGLE = (
-    9.221090461854304e-17,
-    -6.436883990605304e-17,
-    -3.432447632997372e-16,
-    -6.677528574594361e-17,
-    1.2648513057801089e-15,
-    1.2481386442672696e-15,
-    -5.706596487898186e-15,
-    -5.923579325920285e-15,
-    4.4582539302358465e-14,
-    -8.440392771948278e-14,
-    8.665280523105542e-14,
+    0.0008110956946866539,
+    -0.000566194303545257,
+    -0.003019212867370255,
+    -0.0005873616250058399,
+    0.011125749744903093,
+    0.010978743619587483,
+    -0.05019575354775791,
+    -0.05210435477522299,
+    0.3921521628697892,
+    -0.7424247996602908,
+    0.7622061354476355,
 )
 _TAIL_DOUBLE = (
-    -3.361954163968179e-19,
-    1.2424272362385852e-18,
-    -8.623262481970382e-19,
-    -1.303802728904123e-18,
-    8.253752308767415e-19,
-    4.883379460687904e-19,
-    1.139023918861081e-18,
-    2.2839971717800314e-18,
-    -9.282203776796128e-19,
-    -8.403419558593109e-18,
-    -1.1639575827455343e-17,
-    6.04690879564297e-18,
-    4.7859352253542846e-17,
-    5.582720221649176e-17,
-    -8.450186134749867e-17,
-    -3.2121093517301823e-16,
-    -6.505043957568784e-17,
-    1.2599937309816582e-15,
-    1.2484117215342323e-15,
-    -5.706150146816944e-15,
-    -5.923619824343179e-15,
-    4.4582524522844965e-14,
-    -8.440392670299139e-14,
-    8.665280531329137e-14,
+    -2.9572061562663628e-06,
+    1.092850554327939e-05,
+    -7.585101894632772e-06,
+    -1.1468370086049304e-05,
+    7.260077309018223e-06,
+    4.295465999895074e-06,
+    1.0018960344821965e-05,
+    2.009025158543714e-05,
+    -8.164712787178917e-06,
+    -7.391726014202708e-05,
+    -0.00010238279171734085,
+    5.318917226328331e-05,
+    0.00042097531440478294,
+    0.0004910612638658781,
+    -0.000743286232962321,
+    -0.002825401265532292,
+    -0.000572189717643271,
+    0.011083022065113588,
+    0.010981145632629937,
+    -0.05019182749008767,
+    -0.05210471100311802,
+    0.39215203286781364,
+    -0.742424790719138,
+    0.7622061361709905,
 )
+_TAIL_SCALE = 2.0**-43
 _DENSITY_SHIFT = 30.0
 
 # (tanh(x)/x − 1)/x² as a polynomial in x² for |x| ≤ 5/8 (relative error of tanh 1.7e−8, 4.1e−17), and (eˣ − 1
@@ -227,13 +233,19 @@ def check_type(x: Any, function: str) -> None:
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
     """Evaluate a polynomial by Horner's rule, highest power first.
 
-    >>> polynomial(2.0, (1.0, 0.0, 3.0))
-    7.0
+    Where a coefficient is so small that exporters would drop it, all are taken times a power of two, and the result
+    divided by it, which loses nothing.
+
+    >>> polynomial(2.0, (1.0, 0.0, 3.0)), polynomial(2.0, (1.0, 1e-9))
+    (7.0, 2.000000001)
     """
+    lifted = any(isinstance(c, float) and 0.0 < abs(c) < _DROPPED for c in coefficients[1:])
+    if lifted:
+        coefficients = [coefficient * _LIFT for coefficient in coefficients]
     result = coefficients[0] * x + coefficients[1]
     for coefficient in coefficients[2:]:
         result = result * x + coefficient
-    return result
+    return result * (1.0 / _LIFT) if lifted else result
 
 
 def absolute(x: Any, xp: Any) -> Any:
@@ -363,7 +375,8 @@ def normal_tail(t: Any, xp: Any) -> Any:
     array([0.5       , 0.15865525])
     """
     inverse = 1.0 / (t + 3.0)
-    return polynomial((t - 1.5) * inverse, _TAIL_SINGLE if is_single(t) else _TAIL_DOUBLE) * inverse
+    scaled = polynomial((t - 1.5) * inverse, _TAIL_SINGLE if is_single(t) else _TAIL_DOUBLE)
+    return scaled * inverse * _TAIL_SCALE
 
 
 def normal_near(x: Any, xp: Any) -> Any:

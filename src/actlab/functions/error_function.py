@@ -212,7 +212,8 @@ def _smu1_by_mu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
 
 def _smu1_lengths(x: Any, xp: Any, alpha: Any, mu: Any) -> tuple[Any, Any, Any, Any]:
     """|μ|, |x| but finite, and a quarter each of (1 − α)|x| and √((1 − α)²x² + μ²)."""
-    mu = absolute(xp.zeros_like(x) + mu, xp)
+    # Not added to zeros: exporters take numbers as small as mu is at first for 0, where they are added.
+    mu = absolute(xp.where(xp.isnan(x), x, mu), xp)
     size = xp.minimum(absolute(x, xp), float(xp.finfo(x.dtype).max))
     side = 0.25 * (1.0 - alpha) * size
     return mu, size, side, _hypotenuse(side, 0.25 * mu, xp)

@@ -125,7 +125,7 @@ def _snake_derivative(x: Any, xp: Any, alpha: Any) -> Any:
     angle, rest = _product(alpha, finite, xp)
     total = angle + high
     second = total - angle
-    rest = rest + ((angle - (total - second)) + (high - second)) + low
+    rest = polynomial(rest + ((angle - (total - second)) + (high - second)), (1.0, low))
     sine, _ = _of_sum(total, rest, xp)
     return xp.where(infinite, 1.0, 2.0 * sine * sine)
 

@@ -48,7 +48,8 @@ def _mexican_hat_derivative(x: Any, xp: Any) -> Any:
     bell, far, near = _bell(x, xp, 0.5)
     size = absolute(near, xp)
     root, rest = _ROOT_3_SINGLE if is_single(x) else _ROOT_3_DOUBLE
-    return undecay(((size - root) * (size + root) + rest) * near * bell, far, xp)
+    difference = polynomial((size - root) * (size + root), (1.0, rest))
+    return undecay(difference * near * bell, far, xp)
 
 
 # √3 rounded to the type, and what its square has over 3.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from actlab.functions.activation import Activation, Formula, Parameter
-from actlab.functions.arrays import decay, exponential_minus_one, is_exactly, is_single, times, undecay
+from actlab.functions.arrays import decay, exponential_minus_one, is_exactly, is_single, polynomial, times, undecay
 from actlab.functions.roots import through_roots
 from actlab.functions.squashing import logistic
 
@@ -187,7 +187,7 @@ def _shifted_wave(x: Any, xp: Any) -> tuple[Any, Any]:
     eighth, missing = _EIGHTH_SINGLE if is_single(x) else _EIGHTH_DOUBLE
     angle = near - eighth
     taken = angle - near
-    rest = (near - (angle - taken)) - (eighth + taken) - missing
+    rest = polynomial((near - (angle - taken)) - (eighth + taken), (1.0, -missing))
     sine, cosine, small_sine, small_cosine = xp.sin(angle), xp.cos(angle), xp.sin(rest), xp.cos(rest)
     infinite = xp.isinf(x)
     return (

@@ -60,6 +60,6 @@ def through_roots(general: Any, x: Any, xp: Any, name: str) -> Any:
         inside = absolute(distance, xp) < root.reach
         # Elsewhere the distance is put to 0: an overflow in the polynomial would make a NaN of second derivatives.
         distance = xp.where(inside, distance, xp.zeros_like(distance))
-        near = root.at_position + distance * polynomial(distance, root.coefficients)
+        near = polynomial(distance, (*root.coefficients, root.at_position))
         general = xp.where(inside, near, general)
     return general
