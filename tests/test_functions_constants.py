@@ -1,7 +1,7 @@
 """No rule adds a number so small, or multiplies by one so near 1, that an optimiser of graphs drops it.
 
-The optimiser that `torch.onnx.export` runs by default takes an added single number of at most 1e-8 for 0 and a factor or
-divisor within 1e-5 of 1 for 1. Every rule is carried out on tensors while its operations are watched.
+The optimiser that `torch.onnx.export` runs by default takes an added single number of at most 1e-8 for 0, and a factor
+or divisor within 1e-5 of 1 for 1. Every rule is carried out on tensors while its operations are watched.
 """
 
 import pytest

@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from actlab.functions.arrays import absolute, exponential_minus_one, is_single, polynomial
+
+# How far to both sides of 0 `OnnxNamespace.log1p` is a series.
+_SERIES = 0.4
 Axes = int | tuple[int, ...] | None
 
 
@@ -152,6 +156,32 @@ class TorchNamespace:
     def asarray(self, x: Any, dtype: Any = None) -> Any:
         """A tensor with these elements, where the tensors are."""
         return torch.as_tensor(x, dtype=dtype, device=self.device)
+
+
+class OnnxNamespace(TorchNamespace):
+    """The same for a graph that goes to ONNX, which has neither log1p nor expm1.
+
+    PyTorch's exporters write log(1 + x) and exp(x) − 1, which are 0 beside 0; here both keep their digits.
+    """
+
+    @staticmethod
+    def log1p(x: Any) -> Any:
+        """log(1 + x); beside 0 twice the inverse hyperbolic tangent of s = x/(2 + x), as a series in s²."""
+        if not isinstance(x, torch.Tensor):
+            return TorchNamespace.log1p(x)
+        near = TorchNamespace.clip(x, -_SERIES, _SERIES)
+        ratio = near / (2.0 + near)
+        terms = 7 if is_single(x) else 14
+        series = polynomial(ratio * ratio, tuple(2.0 / (2 * k + 1) for k in reversed(range(terms))))
+        return torch.where(near == x, ratio * series, torch.log(1.0 + x))
+
+    @staticmethod
+    def expm1(x: Any) -> Any:
+        """exp(x) − 1; to the right of 0 it is −exp(x)·(exp(−x) − 1)."""
+        if not isinstance(x, torch.Tensor):
+            return TorchNamespace.expm1(x)
+        falling = exponential_minus_one(-absolute(x, TorchNamespace), TorchNamespace)
+        return torch.where(x > 0, -falling * torch.exp(x), falling)
 
 
 class QuickNamespace(TorchNamespace):

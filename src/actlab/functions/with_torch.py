@@ -15,7 +15,7 @@ from actlab.functions.rules import Settings, check_shapes, rule
 from actlab.functions.torch_blocks import in_blocks, pull_in_blocks, takes_blocks
 from actlab.functions.torch_call import HALF_TYPES, Call, by_parameter, pull_parameter, vjp, widened
 from actlab.functions.torch_gated import gated, pull_gated, takes_gate
-from actlab.functions.torch_namespace import TorchNamespace
+from actlab.functions.torch_namespace import OnnxNamespace, TorchNamespace
 
 if TYPE_CHECKING:
     from actlab.functions.activation import Activation
@@ -121,15 +121,20 @@ def _tracked(*tensors: Tensor) -> bool:
 
 def _forward(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     work = widened(x)
-    result = call.value(work, TorchNamespace(x.device), call.settings(tensors))
+    result = call.value(work, _namespace(x), call.settings(tensors))
     # The result of a custom function must not be its input.
     return torch.clone(result) if result is x else result.to(x.dtype)
+
+
+def _namespace(x: Tensor) -> TorchNamespace:
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return (OnnxNamespace if recorded and torch.onnx.is_in_onnx_export() else TorchNamespace)(x.device)
 
 
 def _derivative(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     if takes_blocks(call, x, *tensors) and not _tracked(x, *tensors):
         return in_blocks(call, "derivative", x, tensors)
-    work, xp, settings = widened(x), TorchNamespace(x.device), call.settings(tensors)
+    work, xp, settings = widened(x), _namespace(x), call.settings(tensors)
     if call.activation.kind == "grouping":
         return rule(call.activation, "derivative")(work, xp, call.axis, settings).to(x.dtype)
     return call.slope(work, xp, settings).to(x.dtype)

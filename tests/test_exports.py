@@ -1,0 +1,105 @@
+"""What becomes of the functions in the files of other formats: each is written, loaded by its own runtime and run."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from tests import exporting
+from tests.exporting import NAMES, Several, apart, both, eager, exported, grid, run, together
+from torch import nn
+
+from actlab.functions import catalogue
+from actlab.functions.torch_namespace import OnnxNamespace
+from actlab.torch import Activation
+
+#: Difference to eager, relative, from −30 to 30.
+LIMIT = 1e-5
+#: They take the mean or a weighted sum of a row, whose terms may cancel: relative to the largest number of the row.
+OF_A_ROW = ["abs_relu", "dynamic_relu"]
+#: ONNX Runtime's ReduceMax and TopK pass NaN over: of a row with NaN they are those of the other numbers.
+LOSE_NAN = ["hardmax", "sparsemax"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_in_onnx(name):
+    """At the exporter's defaults, which optimise. Stochastic functions do not draw in evaluation."""
+    got, wanted = both(name)
+    assert got.shape == wanted.shape
+    size = np.max(np.abs(grid()[:-5]), axis=1, keepdims=True) if name in OF_A_ROW else None
+    assert apart(got[:-5], wanted[:-5], size) <= LIMIT
+    zeros_and_infinities, row_with_nan = slice(-5, -1), slice(-1, None)
+    assert apart(got[zeros_and_infinities], wanted[zeros_and_infinities]) <= LIMIT
+    if name in LOSE_NAN:
+        assert not np.all(np.isnan(got[row_with_nan]))
+    else:
+        assert apart(got[row_with_nan], wanted[row_with_nan]) <= LIMIT
+
+
+def test_images_in_onnx():
+    x = grid()[:256].reshape(4, 8, 8, exporting.UNITS)
+    model = Several(["funnel_relu"])
+    (got, _), ((wanted,), _) = run(exported(model, x), x), eager(model, x)
+    assert apart(got, wanted.numpy(), np.max(np.abs(x))) <= LIMIT
+
+
+def test_the_exporter_optimises():
+    """Else the tests above would show nothing: what it drops of a sum is gone."""
+    x = grid()
+    np.testing.assert_array_equal(together(0)[1], x)
+    assert x[-5, 2] + np.float32(exporting.DROPPED) != x[-5, 2]
+
+
+@pytest.mark.parametrize("name", ["gelu", "laplace", "smu1"])
+def test_alone_it_is_exported_as_among_others(name):
+    x = grid()
+    (alone,) = run(exported(nn.Sequential(exporting.module(name)), x), x)
+    np.testing.assert_array_equal(alone, both(name)[0])
+
+
+def chain():
+    """A network whose activations have parameters, log1p, expm1 and the normal distribution inside."""
+    torch.manual_seed(1)
+    names = [("prelu", 6), ("gelu", None), ("softplus", None), ("pdelu", None)]
+    layers = (nn.Sequential(nn.Linear(6, 6), Activation(name, units=units)) for name, units in names)
+    return nn.Sequential(*layers, Activation("swiglu"))
+
+
+def test_another_batch_size_in_onnx():
+    model = chain()
+    session = exported(model, np.ones((4, 6), np.float32), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    x = np.random.default_rng(2).normal(size=(11, 6)).astype(np.float32)
+    (got,) = run(session, x)
+    np.testing.assert_allclose(got, eager(model, x), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["softplus", "pdelu"])
+# PyTorch says of it that it is deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_tails_by_the_older_exporter_too(name, tmp_path):
+    x = grid()[:-5]
+    model = nn.Sequential(Activation(name)).eval()
+    file = tmp_path / "model.onnx"
+    torch.onnx.export(model, (torch.from_numpy(x),), file, dynamo=False)
+    (got,) = run(onnxruntime.InferenceSession(file.read_bytes()), x)
+    assert apart(got, eager(model, x).numpy()) <= LIMIT
+
+
+@pytest.mark.parametrize(("name", "operation"), [("softplus", "log1p"), ("pdelu", "expm1")])
+def test_log1p_and_expm1_are_written_otherwise_for_onnx_alone(name, operation):
+    graph = torch.export.export(nn.Sequential(Activation(name)), (torch.linspace(-2.0, 2.0, 8),)).graph
+    assert any(operation in str(node.target) for node in graph.nodes)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["log1p", "expm1"])
+def test_log1p_and_expm1_for_onnx(name, dtype):
+    sizes = torch.logspace(-37, 38, 4001, dtype=torch.float64)
+    x = torch.cat([sizes, -sizes, torch.linspace(-2, 2, 4001, dtype=torch.float64)]).to(dtype)
+    x = torch.cat([x, torch.tensor([torch.inf, -torch.inf, torch.nan, 0.0, -1.0], dtype=dtype)])
+    wanted = getattr(torch, name)(x.double()).to(dtype)
+    few = 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(getattr(OnnxNamespace, name)(x), wanted, rtol=few, atol=0.0, equal_nan=True)
+
+
+def test_nothing_is_missing():
+    assert set(NAMES) | set(exporting.IMAGES) == set(catalogue)
