@@ -266,7 +266,31 @@ def times(parameter: Any, x: Any, xp: Any) -> Any:
     >>> times(0.0, np.array([-np.inf, 2.0]), np), times(0.5, np.array([-np.inf, 2.0]), np)
     (array([0., 0.]), array([-inf,   1.]))
     """
-    return parameter * xp.where(xp.isinf(x) & (parameter == 0), 0.0, x)
+    return parameter * xp.where(both(xp.isinf(x), parameter == 0), 0.0, x)
+
+
+def both(mask: Any, condition: Any) -> Any:
+    """mask & condition, of which either may be a plain truth value, as no saved trace of PyTorch may hold one.
+
+    >>> both(np.array([True, False]), True)
+    array([ True, False])
+    """
+    mask, condition = (condition, mask) if isinstance(mask, bool) else (mask, condition)
+    if isinstance(condition, bool) and not isinstance(mask, bool):
+        return mask if condition else mask & ~mask
+    return mask & condition
+
+
+def either(mask: Any, condition: Any) -> Any:
+    """mask | condition, likewise.
+
+    >>> either(np.array([True, False]), True)
+    array([ True,  True])
+    """
+    mask, condition = (condition, mask) if isinstance(mask, bool) else (mask, condition)
+    if isinstance(condition, bool) and not isinstance(mask, bool):
+        return mask | ~mask if condition else mask
+    return mask | condition
 
 
 def decay(x: Any, exponent: Any, xp: Any) -> tuple[Any, Any]:

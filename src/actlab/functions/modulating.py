@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from actlab.functions.activation import Activation, Formula, Parameter
-from actlab.functions.arrays import absolute, decay, exponential_minus_one, falling, is_exactly, tanh, undecay
+from actlab.functions.arrays import (
+    absolute,
+    both,
+    decay,
+    either,
+    exponential_minus_one,
+    falling,
+    is_exactly,
+    tanh,
+    undecay,
+)
 from actlab.functions.gating import exponential_of_size, silu_derivative
 from actlab.functions.roots import through_roots
 
@@ -159,7 +169,7 @@ def _eis_parts(x: Any, xp: Any, beta: Any, gamma: Any, delta: Any, theta: Any) -
     near = xp.clip(x, -largest, largest)
     exponent = xp.clip(theta * near, -2.0 * _BEYOND, 2.0 * _BEYOND)
     e = xp.exp(-absolute(exponent, xp))
-    plain = (exponent >= 0) | (delta == 0)
+    plain = either(exponent >= 0, delta == 0)
     m = xp.ones_like(x) if is_exactly(gamma, 0.0) else xp.maximum(absolute(near, xp), 1.0)
     if is_exactly(beta, 0.0):
         root = gamma**0.5 * absolute(near / m, xp)
@@ -188,7 +198,7 @@ def _eis(x: Any, xp: Any, alpha: Any, beta: Any, gamma: Any, delta: Any, theta: 
     near, _, e, plain, m, _, below = _eis_parts(x, xp, beta, gamma, delta, theta)
     power = _softplus_power(near, xp, alpha)[0]
     finite = xp.where(plain, near / m, near * e) / below * power
-    return xp.where((x > near) & ((alpha > 0) | (gamma == 0)), x, finite)
+    return xp.where(both(x > near, either(alpha > 0, gamma == 0)), x, finite)
 
 
 def _eis_derivative(x: Any, xp: Any, alpha: Any, beta: Any, gamma: Any, delta: Any, theta: Any) -> Any:

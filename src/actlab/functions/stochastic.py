@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from actlab.functions.activation import Activation, Formula, Parameter
+from actlab.functions.arrays import both
 
 
 def _rrelu_slope(noise: Any, lower: Any, upper: Any) -> Any:
@@ -16,7 +17,7 @@ def _rrelu_slope(noise: Any, lower: Any, upper: Any) -> Any:
 def _rrelu(x: Any, xp: Any, noise: Any, lower: Any, upper: Any) -> Any:
     slope = _rrelu_slope(noise, lower, upper) + xp.zeros_like(x)
     # A slope of 0 times −inf would be NaN.
-    left = xp.where(xp.isinf(x) & (slope == 0), 0.0, x)
+    left = xp.where(both(xp.isinf(x), slope == 0), 0.0, x)
     return xp.where(x > 0, x, slope * left)
 
 

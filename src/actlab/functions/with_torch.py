@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,32 +56,47 @@ def draw(activation: Activation, x: Tensor, generator: torch.Generator | None) -
     return -torch.empty(x.shape, dtype=dtype, device=x.device).exponential_(generator=generator).log()
 
 
+def in_a_trace() -> contextlib.AbstractContextManager[Any]:
+    """Let numbers of units and axes be read: a trace fixes them, of which PyTorch warns; a batch size is never read."""
+    return _without_warning() if torch.jit.is_tracing() else contextlib.nullcontext()  # pyright: ignore[reportPrivateImportUsage]
+
+
+@contextlib.contextmanager
+def _without_warning() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # pyright: ignore[reportPrivateImportUsage]
+        yield
+
+
 def compute(
     activation: Activation, which: str, x: Tensor, axis: int, noise: Tensor | None, settings: Settings
 ) -> Tensor:
     """Compute "value" or "derivative" of a tensor, the noise drawn and the parameters checked."""
-    check_type(x, activation.name)
-    if torch.compiler.is_compiling():  # which does not trace NumPy's functions of shapes
-        axis = axis if axis < 0 else axis - x.ndim
-    else:
-        axis = check_shapes(activation, tuple(x.shape), axis, settings)
-    tensors, constants = {}, {}
-    for name, value in settings.items():
-        if isinstance(value, (Tensor, np.ndarray)):
-            tensors[name] = torch.as_tensor(value, dtype=_work_type(x), device=x.device)
+    with in_a_trace():
+        check_type(x, activation.name)
+        if torch.compiler.is_compiling():  # which does not trace NumPy's functions of shapes
+            axis = axis if axis < 0 else axis - x.ndim
         else:
-            constants[name] = value
-    if noise is not None:
-        tensors["noise"] = noise
-    call = Call(activation, axis, constants, tuple(tensors))
-    try:
-        if which == "derivative":
-            return _derivative(call, x, tuple(tensors.values()))
-        return _value(call, x, tuple(tensors.values()))
-    except AttributeError as error:
-        if "namespace for PyTorch" not in str(error):
-            raise
-        raise InvalidFunction(f"{activation.name} cannot take a PyTorch tensor: {error}") from None
+            axis = check_shapes(activation, tuple(x.shape), axis, settings)
+        tensors, constants = {}, {}
+        for name, value in settings.items():
+            if isinstance(value, Tensor):  # `as_tensor` would make a constant of it in a trace
+                tensors[name] = value.to(dtype=_work_type(x), device=x.device)
+            elif isinstance(value, np.ndarray):
+                tensors[name] = torch.as_tensor(value, dtype=_work_type(x), device=x.device)
+            else:
+                constants[name] = value
+        if noise is not None:
+            tensors["noise"] = noise
+        call = Call(activation, axis, constants, tuple(tensors))
+        try:
+            if which == "derivative":
+                return _derivative(call, x, tuple(tensors.values()))
+            return _value(call, x, tuple(tensors.values()))
+        except AttributeError as error:
+            if "namespace for PyTorch" not in str(error):
+                raise
+            raise InvalidFunction(f"{activation.name} cannot take a PyTorch tensor: {error}") from None
 
 
 def _tensor(x: Any, settings: Settings, function: str) -> Tensor:
@@ -101,6 +119,9 @@ def _value(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     if call.activation.derivative_rule is None:
         return _forward(call, x, tensors)
     if not torch.compiler.is_compiling():
+        # What a trace records is saved; of a custom function it would be a call of Python.
+        if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+            return _forward(call, x, tensors)
         if takes_blocks(call, x, *tensors) and not _tracked(x, *tensors):
             return in_blocks(call, "value", x, tensors)
         if takes_gate(call, x) and not _tracked(x):

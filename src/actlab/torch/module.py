@@ -12,7 +12,7 @@ from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue
 from actlab.functions.activation import Activation as Function
 from actlab.functions.activation import Parameter
-from actlab.functions.with_torch import compute, draw
+from actlab.functions.with_torch import compute, draw, in_a_trace
 
 
 class Activation(nn.Module):
@@ -76,12 +76,13 @@ class Activation(nn.Module):
         if not isinstance(x, torch.Tensor):
             raise InvalidInput(f"{self.name} takes a torch.Tensor here; it was given {type(x).__name__!r}.")
         function = self.function
-        settings = {
-            parameter.name: self._constants[parameter.name]
-            if parameter.name in self._constants
-            else self._placed(parameter, x)
-            for parameter in function.parameters
-        }
+        with in_a_trace():
+            settings = {
+                parameter.name: self._constants[parameter.name]
+                if parameter.name in self._constants
+                else self._placed(parameter, x)
+                for parameter in function.parameters
+            }
         noise = draw(function, x, self.generator) if function.noise and self.training else None
         return compute(function, "value", x, self.axis, noise, settings)
 
