@@ -35,6 +35,8 @@ def is_plain(*tensors: Tensor) -> bool:
     """Say whether these are nothing but numbers in the memory of a CPU."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         return False
+    if torch._C._len_torch_dispatch_stack():  # something records operations, or computes with shapes alone
+        return False
     for tensor in tensors:
         if type(tensor) not in _PLAIN or tensor.device.type != "cpu" or tensor.layout != torch.strided:
             return False

@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue
 from actlab.functions.activation import Activation as Function
 from actlab.functions.activation import Parameter
 from actlab.functions.with_torch import compute, draw, in_a_trace
+from actlab.torch.functional import function_of, stands_for_a_tensor
 
 
 class Activation(nn.Module):
@@ -74,7 +76,7 @@ class Activation(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return f(x), in the type of `x`."""
         if not isinstance(x, torch.Tensor):
-            raise InvalidInput(f"{self.name} takes a torch.Tensor here; it was given {type(x).__name__!r}.")
+            return self._recorded(x)
         function = self.function
         with in_a_trace():
             settings = {
@@ -85,6 +87,25 @@ class Activation(nn.Module):
             }
         noise = draw(function, x, self.generator) if function.noise and self.training else None
         return compute(function, "value", x, self.axis, noise, settings)
+
+    def _recorded(self, x: Any) -> Any:
+        """Leave this module as one node to torch.fx, which traces what it does not know to be a leaf."""
+        if not stands_for_a_tensor(x):
+            raise InvalidInput(f"{self.name} takes a torch.Tensor here; it was given {type(x).__name__!r}.")
+        if isinstance(x, Proxy) and hasattr(x.tracer, "path_of_module"):
+            path = x.tracer.path_of_module(self)
+            if path:
+                return x.tracer.create_proxy("call_module", path, (x,), {})
+        if self.units is not None or (self.function.noise and self.training):
+            raise InvalidFunction(
+                f"{self.name}: torch.fx takes this module as a part of the model that it traces, and it was given as "
+                f"the whole: trace torch.nn.Sequential({self!r})."
+            )
+        settings = {parameter.name: self._value(parameter) for parameter in self.function.parameters}
+        return function_of(self.function)(x, axis=self.axis, **settings)
+
+    def _value(self, parameter: Parameter) -> Any:
+        return self._constants.get(parameter.name, getattr(self, parameter.name, None))
 
     def extra_repr(self) -> str:
         """The arguments."""
