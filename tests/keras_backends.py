@@ -4,9 +4,11 @@ python -m tests.keras_backends check DIRECTORY      everything of this backend; 
 python -m tests.keras_backends load FILE.keras …    predictions of saved models, in a process that did not make them
 """
 
+import importlib.util
 import json
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import keras
@@ -372,6 +374,28 @@ def every_layer():
     return table
 
 
+#: With a parameter for each unit, or weights of all units.
+EXPORTED = ("prelu", "snake", "acon_c", "derf", "meta_acon")
+
+
+def exported(directory):
+    """A model written for TensorFlow with a batch of any size: what it serves for another, and what it gave here."""
+    import tensorflow as tf
+
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, [actlab.keras.Activation(name)(keras.layers.Dense(8)(inputs)) for name in EXPORTED])
+    with warnings.catch_warnings():
+        # Keras calls JAX in a way that JAX has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model.export(directory / "exported", verbose=False)
+        served = tf.saved_model.load(directory / "exported").serve(data()[0][:6].repeat(2, axis=1))
+    wanted = model(data()[0][:6].repeat(2, axis=1))
+    return {
+        name: float(np.max(np.abs(array(got) - array(want))))
+        for name, got, want in zip(EXPORTED, served, wanted, strict=True)
+    }
+
+
 def load(paths):
     """Predictions of models that another process saved."""
     x, _ = data()
@@ -388,6 +412,8 @@ def check(directory):
         "layers": layers,
         "every_layer": every_layer,
     }
+    if BACKEND == "jax" and importlib.util.find_spec("tensorflow") is not None:
+        sections["exported"] = lambda: exported(directory)
     if BACKEND == "tensorflow":
         from tests import tensorflow_door
 

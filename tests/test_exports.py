@@ -1,5 +1,8 @@
 """What becomes of the functions in the files of other formats: each is written, loaded by its own runtime and run."""
 
+import jax
+import jax.export
+import jax.numpy as jnp
 import numpy as np
 import onnxruntime
 import pytest
@@ -8,7 +11,8 @@ from tests import exporting
 from tests.exporting import NAMES, Several, apart, both, eager, exported, grid, run, together
 from torch import nn
 
-from actlab.functions import catalogue
+from actlab.errors import InvalidFunction
+from actlab.functions import catalogue, rules
 from actlab.functions.torch_namespace import OnnxNamespace
 from actlab.torch import Activation
 
@@ -99,6 +103,50 @@ def test_log1p_and_expm1_for_onnx(name, dtype):
     wanted = getattr(torch, name)(x.double()).to(dtype)
     few = 4 * torch.finfo(dtype).eps
     torch.testing.assert_close(getattr(OnnxNamespace, name)(x), wanted, rtol=few, atol=0.0, equal_nan=True)
+
+
+PER_UNIT = [name for name, function in catalogue.items() if any(p.trainable or p.shape for p in function.parameters)]
+
+
+def serialised(function, *shapes):
+    symbols = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    return jax.export.deserialize(jax.export.export(jax.jit(function))(*symbols).serialize())
+
+
+@pytest.mark.parametrize("name", PER_UNIT)
+def test_a_symbolic_batch_in_jax_with_parameters_for_each_unit(name):
+    activation, units = catalogue[name], 8
+    learnt = [p for p in activation.parameters if p.trainable or p.shape]
+    names = [p.name for p in learnt]
+    starts = [np.full(p.shape(units), 0.3) if p.shape else np.full(units, p.default) for p in learnt]
+    images = (3, 3) if name in exporting.IMAGES else ()
+    x = np.random.default_rng(0).normal(size=(5, *images, units)).astype(np.float32)
+
+    def call(x, *values):
+        return activation(x, **dict(zip(names, values, strict=True)))
+
+    batch = jax.export.symbolic_shape("batch")
+    loaded = serialised(call, (*batch, *x.shape[1:]), *(start.shape for start in starts))
+    values = [start.astype(np.float32) for start in starts]
+    np.testing.assert_allclose(loaded.call(x, *values), call(jnp.asarray(x), *values), rtol=1e-6, atol=1e-7)
+
+
+def test_wrong_shapes_beside_a_symbolic_batch_are_told():
+    shape = jax.export.symbolic_shape("batch, 8")
+    with pytest.raises(InvalidFunction, match=r"of shape \(7,\) does not broadcast against .* \(batch, 8\)"):
+        serialised(lambda x, slope: catalogue["prelu"](x, negative_slope=slope), shape, (7,))
+    with pytest.raises(InvalidFunction, match=r"multiple of 3 units along axis -1; .* \(batch, 8\)"):
+        serialised(lambda x: catalogue["maxout"](x, pieces=3), shape)
+
+
+@pytest.mark.parametrize("target", [(), (1,), (3,), (0,), (2, 3), (1, 3), (2, 1, 3)])
+def test_what_broadcasts_is_what_numpy_says(target):
+    for shape in ((), (1,), (3,), (2,), (0,), (1, 3), (2, 1), (2, 3), (1, 1, 3), (2, 1, 3), (1, 1, 1, 1)):
+        try:
+            fits = np.broadcast_shapes(shape, target) == target
+        except ValueError:
+            fits = False
+        assert rules._broadcasts(shape, target) is fits
 
 
 def test_nothing_is_missing():

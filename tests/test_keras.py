@@ -18,6 +18,7 @@ from actlab.functions import catalogue
 BACKENDS = ["jax", "torch", "tensorflow"]
 ROOT = Path(__file__).parent.parent
 HAS_KERAS = importlib.util.find_spec("keras") is not None
+HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 SECTIONS = {"agreement", "known", "training", "layer_and_argument", "layers", "every_layer"}
 TENSORFLOW = {"compiled", "jacobians", "second", "parameters", "types", "own", "noise"}
 # Rounding errors, each of the result's size or of what one in the input makes; two polynomials' quotient makes more.
@@ -98,6 +99,7 @@ def roundings(name):
 def test_nothing_is_found_that_no_test_reads(processes, found):
     for backend in processes:
         own = {f"door_{name}" for name in TENSORFLOW} | {"agreement_double"} if backend == "tensorflow" else set()
+        own |= {"exported"} if backend == "jax" and HAS_TENSORFLOW else set()
         assert set(found(backend)) == SECTIONS | own | {"seconds"}
         assert set(found(backend)["seconds"]) == SECTIONS | own | {"all"}
         for section in ("agreement", "every_layer"):
@@ -148,6 +150,14 @@ def test_another_process_predicts_the_same_from_what_each_backend_saved(processe
     assert set(loaded) == set(saved) >= {"jax"}
     for backend, predictions in loaded.items():
         np.testing.assert_allclose(predictions, saved[backend], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not HAS_TENSORFLOW, reason="TensorFlow, which serves what Keras exports, is not installed")
+def test_a_model_on_jax_is_exported_with_parameters_for_each_unit(found):
+    """As a SavedModel, whose batch size is a symbol; `tests/test_exports.py` does the same in JAX for all functions."""
+    rows = found("jax")["exported"]
+    assert set(rows) >= {"prelu", "snake"}
+    assert max(rows.values()) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["gelu", "leaky_relu", "softmax"])

@@ -61,10 +61,11 @@ def _check_weights(activation: Activation, parameter: Any, value: Any, units: in
 
 
 def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, target) == tuple(target)
-    except ValueError:
-        return False
+    # NumPy's own function takes numbers alone, and a length may be a symbol of JAX: one that is known to be the same
+    # fits, and 1 does.
+    return len(shape) <= len(target) and all(
+        length in (1, wanted) for length, wanted in zip(reversed(shape), reversed(target), strict=False)
+    )
 
 
 def rule(activation: Activation, which: str) -> Callable[[Any, Any, int, Settings], Any]:
