@@ -1,6 +1,7 @@
 """PyTorch's door, modules: trainable parameters, state, copies, and swapping them in models."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -50,6 +51,36 @@ def test_learns_like_pytorchs_own():
             ((module(x) - target) ** 2).mean().backward()
             optimiser.step()
     torch.testing.assert_close(ours.negative_slope, theirs.weight)
+
+
+@pytest.mark.parametrize("name", ["relu", "silu", "mish", "prelu", "gelu", "softmax"])
+def test_builders_of_other_libraries_call_it_as_any_activation(name):
+    """torchvision's and timm's pass `inplace=True`; nothing is computed in place."""
+    x = torch.randn(3, 4)
+    before = x.clone()
+    module = functools.partial(Activation, name)(inplace=True)
+    torch.testing.assert_close(module(x), Activation(name, inplace=False)(x), rtol=0, atol=0)
+    assert torch.equal(x, before)
+    assert "inplace" not in repr(module)
+
+
+def test_the_names_of_pytorch():
+    x = torch.randn(2, 3, 4, 5)
+    for dim in (1, -2):
+        torch.testing.assert_close(Activation("softmax", dim=dim)(x), nn.Softmax(dim=dim)(x))
+    for count in (1, 3):
+        ours, theirs = Activation("prelu", num_parameters=count), nn.PReLU(num_parameters=count)
+        torch.testing.assert_close(ours(x), theirs(x))
+        assert ours.negative_slope.numel() == theirs.weight.numel() == count
+    torch.testing.assert_close(Activation("prelu", num_parameters=5, dim=-1)(x), Activation("prelu", units=5)(x))
+    torch.testing.assert_close(Activation("gelu", approximate="none")(x), nn.GELU(approximate="none")(x))
+
+
+def test_device_and_type_of_the_parameters():
+    module = Activation("prelu", units=3, device="meta", dtype=torch.float64)
+    assert (module.negative_slope.device.type, module.negative_slope.dtype) == ("meta", torch.float64)
+    assert Activation("meta_acon", units=3, dtype=torch.bfloat16)(torch.ones(2, 3)).dtype == torch.float32
+    assert Activation("relu", device="cpu", dtype=torch.float16)(torch.ones(2)).dtype == torch.float32
 
 
 def test_fixed_parameters_are_no_state():
@@ -102,6 +133,11 @@ test_compiles_in_a_model = pytest.mark.filterwarnings("ignore:.*should not be in
         ({"name": "prelu", "slope": 1.0}, InvalidFunction, "no parameter 'slope'"),
         ({"name": "prelu", "units": 3, "negative_slope": [0.1, 0.2]}, InvalidFunction, "3 units"),
         ({"name": "gelu", "generator": torch.Generator()}, InvalidFunction, "no generator"),
+        ({"name": "gelu", "approximate": "tanh"}, InvalidFunction, "take 'gelu_tanh'"),
+        ({"name": "gelu", "approximate": "erf"}, InvalidFunction, "no parameter 'approximate'"),
+        ({"name": "softmax", "axis": 1, "dim": 1}, InvalidFunction, "'dim' is another name of 'axis'"),
+        ({"name": "prelu", "units": 3, "num_parameters": 3}, InvalidFunction, "'num_parameters' is another name of"),
+        ({"name": "prelu", "num_parameters": 0}, InvalidFunction, "units must be"),
     ],
 )
 def test_wrong_arguments(arguments, error, words):

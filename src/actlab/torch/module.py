@@ -24,9 +24,14 @@ class Activation(nn.Module):
         name: a name or alias in the catalogue, or one of its functions.
         units: None for one trainable number each, or how many units there are: every unit then has its own, of shape
             (units,). Functions with weights need it.
-        axis: the axis of the units: −1 for features last, 1 for images with channels first.
+        axis: the axis of the units: −1 (what it is if nothing is said) for features last, 1 for images with channels
+            first.
         generator: where a stochastic function draws from in training; else PyTorch's global generator. In
             evaluation nothing is drawn.
+        inplace: a hint about memory, as builders of networks give it to any activation; nothing is computed in place.
+        dim: PyTorch's name for `axis`.
+        num_parameters: PyTorch's name, in PReLU, for `units` along axis 1, of which 1 means one number for all.
+        device, dtype: of the trainable parameters.
         **parameters: values of the fixed parameters, and where the trainable ones start.
 
     Raises:
@@ -37,18 +42,33 @@ class Activation(nn.Module):
     Activation('prelu', units=3, axis=1, negative_slope=0.25)
     >>> [tuple(parameter.shape) for parameter in Activation("prelu", units=3).parameters()]
     [(3,)]
+
+    Where a builder asks for a class and calls it with `inplace=True`:
+
+    >>> from functools import partial
+    >>> partial(Activation, "silu")(inplace=True)
+    Activation('silu')
     """
 
     def __init__(
         self,
         name: str | Function,
         units: int | None = None,
-        axis: int = -1,
+        axis: int | None = None,
         generator: torch.Generator | None = None,
+        *,
+        inplace: bool = False,
+        dim: int | None = None,
+        num_parameters: int | None = None,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
         **parameters: Any,
     ) -> None:
         super().__init__()
         function = name if isinstance(name, Function) else catalogue[name]
+        units, axis = _by_either_name(function.name, units, axis, dim, num_parameters)
+        if function.name == "gelu" and parameters.get("approximate") in ("none", "tanh"):
+            parameters = _without_approximate(parameters)
         if units is not None and (isinstance(units, bool) or not isinstance(units, int) or units < 1):
             raise InvalidFunction(f"{function.name}: units must be a whole number above 0; it was given {units!r}.")
         if generator is not None and function.noise is None:
@@ -67,6 +87,7 @@ class Activation(nn.Module):
             else:
                 self._constants[parameter.name] = value
         self._start = {key: value for key, value in start.items() if isinstance(value, (int, float))}
+        self.to(device=device, dtype=dtype)
 
     @property
     def function(self) -> Function:
@@ -149,3 +170,26 @@ class Activation(nn.Module):
                 f"{tuple(x.shape)}."
             )
         return tensor.reshape(self.units, *(1,) * (-axis - 1))
+
+
+def _by_either_name(
+    function: str, units: int | None, axis: int | None, dim: int | None, num_parameters: int | None
+) -> tuple[int | None, int]:
+    """Units and axis, of which each may have PyTorch's name."""
+    for ours, given, theirs, other in (("axis", axis, "dim", dim), ("units", units, "num_parameters", num_parameters)):
+        if given is not None and other is not None:
+            raise InvalidFunction(
+                f"{function}: {theirs!r} is another name of {ours!r}; both were given: leave one out."
+            )
+    if num_parameters is not None:
+        # As in PReLU, whose channels come second.
+        units, axis = None if num_parameters == 1 else num_parameters, 1 if axis is None and dim is None else axis
+    axis = dim if axis is None else axis
+    return units, -1 if axis is None else axis
+
+
+def _without_approximate(parameters: dict[str, Any]) -> dict[str, Any]:
+    """PyTorch's GELU has two forms, which are two functions here."""
+    if parameters["approximate"] == "tanh":
+        raise InvalidFunction("gelu: its approximation by tanh is a function of its own here: take 'gelu_tanh'.")
+    return {name: value for name, value in parameters.items() if name != "approximate"}
