@@ -61,4 +61,5 @@ bench: .venv/.benchmarks
 docs: env-dev
 	@$(BIN)/python benchmarks/relations.py
 	@$(BIN)/python benchmarks/exactness.py
+	@$(BIN)/python benchmarks/exports.py
 	@$(BIN)/python docs/functions_pages.py

@@ -18,6 +18,8 @@ UNITS, TOGETHER = 8, 27
 #: Functions with weights need to know how many units there are, and funnel_relu takes images.
 WEIGHTED = [name for name in catalogue if any(parameter.shape for parameter in catalogue[name].parameters)]
 IMAGES = ["funnel_relu"]
+#: They take the mean or a weighted sum of a row, whose terms may cancel.
+OF_A_ROW = ["abs_relu", "meta_acon", "dynamic_relu"]
 NAMES = [name for name in catalogue if name not in IMAGES]
 #: Added to every export, to see that the optimiser of the exporter, which drops it, was at work.
 DROPPED = 1e-9
@@ -51,14 +53,31 @@ def module(name):
     return Activation(name, units=UNITS if name in WEIGHTED else None)
 
 
-def exported(model, x, **options):
+def exported(model, x, training=False, **options):
     """A session of ONNX Runtime for a model."""
+    return session(program(model, x, training, **options))
+
+
+def program(model, x, training=False, **options):
+    """What PyTorch exports."""
     with warnings.catch_warnings():
         # PyTorch's exporter uses what PyTorch has deprecated.
         warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        program = torch.onnx.export(model.eval(), (torch.from_numpy(x),), **options)
+        if training:
+            warnings.filterwarnings("ignore", "Exporting a model while it is in training mode")
+        return torch.onnx.export(model.train(training), (torch.from_numpy(x),), **options)
+
+
+def session(program):
     return onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+
+
+def size_of_terms(name, x):
+    """What a difference is relative to, if not to the value: the largest input of a row, or of all images."""
+    if name in IMAGES:
+        return np.full_like(x, np.max(np.abs(x)))
+    return np.max(np.abs(x), axis=1, keepdims=True) if name in OF_A_ROW else None
 
 
 def run(session, x):

@@ -81,6 +81,8 @@ def test_every_function_has_its_page_and_picture():
 
 
 def test_the_tables_name_every_function():
+    exports = (README.parent / "docs" / "exports.md").read_text(encoding="utf-8")
     exactness = (README.parent / "docs" / "exactness.md").read_text(encoding="utf-8")
     for name, activation in catalogue.items():
         assert activation.kind == "grouping" or f"| `{name}` | value |" in exactness
+        assert f"| `{name}` |" in exports

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import torch
 from tests import exporting
-from tests.exporting import NAMES, Several, apart, both, eager, exported, grid, run, together
+from tests.exporting import NAMES, Several, apart, both, eager, exported, grid, run, size_of_terms, together
 from torch import nn
 
 from actlab.errors import InvalidFunction
@@ -18,8 +18,6 @@ from actlab.torch import Activation
 
 #: Difference to eager, relative, from −30 to 30.
 LIMIT = 1e-5
-#: They take the mean or a weighted sum of a row, whose terms may cancel: relative to the largest number of the row.
-OF_A_ROW = ["abs_relu", "dynamic_relu"]
 #: ONNX Runtime's ReduceMax and TopK pass NaN over: of a row with NaN they are those of the other numbers.
 LOSE_NAN = ["hardmax", "sparsemax"]
 
@@ -29,8 +27,7 @@ def test_every_function_in_onnx(name):
     """At the exporter's defaults, which optimise. Stochastic functions do not draw in evaluation."""
     got, wanted = both(name)
     assert got.shape == wanted.shape
-    size = np.max(np.abs(grid()[:-5]), axis=1, keepdims=True) if name in OF_A_ROW else None
-    assert apart(got[:-5], wanted[:-5], size) <= LIMIT
+    assert apart(got[:-5], wanted[:-5], size_of_terms(name, grid()[:-5])) <= LIMIT
     zeros_and_infinities, row_with_nan = slice(-5, -1), slice(-1, None)
     assert apart(got[zeros_and_infinities], wanted[zeros_and_infinities]) <= LIMIT
     if name in LOSE_NAN:
@@ -43,7 +40,7 @@ def test_images_in_onnx():
     x = grid()[:256].reshape(4, 8, 8, exporting.UNITS)
     model = Several(["funnel_relu"])
     (got, _), ((wanted,), _) = run(exported(model, x), x), eager(model, x)
-    assert apart(got, wanted.numpy(), np.max(np.abs(x))) <= LIMIT
+    assert apart(got, wanted.numpy(), size_of_terms("funnel_relu", x)) <= LIMIT
 
 
 def test_the_exporter_optimises():
@@ -66,6 +63,31 @@ def chain():
     names = [("prelu", 6), ("gelu", None), ("softplus", None), ("pdelu", None)]
     layers = (nn.Sequential(nn.Linear(6, 6), Activation(name, units=units)) for name, units in names)
     return nn.Sequential(*layers, Activation("swiglu"))
+
+
+@pytest.mark.parametrize("name", [name for name, function in catalogue.items() if function.noise])
+def test_what_draws_in_training_draws_in_onnx(name):
+    x = -np.ones((2, 8), np.float32)
+    model = nn.Sequential(Activation(name))
+    with torch.no_grad():
+        for parameter in model.parameters():  # a strength of noise that is learnt starts at 0
+            parameter.fill_(0.5)
+    session = exported(model, x, training=True)
+    first, second = run(session, x)[0], run(session, x)[0]
+    assert np.all(np.isfinite(first))
+    assert not np.array_equal(first, second)
+
+
+def test_an_exported_graph_is_trained_by_the_derivative_of_its_operations():
+    """Which is not the written one where that is no derivative of the value, or where two halves meet; docs say so."""
+    x = torch.tensor([-1.0, 0.5, 2.0])
+    for name, slopes in (("spike_arctan", [0.0, 0.0, 0.0]), ("softsign", [-0.25, 1 / 2.25, 1 / 9])):
+        graph = torch.export.export(nn.Sequential(Activation(name)), (x,)).module()
+        leaf = x.clone().requires_grad_()
+        graph(leaf).sum().backward()
+        torch.testing.assert_close(leaf.grad, torch.tensor(slopes))
+    assert catalogue["softsign"].derivative(-1.0) == 0.25
+    assert catalogue["spike_arctan"].derivative(0.5) > 0
 
 
 def test_another_batch_size_in_onnx():

@@ -48,12 +48,14 @@ def draw(activation: Activation, x: Tensor, generator: torch.Generator | None) -
             f"{activation.name}: the tensor is on {x.device.type!r} and its generator on {generator.device.type!r}; "
             f"torch.Generator(device={x.device.type!r}) makes one that fits."
         )
+    # ONNX knows no generator: not even that there is none may be said to its exporter.
+    given: dict[str, Any] = {} if generator is None else {"generator": generator}
     if activation.noise == "normal":
-        return torch.randn(x.shape, generator=generator, dtype=dtype, device=x.device)
+        return torch.randn(x.shape, dtype=dtype, device=x.device, **given)
     if activation.noise == "uniform":
-        return torch.rand(x.shape, generator=generator, dtype=dtype, device=x.device)
+        return torch.rand(x.shape, dtype=dtype, device=x.device, **given)
     # −ln of an exponential variate is Gumbel's, and finite.
-    return -torch.empty(x.shape, dtype=dtype, device=x.device).exponential_(generator=generator).log()
+    return -torch.empty(x.shape, dtype=dtype, device=x.device).exponential_(**given).log()
 
 
 def in_a_trace() -> contextlib.AbstractContextManager[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.fx import Proxy
+from torch.fx import Proxy, Tracer
 
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue
@@ -113,7 +113,7 @@ class Activation(nn.Module):
         """Leave this module as one node to torch.fx, which traces what it does not know to be a leaf."""
         if not stands_for_a_tensor(x):
             raise InvalidInput(f"{self.name} takes a torch.Tensor here; it was given {type(x).__name__!r}.")
-        if isinstance(x, Proxy) and hasattr(x.tracer, "path_of_module"):
+        if isinstance(x, Proxy) and isinstance(x.tracer, Tracer):
             path = x.tracer.path_of_module(self)
             if path:
                 return x.tracer.create_proxy("call_module", path, (x,), {})
