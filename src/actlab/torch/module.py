@@ -119,8 +119,8 @@ class Activation(nn.Module):
                 return x.tracer.create_proxy("call_module", path, (x,), {})
         if self.units is not None or (self.function.noise and self.training):
             raise InvalidFunction(
-                f"{self.name}: torch.fx takes this module as a part of the model that it traces, and it was given as "
-                f"the whole: trace torch.nn.Sequential({self!r})."
+                f"{self.name}: with parameters for each unit, or with noise, this module takes a {type(x).__name__!r} "
+                f"only as a part of a model that torch.fx traces: trace torch.nn.Sequential({self!r})."
             )
         settings = {parameter.name: self._value(parameter) for parameter in self.function.parameters}
         return function_of(self.function)(x, axis=self.axis, **settings)
