@@ -388,8 +388,9 @@ def exported(directory):
         # Keras calls JAX in a way that JAX has deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
         model.export(directory / "exported", verbose=False)
-        served = tf.saved_model.load(directory / "exported").serve(data()[0][:6].repeat(2, axis=1))
-    wanted = model(data()[0][:6].repeat(2, axis=1))
+        loaded = tf.saved_model.load(directory / "exported")  # which is asked below for what it holds
+    x = data()[0][:6].repeat(2, axis=1)
+    served, wanted = loaded.serve(x), model(x)
     return {
         name: float(np.max(np.abs(array(got) - array(want))))
         for name, got, want in zip(EXPORTED, served, wanted, strict=True)
