@@ -113,6 +113,16 @@ def test_an_automatic_derivative_that_is_no_number_where_the_value_is_one(own, n
     assert np.isfinite(mine.derivative(np.float32([-1e6, -1000, -100, 0, 100, 1000, 1e6]))).all()
 
 
+def test_a_branch_that_is_not_taken_and_spoils_the_slope_backwards(own):
+    """Forwards the slope at −2 is 0; backwards, as networks train, it is 0 times that of √x, which is no number."""
+    with pytest.raises(
+        InvalidFunction, match=r"the automatic derivative of 'mine' is not a number at x = -?[\d.e+]+ in"
+    ):
+        own("mine", lambda x, xp: xp.where(x > 0, xp.sqrt(x), 0 * x))
+    mine = own("mine", lambda x, xp: xp.where(x > 0, xp.sqrt(xp.maximum(x, 1e-6)), 0 * x))
+    assert mine.derivative(np.float32([-2.0, 2.0])).tolist() == pytest.approx([0, 0.5 / np.sqrt(2)])
+
+
 def test_a_derivative_by_hand_is_the_way_out_that_the_sentence_names(own):
     def slope(x, xp):
         return -xp.tanh(x) / xp.cosh(xp.clip(x, -80.0, 80.0))

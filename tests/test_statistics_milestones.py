@@ -70,7 +70,7 @@ def test_all_pairs_are_tested_seed_by_seed(race):
         assert row["p"] == pytest.approx(min(1, 2 * binom.cdf(smaller, decided, 0.5)))
     corrected = holm_the_slow_way([row["p"] for row in rows])
     assert [row["p_holm"] for row in rows] == pytest.approx(corrected)
-    assert f"relu is first {rows[0]['first_a']} times and tanh {rows[0]['first_b']} times" in race["sentence"]
+    assert f"relu is first {rows[0]['first_a']} times and tanh {rows[0]['first_b']} time" in race["sentence"]
 
 
 def holm_the_slow_way(p):

@@ -439,6 +439,8 @@ def test_nothing_to_swap_says_what_was_left():
     "model", [GELUActivation(), HardSwishOfParts(), Activation("mish"), nn.ReLU(), nn.Softmax(-1)], ids=str
 )
 def test_a_model_that_is_nothing_else(model):
+    with pytest.raises(InvalidFunction, match=r"swap takes a torch.nn.Module .* it was given 3"):
+        swap(3, to="gelu")
     with pytest.raises(InvalidFunction, match="is itself the module to replace"):
         swap(model)
 

@@ -88,12 +88,14 @@ class _Automatic:
         import jax
 
         name = self.parameter
-        if name is None:
-            at, function = x, lambda x: self.value(x, jax.numpy)
-        else:
-            at = jax.numpy.asarray(self.value.settings[name], x.dtype)
-            function = lambda p: self.value(x, jax.numpy, **{name: p})  # noqa: E731
         way_out = "Hand over derivative= (and parameter_derivatives= for parameters)."
+        if name is None:
+            # Backwards, as networks train: where a branch that is not taken has an infinite slope, zero times that is
+            # no number there, and forwards it is not met.
+            value = lambda x: self.value(x, jax.numpy)  # noqa: E731
+            return _told(self.label, way_out, lambda: jax.vjp(value, x)[1](jax.numpy.ones_like(x))[0])
+        at = jax.numpy.asarray(self.value.settings[name], x.dtype)
+        function = lambda p: self.value(x, jax.numpy, **{name: p})  # noqa: E731
         return _told(self.label, way_out, lambda: jax.jvp(function, (at,), (jax.numpy.ones_like(at),))[1])
 
 

@@ -100,6 +100,6 @@ def _arrival(median: float, epochs: Floats) -> str:
 def _ahead(row: dict[str, Any]) -> str:
     verdict = "" if row["p_holm"] < SIGNIFICANT else ", not significant"
     return (
-        f"{row['a']} is first {row['first_a']} times and {row['b']} {row['first_b']} times "
+        f"{row['a']} is first {counted(row['first_a'], 'time')} and {row['b']} {counted(row['first_b'], 'time')} "
         f"(sign test, p = {row['p_holm']:.2g}{verdict})"
     ).replace("-", "−")

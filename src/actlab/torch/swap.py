@@ -86,6 +86,8 @@ def swap(model: nn.Module, to: str | Function | Callable[[], nn.Module] = "gelu"
     left 1 as they are:
       3: Softmax(dim=-1), which normalises over units, as outputs and attention do>
     """
+    if not isinstance(model, nn.Module):
+        raise InvalidFunction(f"swap takes a torch.nn.Module whose activations are replaced; it was given {model!r}.")
     chosen, left = _chosen(model, where)
     make = to if callable(to) and not isinstance(to, Function) else lambda: Activation(to)
     if not chosen:

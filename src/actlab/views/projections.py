@@ -147,7 +147,9 @@ def project(values: np.ndarray) -> np.ndarray:
         return values
     finite = [epoch for epoch in range(len(values)) if np.isfinite(values[epoch]).all()]
     mean, *axes = principal_axes(values[finite[-1] if finite else -1])
-    return (values - mean.astype(values.dtype)) @ np.stack(axes, axis=1).astype(values.dtype)
+    # Of a network that diverged, some values are no numbers, and stay so.
+    with np.errstate(all="ignore"):
+        return (values - mean.astype(values.dtype)) @ np.stack(axes, axis=1).astype(values.dtype)
 
 
 def principal_axes(values: np.ndarray) -> np.ndarray:
