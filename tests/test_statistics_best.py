@@ -129,6 +129,25 @@ class TestInTheSummary:
         assert found["best_seeds"] == 9
         assert "over the 9 seeds that trained with all of them" in found["headline"]
 
+    def test_what_is_left_is_named_where_another_has_the_highest_mean(self, tmp_path):
+        """tanh is a little ahead with every seed that relu trained with; relu has the others, which are easy."""
+
+        def accuracy(member):
+            easy = 0.2 * (member.seed >= 8)
+            return 0.7 + easy + 0.001 * member.seed + 0.01 * (member.activation == "tanh")
+
+        diverged = {("tanh", 0.05, seed): (2, "lost") for seed in (8, 9)}
+        made = record(
+            tmp_path / "run",
+            study(activations=("relu", "tanh")),
+            metrics={"test_accuracy": accuracy},
+            diverged=diverged,
+        )
+        found = summarise(made)
+        assert (found["activations"][0]["name"], found["best_set"]) == ("relu", ["tanh"])
+        assert found["headline"].startswith("Highest mean: relu")
+        assert "the 8 seeds that trained with all of them: tanh. Not the best (95 %): relu." in found["headline"]
+
     def test_four_seeds_leave_none_out(self, tmp_path):
         found = self.summary(tmp_path / "run", made_up=study(seeds=4))
         assert found["not_best"] == []

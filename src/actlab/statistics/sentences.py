@@ -198,16 +198,16 @@ def headline(summary: Mapping[str, Any]) -> str:
         said = [f"{best['name']} reaches a test accuracy of {_accuracy(best)} {basis}."]
     elif summary["best_set"] == [best["name"]]:
         lead = f"{_points(best, others[0])} points ahead of {others[0]['name']}"
-        said = [f"{best['name']} is best: test accuracy {_accuracy(best)}, {lead} {basis}.", *_best(summary)]
+        said = [f"{best['name']} is best: test accuracy {_accuracy(best)}, {lead} {basis}.", *_best(summary, best)]
     else:
-        said = [f"Highest mean: {best['name']}, test accuracy {_accuracy(best)} {basis}.", *_best(summary)]
+        said = [f"Highest mean: {best['name']}, test accuracy {_accuracy(best)} {basis}.", *_best(summary, best)]
     # The few that are left of what mostly diverged say nothing for it.
     if broken := [other for other in entered if other is not best and other["diverged"] > other["members"] / 2]:
         said.append(f"Not compared: {listed(map(_broken, broken))}.")
     return " ".join(said)
 
 
-def _best(summary: Mapping[str, Any]) -> list[str]:
+def _best(summary: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
     """Which activations may be the best, which are not, and over which seeds that is said."""
     held, out, seeds = summary["best_set"], summary["not_best"], summary["best_seeds"]
     if not seeds and not held:
@@ -220,7 +220,8 @@ def _best(summary: Mapping[str, Any]) -> list[str]:
         return [f"Which may be the best, {counted(seeds, 'seed')} cannot say: at least {FEWEST_SEEDS} are needed."]
     if not out:
         return [f"Any of the {len(held)} may be the best{over}."]
-    if len(held) == 1:
+    # Over other seeds, some of which diverged, another one may have the highest mean.
+    if held == [best["name"]]:
         return [f"Not the best (95 %{over}): {_named(out)}."]
     return [f"May be the best{over}: {_named(held)}. Not the best (95 %): {_named(out)}."]
 
