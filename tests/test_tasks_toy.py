@@ -158,7 +158,7 @@ def test_a_misspelt_task_is_answered_with_the_nearest_name():
 
 @pytest.mark.parametrize("name", ["data.txt", "folder/digits", "folder/data.parquet", "data.npy"])
 def test_a_file_of_another_kind(name):
-    with pytest.raises(InvalidData, match=r"ends in \.npz or \.csv"):
+    with pytest.raises(InvalidData, match=r"and actlab reads \.csv .* and \.npz"):
         tasks.load(name)
 
 
