@@ -173,7 +173,7 @@ def test_taken_aliases_are_refused_and_nothing_is_added(own):
     assert "mine" not in catalogue
 
 
-@pytest.mark.parametrize("name", ["", "1st", "a/b", "__", 3])
+@pytest.mark.parametrize("name", ["", "1st", "a/b", "__", "mine ", " mine", "-", 3])
 def test_names_that_are_no_names(own, name):
     with pytest.raises(InvalidFunction, match="is no name"):
         own(name, lambda x, xp: x)

@@ -376,4 +376,6 @@ def test_a_function_of_ones_own_is_compared_and_reported_where_nobody_knows_it(o
     script = f"import actlab; actlab.report(actlab.load({str(own.directory)!r}), {str(tmp_path / 'again.html')!r})"
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "own_cubic" in (tmp_path / "again.html").read_text(encoding="utf-8")
+    page = (tmp_path / "again.html").read_text(encoding="utf-8")
+    assert "own_cubic and own_log were registered in Python: what the commands change, change in Python." in page
+    assert "own_cubic and own_log were registered in Python: the study runs from there, as its first lines say." in page

@@ -60,8 +60,10 @@ class Catalogue(Mapping[str, "Activation"]):
             own: whether it is a user's, which can be removed again.
         """
         for name in (activation.name, *activation.aliases):
-            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w\- ]*", name):
-                raise InvalidFunction(f"{name!r} is no name: it takes letters, digits and _, a letter first.")
+            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]([\w\- ]*\w)?", name):
+                raise InvalidFunction(
+                    f"{name!r} is no name: it takes letters, digits and _, a letter first, with - and blanks between."
+                )
             if _key(name) in self._names:
                 taken = self._names[_key(name)]
                 way_out = f", or take that out first: actlab.unregister({taken!r})" if taken in self._own else ""

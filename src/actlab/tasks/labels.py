@@ -102,8 +102,8 @@ def _refuse_missing(target: Target, distinct: Sequence[str]) -> None:
     if absent:
         count = sum(target.texts.count(text) for text in absent)
         raise InvalidData(
-            f"{target.place}: labels are not integers or names: column {target.name!r} holds {target.at(absent[0])}, "
-            f"which says that nothing is known ({count:,} of {len(target.texts):,} rows): take these rows out, or say "
+            f"{target.place}: column {target.name!r} holds {target.at(absent[0])}, which "
+            f"says that nothing is known ({count:,} of {len(target.texts):,} rows): take these rows out, or say "
             "--classes texts to make every text a class."
         )
 
@@ -113,8 +113,9 @@ def _refuse_fractions(target: Target, numbers: Mapping[str, Decimal]) -> None:
     if strange:
         first = next(text for text in target.texts if text in strange)
         raise InvalidData(
-            f"{target.place}: labels are not integers: column {target.name!r} holds {target.at(first)}; give class "
-            "indices or class names, or say --classes numbers to make every number a class."
+            f"{target.place}: labels are not integers: column {target.name!r} holds {target.at(first)}. If it is a "
+            "quantity, it cannot be learnt yet; otherwise give class indices or class names, or say --classes numbers "
+            "to make every number a class."
         )
 
 

@@ -70,7 +70,9 @@ def _layout(name: str, x: Array, reading: Reading) -> Layout:
         _, first, second, last = x.shape
         # As channels last, pictures that are wider than high with more channels than rows, or as wide as they have
         # channels: there are hardly any. As channels first, these are pictures with few channels, and square ones.
-        if (first < second and first < last) or (first != second == last and last > 4):
+        # Of three equal lengths any may be the channels.
+        unusual = (first < second and first < last) or (first != second == last and last > 4)
+        if unusual or 1 < first == second == last:
             raise InvalidData(
                 f"{name}: x_train has the shape {x.shape}: say --layout channels-first if these are pictures of "
                 f"{second}×{last} with {first} channel{'s' * (first != 1)}, or --layout channels-last if they are of "

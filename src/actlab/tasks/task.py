@@ -198,8 +198,10 @@ def _check_labels(name: str, array_name: str, y: npt.NDArray[np.generic]) -> npt
             )
         return y.astype(np.int64)
     if not np.issubdtype(y.dtype, np.floating):
+        what = "texts" if y.dtype.kind in "US" else f"{y.dtype} values"
         raise InvalidData(
-            f"{name}: labels are not integers: {array_name} holds {y.dtype} values; give every class a number."
+            f"{name}: labels are not integers: {array_name} holds {what}; give every class a number, as "
+            "numpy.unique(labels, return_inverse=True)[1] does."
         )
     whole = np.floor(y) == y
     bits = min(np.finfo(cast(Any, y.dtype)).nmant, 52) + 1

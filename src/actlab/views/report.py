@@ -21,6 +21,7 @@ from actlab.files import write_synced
 from actlab.recording import Recording
 from actlab.statistics import summarise, unseen_share
 from actlab.statistics.selection import probe_samples
+from actlab.statistics.sentences import listed
 from actlab.views import (
     charts,
     contests,
@@ -235,7 +236,10 @@ def _sections(
         lead = "What goes on inside the networks, in sentences made from measured numbers."
         found.append(Section("findings", "Findings", lead, findings.sentences(summary["findings"])))
     if summary["next_steps"]:
-        lead = "What the numbers suggest; study.toml lies in the run directory."
+        lead = "What the numbers suggest, as commands for the run directory, in which study.toml lies."
+        if own := recording.study.own_functions:
+            # No command knows a function that Python has registered.
+            lead = f"What the numbers suggest. {_registered(own)}: what the commands change, change in Python."
         found.append(Section("next", "What to try next", lead, markup.steps(summary["next_steps"])))
     members = {name: places for name, places in reported_members(recording, summary).items() if places}
     if recording.epochs >= 0 and members:
@@ -390,10 +394,19 @@ def _functions(recording: Recording, shown: _Moving, names: Sequence[str], drawn
     return [Section("functions", "The functions", lead if shown.cards else "", body)]
 
 
+def _registered(own: Sequence[str]) -> str:
+    """Of functions of a user's own, whose code no file holds."""
+    return f"{listed(own)} {'was' if len(own) == 1 else 'were'} registered in Python"
+
+
 def _method(recording: Recording) -> Section:
+    own = recording.study.own_functions
+    repeat = "Save it as <code>study.toml</code> and run <code>actlab compare study.toml</code>."
+    if own:
+        repeat = f"{escape(_registered(own))}: the study runs from there, as its first lines say."
     body = markup.settings(recording) + (
         "<details><summary>The study as a file</summary>"
-        f"<p>Save it as <code>study.toml</code> and run <code>actlab compare study.toml</code>.</p>"
+        f"<p>{repeat}</p>"
         f"<pre tabindex='0'>{escape(recording.study.to_toml())}</pre></details>"
     )
     return Section("method", "How it was done", "Everything that is needed to repeat it.", body)
