@@ -2,10 +2,31 @@
 
 import importlib.util
 import os
+from collections.abc import Iterator
 
+import pytest
+
+# Most of the tests' time goes into compiling programs that run for milliseconds: they need not be fast. In processes
+# that the tests start it holds as well. Where optimised code is what is tested, the fixture `optimised` has it.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # The doctests of actlab.keras; each backend is tested in a process of its own, which says its own.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 collect_ignore = ["tests/keras_backends.py", "tests/tensorflow_door.py"]
 if importlib.util.find_spec("keras") is None:
     collect_ignore.append("src/actlab/keras.py")
+
+
+@pytest.fixture(scope="module")
+def optimised() -> Iterator[None]:
+    """Programs as users have them compiled, in this process and those it starts, for the tests of a module."""
+    import jax
+
+    before = jax.config.jax_disable_most_optimizations  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+        jax.config.update("jax_disable_most_optimizations", False)
+        jax.clear_caches()  # of what was compiled otherwise
+        yield
+    jax.config.update("jax_disable_most_optimizations", before)
+    jax.clear_caches()

@@ -15,6 +15,9 @@ from tests.references import REFERENCES
 from actlab.functions import catalogue
 from actlab.functions.roots import ROOTS
 
+# How far compiled code is off, is to be that of the code that users run.
+pytestmark = pytest.mark.usefixtures("optimised")
+
 NAMES = [name for name, activation in catalogue.items() if activation.kind != "grouping"]
 SMOOTH = [name for name in NAMES if REFERENCES[name].slope_of is None]
 FLOATS = [np.float32, np.float64]
