@@ -22,7 +22,7 @@ def optimised() -> Iterator[None]:
     """Programs as users have them compiled, in this process and those it starts, for the tests of a module."""
     import jax
 
-    before = jax.config.jax_disable_most_optimizations  # pyright: ignore[reportAttributeAccessIssue]
+    before = jax.config.read("jax_disable_most_optimizations")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
         jax.config.update("jax_disable_most_optimizations", False)
