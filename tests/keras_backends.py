@@ -4,13 +4,11 @@ python -m tests.keras_backends check DIRECTORY      everything of this backend; 
 python -m tests.keras_backends load FILE.keras …    predictions of saved models, in a process that did not make them
 """
 
-import functools
 import importlib.util
 import json
 import sys
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -18,7 +16,7 @@ import numpy as np
 
 import actlab.keras
 from actlab.errors import InvalidFunction, UnknownName
-from actlab.functions import Activation, catalogue
+from actlab.functions import catalogue
 
 BACKEND = keras.backend.backend()
 # From NUMERICS: function, which, input, what is right.
@@ -45,8 +43,6 @@ KNOWN = [
     ("tanh_shrink", "value", 1e-4, 3.33333308e-13),
 ]
 SPECIAL = [0.0, -np.inf, np.inf, np.nan]
-#: Functions that are compiled in one program.
-TOGETHER = 16
 
 
 def tensor(x):
@@ -57,48 +53,37 @@ def array(x):
     return keras.ops.convert_to_numpy(x)
 
 
-def values_and_gradients(functions, inputs, shares, graph=None):
-    """Of every function f(x) and the gradient of Σ share·f(x), by the automatic differentiation of the backend.
+def value_and_gradient(function, x, share=None, graph=None):
+    """f(x) and the gradient of Σ share·f(x), by the automatic differentiation of the backend.
 
-    What is compiled, is compiled for all of them at once: each alone takes several times as long. `graph` has options
-    of tf.function, inside of which it is to be computed.
+    `graph` has options of tf.function, inside of which it is to be computed.
     """
-    cases = list(zip(functions, inputs, shares, strict=True))
     if BACKEND == "jax":
         import jax
 
-        def both(function, x, share):
+        def both(x):
             value, pull = jax.vjp(function, x)
             return value, pull(jax.numpy.ones_like(value) if share is None else share)[0]
 
-        def all_of_them(inputs):
-            return [both(function, x, share) for (function, _, share), x in zip(cases, inputs, strict=True)]
-
-        return [tuple(map(np.asarray, pair)) for pair in jax.jit(all_of_them)(list(map(jax.numpy.asarray, inputs)))]
+        return tuple(map(np.asarray, jax.jit(both)(jax.numpy.asarray(x))))
     if BACKEND == "torch":
         import torch
 
-        def both(function, x, share):
-            x = torch.tensor(x, requires_grad=True)
-            value = function(x)
-            share = torch.ones_like(value) if share is None else torch.tensor(share)
-            return value.detach().numpy(), torch.autograd.grad(value, x, share)[0].numpy()
-
-        return [both(*case) for case in cases]
+        x = torch.tensor(x, requires_grad=True)
+        value = function(x)
+        share = torch.ones_like(value) if share is None else torch.tensor(share)
+        return value.detach().numpy(), torch.autograd.grad(value, x, share)[0].numpy()
     import tensorflow as tf
 
-    def both(function, x, share):
+    def both(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
             value = function(x)
         zero = tf.UnconnectedGradients.ZERO
         return value, tape.gradient(value, x, output_gradients=share, unconnected_gradients=zero)
 
-    def all_of_them(inputs):
-        return [both(function, x, share) for (function, _, share), x in zip(cases, inputs, strict=True)]
-
-    compute = all_of_them if graph is None else tf.function(all_of_them, **graph)
-    return [tuple(result.numpy() for result in pair) for pair in compute(list(map(tf.constant, inputs)))]
+    both = both if graph is None else tf.function(both, **graph)
+    return tuple(result.numpy() for result in both(tf.constant(x)))
 
 
 def inputs(dtype, *, special=True):
@@ -139,63 +124,38 @@ def spread(function, x):
         return np.abs(function(x * (1 + 1e-4)) - function(x * (1 - 1e-4))) / 2e-4
 
 
-@dataclass(frozen=True)
-class Case:
-    """A function at inputs of one type, what NumPy gives for it, and how far its inputs' rounding shows there."""
-
-    activation: Activation
-    x: np.ndarray
-    parameters: dict[str, np.ndarray]
-    right: dict[str, np.ndarray]
-    slack: dict[str, np.ndarray | float]
-    share: np.ndarray | None
-
-    def __call__(self, x):
-        return self.activation(x, **self.parameters)
-
-
-def case(activation, dtype):
-    grouping = activation.kind == "grouping"
-    x = inputs(dtype, special=not grouping)
-    parameters = weights(activation, x.shape[-1], dtype)
-    wide = {key: value.astype(np.float64) for key, value in parameters.items()}
-    rules = {"value": activation, "derivative": activation.derivative}
-    right = {which: rule(x, **parameters) for which, rule in rules.items()}
-    if grouping:
-        slack = {which: np.max(np.abs(x)) * (1 + np.max(np.abs(right[which]))) for which in rules}
-    else:
-        slack = {which: spread(functools.partial(rule, **wide), x.astype(np.float64)) for which, rule in rules.items()}
-    share = np.random.default_rng(7).normal(size=right["value"].shape).astype(dtype) if grouping else None
-    return Case(activation, x, parameters, right, slack, share)
-
-
 def agreement(dtype, graph=None):
     """For each function how far value, derivative and gradient are from NumPy's, in rounding errors.
 
-    `graph` as for `values_and_gradients`.
+    `graph` as for `value_and_gradient`.
     """
-    cases = [case(activation, dtype) for activation in catalogue.values()]
     table = {}
-    for start in range(0, len(cases), TOGETHER):
-        some = cases[start : start + TOGETHER]
-        found = values_and_gradients(some, [c.x for c in some], [c.share for c in some], graph)
-        for one, (value, slope) in zip(some, found, strict=True):
-            table[one.activation.name] = row(one, value, slope, eager=graph is None)
+    for name, activation in catalogue.items():
+        grouping = activation.kind == "grouping"
+        x = inputs(dtype, special=not grouping)
+        parameters = weights(activation, x.shape[-1], dtype)
+        wide = {key: value.astype(np.float64) for key, value in parameters.items()}
+        right = {"value": activation(x, **parameters), "derivative": activation.derivative(x, **parameters)}
+        if grouping:
+            slack = {which: np.max(np.abs(x)) * (1 + np.max(np.abs(right[which]))) for which in right}
+        else:
+            slack = {
+                "value": spread(lambda x: activation(x, **wide), x.astype(np.float64)),  # noqa: B023
+                "derivative": spread(lambda x: activation.derivative(x, **wide), x.astype(np.float64)),  # noqa: B023
+            }
+        share = np.random.default_rng(7).normal(size=right["value"].shape).astype(dtype) if grouping else None
+        value, slope = value_and_gradient(lambda x: activation(x, **parameters), x, share, graph)  # noqa: B023
+        row = {"value": disagreement(value, right["value"], slack["value"], dtype)}
+        if grouping:
+            row["gradient"] = transposed(activation, x, parameters, share, slope, slack["derivative"])
+        else:
+            row["gradient"] = disagreement(slope, right["derivative"], slack["derivative"], dtype)
+        # JAX's is what other tests measure, and slow to compile.
+        if BACKEND != "jax" and graph is None:
+            derivative = array(activation.derivative(tensor(x), **parameters))
+            row["derivative"] = disagreement(derivative, right["derivative"], slack["derivative"], dtype)
+        table[name] = row
     return table
-
-
-def row(case, value, slope, *, eager):
-    activation, x, right, slack = case.activation, case.x, case.right, case.slack
-    apart = {"value": disagreement(value, right["value"], slack["value"], x.dtype)}
-    if activation.kind == "grouping":
-        apart["gradient"] = transposed(activation, x, case.parameters, case.share, slope, slack["derivative"])
-    else:
-        apart["gradient"] = disagreement(slope, right["derivative"], slack["derivative"], x.dtype)
-    # JAX's is what other tests measure, and slow to compile.
-    if BACKEND != "jax" and eager:
-        derivative = array(activation.derivative(tensor(x), **case.parameters))
-        apart["derivative"] = disagreement(derivative, right["derivative"], slack["derivative"], x.dtype)
-    return apart
 
 
 def transposed(activation, x, parameters, share, got, slack):

@@ -12,6 +12,9 @@ import pytest
 from actlab.errors import InvalidFunction
 from actlab.functions import Parameter, catalogue
 
+# Few roundings apart is what users' programs are to be.
+pytestmark = pytest.mark.usefixtures("optimised")
+
 ELEMENTWISE = [name for name, activation in catalogue.items() if activation.kind != "grouping"]
 TYPES = ["float16", "bfloat16", "float32", "float64"]
 

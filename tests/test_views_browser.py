@@ -298,9 +298,13 @@ def test_a_diverged_network_says_when(visit, tmp_path):
     page = visit("#epoch=4", file=report(made, tmp_path / "report.html"))
     readout = page.locator('[data-row][data-activation="tanh"] [data-readout]')
     readout.scroll_into_view_if_needed()
-    page.wait_for_timeout(200)
-    assert "% right" in readout.text_content()
+    # The page writes both when it next draws, which takes a busy machine a while.
+    page.locator("[data-epoch-now]").filter(has_text="epoch 4 of 8").first.wait_for()
+    readout.filter(has_text="% right").wait_for()
     page.locator('[data-go="forward"]').click()
+    page.locator("[data-epoch-now]").filter(has_text="epoch 5 of 8").first.wait_for()
+    readout.scroll_into_view_if_needed()  # The click may have moved it out of sight, where nothing is drawn.
+    readout.filter(has_text="diverged").wait_for()
     said = readout.text_content().split("; ")
     assert said[0] == "diverged at epoch 5: the training loss became infinite"
     assert said[1:] == ["60 of 60 samples beyond the axes, at their edge"]
