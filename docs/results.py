@@ -167,6 +167,15 @@ def figures(recording: Recording, name: str) -> list[str]:
     return lines
 
 
+def duration(seconds: float) -> str:
+    """Three digits, or all that stand before the point.
+
+    >>> duration(7.642), duration(2280.4)
+    ('7.64 s', '2,280 s')
+    """
+    return f"{seconds:,.0f} s" if seconds >= 1000 else f"{seconds:.3g} s"
+
+
 def page(name: str, found: Recipe, recording: Recording) -> str:
     """The page of a recipe."""
     summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
@@ -181,7 +190,7 @@ def page(name: str, found: Recipe, recording: Recording) -> str:
     lines += [f"**{summary['headline']}**", ""]
     lines += [
         f"{len(recording.members)} networks, {compiled}, trained in "
-        f"{throughput['train_seconds']:.3g} s: {throughput['net_steps_per_second']:,.0f} training steps of one "
+        f"{duration(throughput['train_seconds'])}: {throughput['net_steps_per_second']:,.0f} training steps of one "
         f"network a second, all of it recorded. Machine: {facts['machine']}. {versions}.",
         "",
     ]

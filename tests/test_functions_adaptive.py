@@ -11,6 +11,9 @@ from actlab.errors import InvalidFunction
 from actlab.functions import catalogue
 from actlab.functions.adaptive import FUNCTIONS
 
+# How far compiled code is off, is to be that of the code that users run.
+pytestmark = pytest.mark.usefixtures("optimised")
+
 UNITS = 6
 TYPES = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 3e-6, "float64": 1e-13}
 

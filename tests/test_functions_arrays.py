@@ -22,6 +22,9 @@ from actlab.functions.arrays import (
     polynomial,
 )
 
+# How far compiled code is off, is to be that of the code that users run.
+pytestmark = pytest.mark.usefixtures("optimised")
+
 
 def test_namespace_follows_the_array():
     assert namespace(np.ones(2)) is np

@@ -347,6 +347,7 @@ def test_of_many_activations_the_rectifiers_are_compared():
     finding = within_noise(rows, names)
     pairs = {(row["a"], row["b"]) for row in finding["evidence"]["pairs"]}
     assert pairs == {("elu", "leaky_relu"), ("elu", "relu"), ("leaky_relu", "relu")}
+    assert finding["sentence"].startswith("Paired differences in test accuracy between elu, leaky_relu and relu, in ")
     assert within_noise(rows, ["gelu", "mish", "tanh", "silu", "selu", "relu"]) is None
 
 

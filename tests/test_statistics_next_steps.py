@@ -10,7 +10,7 @@ from tests.synthetic_recording import record, record_contests, study
 
 from actlab.statistics import summarise
 from actlab.statistics.best import ALPHA, chances_of_best
-from actlab.statistics.next_steps import _activations, _seeds_wanted
+from actlab.statistics.next_steps import _seeds_wanted
 from actlab.study import from_toml
 
 
@@ -24,11 +24,6 @@ def steps(recording):
 def test_a_loss_that_still_falls_asks_for_more_epochs(tmp_path):
     found = steps(record(tmp_path / "run", metrics={"validation_loss": 0.3}))
     assert "sigmoid, tanh and relu still falls at the end" in found["--epochs 16"]
-
-
-def test_names_with_blanks_are_quoted_for_the_shell():
-    assert shlex.split(_activations(["relu", "my own one"])) == ["--activations", "relu,my own one"]
-    assert _activations(["relu", "gelu"]) == "--activations relu,gelu"
 
 
 def test_a_loss_that_rises_again_asks_for_fewer(tmp_path):

@@ -280,7 +280,8 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
     intervals of the evidence are those of each pair by itself: among many some keep clear of zero by luck.
     """
     compared = [row for row in comparisons if row["metric"] == "test_accuracy"]
-    names = list(ranked) if len(ranked) <= FEW else [name for name in ranked if name in RECTIFIERS]
+    few = len(ranked) <= FEW
+    names = list(ranked) if few else [name for name in ranked if name in RECTIFIERS]
     wanted = set(combinations(names, 2))
     rows = [
         {key: row[key] for key in ("a", "b", "difference", "ci95", "pairs", "p_holm")}
@@ -298,8 +299,8 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
     parts = [f"not told apart by {seeds}: {_pairs(alike)}"] if alike else []
     parts += [f"told apart: {_pairs(apart)}"] if apart else []
     sentence = (
-        "Paired differences in test accuracy, in points (Wilcoxon's test, Holm's correction over "
-        f"{counted(len(compared), 'pair')}), {'; '.join(parts)}."
+        f"Paired differences in test accuracy{'' if few else f' between {listed(names)}'}, in points (Wilcoxon's "
+        f"test, Holm's correction over {counted(len(compared), 'pair')}), {'; '.join(parts)}."
     )
     return _finding("within_noise", "info", sentence, {"pairs": rows})
 

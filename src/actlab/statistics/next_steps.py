@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,11 +63,6 @@ def next_steps(
 Step = tuple[str, str]
 
 
-def _activations(names: Sequence[str]) -> str:
-    """The option that names these; a name with a blank is quoted, as a shell wants it."""
-    return f"--activations {shlex.quote(','.join(names))}"
-
-
 def _smaller_rates(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
     """Where networks diverged: a rate below all that were tried."""
     names = [e.activation for e in ranked if any(member.diverged_epoch is not None for member in e.members)]
@@ -108,7 +102,7 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Entry]) -> list[St
             f"The validation loss of {listed(still)} still falls at the end, that of {listed(past)} is lowest at "
             f"{when} and rises after that: no one number of epochs suits all. Train {listed(still)} longer."
         )
-        return [(sentence, f"{longer} {_activations(still)}")]
+        return [(sentence, f"{longer} --activations {','.join(still)}")]
     if still:
         return [(f"The validation loss of {listed(still)} still falls at the end: train longer.", longer)]
     if past:
@@ -193,4 +187,4 @@ def _dead(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[
         f"More than {DEAD:.0%} of the units of {listed(names)} are flat for all of the "
         f"{probe_samples(recording)} probe samples: try functions that are nowhere flat."
     )
-    return [(sentence, _activations([*names, *new]))]
+    return [(sentence, f"--activations {','.join([*names, *new])}")]

@@ -102,9 +102,9 @@ def _refuse_missing(target: Target, distinct: Sequence[str]) -> None:
     if absent:
         count = sum(target.texts.count(text) for text in absent)
         raise InvalidData(
-            f"{target.place}: column {target.name!r} holds {target.at(absent[0])}, which "
-            f"says that nothing is known ({count:,} of {len(target.texts):,} rows): take these rows out, or say "
-            "--classes texts to make every text a class."
+            f"{target.place}: column {target.name!r} holds {target.at(absent[0])}, which says that nothing is known "
+            f"({count:,} of {len(target.texts):,} rows): take these rows out, or say --classes texts to make every "
+            "text a class."
         )
 
 
