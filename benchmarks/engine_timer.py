@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from actlab.engine import devices, program
-from actlab.engine.population import populations
+from actlab.plan.population import populations
 from actlab.study import Study, complete
 from actlab.tasks import Task
 
@@ -28,7 +28,7 @@ class EngineTimer:
         devices.prepare()
         study = complete(study, task)
         (population,) = populations(study, task.input_shape)
-        self.members = len(population.arms) * len(population.seeds)
+        self.members = len(population.variants) * len(population.seeds)
         self._built = program.build(study, task, population, epochs, layout)
         self._order = program.orders(study, len(task.x_train), self._built.seeds, range(1, epochs + 1))
         self._epochs, self.steps = self._order.shape[:2]

@@ -11,9 +11,9 @@ import torch
 
 from actlab import engine, tasks
 from actlab.engine import devices, program
-from actlab.engine.layouts import Lanes, Stacked
-from actlab.engine.population import populations
+from actlab.engine.layouts import MembersFirst, MembersLast
 from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.plan.population import populations
 from actlab.recipes import recipe
 from actlab.study import Study, complete
 
@@ -166,7 +166,7 @@ def test_both_layouts_train_the_same(activations, parabolas):
         learning_rates=[0.01, 0.02], network=[Dense(4), Act(), Dropout(0.25), Dense(4), Act("silu"), Dense(1)],
     )  # fmt: skip
     (lanes, seen_lanes), (stacked, seen_stacked) = (
-        trained_weights(study, parabolas, layout) for layout in (Lanes(), Stacked())
+        trained_weights(study, parabolas, layout) for layout in (MembersLast(), MembersFirst())
     )
     for ours, theirs in zip(jax.tree.leaves(lanes), jax.tree.leaves(stacked), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)
@@ -180,7 +180,7 @@ def test_dropout_is_the_same_for_every_activation_and_changes_training(digits):
         return trained_weights(
             study_of("digits", epochs=1, seeds=2, activations=["relu", "leaky_relu"], network=network),
             digits,
-            Stacked(),
+            MembersFirst(),
         )[0]
 
     with_dropout = weights(Dropout(0.5))["dense2"]["weight"]

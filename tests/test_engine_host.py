@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from actlab import engine, statistics
-from actlab.engine import devices, host
-from actlab.engine.host import Ledger, Progress, _advance, _kinds, _throughput
-from actlab.engine.population import members, populations
+from actlab.engine import devices, run
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, orders
+from actlab.engine.run import Collector, Progress, _advance, _kinds, _throughput
 from actlab.errors import InvalidNetwork, InvalidRecording
 from actlab.layers import Act, Dense
+from actlab.plan.population import members, populations
 from actlab.recording import METRICS, Writer, load
 from actlab.study import Milestone, Study
 from actlab.tasks.task import build as build_task
@@ -52,7 +52,7 @@ def ledger_of(study, counts, keeps_weights=False):
     groups = populations(study, (2,))
     programs = [SimpleNamespace(population=population, keeps_weights=keeps_weights) for population in groups]
     count = len(members(groups))
-    return Ledger(study, programs, np.array(counts, float), Pages(), np.ones(count, bool))
+    return Collector(study, programs, np.array(counts, float), Pages(), np.ones(count, bool))
 
 
 # The ledger, with made-up results. Sets: train, validation, test, two classes.
@@ -60,11 +60,11 @@ def ledger_of(study, counts, keeps_weights=False):
 COUNTS = [40, 10, 20, 25, 15]
 
 
-def results_of(ledger, chunk, filled, rng):
-    """Made-up results (chunk, arms, seeds, ...) of every program, with `filled` seeds to fill up the devices."""
+def results_of(collector, chunk, filled, rng):
+    """Made-up results (chunk, variants, seeds, ...) of every program, with `filled` seeds to fill up the devices."""
     found = []
-    for program in ledger.programs:
-        shape = (chunk, len(program.population.arms), len(program.population.seeds) + filled)
+    for program in collector.programs:
+        shape = (chunk, len(program.population.variants), len(program.population.seeds) + filled)
         found.append(
             {
                 "losses": rng.exponential(size=(*shape, 5)).astype(np.float32),
@@ -77,18 +77,18 @@ def results_of(ledger, chunk, filled, rng):
 
 def test_results_are_put_in_the_order_of_the_members_and_divided_by_their_counts():
     study = study_of(activations=["tanh", "maxout", "relu"], seeds=[5, 6, 7])
-    ledger = ledger_of(study, COUNTS)
-    results = results_of(ledger, 4, 1, np.random.default_rng(0))
-    ledger.commit(range(8, 11), results)
-    (page,) = ledger.writer.commits
+    collector = ledger_of(study, COUNTS)
+    results = results_of(collector, 4, 1, np.random.default_rng(0))
+    collector.commit(range(8, 11), results)
+    (page,) = collector.writer.commits
     assert (page.first, page.kind, page.diverged) == (8, "epochs", {})
     assert tuple(page.metrics) == METRICS
     everyone = members(populations(study, (2,)))
     assert [m.activation for m in everyone] == ["tanh"] * 3 + ["relu"] * 3 + ["maxout"] * 3
-    places = [(0, 0), (0, 1), (1, 0)]  # program and arm of tanh, relu and maxout
+    places = [(0, 0), (0, 1), (1, 0)]  # program and variant of tanh, relu and maxout
     for member in everyone:
-        which, arm = places[member.id // 3]
-        own = {name: array[:3, arm, member.id % 3] for name, array in results[which].items()}
+        which, variant = places[member.id // 3]
+        own = {name: array[:3, variant, member.id % 3] for name, array in results[which].items()}
         for i, part in enumerate(("train", "validation", "test")):
             np.testing.assert_allclose(page.metrics[f"{part}_loss"][:, member.id], own["losses"][:, i] / COUNTS[i])
             np.testing.assert_allclose(page.metrics[f"{part}_accuracy"][:, member.id], own["correct"][:, i] / COUNTS[i])
@@ -99,18 +99,18 @@ def test_results_are_put_in_the_order_of_the_members_and_divided_by_their_counts
 
 
 def test_a_member_is_masked_from_its_first_loss_that_is_not_finite():
-    ledger = ledger_of(study_of(seeds=3), COUNTS)
+    collector = ledger_of(study_of(seeds=3), COUNTS)
     rng = np.random.default_rng(1)
-    (first,), (second,) = results_of(ledger, 3, 1, rng), results_of(ledger, 3, 1, rng)
+    (first,), (second,) = results_of(collector, 3, 1, rng), results_of(collector, 3, 1, rng)
     first["losses"][1, 0, 1, 0] = np.nan  # member 1: and finite again after it
     first["losses"][2, 1, 0, 0] = np.inf  # member 3
     first["losses"][0, 0, 0, 1:] = np.nan  # member 0: of no account, only training counts
     first["losses"][0, :, 3] = np.nan  # a seed that only fills up the devices
     second["losses"][0, 1, 2, 0] = -np.inf  # member 5
     second["losses"][2, 0, 1, 0] = np.nan  # member 1 again
-    ledger.commit(range(3), [first])
-    ledger.commit(range(3, 6), [second])
-    one, two = ledger.writer.commits
+    collector.commit(range(3), [first])
+    collector.commit(range(3, 6), [second])
+    one, two = collector.writer.commits
     nan, infinite = "the training loss became not a number", "the training loss became infinite"
     assert one.diverged == {1: (1, nan), 3: (2, infinite)}
     assert two.diverged == {5: (3, infinite)}
@@ -122,7 +122,7 @@ def test_a_member_is_masked_from_its_first_loss_that_is_not_finite():
         if name in ("validation_loss", "test_loss"):
             expected[0, 0] = True  # Not masked, but recorded as it is.
         np.testing.assert_array_equal(np.isnan(values), expected, err_msg=name)
-    assert ledger.alive.tolist() == [True, False, True, False, True, False]
+    assert collector.alive.tolist() == [True, False, True, False, True, False]
 
 
 def test_a_diverged_member_reaches_no_milestone(task, tmp_path):
@@ -140,26 +140,26 @@ def test_weights_are_named_by_activation_and_hold_its_members_alone():
     layers = [Dense(2), Act(), Dense(2), Act("prelu"), Dense(1)]
     study = study_of(network=layers, activations=["prelu", "maxout", "tanh"], learning_rates=[0.1, 0.2],
                      seeds=3)  # fmt: skip
-    ledger = ledger_of(study, COUNTS, keeps_weights=True)
+    collector = ledger_of(study, COUNTS, keeps_weights=True)
     everyone = members(populations(study, (2,)))
-    results = results_of(ledger, 2, 1, np.random.default_rng(0))
+    results = results_of(collector, 2, 1, np.random.default_rng(0))
     first = 0
-    for program, found in zip(ledger.programs, results, strict=True):
-        arms, seeds = len(program.population.arms), len(program.population.seeds)
-        ids = np.full((2, arms, seeds + 1), -1.0)
-        ids[:, :, :seeds] = first + np.arange(arms * seeds).reshape(arms, seeds)
-        first += arms * seeds
+    for program, found in zip(collector.programs, results, strict=True):
+        variants, seeds = len(program.population.variants), len(program.population.seeds)
+        ids = np.full((2, variants, seeds + 1), -1.0)
+        ids[:, :, :seeds] = first + np.arange(variants * seeds).reshape(variants, seeds)
+        first += variants * seeds
         weights = {
             name: {"weight": ids[..., None, None] * np.ones((2, 1)), "bias": ids[..., None] * np.ones(2)}
             for name in ("dense1", "dense2", "dense3")
         }
-        for site, group, shapes in program.population.acts():
+        for built, group, shapes in program.population.acts():
             for parameter in shapes:
                 own = ids[:, group.start : group.stop, :, None] * np.ones(2)
-                weights.setdefault(site.name, {})[group.function.name] = {parameter: own}
+                weights.setdefault(built.name, {})[group.function.name] = {parameter: own}
         found["weights"] = weights
-    ledger.commit(range(2), results)
-    arrays = {k: v for k, v in ledger.writer.commits[0].arrays.items() if k.startswith("weights/")}
+    collector.commit(range(2), results)
+    arrays = {k: v for k, v in collector.writer.commits[0].arrays.items() if k.startswith("weights/")}
     expected = {f"weights/{a}/dense{i}/{p}" for a in study.activations for i in (1, 2, 3) for p in ("weight", "bias")}
     expected |= {f"weights/{a}/act2/negative_slope" for a in study.activations} | {"weights/prelu/act1/negative_slope"}
     assert arrays.keys() == expected
@@ -303,8 +303,8 @@ def test_large_networks_leave_their_weights_at_the_start_and_at_the_end(task, tm
 def test_large_networks_leave_the_first_seeds_weights_in_between(task, tmp_path, monkeypatch):
     kept = engine.run(study_of(seeds=3), tmp_path / "kept", task=task)
     monkeypatch.setattr("actlab.engine.program.SMALL", 1)
-    monkeypatch.setattr(host, "chunk_length", lambda *_: 1)
-    monkeypatch.setattr(host, "EPOCHS_BETWEEN", 3)
+    monkeypatch.setattr(run, "chunk_length", lambda *_: 1)
+    monkeypatch.setattr(run, "EPOCHS_BETWEEN", 3)
     recording = engine.run(study_of(seeds=3), tmp_path / "large", task=task)
     assert recording.first_seed_epochs == (0, 1, 4, 11, 12)
     for member in recording.members:
@@ -320,13 +320,13 @@ def test_large_networks_leave_the_first_seeds_weights_in_between(task, tmp_path,
 
 def test_large_networks_leave_as_many_samples_as_their_size_allows(task, tmp_path, monkeypatch):
     monkeypatch.setattr("actlab.engine.program.SMALL", 1)
-    monkeypatch.setattr(host, "SAMPLES_OF_LARGE", 8)
+    monkeypatch.setattr(run, "SAMPLES_OF_LARGE", 8)
     recording = engine.run(study_of(seeds=1, epochs=1), tmp_path / "few", task=task)
     x, y = recording.sample["x"], recording.sample["y"]
     assert x.shape == (8, 2)
     own = dict(zip(map(tuple, task.x_train.tolist()), task.y_train.tolist(), strict=True))
     assert [own[tuple(sample)] for sample in x.tolist()] == y.tolist()
-    monkeypatch.setattr(host, "SAMPLE_NUMBERS", 15)
+    monkeypatch.setattr(run, "SAMPLE_NUMBERS", 15)
     assert engine.run(study_of(seeds=1, epochs=1), tmp_path / "none", task=task).sample == {}
 
 
@@ -342,9 +342,9 @@ def test_a_network_without_parameters_is_run_or_refused_in_words(task, tmp_path)
 
 
 def test_cards_say_of_a_function_what_it_computes():
-    card = host._card("leaky_relu")
+    card = run._card("leaky_relu")
     x = np.array(card["x"])
     assert (x[0], x[-1], len(x)) == (-6, 6, 241)
     np.testing.assert_allclose(card["value"], np.where(x > 0, x, 0.01 * x))
     np.testing.assert_allclose(np.delete(card["derivative"], 120), np.delete(np.where(x > 0, 1, 0.01), 120))
-    assert host._card("maxout")["value"] is None
+    assert run._card("maxout")["value"] is None

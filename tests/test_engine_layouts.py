@@ -23,7 +23,6 @@ from tests.populations import (
 
 from actlab.engine import devices
 from actlab.engine.layouts import Batch, choose, forward, forward_training, function_arguments
-from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue
 from actlab.layers import (
@@ -41,6 +40,7 @@ from actlab.layers import (
     Scale,
 )
 from actlab.network import build
+from actlab.plan.population import populations
 from actlab.study import Study
 
 devices.prepare()
@@ -55,7 +55,7 @@ def population_of(layers, activations, shape, rates=(0.1,)):
 
 
 def random_parameters(population, rng):
-    """Parameters (arms, seeds, ...) of all members in NumPy, nothing of them equal or zero, variances positive."""
+    """Parameters (variants, seeds, ...) of all members in NumPy, nothing of them equal or zero, variances positive."""
     seeds = len(population.seeds)
     keys = jax.eval_shape(lambda n: jax.vmap(jax.random.key)(n), jnp.zeros(seeds, jnp.uint32))
     shapes = jax.eval_shape(functools.partial(initial_parameters, population, STACKED), keys)
@@ -74,7 +74,7 @@ def direction_among(population, rng):
 
 
 def logits_and_gradient(layout, population, params, x, pull, batch=None):
-    """Logits (arms, seeds, batch, outputs) and the gradient of Σ pull·logits, computed in the layout.
+    """Logits (variants, seeds, batch, outputs) and the gradient of Σ pull·logits, computed in the layout.
 
     `x` (batch, seeds, ...), `pull` the shape of the logits, `batch` for a training pass.
     """
@@ -89,14 +89,14 @@ def logits_and_gradient(layout, population, params, x, pull, batch=None):
 
 
 def numpy_logits(population, params, x):
-    """(arms, seeds, batch, outputs), every member on its own in NumPy."""
+    """(variants, seeds, batch, outputs), every member on its own in NumPy."""
     return np.array(
         [
             [
-                population.networks[arm.activation].apply(member_of(population, params, i, seed), x[:, seed])
+                population.networks[variant.activation].apply(member_of(population, params, i, seed), x[:, seed])
                 for seed in range(len(population.seeds))
             ]
-            for i, arm in enumerate(population.arms)
+            for i, variant in enumerate(population.variants)
         ]
     )
 
@@ -272,8 +272,8 @@ def test_batches_are_normalised_member_by_member_without_their_padding(layout, l
         )
     logits, statistics = by_member(layout, logits), parameters_by_member(layout, statistics)
     assert set(statistics) == {name for name in params if name.startswith("batch_norm")}
-    for i, arm in enumerate(population.arms):
-        network = population.networks[arm.activation]
+    for i, variant in enumerate(population.variants):
+        network = population.networks[variant.activation]
         for seed in range(SEEDS):
             own = member_of(population, params, i, seed)
             real = np.flatnonzero(np.ones(BATCH) if weights is None else weights[seed])
@@ -288,14 +288,14 @@ def test_batches_are_normalised_member_by_member_without_their_padding(layout, l
 def running_statistics(network, params, x):
     """Of one member after one batch: every batch normalisation over the network cut off before it."""
     found = {}
-    for place, site in enumerate(network.sites):
-        if isinstance(site.layer, BatchNorm):
+    for place, built in enumerate(network.layers):
+        if isinstance(built.layer, BatchNorm):
             # What a block kept is not asked for before its end, so that the network may end anywhere.
-            seen = dataclasses.replace(network, sites=network.sites[:place]).apply(params, x, training=True)
+            seen = dataclasses.replace(network, layers=network.layers[:place]).apply(params, x, training=True)
             seen = seen.reshape(-1, seen.shape[-1])
             fresh = {"mean": seen.mean(axis=0), "variance": seen.var(axis=0, ddof=1)}
-            momentum, old = site.layer.momentum, params[site.name]
-            found[site.name] = {k: momentum * old[k] + (1 - momentum) * fresh[k] for k in fresh}
+            momentum, old = built.layer.momentum, params[built.name]
+            found[built.name] = {k: momentum * old[k] + (1 - momentum) * fresh[k] for k in fresh}
     return found
 
 
@@ -308,12 +308,12 @@ def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_obser
         params = random_parameters(population, rng)
         x = rng.normal(size=(BATCH, SEEDS, 3))
         keys = jax.vmap(jax.random.key)(np.arange(SEEDS, dtype=np.uint32))
-        pull = np.ones((len(population.arms), SEEDS, BATCH, 2))
+        pull = np.ones((len(population.variants), SEEDS, BATCH, 2))
         drawn, _ = logits_and_gradient(layout, population, params, x, pull, Batch(keys))
         still, _ = logits_and_gradient(layout, population, params, x, pull)
         expected = [
             [
-                population.networks[arm.activation].apply(
+                population.networks[variant.activation].apply(
                     member_of(population, params, i, seed),
                     jnp.asarray(x[:, seed]),
                     training=True,
@@ -321,7 +321,7 @@ def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_obser
                 )
                 for seed in range(SEEDS)
             ]
-            for i, arm in enumerate(population.arms)
+            for i, variant in enumerate(population.variants)
         ]
     np.testing.assert_allclose(drawn, np.array(expected), rtol=1e-10)
     np.testing.assert_allclose(still, numpy_logits(population, params, x), rtol=1e-10)
@@ -339,11 +339,11 @@ def test_dropout_draws_by_seed_and_place_as_the_network_does(layout):
     keys = jax.vmap(jax.random.key)(seeds)
     pull = np.ones((2, SEEDS, BATCH, 2), np.float32)
     found, _ = logits_and_gradient(layout, population, params, x, pull, Batch(keys))
-    for arm, name in enumerate(("tanh", "elu")):
+    for variant, name in enumerate(("tanh", "elu")):
         for seed in range(SEEDS):
             apply = jax.jit(functools.partial(population.networks[name].apply, training=True))
-            expected = apply(member_of(population, params, arm, seed), x[:, seed], key=keys[seed])
-            np.testing.assert_allclose(found[arm, seed], expected, rtol=1e-4, atol=1e-5)
+            expected = apply(member_of(population, params, variant, seed), x[:, seed], key=keys[seed])
+            np.testing.assert_allclose(found[variant, seed], expected, rtol=1e-4, atol=1e-5)
     assert not np.allclose(found, numpy_logits(population, params, x), rtol=1e-2)
 
 
@@ -372,36 +372,36 @@ def test_what_is_seen_are_inputs_and_outputs_of_every_act(layout):
     params = jax.tree.map(lambda leaf: leaf.astype(np.float32), random_parameters(population, rng))
     x = rng.normal(size=(BATCH, SEEDS, 2)).astype(np.float32)
     _, seen = forward(population, layout, parameters_into(layout, params), layout.samples(jnp.asarray(x)))
-    for arm, name in enumerate(("tanh", "relu")):
+    for variant, name in enumerate(("tanh", "relu")):
         for seed in range(SEEDS):
-            own = member_of(population, params, arm, seed)
+            own = member_of(population, params, variant, seed)
             before = x[:, seed] @ own["dense1"]["weight"] + own["dense1"]["bias"]
             after = np.tanh(before) if name == "tanh" else np.maximum(before, 0)
             wide = after @ own["dense2"]["weight"] + own["dense2"]["bias"]
             expected = {"act1": (before, after), "act2": (wide, wide.reshape(BATCH, 2, 2).max(axis=-1))}
             for place, pair in expected.items():
                 for found, wanted in zip(seen[place], pair, strict=True):
-                    np.testing.assert_allclose(by_member(layout, found)[arm, seed], wanted, rtol=1e-4, atol=1e-5)
+                    np.testing.assert_allclose(by_member(layout, found)[variant, seed], wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 2, 3, 4)])
 @LAYOUTS
 def test_a_value_per_seed_is_spread_over_the_arms_and_found_again(layout, shape):
     per_seed = np.random.default_rng(len(shape)).normal(size=(5, *shape)).astype(np.float32)
-    spread = layout.spread(jnp.asarray(per_seed), 3)
-    assert spread.shape[layout.arm_axis] == 3
-    assert spread.shape[layout.seed_axis] == 5
-    first = np.asarray(layout.members_first(spread))
+    broadcast_seeds = layout.broadcast_seeds(jnp.asarray(per_seed), 3)
+    assert broadcast_seeds.shape[layout.variant_axis] == 3
+    assert broadcast_seeds.shape[layout.seed_axis] == 5
+    first = np.asarray(layout.members_first(broadcast_seeds))
     assert first.shape == (3, 5, *shape)
-    for arm in range(3):
-        np.testing.assert_array_equal(first[arm], per_seed)
+    for variant in range(3):
+        np.testing.assert_array_equal(first[variant], per_seed)
 
 
 @LAYOUTS
 def test_some_arms_are_cut_out_of_parameters_and_activations(layout):
     members = np.random.default_rng(8).normal(size=(4, 2, 3, 5))
     for array in (members, members[..., 0]):
-        cut = layout.arms(jnp.asarray(into(layout, array)), 1, 3)
+        cut = layout.variants(jnp.asarray(into(layout, array)), 1, 3)
         np.testing.assert_array_equal(by_member(layout, cut), array[1:3].astype(np.float32))
 
 
@@ -424,13 +424,13 @@ def test_a_value_per_arm_reaches_all_numbers_of_the_arm(layout, shape):
     values = np.array([2.0, 3.0, 5.0], np.float32)
     members = np.random.default_rng(1).normal(size=(3, 2, *shape)).astype(np.float32)
     parameter = parameters_into(layout, members)
-    product = np.asarray(layout.per_arm(jnp.asarray(values), parameter.ndim) * parameter)
+    product = np.asarray(layout.broadcast_rates(jnp.asarray(values), parameter.ndim) * parameter)
     found = parameters_by_member(layout, product)
     np.testing.assert_array_equal(found, np.stack([2 * members[0], 3 * members[1], 5 * members[2]]))
 
 
 def test_a_slope_per_unit_lies_along_the_channels_of_an_image():
-    slopes = np.array([[[0.5, 2.0]], [[3.0, 4.0]]], np.float32)  # (arms 2, seeds 1, channels 2)
+    slopes = np.array([[[0.5, 2.0]], [[3.0, 4.0]]], np.float32)  # (variants 2, seeds 1, channels 2)
     x = jnp.full((2, 1, 3, 4, 5, 2), -1.0)
     arguments = function_arguments(STACKED, catalogue["prelu"], {"prelu": {"negative_slope": jnp.asarray(slopes)}}, x)
     found = np.asarray(catalogue["prelu"](x, **arguments))

@@ -17,9 +17,9 @@ import pytest
 from actlab import engine
 from actlab.engine import devices, memory, program
 from actlab.engine.memory import build_within, process_bytes, program_bytes
-from actlab.engine.population import populations
 from actlab.errors import InvalidStudy
 from actlab.layers import Act, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.plan.population import populations
 from actlab.study import Study, complete
 from actlab.tasks.task import build
 

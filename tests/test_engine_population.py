@@ -1,4 +1,4 @@
-"""Who is trained together: order of arms, members and groups, and who shares a program with whom."""
+"""Who is trained together: order of variants, members and groups, and who shares a program with whom."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from actlab.engine.population import Group, members, populations
 from actlab.functions import catalogue
 from actlab.layers import Act, Dense
-from actlab.study import Arm, Study
+from actlab.plan.population import Group, members, populations
+from actlab.study import Study, Variant
 
 LAYERS = [Dense(4), Act(), Dense(4), Act("prelu", per_unit=False), Dense(1)]
 
@@ -24,10 +24,10 @@ def test_maxout_in_the_middle_of_the_list_stands_alone_and_last():
     assert list(first.networks) == ["tanh", "prelu", "softmax"]
     assert list(second.networks) == ["maxout"]
     assert first.seeds == second.seeds == (4, 1)
-    assert first.arms == tuple(Arm(name, rate) for name in ("tanh", "prelu", "softmax") for rate in (0.1, 0.02))
-    assert second.arms == (Arm("maxout", 0.1), Arm("maxout", 0.02))
+    assert first.variants == tuple(Variant(name, rate) for name in ("tanh", "prelu", "softmax") for rate in (0.1, 0.02))
+    assert second.variants == (Variant("maxout", 0.1), Variant("maxout", 0.02))
     assert first.network.activation.name == "tanh"
-    assert second.network.sites[0].output_shape == (8,)
+    assert second.network.layers[0].output_shape == (8,)
 
 
 def test_populations_come_in_the_order_in_which_their_first_activation_is_named():
@@ -40,36 +40,36 @@ def test_groups_are_the_arms_of_each_function_one_after_the_other():
     names = ("tanh", "prelu", "gelu")
     assert population.groups == tuple(Group(catalogue[n], 3 * i, 3 * i + 3) for i, n in enumerate(names))
     for group in population.groups:
-        own = population.arms[group.start : group.stop]
-        assert {arm.activation for arm in own} == {group.function.name}
+        own = population.variants[group.start : group.stop]
+        assert {variant.activation for variant in own} == {group.function.name}
         # The rates stay in the study's order, which need not be that of their size.
-        assert [arm.learning_rate for arm in own] == [0.3, 0.1, 0.2]
+        assert [variant.learning_rate for variant in own] == [0.3, 0.1, 0.2]
 
 
 def test_groups_hold_as_many_arms_as_their_function_has_contests():
-    """Tanh is at its best at the stated rate: what would be the same arm twice is one."""
+    """Tanh is at its best at the stated rate: what would be the same variant twice is one."""
     chosen = {"stated": {"relu": 0.2, "tanh": 0.1, "elu": 0.3}, "gain": {"relu": 0.1, "tanh": 0.1, "elu": 0.3}}
     study = study_of(["relu", "tanh", "elu"], stated_rate=0.1, init="gain", chosen_rates=chosen)
     (population,) = populations(study, (2,))
     assert [(group.start, group.stop) for group in population.groups] == [(0, 3), (3, 5), (5, 8)]
-    assert population.arms[3:5] == (Arm("tanh", 0.1), Arm("tanh", 0.1, "gain"))
+    assert population.variants[3:5] == (Variant("tanh", 0.1), Variant("tanh", 0.1, "gain"))
     found = members((population,))
     assert [(m.activation, m.learning_rate, m.init) for m in found[::2]] == [
-        (arm.activation, arm.learning_rate, arm.init) for arm in population.arms
+        (variant.activation, variant.learning_rate, variant.init) for variant in population.variants
     ]
 
 
 def test_a_fixed_function_has_one_group_of_all_arms():
     (population,) = populations(study_of(["tanh", "prelu"]), (2,))
-    sites = {site.name: site for site in population.network.sites}
-    assert population.groups_at(sites["act1"]) == population.groups
-    assert population.groups_at(sites["act2"]) == (Group(catalogue["prelu"], 0, 4),)
+    layers = {built.name: built for built in population.network.layers}
+    assert population.groups_at(layers["act1"]) == population.groups
+    assert population.groups_at(layers["act2"]) == (Group(catalogue["prelu"], 0, 4),)
 
 
 def test_trainable_parameters_are_listed_place_by_place():
     (population,) = populations(study_of(["tanh", "prelu"]), (2,))
     listed = [
-        (site.name, group.function.name, group.start, group.stop, shapes) for site, group, shapes in population.acts()
+        (built.name, group.function.name, group.start, group.stop, shapes) for built, group, shapes in population.acts()
     ]
     assert listed == [
         ("act1", "tanh", 0, 2, {}),
@@ -89,7 +89,7 @@ def test_members_are_numbered_arm_by_arm_and_seed_by_seed():
 
 @pytest.mark.parametrize("case", range(6))
 def test_the_place_of_a_member_is_its_row_in_an_array_of_arms_and_seeds(case):
-    """Arrays (arms, seeds) of the populations, flattened and put end to end, are in the order of the members."""
+    """Arrays (variants, seeds) of the populations, flattened and put end to end, are in the order of the members."""
     rng = np.random.default_rng(case)
     names = ["relu", "maxout", "prelu", "softmax", "elu", "silu", "sigmoid"]
     activations = rng.permutation(names)[: rng.integers(1, 8)].tolist()
@@ -100,11 +100,11 @@ def test_the_place_of_a_member_is_its_row_in_an_array_of_arms_and_seeds(case):
     found = members(groups)
     rows = []
     for population in groups:
-        for arm in population.arms:
-            rows += [(arm.activation, arm.learning_rate, seed) for seed in population.seeds]
+        for variant in population.variants:
+            rows += [(variant.activation, variant.learning_rate, seed) for seed in population.seeds]
         edges = [0, *(group.stop for group in population.groups)]
         assert [group.start for group in population.groups] == edges[:-1]
-        assert edges[-1] == len(population.arms)
+        assert edges[-1] == len(population.variants)
     assert [(m.activation, m.learning_rate, m.seed) for m in found] == rows
     assert set(rows) == set(itertools.product(activations, rates, seeds))
     assert len(rows) == len(activations) * len(rates) * len(seeds)
@@ -121,7 +121,7 @@ def test_all_networks_of_a_population_have_weights_of_one_shape(match):
     study = study_of(["maxout", "relu", "prelu", "softmax"], match=match, layers=[Dense(12), Act(), Dense(1)])
     for population in populations(study, (5,)):
         shapes = {
-            tuple(tuple(s.parameter_shapes.items()) for s in network.sites if s.name.startswith("dense"))
+            tuple(tuple(s.parameter_shapes.items()) for s in network.layers if s.name.startswith("dense"))
             for network in population.networks.values()
         }
         assert len(shapes) == 1

@@ -10,9 +10,9 @@ import pytest
 import scipy.stats
 
 from actlab.engine import devices, program
-from actlab.engine.population import populations
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, build, chunk_length, orders, prepare_data
 from actlab.layers import Act, Conv, Dense, Flatten
+from actlab.plan.population import populations
 from actlab.study import Study, complete
 from actlab.tasks.task import build as build_task
 

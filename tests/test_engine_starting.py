@@ -1,4 +1,4 @@
-"""Initial weights that suit a function: their variance layer by layer, and the draws that all arms share."""
+"""Initial weights that suit a function: their variance layer by layer, and the draws that all variants share."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scipy import integrate, stats
 from tests.populations import LAYOUTS, STACKED
 
 from actlab.engine import devices
+from actlab.engine.initial_scale import weight_factors
 from actlab.engine.layouts import choose, forward
-from actlab.engine.population import populations
-from actlab.engine.starting import weight_factors
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue, register, unregister
 from actlab.layers import Act, BatchNorm, Conv, Dense, Flatten, MaxPool, Residual
+from actlab.plan.population import populations
 from actlab.study import Study
 
 devices.prepare()
 
 
 def start(layers, activations, shape, init="gain", seeds=2, layout=None):
-    """A population and its initial parameters, by layer and parameter (arms, seeds, ...)."""
+    """A population and its initial parameters, by layer and parameter (variants, seeds, ...)."""
     study = Study(network=layers, activations=activations, learning_rates=0.1, init=init, seeds=seeds)
     (population,) = populations(study, shape)
     layout = layout or choose(population.network)
@@ -34,7 +34,7 @@ def start(layers, activations, shape, init="gain", seeds=2, layout=None):
 
 
 def arm_of(population, activation, init):
-    return [(arm.activation, arm.init) for arm in population.arms].index((activation, init))
+    return [(variant.activation, variant.init) for variant in population.variants].index((activation, init))
 
 
 def weight_std(population, params, layer, activation, init):
@@ -77,12 +77,12 @@ def test_all_arms_of_a_seed_draw_alike_up_to_scale(layout, init):
     population, params = start(layers, names, (4,), init, seeds=3, layout=layout)
     stated, _ = start(layers, names, (4,), "stated", seeds=3, layout=layout)[::-1]
     factors = weight_factors(population)
-    for place, arm in enumerate(population.arms):
+    for place, variant in enumerate(population.variants):
         for layer in ("dense1", "dense2", "dense3"):
-            own = stated[layer]["weight"][names.index(arm.activation)]
+            own = stated[layer]["weight"][names.index(variant.activation)]
             factor = factors[layer][place]
             np.testing.assert_allclose(params[layer]["weight"][place], factor * own, rtol=1e-6)
-            if arm.init == "stated" or arm.activation == "softmax":
+            if variant.init == "stated" or variant.activation == "softmax":
                 # Softmax has neither a gain nor a critical point: it starts as stated.
                 assert factor == 1
                 np.testing.assert_array_equal(params[layer]["weight"][place], own)
@@ -106,11 +106,11 @@ def test_what_has_no_weights_of_its_own_stays():
     _, stated = start(layers, ["relu"], (5,), "stated", seeds=2)
     scaled = {name for name in stated if not np.array_equal(params[name].get("weight"), stated[name].get("weight"))}
     assert scaled >= {"dense1", "dense2", "dense3"}
-    suited = arm_of(population, "relu", "critical")
+    rescaled = arm_of(population, "relu", "critical")
     for name, own in stated.items():
         for parameter, values in own.items():
             if not (parameter == "weight" and name.startswith("dense")):
-                np.testing.assert_array_equal(params[name][parameter][suited], values[0], err_msg=name)
+                np.testing.assert_array_equal(params[name][parameter][rescaled], values[0], err_msg=name)
 
 
 def through_twenty_layers(activation, init, x):
@@ -119,8 +119,8 @@ def through_twenty_layers(activation, init, x):
     population, params = start(layers, [activation], (600,), init)
     layout = STACKED
     _, seen = jax.jit(lambda params, x: forward(population, layout, params, layout.samples(x)))(params, x)
-    arm = arm_of(population, activation, init)
-    before = [np.asarray(seen[f"act{i}"][0][arm], np.float64) for i in range(1, 21)]
+    variant = arm_of(population, activation, init)
+    before = [np.asarray(seen[f"act{i}"][0][variant], np.float64) for i in range(1, 21)]
     return [float((z**2).mean()) for z in before]
 
 

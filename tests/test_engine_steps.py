@@ -10,7 +10,7 @@ import torch
 from tests.populations import LANES, LAYOUTS, PLANES, STACKED, initial, member_of, parameters_by_member, populations_of
 from tests.torch_networks import TorchNetwork
 
-from actlab.engine import devices, probes, training
+from actlab.engine import devices, measures, training
 from actlab.layers import (
     Act,
     AvgPool,
@@ -35,7 +35,7 @@ OPTIMISERS = {
 
 
 def started(population, layout, optimiser, rng):
-    """A state with nothing in it zero or one, and its members' parameters as NumPy arrays (arms, seeds, ...)."""
+    """A state with nothing in it zero or one, and its members' parameters as NumPy arrays (variants, seeds, ...)."""
     params = initial(population, layout, len(population.seeds))
     params = jax.tree.map(lambda leaf: leaf + rng.uniform(0.05, 0.3, size=leaf.shape), params)
     state = {"params": params, "optimiser": training.transformation(optimiser).init(params), "steps": np.int64(0)}
@@ -43,7 +43,7 @@ def started(population, layout, optimiser, rng):
 
 
 def trained(population, layout, optimiser, state, data, orders):
-    rates = jnp.asarray([arm.learning_rate for arm in population.arms])
+    rates = jnp.asarray([variant.learning_rate for variant in population.variants])
     step = jax.jit(lambda state, order: training.step(population, layout, optimiser, rates, data, state, order))
     for order in orders:
         state = step(state, order)
@@ -81,10 +81,10 @@ def test_normalised_blocks_with_penalties_train_as_in_torch(layout, layers, shap
         state, start = started(population, layout, {"name": kind, **numbers}, rng)
         data = {"x_train": jnp.asarray(x), "y_train": jnp.asarray(y)}
         found = trained(population, layout, {"name": kind, **numbers}, state, data, orders)
-    for i, arm in enumerate(population.arms):
+    for i, variant in enumerate(population.variants):
         for seed in range(2):
-            own = TorchNetwork(population.networks[arm.activation], member_of(population, start, i, seed))
-            reference = make(own.parameters(), arm.learning_rate)
+            own = TorchNetwork(population.networks[variant.activation], member_of(population, start, i, seed))
+            reference = make(own.parameters(), variant.learning_rate)
             for order in orders[:, :, seed]:
                 chosen = order[order >= 0]
                 reference.zero_grad()
@@ -162,7 +162,7 @@ def test_the_penalty_is_observed_apart_from_the_loss_and_its_gradient_and_moves_
 
         with jax.enable_x64(True):
             state, start = started(population, STACKED, {"name": "sgd"}, np.random.default_rng(1))
-            found = probes.probe(population, PLANES, {"name": "sgd"}, rates, {"x": x, "y": y}, state)
+            found = measures.probe(population, PLANES, {"name": "sgd"}, rates, {"x": x, "y": y}, state)
             gradient = jax.grad(loss)(state["params"])
         norms = (np.linalg.norm(own["dense1"]["weight"], axis=(2, 3)) for own in (start, gradient))
         return jax.tree.map(np.asarray, found), *norms
@@ -222,8 +222,8 @@ def test_a_step_draws_by_seed_and_step_alike_for_all_arms(layout, layers, activa
             trained(population, layout, {"name": "sgd"}, state | {"steps": np.int64(steps)}, data, order)
             for steps in (0, 3)
         )
-        for i, arm in enumerate(population.arms):
-            network = population.networks[arm.activation]
+        for i, variant in enumerate(population.variants):
+            network = population.networks[variant.activation]
             for seed in range(2):
                 own = member_of(population, start, i, seed)
                 key = jax.random.fold_in(keys[seed], 0)
@@ -236,9 +236,11 @@ def test_a_step_draws_by_seed_and_step_alike_for_all_arms(layout, layers, activa
                 ours = member_of(population, found, i, seed)
                 for layer, values in own.items():
                     for parameter, value in values.items():
-                        expected = value - arm.learning_rate * gradient[layer][parameter]
+                        expected = value - variant.learning_rate * gradient[layer][parameter]
                         np.testing.assert_allclose(ours[layer][parameter], expected, rtol=1e-9, atol=1e-11)
-    drawing = [i for i, arm in enumerate(population.arms) if len(activations) == 2 or arm.activation != "tanh"]
+    drawing = [
+        i for i, variant in enumerate(population.variants) if len(activations) == 2 or variant.activation != "tanh"
+    ]
     assert np.all(found["dense1"]["weight"][drawing] != later["dense1"]["weight"][drawing])
 
 

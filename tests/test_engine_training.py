@@ -22,7 +22,7 @@ EXTREMES = [-1e4, -100.0, -20.0, -1.5, -1e-3, 0.0, 1e-3, 1.5, 20.0, 100.0, 1e4]
 
 
 def losses_and_gradient(layout, logits, y):
-    """Of (arms, seeds, samples, outputs) logits and (seeds, samples) classes, computed in the layout."""
+    """Of (variants, seeds, samples, outputs) logits and (seeds, samples) classes, computed in the layout."""
 
     def total(placed):
         losses = sample_losses(layout, placed, into(layout, y[None]))
@@ -134,10 +134,10 @@ def test_a_padded_batch_trains_as_a_loop_over_its_real_samples(layout, last):
     )
     found, start = parameters_by_member(layout, gradient(params)), parameters_by_member(layout, params)
     functions = {"tanh": torch.tanh, "elu": torch.nn.functional.elu}
-    for arm, name in enumerate(functions):
+    for variant, name in enumerate(functions):
         for seed in range(3):
             own = {
-                k: torch.tensor(start[layer][k2][arm, seed], requires_grad=True)
+                k: torch.tensor(start[layer][k2][variant, seed], requires_grad=True)
                 for layer in ("dense1", "dense2")
                 for k, k2 in ((layer + "w", "weight"), (layer + "b", "bias"))
             }
@@ -150,7 +150,7 @@ def test_a_padded_batch_trains_as_a_loop_over_its_real_samples(layout, last):
                 for short, parameter in (("w", "weight"), ("b", "bias")):
                     expected = own[layer + short].grad
                     assert expected is not None
-                    np.testing.assert_allclose(found[layer][parameter][arm, seed], expected, rtol=1e-4, atol=1e-6)
+                    np.testing.assert_allclose(found[layer][parameter][variant, seed], expected, rtol=1e-4, atol=1e-6)
 
 
 def rmsprop_by_hand(parameters, gradient_of, rate, decay, epsilon, steps):
@@ -179,7 +179,7 @@ OPTIMISERS = {
 @LAYOUTS
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypatch):
-    """Two learning rates as two arms of one call; Σ c/2·(w − 1)², another c for every weight."""
+    """Two learning rates as two variants of one call; Σ c/2·(w − 1)², another c for every weight."""
     settings, make = OPTIMISERS[name]
     rates = (0.03, 0.4)
     (population,) = populations_of([Dense(2), Act(), Dense(1)], ["prelu"], rates, seeds=2)
@@ -204,9 +204,9 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
             state = step(state, np.array(rates))
         found = jax.tree.leaves(parameters_by_member(layout, state["params"]))
     assert found[0].dtype == np.float64
-    for arm, rate in enumerate(rates):
+    for variant, rate in enumerate(rates):
         for seed in range(2):
-            own = [leaf[arm, seed].copy() for leaf in start]
+            own = [leaf[variant, seed].copy() for leaf in start]
             curves = [steepness(leaf.shape) for leaf in own]
             if make is None:
                 expected = rmsprop_by_hand(
@@ -222,7 +222,7 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
                     reference.step()
                 expected = [leaf.detach().numpy() for leaf in leaves]
             for ours, theirs, first in zip(found, expected, own, strict=True):
-                np.testing.assert_allclose(ours[arm, seed], theirs, rtol=1e-12, atol=1e-13)
+                np.testing.assert_allclose(ours[variant, seed], theirs, rtol=1e-12, atol=1e-13)
                 assert not np.any(theirs == first)
 
 
@@ -244,15 +244,15 @@ def test_every_parameter_gets_the_learning_rates_of_its_own_arms(layout):
     rates = jnp.array([1.0, 2.0, 3.0, 4.0])
     tree = learning_rate_tree(population, layout, params, rates)
     assert jax.tree.structure(tree) == jax.tree.structure(params)
-    spread = parameters_by_member(layout, jax.tree.map(lambda p, r: np.broadcast_to(r, p.shape), params, tree))
+    broadcast_seeds = parameters_by_member(layout, jax.tree.map(lambda p, r: np.broadcast_to(r, p.shape), params, tree))
     for layer in ("dense1", "dense2", "dense3"):
         for parameter in ("weight", "bias"):
-            found = np.asarray(spread[layer][parameter])
+            found = np.asarray(broadcast_seeds[layer][parameter])
             np.testing.assert_array_equal(found, np.broadcast_to(found[:, :1], found.shape))
             assert found[:, 0].reshape(4, -1)[:, 0].tolist() == [1, 2, 3, 4]
-    # At the open place prelu has the last two arms, at the fixed one all four.
-    np.testing.assert_array_equal(spread["act1"]["prelu"]["negative_slope"][:, 0, 0], [3, 4])
-    np.testing.assert_array_equal(spread["act2"]["prelu"]["negative_slope"][:, 2, 0], [1, 2, 3, 4])
+    # At the open place prelu has the last two variants, at the fixed one all four.
+    np.testing.assert_array_equal(broadcast_seeds["act1"]["prelu"]["negative_slope"][:, 0, 0], [3, 4])
+    np.testing.assert_array_equal(broadcast_seeds["act2"]["prelu"]["negative_slope"][:, 2, 0], [1, 2, 3, 4])
 
 
 @LAYOUTS
@@ -262,12 +262,12 @@ def test_arms_start_equal_and_seeds_differ(layout):
     found = parameters_by_member(layout, params)
     drawn = [jax.jit(population.network.init)(jax.random.key(seed)) for seed in range(4)]
     for layer in population.network.weight_layers:
-        for arm in range(4):
+        for variant in range(4):
             for seed in range(4):
-                np.testing.assert_array_equal(found[layer]["weight"][arm, seed], drawn[seed][layer]["weight"])
+                np.testing.assert_array_equal(found[layer]["weight"][variant, seed], drawn[seed][layer]["weight"])
         assert len({found[layer]["weight"][0, seed].tobytes() for seed in range(4)}) == 4
         assert not np.any(found[layer]["bias"])
-    slopes = {site: found[site]["prelu"]["negative_slope"] for site in ("act1", "act2")}
+    slopes = {built: found[built]["prelu"]["negative_slope"] for built in ("act1", "act2")}
     assert slopes["act1"].shape == (2, 4, 4)
     assert slopes["act2"].shape == (4, 4, 1)
     assert all(np.all(array == 0.25) for array in slopes.values())

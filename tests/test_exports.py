@@ -12,8 +12,9 @@ from tests.exporting import NAMES, Several, apart, both, eager, exported, grid, 
 from torch import nn
 
 from actlab.errors import InvalidFunction
-from actlab.functions import catalogue, rules
-from actlab.functions.torch_namespace import OnnxNamespace
+from actlab.functions import catalogue
+from actlab.functions.backends import call as rules
+from actlab.functions.backends.torch.namespace import OnnxNamespace
 from actlab.torch import Activation
 
 #: Difference to eager, relative, from −30 to 30.

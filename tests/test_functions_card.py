@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actlab.functions import catalogue, register, unregister
-from actlab.functions.card import curves, description, facts_in_words, height_of, html, svg, with_gaps
+from actlab.functions.measured.card import curves, description, facts_in_words, height_of, html, svg, with_gaps
 
 
 @pytest.mark.parametrize("name", catalogue)

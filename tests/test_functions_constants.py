@@ -9,8 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from actlab.functions import catalogue
-from actlab.functions.rules import rule
-from actlab.functions.torch_namespace import TorchNamespace
+from actlab.functions.backends.call import rule
+from actlab.functions.backends.torch.namespace import TorchNamespace
 
 ADDED, MULTIPLIED = {"add", "sub", "rsub"}, {"mul", "div"}
 #: Operations that add or multiply in other ways; a rule that comes to use one needs its own line here.

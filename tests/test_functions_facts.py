@@ -14,7 +14,7 @@ from scipy.stats import norm
 from tests.references import REFERENCES
 
 from actlab.functions import Facts, catalogue, slope_supremum
-from actlab.functions.facts import ACCURACY, facts
+from actlab.functions.measured.facts import ACCURACY, facts
 
 ELEMENTWISE = [name for name, activation in catalogue.items() if activation.kind != "grouping"]
 INF = math.inf

@@ -8,7 +8,7 @@ from tests.javascript import run
 
 from actlab.errors import InvalidFunction
 from actlab.functions import catalogue, register, unregister
-from actlab.functions.javascript import javascript
+from actlab.functions.backends.javascript import javascript
 
 UNITS = 8
 TRAINABLE_BY_POPULATIONS = [name for name, f in catalogue.items() if not any(p.shape for p in f.parameters)]
@@ -65,7 +65,7 @@ def test_a_function_of_a_users_own(tmp_path):
     ],
 )
 def test_what_cannot_be_written_says_why(rule, problem):
-    from actlab.functions.activation import Activation, Formula
+    from actlab.functions import Activation, Formula
 
     odd = Activation("odd", "Odd", Formula("?"), "own", None, "a test", rule, None)
     with pytest.raises(InvalidFunction, match=f"odd cannot be written in JavaScript: .*{problem}|{problem}"):

@@ -11,11 +11,11 @@ import pytest
 
 import actlab
 from actlab import engine
+from actlab.custom import CustomNetwork, custom_network, trace
 from actlab.errors import InvalidNetwork, InvalidRecording, InvalidStudy
 from actlab.functions import catalogue
 from actlab.layers import Act, Dense, Dropout, Flatten
 from actlab.network import build
-from actlab.own_network import OwnNetwork, own_network, trace
 from actlab.study import Study, from_toml
 from actlab.views.tensorboard import export
 
@@ -85,7 +85,7 @@ def test_weights_of_every_epoch_are_kept_by_their_paths(both):
 def test_a_recording_names_the_network_and_opens_without_its_code(both, tmp_path):
     own, _ = both
     study = from_toml(own.directory / "study.toml", recorded=True)
-    assert isinstance(study.network, OwnNetwork)
+    assert isinstance(study.network, CustomNetwork)
     assert study.network.name.endswith(":Same")
     assert study.identity == own.study.identity
     with pytest.raises(InvalidRecording, match=r"does not hold the code of the network .*:Same"):
@@ -174,10 +174,12 @@ def test_trace_of_a_function_with_parameters_and_one_that_changes_the_width():
     def apply(params, x, act, *, training, key):
         return act(x.reshape(len(x), -1)[:, :20])
 
-    assert trace(own_network(pair(apply)), (8, 8, 1), "prelu").sites[0].parameter_shapes == {"negative_slope": (20,)}
-    assert trace(own_network(pair(apply)), (8, 8, 1), "maxout").output_shape == (10,)
+    assert trace(custom_network(pair(apply)), (8, 8, 1), "prelu").layers[0].parameter_shapes == {
+        "negative_slope": (20,)
+    }
+    assert trace(custom_network(pair(apply)), (8, 8, 1), "maxout").output_shape == (10,)
     with pytest.raises(InvalidNetwork, match=r"act1: maxmin|act1: maxout makes one unit out of 2 inputs"):
-        trace(own_network(pair(lambda p, x, act, **_: act(x.reshape(len(x), -1)[:, :7]))), (8, 8, 1), "maxout")
+        trace(custom_network(pair(lambda p, x, act, **_: act(x.reshape(len(x), -1)[:, :7]))), (8, 8, 1), "maxout")
 
 
 TWICE = "act is called twice under the name 'h', with samples of shapes"
@@ -207,7 +209,7 @@ def test_arrays_whose_names_would_be_one_are_refused():
         return {"a.b": jnp.ones((64, 10)), "a": {"b": jnp.ones(10)}}
 
     with pytest.raises(InvalidNetwork, match=r"init gives two arrays of the name 'a\.b'.*give one of them another key"):
-        trace(own_network((init, lambda p, x, act, **_: act(flat(x) @ p["a.b"]))), (8, 8, 1), "relu")
+        trace(custom_network((init, lambda p, x, act, **_: act(flat(x) @ p["a.b"]))), (8, 8, 1), "relu")
 
 
 @pytest.mark.parametrize(
@@ -254,17 +256,17 @@ def test_settings_that_need_layers(settings, message, tmp_path):
 
 def test_gradients_of_a_population_are_those_of_one_network():
     """Against jax.grad of the plain function, for the second of two seeds."""
-    from actlab.engine.layouts import Stacked, forward
-    from actlab.engine.population import populations
+    from actlab.engine.layouts import MembersFirst, forward
+    from actlab.plan.population import populations
 
     study = Study(network=Same, activations=["tanh", "gelu"], **SETTINGS)
     (population,) = populations(study, (8, 8, 1))
     drawn = jax.vmap(population.network.init)(jax.random.split(jax.random.key(0), 2))
     params = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), drawn)
     x = jax.random.normal(jax.random.key(1), (1, 2, 5, 8, 8, 1))
-    logits, seen = forward(population, Stacked(), params, x)
+    logits, seen = forward(population, MembersFirst(), params, x)
     one = jax.tree.map(lambda leaf: leaf[1], drawn)["network"]
-    for arm, name in enumerate(study.activations):
+    for variant, name in enumerate(study.activations):
         expected = Same.apply(one, x[0, 1], lambda z, name, f=catalogue[name]: f(z), training=False, key=None)
-        np.testing.assert_allclose(logits[arm, 1], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(logits[variant, 1], expected, rtol=1e-5, atol=1e-6)
     assert seen["first"][0].shape == (2, 2, 5, 6)

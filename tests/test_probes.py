@@ -11,13 +11,13 @@ import pytest
 from tests.populations import STACKED
 
 from actlab import engine, tasks
-from actlab.engine import devices, histograms, probes, program
+from actlab.engine import devices, histograms, measures, program
 from actlab.engine.histograms import histogram
 from actlab.engine.layouts import choose_for_observing
-from actlab.engine.population import populations
 from actlab.engine.training import initial_parameters, learning_rate_tree, transformation
 from actlab.functions import catalogue
 from actlab.layers import Act, Conv, Dense, Flatten, MaxPool
+from actlab.plan.population import populations
 from actlab.recipes import recipe
 from actlab.study import Study, complete
 
@@ -59,43 +59,43 @@ class Observed:
             params = jax.tree.map(lambda p: p + 0.05 * jax.random.normal(jax.random.key(p.size), p.shape), params)
             optimiser = {"name": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
             state = {"params": params, "optimiser": transformation(optimiser).init(params)}
-            rates = np.full(len(population.arms), 0.01)
+            rates = np.full(len(population.variants), 0.01)
             probe = {"x": self.x, "y": self.y}
-            self.found = jax.tree.map(np.asarray, probes.probe(population, layout, optimiser, rates, probe, state))
+            self.found = jax.tree.map(np.asarray, measures.probe(population, layout, optimiser, rates, probe, state))
         self.params = jax.tree.map(np.array, params)
 
-    def member(self, arm, seed):
+    def member(self, variant, seed):
         """Parameters of one member, as `Network.apply` takes them."""
-        name = self.activations[arm]
+        name = self.activations[variant]
         own = {}
         for layer, values in self.params.items():
             functions = {k: v for k, v in values.items() if isinstance(v, dict)}
             if functions:
                 own[layer] = {k: v[0, seed] for k, v in functions.get(name, {}).items()}
             else:
-                own[layer] = {k: v[arm, seed] for k, v in values.items()}
+                own[layer] = {k: v[variant, seed] for k, v in values.items()}
         return own
 
-    def loss(self, arm, params, shift=None, before=None):
+    def loss(self, variant, params, shift=None, before=None):
         """Mean loss of one member; `shift` and `before` are (name of an act, array added to its output or input)."""
-        network = self.population.networks[self.activations[arm]]
+        network = self.population.networks[self.activations[variant]]
 
         def act(z, name):
-            site = next(site for site in network.sites if site.name == name)
+            built = next(built for built in network.layers if built.name == name)
             z = z + before[1] if before and before[0] == name else z
-            value = site.layer.activation(network.activation)(z, **params.get(name, {}))
+            value = built.layer.activation(network.activation)(z, **params.get(name, {}))
             return value + shift[1] if shift and shift[0] == name else value
 
         return mean_loss(network.apply(params, self.x, act), self.y)
 
-    def seen(self, arm, params):
+    def seen(self, variant, params):
         """Pre-activations and activations by place, in NumPy."""
-        network = self.population.networks[self.activations[arm]]
+        network = self.population.networks[self.activations[variant]]
         found = {}
 
         def act(z, name):
-            site = next(site for site in network.sites if site.name == name)
-            found[name] = (z, site.layer.activation(network.activation)(z, **params.get(name, {})))
+            built = next(built for built in network.layers if built.name == name)
+            found[name] = (z, built.layer.activation(network.activation)(z, **params.get(name, {})))
             return found[name][1]
 
         network.apply(params, self.x, act)
@@ -108,7 +108,7 @@ def observed(request):
 
 
 def members(observed):
-    return [(arm, seed) for arm in range(len(observed.activations)) for seed in range(2)]
+    return [(variant, seed) for variant in range(len(observed.activations)) for seed in range(2)]
 
 
 def slopes_of(loss, array):
@@ -126,46 +126,46 @@ def slopes_of(loss, array):
 
 
 def test_weight_gradients_equal_finite_differences(observed):
-    edges = probes.gradient_edges()
+    edges = measures.gradient_edges()
     # What is smaller than this, differences do not tell from zero.
     large = np.searchsorted(edges, 1e-7)
-    for arm, seed in members(observed):
+    for variant, seed in members(observed):
         for i, layer in enumerate(observed.population.network.weight_layers):
-            params = observed.member(arm, seed)
-            slopes = slopes_of(functools.partial(observed.loss, arm, params), params[layer]["weight"])
-            reported = observed.found["weight_gradient_norm"][arm, seed, i]
+            params = observed.member(variant, seed)
+            slopes = slopes_of(functools.partial(observed.loss, variant, params), params[layer]["weight"])
+            reported = observed.found["weight_gradient_norm"][variant, seed, i]
             assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
-            counts = observed.found["weight_gradient_histogram"][arm, seed, i]
+            counts = observed.found["weight_gradient_histogram"][variant, seed, i]
             np.testing.assert_array_equal(counts[large:], np.histogram(np.abs(slopes), edges)[0][large:])
             assert counts.sum() == slopes.size
 
 
 def test_gradients_on_both_sides_of_a_function_equal_finite_differences(observed):
-    for arm, seed in members(observed)[:3]:
-        params = observed.member(arm, seed)
-        for i, (name, (before, after)) in enumerate(observed.seen(arm, params).items()):
+    for variant, seed in members(observed)[:3]:
+        params = observed.member(variant, seed)
+        for i, (name, (before, after)) in enumerate(observed.seen(variant, params).items()):
             shift, push = (name, np.zeros(after.shape)), (name, np.zeros(before.shape))
-            slopes = slopes_of(functools.partial(observed.loss, arm, params, shift), shift[1])
-            reported = observed.found["activation_gradient_norm"][arm, seed, i]
+            slopes = slopes_of(functools.partial(observed.loss, variant, params, shift), shift[1])
+            reported = observed.found["activation_gradient_norm"][variant, seed, i]
             assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
-            counts = observed.found["activation_gradient_histogram"][arm, seed, i]
+            counts = observed.found["activation_gradient_histogram"][variant, seed, i]
             assert counts.sum() == slopes.size
-            edges = probes.gradient_edges()
+            edges = measures.gradient_edges()
             # What is smaller than this, differences do not tell from zero.
             large = np.searchsorted(edges, 1e-7)
             np.testing.assert_array_equal(counts[large:], np.histogram(np.abs(slopes), edges)[0][large:])
-            slopes = slopes_of(functools.partial(observed.loss, arm, params, before=push), push[1])
-            reported = observed.found["pre_activation_gradient_norm"][arm, seed, i]
+            slopes = slopes_of(functools.partial(observed.loss, variant, params, before=push), push[1])
+            reported = observed.found["pre_activation_gradient_norm"][variant, seed, i]
             assert reported == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
 def test_update_ratio_is_adams_first_step(observed):
     """Adam's first update is learning_rate · g / (|g| + ε), whatever the size of the gradient."""
-    for arm, seed in members(observed):
+    for variant, seed in members(observed):
         for i, layer in enumerate(observed.population.network.weight_layers):
-            weight = observed.member(arm, seed)[layer]["weight"]
+            weight = observed.member(variant, seed)[layer]["weight"]
             largest = 0.01 * np.sqrt(weight.size) / np.linalg.norm(weight)
-            ratio = observed.found["update_ratio"][arm, seed, i]
+            ratio = observed.found["update_ratio"][variant, seed, i]
             # Weights behind a unit that never fires have no gradient, hence no update.
             assert 0 < ratio <= largest * (1 + 1e-9)
     if observed.activations[0] in {"sigmoid", "elu"}:
@@ -173,18 +173,18 @@ def test_update_ratio_is_adams_first_step(observed):
 
 
 def test_moments_histograms_and_flatness_equal_direct_counts(observed):
-    edges = probes.histogram_edges()
-    for arm, seed in members(observed):
-        params = observed.member(arm, seed)
-        for i, (name, pair) in enumerate(observed.seen(arm, params).items()):
+    edges = measures.histogram_edges()
+    for variant, seed in members(observed):
+        params = observed.member(variant, seed)
+        for i, (name, pair) in enumerate(observed.seen(variant, params).items()):
             for which, array in zip(("pre_activation", "activation"), pair, strict=True):
-                assert observed.found[f"{which}_mean"][arm, seed, i] == pytest.approx(array.mean(), rel=1e-9)
-                assert observed.found[f"{which}_std"][arm, seed, i] == pytest.approx(array.std(), rel=1e-9)
+                assert observed.found[f"{which}_mean"][variant, seed, i] == pytest.approx(array.mean(), rel=1e-9)
+                assert observed.found[f"{which}_std"][variant, seed, i] == pytest.approx(array.std(), rel=1e-9)
                 counts = np.histogram(np.clip(array, edges[0], edges[-1]), edges)[0]
-                np.testing.assert_array_equal(observed.found[f"{which}_histogram"][arm, seed, i], counts)
-            site = next(s for s in observed.population.network.sites if s.name == name)
-            function = site.layer.activation(catalogue[observed.activations[arm]])
-            share, dead = observed.found["flat_share"][arm, seed, i], observed.found["dead_share"][arm, seed, i]
+                np.testing.assert_array_equal(observed.found[f"{which}_histogram"][variant, seed, i], counts)
+            built = next(s for s in observed.population.network.layers if s.name == name)
+            function = built.layer.activation(catalogue[observed.activations[variant]])
+            share, dead = observed.found["flat_share"][variant, seed, i], observed.found["dead_share"][variant, seed, i]
             if function.kind == "grouping":
                 assert np.isnan([share, dead]).all()
                 continue
@@ -205,22 +205,23 @@ def test_dead_units_are_found():
     z = task.x_train[:64].reshape(64, -1) @ np.asarray(params["dense1"]["weight"][0, 0]) + np.asarray(
         params["dense1"]["bias"][0, 0]
     )
-    share, dead = probes.flatness(population, STACKED, params, "act1", jax.numpy.asarray(z)[None, None])
+    share, dead = measures.flatness(population, STACKED, params, "act1", jax.numpy.asarray(z)[None, None])
     assert float(dead[0, 0]) == 3 / 8
     assert float(share[0, 0]) == pytest.approx(np.mean(z <= 0))
 
 
 def test_extreme_values_are_counted_and_nan_is_not():
     values = np.array([np.inf, -np.inf, 1e30, -1e30, 0.0, -0.0, np.nan, 5e4], np.float32)
-    counts = np.asarray(histogram(jax.numpy.asarray(values).reshape(1, 1, 8), probes.histogram_edges()))[0, 0]
+    counts = np.asarray(histogram(jax.numpy.asarray(values).reshape(1, 1, 8), measures.histogram_edges()))[0, 0]
     assert counts.sum() == 7
     assert counts[0] == 2
     assert counts[-1] == 3
-    assert counts[probes.BINS // 2] == 2
+    assert counts[measures.BINS // 2] == 2
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("edges", [probes.histogram_edges(), probes.gradient_edges(), np.array([-3.0, -1.0, 2.0, 9.0])],
+@pytest.mark.parametrize("edges", [measures.histogram_edges(), measures.gradient_edges(), np.array([-3.0, -1.0, 2.0,
+9.0])],
                          ids=["values", "gradients", "few"])  # fmt: skip
 def test_a_bin_holds_its_lower_edge_and_what_is_next_to_an_edge_is_counted_where_it_lies(edges, dtype):
     inner = edges[1:-1].astype(dtype)
@@ -247,8 +248,8 @@ def test_thinning_looks_at_all_units(last):
     units, samples = 128, 400
     array = np.broadcast_to(np.arange(units) - units / 2 + 0.5, (1, 1, samples, units)).astype(np.float32)
     array = array if last == "units" else np.ascontiguousarray(np.swapaxes(array, -1, -2))
-    counts = np.asarray(histogram(jax.numpy.asarray(array), probes.histogram_edges()))[0, 0]
-    whole = np.histogram(array, probes.histogram_edges())[0]
+    counts = np.asarray(histogram(jax.numpy.asarray(array), measures.histogram_edges()))[0, 0]
+    whole = np.histogram(array, measures.histogram_edges())[0]
     assert counts.sum() <= 1.2 * histograms.SAMPLES
     np.testing.assert_allclose(counts / counts.sum(), whole / whole.sum(), atol=0.002)
 
@@ -304,7 +305,7 @@ def test_a_slope_without_bound_is_flat_only_where_it_is_zero():
         study = Study(task="parabolas", network=[Dense(2), Act(), Dense(1)], activations=["square_of_x"], seeds=1)
         (population,) = populations(complete(study, task), task.input_shape)
         z = jax.numpy.array([[0.0, 1.0], [0.0, -2.0]])[None, None]
-        share, dead = probes.flatness(population, STACKED, {}, "act1", z)
+        share, dead = measures.flatness(population, STACKED, {}, "act1", z)
     finally:
         unregister("square_of_x")
     assert float(share[0, 0]) == 0.5

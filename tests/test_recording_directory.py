@@ -22,7 +22,7 @@ from tests.synthetic_recording import record, study, throughput
 
 from actlab import engine
 from actlab.errors import ActlabWarning, InvalidRecording, NothingRecorded, RecordingFailed
-from actlab.laboratory import conclude
+from actlab.laboratory import write_results
 from actlab.recording import Claim, Writer, load
 from actlab.recording import writer as writer_module
 
@@ -328,7 +328,7 @@ def test_a_directory_that_cannot_be_written_is_found_before_anything_is_computed
         directory = Path("/proc/self/run")
         if not directory.parent.is_dir():
             pytest.skip("only Linux has a folder that not even root writes to")
-    monkeypatch.setattr("actlab.engine.host.populations", lambda *_: pytest.fail("something is computed"))
+    monkeypatch.setattr("actlab.engine.run.populations", lambda *_: pytest.fail("something is computed"))
     with pytest.raises(RecordingFailed, match="the recording cannot be started"):
         engine.run(made_up, directory)
 
@@ -521,7 +521,7 @@ def test_a_loss_of_power_takes_nothing_that_was_acknowledged(disk):
             assert left(seen) == (100.0 * restart, 3)
             assert left(lambda directory: load(directory).complete)
             writer.close()
-    conclude(load(folder / "run"))
+    write_results(load(folder / "run"))
     sizes = {name: (folder / "run" / name).stat().st_size for name in ("summary.json", "report.html")}
     assert left(lambda directory: {name: (directory / name).stat().st_size for name in sizes}) == sizes
     assert min(sizes.values()) > 1000

@@ -19,7 +19,7 @@ from actlab.statistics import (
     rank_biserial,
     signed_rank_p,
     signed_ranks,
-    waiting,
+    time_to_target,
 )
 from actlab.statistics.comparisons import EXACT_PAIRS, paired_differences, pairs_needed, smallest_p
 from actlab.statistics.intervals import finite, mean, median
@@ -304,8 +304,8 @@ class TestWaiting:
     def test_of_no_epochs_and_of_no_members(self):
         assert first_epoch(np.empty((0, 2)), 0.5).tolist() == [INF, INF]
         assert first_epoch(np.empty((4, 0)), 0.5).tolist() == []
-        assert waiting([]).median == INF
-        assert math.isnan(waiting([]).reached)
+        assert time_to_target([]).median == INF
+        assert math.isnan(time_to_target([]).reached)
 
     @pytest.mark.parametrize(
         ("epochs", "median_epoch", "reached"),
@@ -318,5 +318,5 @@ class TestWaiting:
         ],
     )
     def test_who_never_gets_there_is_later_than_any_other(self, epochs, median_epoch, reached):
-        found = waiting(epochs)
+        found = time_to_target(epochs)
         assert (found.median, found.reached) == (median_epoch, reached)

@@ -11,7 +11,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue, register, unregister
-from actlab.functions.torch_kernels import KERNELS
+from actlab.functions.backends.torch.kernels import KERNELS
 
 # PyTorch does itself what it has deprecated: its forward mode compiles some derivatives, Dynamo makes a Function.
 pytestmark = [

@@ -14,9 +14,10 @@ from PIL import Image
 from tests.views_recording import record_all
 
 from actlab.layers import Act, Dense
+from actlab.replay.feature_space import feature_space
 from actlab.statistics import summarise
-from actlab.views.feature_space import feature_space
-from actlab.views.report import html, report
+from actlab.views.report import html
+from actlab.views.report.report import report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page in")

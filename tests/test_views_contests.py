@@ -1,4 +1,4 @@
-"""The report's tables of contests, and of the learning rates that were tried."""
+"""The report's tables of conditions, and of the learning rates that were tried."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from tests.synthetic_recording import CHOSEN, TRIED, record, record_contests, study
 
 from actlab.statistics import summarise
-from actlab.views import contests, markup, palette
+from actlab.views import palette
+from actlab.views.report import conditions, html
 
 
 def text(markup):
@@ -31,12 +32,12 @@ def summary(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(summary):
-    return contests.results(summary, palette.looks(summary["study"]["activations"]))
+    return conditions.results(summary, palette.styles(summary["study"]["activations"]))
 
 
 def test_a_single_contest_has_no_headings(tmp_path):
     summary = summarise(record(tmp_path / "run", study(seeds=3)))
-    found = contests.results(summary, palette.looks(summary["study"]["activations"]))
+    found = conditions.results(summary, palette.styles(summary["study"]["activations"]))
     assert found.count("<table>") == 1
     assert "<h3>" not in found
     assert "learning rate" not in text(found)
@@ -44,19 +45,19 @@ def test_a_single_contest_has_no_headings(tmp_path):
 
 def test_every_contest_has_its_title_its_headline_and_its_table(summary, page):
     parts = re.split(r"<h3>", page)[1:]
-    titles = [summary["contest"]["title"], *(contest["title"] for contest in summary["contests"])]
+    titles = [summary["contest"]["title"], *(condition["title"] for condition in summary["contests"])]
     assert [text(part.split("</h3>")[0]).lower() for part in parts] == titles
     assert all(text(part)[0].isupper() for part in parts)
-    for part, contest in zip(parts, (summary, *summary["contests"]), strict=True):
+    for part, condition in zip(parts, (summary, *summary["contests"]), strict=True):
         own = rows_of(part.split("</table>")[0])
-        assert list(own) == [row["name"] for row in contest["activations"]]
-        for row in contest["activations"]:
+        assert list(own) == [row["name"] for row in condition["activations"]]
+        for row in condition["activations"]:
             assert f"{100 * row['test_accuracy']['mean']:.2f} %" in own[row["name"]][0]
-            assert markup.number(row["learning_rate"]) in own[row["name"]]
+            assert html.number(row["learning_rate"]) in own[row["name"]]
     # The main headline is the page's title.
     assert summary["headline"] not in text(page)
-    for contest in summary["contests"]:
-        assert contest["headline"] in text(page)
+    for condition in summary["contests"]:
+        assert condition["headline"] in text(page)
 
 
 def test_all_tables_have_one_scale_of_accuracies(page):

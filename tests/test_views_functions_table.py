@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from actlab.functions import Activation, Formula, catalogue
-from actlab.views.braille import Curve, draw
-from actlab.views.functions_table import function_card, functions_table
+from actlab.views.terminal.braille import Curve, draw
+from actlab.views.terminal.functions import function_card, functions_table
 
 
 def rendered(what, width=80):

@@ -1,4 +1,4 @@
-"""Pictures from Python and from the command line: what is drawn, into which files, and what is refused."""
+"""Figures from Python and from the command line: what is drawn, into which files, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from actlab.cli import main
 from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
 from actlab.layers import Act, Dense, Residual
 from actlab.picture_commands import epoch_list
+from actlab.replay.feature_space import feature_space, on_shared_axes
+from actlab.replay.projection import principal_axes
 from actlab.study import Milestone
-from actlab.views.feature_space import feature_space, on_shared_axes
-from actlab.views.histories import HISTORIES
-from actlab.views.pictures import Pictures
-from actlab.views.projections import principal_axes
+from actlab.views.figures.histories import HISTORIES
+from actlab.views.figures.recording import Figures
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def assert_whole(figure):
 @pytest.mark.parametrize("count", [1, 7, 20])
 @pytest.mark.parametrize("kind", ["losses", "feature-space", *HISTORIES])
 def test_nothing_is_cut_off_of_one_to_twenty_activations(crowded, kind, count):
-    pictures = Pictures(crowded, TWENTY[:count], seed=0)
+    pictures = Figures(crowded, TWENTY[:count], seed=0)
     figure = pictures.history(kind) if kind in HISTORIES else pictures.draw([kind], 8)
     assert_whole(figure)
     labels = [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
@@ -271,7 +271,7 @@ def test_nothing_is_cut_off_of_one_to_twenty_activations(crowded, kind, count):
 
 @pytest.mark.parametrize("kinds", KINDS)
 def test_nothing_is_cut_off_of_any_kind_of_panels(crowded, kinds):
-    assert_whole(Pictures(crowded, TWENTY[:1], seed=0).draw(kinds.split(","), [0, 8]))
+    assert_whole(Figures(crowded, TWENTY[:1], seed=0).draw(kinds.split(","), [0, 8]))
 
 
 def test_nothing_is_cut_off_of_two_classes(recording):
@@ -297,7 +297,7 @@ def test_the_legend_explains_what_is_drawn(recording, kinds, expected):
 
 @pytest.mark.parametrize("figsize", [(9, 4), (5, 5), (4, 6)])
 def test_a_legend_is_whole_in_a_size_that_is_given(crowded, figsize):
-    pictures = Pictures(crowded, TWENTY[:1], seed=0)
+    pictures = Figures(crowded, TWENTY[:1], seed=0)
     figure = pictures.draw(["feature-space"], 8, figsize=figsize)
     inside = drawn(figure)
     assert tuple(figure.get_size_inches()) == figsize
@@ -307,16 +307,16 @@ def test_a_legend_is_whole_in_a_size_that_is_given(crowded, figsize):
 
 def test_a_size_without_room_for_the_legend_is_refused(crowded):
     with pytest.raises(InvalidFunction, match="2x1 inches has no room for a legend of 12 entries"):
-        Pictures(crowded, TWENTY[:1], seed=0).draw(["feature-space"], 8, figsize=(2, 1))
+        Figures(crowded, TWENTY[:1], seed=0).draw(["feature-space"], 8, figsize=(2, 1))
 
 
 def test_lines_beyond_twelve_are_told_apart(crowded):
-    panel = Pictures(crowded, TWENTY).history("curves").axes[0]
+    panel = Figures(crowded, TWENTY).history("curves").axes[0]
     assert len({(line.get_color(), line.get_linestyle()) for line in panel.lines}) == 20
 
 
 def test_a_film_is_as_large_as_its_first_frame(crowded, tmp_path):
-    film = Pictures(crowded, TWENTY[:1], seed=0).animate([0, 8], ["losses"])
+    film = Figures(crowded, TWENTY[:1], seed=0).animate([0, 8], ["losses"])
     film.save(str(tmp_path / "film.gif"), dpi=50)
     with Image.open(tmp_path / "film.gif") as image:
         width, height = image.size

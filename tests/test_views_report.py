@@ -17,13 +17,15 @@ from tests.synthetic_recording import record, record_contests
 from tests.views_recording import record_all
 
 from actlab.errors import ActlabError
-from actlab.statistics import entries, summarise, verdict
+from actlab.statistics import reported, summarise, verdict
 from actlab.study import Milestone
-from actlab.views import charts, contests, markup, palette, player_markup
-from actlab.views import report as module
-from actlab.views.figures import quartiles, rounded, thinned
-from actlab.views.report import html, report
-from actlab.views.scripts import asset
+from actlab.views import palette
+from actlab.views.report import conditions, html, outcome, player_html
+from actlab.views.report import html as markup
+from actlab.views.report import report as module
+from actlab.views.report.charts import quartiles, rounded, thinned
+from actlab.views.report.report import report
+from actlab.views.report.scripts import asset
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -124,7 +126,7 @@ def test_every_chart_has_a_frame_and_every_frame_a_chart(page):
 def test_curves_are_the_medians_of_the_recording(recording, page):
     data = page.content["charts"]["validation-loss"]["data"]
     lines = {trace["name"]: trace for trace in data if "name" in trace}
-    for entry in entries(recording):
+    for entry in reported(recording):
         wanted = np.median(recording.metrics["validation_loss"][:, list(entry.columns)], axis=1)
         np.testing.assert_allclose(lines[entry.activation]["y"], wanted, rtol=1e-4)
         assert lines[entry.activation]["x"] == list(range(recording.epochs + 1))
@@ -133,7 +135,7 @@ def test_curves_are_the_medians_of_the_recording(recording, page):
 
 
 def test_gradients_are_the_medians_of_the_recording(recording, page):
-    entry = entries(recording)[1]
+    entry = reported(recording)[1]
     norms = recording.probes["weight_gradient_norm"][:, list(entry.columns)]
     data = page.content["charts"][f"gradient-{entry.activation}"]["data"]
     assert [trace["name"] for trace in data] == list(recording.weight_layers)
@@ -169,18 +171,18 @@ def test_findings_are_those_of_the_summary(recording, page):
 
 def test_the_way_of_the_gradient_is_a_table(tmp_path, bare):
     from actlab.layers import Act, Dense
-    from actlab.statistics.gradients import passages
+    from actlab.statistics.gradients import gradient_flow
 
     made = record_all(
         tmp_path / "run", network=(Dense(3), Act(), Dense(3), Act(), Dense(1)), activations=("tanh", "relu")
     )
     table = re.search(r"aria-label='gradient layer by layer'>(.*?)</table>", html(made), re.DOTALL)[1]
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[3:]]
-    entered = {entry.activation: entry for entry in entries(made)}
+    by_name = {entry.activation: entry for entry in reported(made)}
     ranked = [row["name"] for row in summarise(made)["activations"]]
     wanted = []
     for name in ranked:
-        for steps in zip(*(passages(made, entered[name], epoch) for epoch in (0, 8)), strict=True):
+        for steps in zip(*(gradient_flow(made, by_name[name], epoch) for epoch in (0, 8)), strict=True):
             factors = [value for s in steps for value in (s.share, s.slope, s.weights)]
             wanted.append([steps[0].layer, *(markup.number(None if math.isnan(v) else v, ".2g") for v in factors)])
     assert rows == wanted
@@ -222,7 +224,7 @@ def test_cards_are_those_of_the_recording(recording, page):
 
 def test_single_seeds_are_those_of_the_recording(recording, page):
     chart = page.content["charts"]["validation-loss"]
-    entry = next(e for e in entries(recording) if e.activation == "tanh")
+    entry = next(e for e in reported(recording) if e.activation == "tanh")
     values = np.frombuffer(base64.b64decode(chart["seeds"]["tanh"]), "<f4").reshape(len(entry.columns), -1)
     np.testing.assert_array_equal(values, np.float32(recording.metrics["validation_loss"][:, list(entry.columns)].T))
 
@@ -250,7 +252,7 @@ def test_plotly_is_embedded_whole(page):
 def test_differences_are_those_of_the_summary(recording, page):
     summary = summarise(recording)
     best = summary["activations"][0]["name"]
-    rows = [charts.oriented(c, best) for c in summary["comparisons"] if best in (c["a"], c["b"])]
+    rows = [outcome.oriented(c, best) for c in summary["comparisons"] if best in (c["a"], c["b"])]
     wanted = {row["b"]: row for row in rows if row["metric"] == "test_accuracy"}
     drawn = page.content["charts"]["differences"]["data"]
     assert {trace["name"] for trace in drawn} == set(wanted)
@@ -263,7 +265,7 @@ def test_differences_are_those_of_the_summary(recording, page):
 
 def test_the_table_is_ranked_and_says_what_the_summary_says(recording, page):
     summary = summarise(recording)
-    table = markup.table(summary, palette.looks(recording.study.activations))
+    table = markup.table(summary, palette.styles(recording.study.activations))
     names = re.findall(r'<th scope="row">.*?</span>(\w+)<', table)
     means = [float(mean) for mean in re.findall(r"<b>([\d.]+) %</b>", table)]
     assert names == [row["name"] for row in summary["activations"]]
@@ -287,18 +289,18 @@ def marked_rows(text):
 
 
 def test_what_may_be_the_best_is_marked_in_words(recording):
-    looks = palette.looks(recording.study.activations)
+    styles = palette.styles(recording.study.activations)
     summary = summarise(recording) | {"best_set": ["tanh", "relu"]}
-    text = contests.results(summary, looks)
+    text = conditions.results(summary, styles)
     assert re.sub("<[^>]*>", "", text).startswith("May be the best: tanh, relu.")
     assert sorted(marked_rows(text)) == ["relumay be the best", "tanhmay be the best"]
-    assert "any of the 3." in contests.results(summary | {"best_set": list(looks)}, looks)
+    assert "any of the 3." in conditions.results(summary | {"best_set": list(styles)}, styles)
 
 
 @pytest.mark.parametrize("given", [{}, {"best_set": None}, {"best_set": []}])
 def test_a_summary_that_does_not_say_what_may_be_the_best_marks_nothing(recording, given):
     summary = {name: value for name, value in summarise(recording).items() if name != "best_set"}
-    text = contests.results(summary | given, palette.looks(recording.study.activations))
+    text = conditions.results(summary | given, palette.styles(recording.study.activations))
     assert "may be the best" not in text.lower()
 
 
@@ -306,7 +308,7 @@ def test_each_contest_marks_its_own_best(tmp_path):
     summary = summarise(record_contests(tmp_path / "run")) | {"best_set": ["sigmoid"]}
     first, *others = ({"best_set": ["relu"]}, *({"best_set": None} for _ in summary["contests"][1:]))
     summary["contests"] = [held | own for held, own in zip(summary["contests"], (first, *others), strict=True)]
-    text = contests.results(summary, palette.looks(("sigmoid", "tanh", "relu")))
+    text = conditions.results(summary, palette.styles(("sigmoid", "tanh", "relu")))
     assert marked_rows(text) == ["sigmoidmay be the best", "relumay be the best"]
 
 
@@ -375,7 +377,7 @@ def test_a_small_network_is_computed_after_one_epoch_too(tmp_path, bare):
 
 def test_a_training_plays_for_some_seconds_however_many_epochs_it_has():
     def begins_with(last):
-        found = player_markup.controls(last, (0,), ("act1",), {"seed": 0, "layer": "act1"}, 1)
+        found = player_html.controls(last, (0,), ("act1",), {"seed": 0, "layer": "act1"}, 1)
         return int(re.search(r"<option value='(\d+)' selected>\d+ epochs?/s", found)[1])
 
     assert [begins_with(last) for last in (1, 5, 12, 40, 150, 5000)] == [1, 1, 2, 5, 20, 60]
@@ -413,7 +415,7 @@ def test_several_learning_rates_report_the_chosen_one(tmp_path, bare):
     page = Page(html(made))
     assert "learning rate" in page.text
     line = next(t for t in page.content["charts"]["validation-accuracy"]["data"] if t.get("name") == "relu")
-    columns = list(next(e for e in entries(made) if e.activation == "relu").columns)
+    columns = list(next(e for e in reported(made) if e.activation == "relu").columns)
     wanted = 100 * np.median(made.metrics["validation_accuracy"][:, columns], axis=1)
     np.testing.assert_allclose(line["y"], wanted, rtol=1e-4)
 
@@ -437,7 +439,7 @@ def test_no_colour_of_a_figure_is_unknown_to_the_page(page):
 
 def test_looks_differ_beyond_twelve():
     names = [f"f{i}" for i in range(30)]
-    assert len(set(palette.looks(names).values())) == 30
+    assert len(set(palette.styles(names).values())) == 30
 
 
 @pytest.mark.parametrize(("epochs", "most"), [(0, 150), (1, 150), (149, 150), (1000, 150), (7, 3)])

@@ -11,7 +11,7 @@ from tests.synthetic_recording import record, record_contests
 from tests.views_recording import record_all
 
 from actlab.cli import main
-from actlab.engine.probes import gradient_edges
+from actlab.engine.measures import gradient_edges
 from actlab.errors import ActlabError
 from actlab.views.tensorboard import OF_FILES, RECORDED, epoch_times, export, run_name
 

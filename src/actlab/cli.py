@@ -21,8 +21,8 @@ from actlab import picture_commands
 from actlab.errors import ActlabError, ActlabWarning, InvalidFunction, InvalidStudy, complaint, shortened
 
 if TYPE_CHECKING:
+    from actlab.custom import TracedNetwork
     from actlab.network import Network
-    from actlab.own_network import Traced
     from actlab.study import Study
 
 app = typer.Typer(
@@ -78,7 +78,7 @@ def functions(
     if not chosen:
         raise InvalidFunction("no function meets all conditions: leave one out.")
     if plot is not None:
-        from actlab.views.functions_figure import plot as draw
+        from actlab.views.figures.functions import plot as draw
 
         draw(chosen, plot)
         typer.echo(f"wrote {plot}", err=as_json)
@@ -86,7 +86,7 @@ def functions(
         records = [_function_record(function) for function in chosen]
         _print_json(records[0] if name else records)
     elif plot is None:
-        from actlab.views.functions_table import function_card, functions_table
+        from actlab.views.terminal.functions import function_card, functions_table
 
         _show(function_card(chosen[0]) if name else functions_table(chosen))
 
@@ -124,7 +124,7 @@ def recipes(
 ) -> None:
     """Named studies that one word runs: `actlab compare NAME`."""
     from actlab.recipes import RECIPES, measured, recipe
-    from actlab.views.recipes_table import recipe_card, recipes_table
+    from actlab.views.terminal.recipes import recipe_card, recipes_table
 
     if name is None:
         if toml:
@@ -298,7 +298,7 @@ def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, An
 
     from actlab.laboratory import run
     from actlab.statistics import summarise
-    from actlab.views import terminal
+    from actlab.views.terminal import comparison as terminal
 
     earlier = _database(directory)
     try:
@@ -355,11 +355,11 @@ def _what_is_left(directory: Path, earlier: tuple[int, int] | None) -> str:
 
 def _show_network(study: Study) -> None:
     from actlab.study import complete, load_task
-    from actlab.views import terminal
+    from actlab.views.terminal import comparison as terminal
 
     task = load_task(study)
     completed = complete(study, task)
-    by_count: dict[int, dict[str, Network | Traced]] = {}
+    by_count: dict[int, dict[str, Network | TracedNetwork]] = {}
     for name, network in completed.networks(task.input_shape).items():
         by_count.setdefault(network.parameter_count, {})[name] = network
     for networks in by_count.values():
@@ -374,15 +374,15 @@ def report(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; DIR/report.html by default.")] = None,
 ) -> None:
     """Make report and summary of a recording again; needs no JAX."""
-    from actlab.laboratory import conclude
+    from actlab.laboratory import write_results
     from actlab.recording import load
-    from actlab.views.report import report as write
+    from actlab.views.report.report import report as write
 
     recording = load(directory)
     if out is not None:
         typer.echo(f"wrote {write(recording, out)}")
         return
-    conclude(recording)
+    write_results(recording)
     typer.echo(f"wrote {directory / 'report.html'}\nwrote {directory / 'summary.json'}")
 
 

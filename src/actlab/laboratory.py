@@ -14,7 +14,7 @@ from actlab.files import write_synced
 from actlab.recording.format import REPORT, SUMMARY
 from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
-from actlab.views.pictures import Recording, load
+from actlab.views.figures.recording import Recording, load
 
 if TYPE_CHECKING:
     from actlab.engine import Progress
@@ -53,7 +53,7 @@ def run(
         ActlabError: one clear sentence; nothing half-written is left, and what was recorded before loads.
     """
     from actlab.engine import devices
-    from actlab.views.progress import bar
+    from actlab.views.terminal.progress import bar
 
     task = task or load_task(study)
     devices.prepare()
@@ -61,9 +61,9 @@ def run(
         if claim.finished is None:
             with bar() if progress is None else nullcontext(progress) as show:
                 recording = _record(study, claim, task, memory, restart, show)
-            conclude(recording)
+            write_results(recording)
         elif not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
-            conclude(claim.finished)
+            write_results(claim.finished)
     return load(directory)
 
 
@@ -88,14 +88,14 @@ def _is_written(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def conclude(recording: recordings.Recording) -> dict[str, Any]:
+def write_results(recording: recordings.Recording) -> dict[str, Any]:
     """Write `summary.json` and `report.html` into the run directory; returns the summary.
 
     Raises:
         ActlabError: they cannot be written; the recording is as it was.
     """
     from actlab.statistics import summarise
-    from actlab.views.report import report
+    from actlab.views.report.report import report
 
     summary = summarise(recording)
     path = recording.directory / SUMMARY

@@ -5,6 +5,6 @@ members lie in memory, `training` what one step is, `probes` what is observed, `
 call for a chunk of epochs, `host` feeds it and records.
 """
 
-from actlab.engine.host import Progress, run
+from actlab.engine.run import Progress, run
 
 __all__ = ["Progress", "run"]

@@ -14,9 +14,9 @@ from typing import Any
 
 import jax
 
-from actlab.engine.population import Population
 from actlab.engine.program import Program, build
 from actlab.errors import InvalidStudy
+from actlab.plan.population import Population
 from actlab.study import Study
 from actlab.tasks import Task
 

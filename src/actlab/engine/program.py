@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from actlab.engine import probes, training
+from actlab.engine import measures, training
 from actlab.engine.devices import SEED, mesh
 from actlab.engine.layouts import Layout, choose, choose_for_observing
-from actlab.engine.population import Population
 from actlab.layers import Conv
-from actlab.network import Site
+from actlab.network import BuiltLayer
+from actlab.plan.population import Population
 from actlab.study import Study
 from actlab.tasks import Task
 
@@ -79,8 +79,8 @@ def prepare_data(study: Study, task: Task, population: Population) -> Data:
     sets = np.concatenate([np.tile(np.isin(np.arange(3), own), (len(part), 1)) for part, _, own in parts])
     by_class = (y[:, None] == np.arange(task.class_count)) & sets[:, :1]
     membership = np.concatenate([sets, by_class], axis=1).astype(np.float32)
-    widest = max(_numbers_per_sample(site) for site in population.network.sites)
-    members = len(population.arms) * len(population.seeds)
+    widest = max(_numbers_per_sample(built) for built in population.network.layers)
+    members = len(population.variants) * len(population.seeds)
     slices = min(len(x), -(-len(x) * widest * members // SLICE_NUMBERS))
     padding = -len(x) % slices
     evaluation = {"x": x, "y": y, "membership": membership}
@@ -92,12 +92,12 @@ def prepare_data(study: Study, task: Task, population: Population) -> Data:
     )
 
 
-def _numbers_per_sample(site: Site) -> int:
+def _numbers_per_sample(built: BuiltLayer) -> int:
     """Numbers that one sample takes in a layer: inputs, outputs, or patches, which only a CPU makes, for a stride."""
-    weight = site.parameter_shapes.get("weight", (1, 1))
-    patches = isinstance(site.layer, Conv) and site.layer.stride > 1 and jax.default_backend() == "cpu"
-    product = math.prod(site.output_shape[:-1]) * math.prod(weight[:-1]) if patches else 0
-    return max(math.prod(site.input_shape), math.prod(site.output_shape), product)
+    weight = built.parameter_shapes.get("weight", (1, 1))
+    patches = isinstance(built.layer, Conv) and built.layer.stride > 1 and jax.default_backend() == "cpu"
+    product = math.prod(built.output_shape[:-1]) * math.prod(weight[:-1]) if patches else 0
+    return max(math.prod(built.input_shape), math.prod(built.output_shape), product)
 
 
 def _slices(array: np.ndarray, slices: int, padding: int) -> np.ndarray:
@@ -146,13 +146,13 @@ def chunk_length(study: Study, population: Population, samples: int) -> int:
     parameter and sample, and STEP_OPERATIONS at least.
 
     >>> from actlab import Act, Dense
-    >>> from actlab.engine.population import populations
+    >>> from actlab.plan.population import populations
     >>> study = Study(network=[Dense(2), Act(), Dense(1)], seeds=4, epochs=99, learning_rates=[0.1])
     >>> (population,) = populations(study, (2,))
     >>> chunk_length(study, population, samples=1000), chunk_length(study, population, samples=1_000_000)
     (10, 1)
     """
-    members = len(population.arms) * len(population.seeds)
+    members = len(population.variants) * len(population.seeds)
     step = max(6 * population.network.parameter_count * members * study.batch, STEP_OPERATIONS)
     operations = step * -(-samples // study.batch)
     return max(1, min(round(CHUNK_OPERATIONS / operations), -(-(study.epochs + 1) // 10)))
@@ -201,7 +201,7 @@ class Program:
         """Run a chunk: kinds (epochs,) of SKIP, OBSERVE or TRAIN, order as `orders` gives it.
 
         Returns:
-            results, (epochs, arms, seeds, ...), seeds that only fill up among them: what `probes.probe` and
+            results, (epochs, variants, seeds, ...), seeds that only fill up among them: what `probes.probe` and
             `probes.evaluate` return and, with `keeps_weights`, "weights", members first. Zeros for skipped
             epochs. JAX arrays that may still be computed; NumPy arrays if there are several slices.
         """
@@ -214,13 +214,13 @@ class Program:
         return found[0] if len(found) == 1 else jax.tree.map(lambda *parts: np.concatenate(parts, axis=2), *found)
 
     def parameters(self) -> Tree:
-        """The members' parameters as they are now, (arms, seeds, ...) NumPy arrays."""
+        """The members' parameters as they are now, (variants, seeds, ...) NumPy arrays."""
         own = [self._members_first(state) for state in self._states]
         whole = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *own)
         return jax.tree.map(lambda array: array[:, : len(self.population.seeds)], whole)
 
     def first_parameters(self) -> Tree:
-        """Those of the first seed alone, (arms, 1, ...)."""
+        """Those of the first seed alone, (variants, 1, ...)."""
         return jax.tree.map(lambda array: np.asarray(array[:, :1]), self._members_first(self._states[0]))
 
     def _members_first(self, state: Tree) -> Tree:
@@ -255,7 +255,7 @@ def build(
     data = prepare_data(study, task, population)
     name, numbers = training.optimiser_settings(study.optimiser)
     fixed = {
-        "rates": np.array([arm.learning_rate for arm in population.arms], task.x_train.dtype),
+        "rates": np.array([variant.learning_rate for variant in population.variants], task.x_train.dtype),
         "optimiser": {key: np.asarray(value, task.x_train.dtype) for key, value in numbers.items()},
         "training": data.training,
         "evaluation": data.evaluation,
@@ -343,8 +343,8 @@ def _chunk(
 
     def observe(state: Tree) -> Tree:
         state = jax.tree.map(lambda leaf: layout.members_first(leaf) if leaf.ndim else leaf, state)
-        found = probes.probe(population, observed, optimiser, rates, fixed["probe"], state)
-        found |= probes.evaluate(population, observed, state["params"], fixed["evaluation"])
+        found = measures.probe(population, observed, optimiser, rates, fixed["probe"], state)
+        found |= measures.evaluate(population, observed, state["params"], fixed["evaluation"])
         return found | ({"weights": state["params"]} if keeps_weights else {})
 
     def epoch(state: Tree, inputs: tuple[jax.Array, jax.Array]) -> tuple[Tree, Tree]:

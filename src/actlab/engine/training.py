@@ -1,6 +1,6 @@
 """What one training step is: loss from logits, gradient, update by Optax; the same in both layouts.
 
-Learning rates are arrays, one per arm, and the optimiser's settings are traced too: changing them compiles nothing.
+Learning rates are arrays, one per variant, and the optimiser's settings are traced too: changing them compiles nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from actlab.engine import starting
+from actlab.custom import TracedNetwork
+from actlab.engine import initial_scale
 from actlab.engine.layouts import Batch, Layout, forward_training
-from actlab.engine.population import Population
 from actlab.functions import catalogue
-from actlab.functions.arrays import polynomial
+from actlab.functions.numerics import polynomial
 from actlab.layers import Dropout
-from actlab.own_network import Traced
+from actlab.plan.population import Population
 
 Array = jax.Array
 Tree = Any
@@ -103,7 +103,7 @@ def mean_loss(layout: Layout, losses: Array, weights: Array | None) -> Array:
 def transformation(settings: dict[str, Any]) -> optax.GradientTransformation:
     """The optimiser at learning rate 1, from its name and (traced) settings.
 
-    In all four, the learning rate is a factor of the update alone, so that each arm can have its own. Formulas and
+    In all four, the learning rate is a factor of the update alone, so that each variant can have its own. Formulas and
     sources: `actlab.study.SGD`, `Adam`, `AdamW`, `RMSProp`.
 
     Args:
@@ -135,35 +135,36 @@ def optimiser_settings(study_optimiser: Any) -> tuple[str, dict[str, float]]:
 
 
 def learning_rate_tree(population: Population, layout: Layout, params: Tree, rates: Array) -> Tree:
-    """For every parameter array, its members' learning rates in a shape that broadcasts. `rates` (arms,)."""
+    """For every parameter array, its members' learning rates in a shape that broadcasts. `rates` (variants,)."""
     functions = set(population.network.act_layers)
     tree: Tree = {name: jax.tree.map(lambda _: rates, own) for name, own in params.items() if name not in functions}
-    for site, group, shapes in population.acts():
+    for built, group, shapes in population.acts():
         if shapes:
             own = rates[group.start : group.stop]
-            tree.setdefault(site.name, {})[group.function.name] = dict.fromkeys(shapes, own)
-    return jax.tree.map(lambda leaf, own: layout.per_arm(own, leaf.ndim), params, tree)
+            tree.setdefault(built.name, {})[group.function.name] = dict.fromkeys(shapes, own)
+    return jax.tree.map(lambda leaf, own: layout.broadcast_rates(own, leaf.ndim), params, tree)
 
 
 def initial_parameters(population: Population, layout: Layout, keys: Array) -> Tree:
-    """Parameters of all members: a seed's weights are the same for every arm. `keys` (seeds,)."""
+    """Parameters of all members: a seed's weights are the same for every variant. `keys` (seeds,)."""
     network = population.network
-    arms = len(population.arms)
+    variants = len(population.variants)
     drawn = jax.vmap(network.init)(keys)
     functions = set(network.act_layers)
     params: dict[str, Any] = {
-        name: jax.tree.map(lambda value: layout.spread(value, arms), own)
+        name: jax.tree.map(lambda value: layout.broadcast_seeds(value, variants), own)
         for name, own in drawn.items()
         if name not in functions
     }
-    if any(arm.init != "stated" for arm in population.arms):
-        params = starting.suited(population, layout, params)
-    for site, group, shapes in population.acts():
+    if any(variant.init != "stated" for variant in population.variants):
+        params = initial_scale.rescaled(population, layout, params)
+    for built, group, shapes in population.acts():
         if shapes:
             start = {p.name: p.default or 0.0 for p in group.function.parameters}
             count = group.stop - group.start
-            params.setdefault(site.name, {})[group.function.name] = {
-                name: layout.spread(jnp.full((len(keys), *shape), start[name]), count) for name, shape in shapes.items()
+            params.setdefault(built.name, {})[group.function.name] = {
+                name: layout.broadcast_seeds(jnp.full((len(keys), *shape), start[name]), count)
+                for name, shape in shapes.items()
             }
     return params
 
@@ -175,13 +176,13 @@ def penalty(population: Population, layout: Layout, params: Tree) -> Array:
         population, layout, params: as for `layouts.forward`.
 
     Returns:
-        (arms, seeds); zeros where no layer has an `l2`.
+        (variants, seeds); zeros where no layer has an `l2`.
     """
     first, *_ = population.network.weight_layers
     total = jnp.zeros_like(_square_sums(layout, params[first]["weight"]))
-    for site in population.network.sites:
-        if site.weighing and site.weighing.l2:
-            total = total + site.weighing.l2 / 2 * _square_sums(layout, params[site.name]["weight"])
+    for built in population.network.layers:
+        if built.weighted_layer and built.weighted_layer.l2:
+            total = total + built.weighted_layer.l2 / 2 * _square_sums(layout, params[built.name]["weight"])
     return total
 
 
@@ -217,9 +218,9 @@ def batch_loss(
 def draws(population: Population) -> bool:
     """Whether training draws random numbers: for dropout, or for a function such as rrelu."""
     # What a user's network does with its key is not known.
-    if isinstance(population.network, Traced):
+    if isinstance(population.network, TracedNetwork):
         return True
-    dropout = any(isinstance(site.layer, Dropout) for site in population.network.sites)
+    dropout = any(isinstance(built.layer, Dropout) for built in population.network.layers)
     return dropout or any(group.function.noise for _, group, _ in population.acts())
 
 
@@ -237,7 +238,7 @@ def step(
     Args:
         population, layout: whose step, and how the state lies in memory.
         optimiser: name and traced settings.
-        rates: (arms,) learning rates.
+        rates: (variants,) learning rates.
         data: `x_train`, `y_train` and `keys` (seeds,), the members' random keys for dropout and for functions that
             draw.
         state: {"params", "optimiser", "steps"}.

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from actlab.errors import complaint
 from actlab.recording.format import METRICS, SEGMENT, Member, Segment
-from actlab.study import Study, arms
+from actlab.study import Study, variants
 
 KINDS = ("epochs", "weights", "first-seed", "sample")
 
@@ -113,7 +113,9 @@ def check_functions(functions: Mapping[str, Any], study: Study) -> None:
 def check_members(members: Sequence[Member], study: Study) -> None:
     """The members are those of the study, each once, and those that diverged did so at an epoch of it."""
     expected = Counter(
-        (arm.activation, arm.learning_rate, arm.init, seed) for arm in arms(study) for seed in study.seeds
+        (variant.activation, variant.learning_rate, variant.init, seed)
+        for variant in variants(study)
+        for seed in study.seeds
     )
     found = Counter((m.activation, m.learning_rate, m.init, m.seed) for m in members)
     if found != expected or [member.id for member in members] != list(range(len(members))):

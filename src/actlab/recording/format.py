@@ -28,7 +28,7 @@ TABLES = (
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a study: an arm (activation, learning rate, kind of initial weights) with a seed."""
+    """One network of a study: a variant (activation, learning rate, kind of initial weights) with a seed."""
 
     id: int
     activation: str

@@ -16,9 +16,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, UnknownName
 from actlab.network import Network, Params
-from actlab.own_network import OWN_PARAMETERS, OwnNetwork
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, METRICS, SCHEMA, STUDY, Member, Segment
 from actlab.study import from_toml
@@ -133,7 +133,7 @@ class Recording:
 
     @cached_property
     def probes(self) -> dict[str, np.ndarray]:
-        """All probes over all epochs, by name: see `actlab.engine.probes` for what each is and its shape."""
+        """All probes over all epochs, by name: see `actlab.engine.measures` for what each is and its shape."""
         return {name: array for name, array in self._arrays("epochs").items() if not name.startswith("weights/")}
 
     @cached_property
@@ -177,7 +177,7 @@ class Recording:
             InvalidRecording: it is a network of a user's own, or holds a function of a user's own that is not
                 registered in this process: their code a recording does not hold.
         """
-        if isinstance(self.study.network, OwnNetwork):
+        if isinstance(self.study.network, CustomNetwork):
             raise InvalidRecording(f"{self.directory} does not hold the code of the network {self.study.network}.")
         try:
             return cast("Network", self.study.network_for(activation, tuple(self.facts["input_shape"])))
@@ -298,7 +298,7 @@ def _nested(arrays: Mapping[str, np.ndarray], activation: str) -> dict[str, dict
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         _, owner, own = name.split("/", 2)
-        layer, _, parameter = own.partition("/") if own.startswith(f"{OWN_PARAMETERS}/") else own.rpartition("/")
+        layer, _, parameter = own.partition("/") if own.startswith(f"{CUSTOM_PARAMETERS}/") else own.rpartition("/")
         if owner == activation:
             found.setdefault(layer, {})[parameter] = array
     return found

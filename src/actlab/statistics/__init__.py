@@ -11,20 +11,19 @@ from actlab.statistics.comparisons import (
 )
 from actlab.statistics.intervals import Estimate, estimate, mean_interval, unseen_share
 from actlab.statistics.published import compare_published, verdict
-from actlab.statistics.selection import Entry, entries, last
+from actlab.statistics.selection import Reported, last, reported
 from actlab.statistics.sentences import headline
 from actlab.statistics.summary import json_safe, ranking, summarise
-from actlab.statistics.waiting import Waiting, first_epoch, learned_epoch, waiting
+from actlab.statistics.time_to_target import TimeToTarget, first_epoch, learned_epoch, time_to_target
 
 __all__ = [
     "Comparison",
-    "Entry",
     "Estimate",
-    "Waiting",
+    "Reported",
+    "TimeToTarget",
     "chances_of_best",
     "compare",
     "compare_published",
-    "entries",
     "estimate",
     "first_epoch",
     "headline",
@@ -35,10 +34,11 @@ __all__ = [
     "mean_interval",
     "rank_biserial",
     "ranking",
+    "reported",
     "signed_rank_p",
     "signed_ranks",
     "summarise",
+    "time_to_target",
     "unseen_share",
     "verdict",
-    "waiting",
 ]

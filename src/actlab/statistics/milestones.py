@@ -11,13 +11,13 @@ import numpy as np
 from actlab.recording import Recording
 from actlab.statistics.comparisons import SIGNIFICANT, holm
 from actlab.statistics.intervals import Floats
-from actlab.statistics.selection import Entry
+from actlab.statistics.selection import Reported
 from actlab.statistics.sentences import counted, listed
-from actlab.statistics.waiting import milestone_epochs, waiting
+from actlab.statistics.time_to_target import milestone_epochs, time_to_target
 from actlab.study import Milestone
 
 
-def races(recording: Recording, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def races(recording: Recording, reported: Sequence[Reported]) -> list[dict[str, Any]]:
     """One finding for each milestone of the study: the order of the activations, and tests of neighbours in it.
 
     No seed is left out. The order is that of the median epochs, never being later than any, then of the shares of
@@ -30,18 +30,18 @@ def races(recording: Recording, entries: Sequence[Entry]) -> list[dict[str, Any]
         recording: of any study; without milestones, or with one activation, there is no race.
         entries: the activations.
     """
-    if recording.epochs < 1 or len(entries) < 2:
+    if recording.epochs < 1 or len(reported) < 2:
         return []
-    found = [_race(recording, entries, milestone) for milestone in recording.study.milestones]
+    found = [_race(recording, reported, milestone) for milestone in recording.study.milestones]
     return [race for race in found if race]
 
 
-def _race(recording: Recording, entries: Sequence[Entry], milestone: Milestone) -> dict[str, Any] | None:
-    epochs = {entry.activation: milestone_epochs(recording, entry, milestone) for entry in entries}
+def _race(recording: Recording, reported: Sequence[Reported], milestone: Milestone) -> dict[str, Any] | None:
+    epochs = {entry.activation: milestone_epochs(recording, entry, milestone) for entry in reported}
     table = np.stack(list(epochs.values())) if len(set(map(len, epochs.values()))) == 1 else np.empty((0, 0))
     if not np.isfinite(table).any() or table.shape[1] < 2:
         return None
-    waited = {name: waiting(own) for name, own in epochs.items()}
+    waited = {name: time_to_target(own) for name, own in epochs.items()}
     ordered = sorted(waited, key=lambda name: (waited[name].median, -waited[name].reached))
     pairs = list(combinations(ordered, 2))
     tested = [first_by_seed(epochs[a], epochs[b]) for a, b in pairs]

@@ -21,14 +21,14 @@ from pydantic import (
     model_validator,
 )
 
+from actlab.custom import CustomNetwork, TracedNetwork, as_recorded, custom_network, trace
 from actlab.errors import InvalidStudy, UnknownName, complaint, shortened
 from actlab.functions import catalogue
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
-from actlab.own_network import OwnNetwork, Traced, as_recorded, own_network, trace
 from actlab.tasks.reading import Classes, Header, Layout, Reading
 
-EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
+DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 MOST_SEEDS = 100_000
 # Blocks within blocks. Nobody builds fifty, and Python's own limit for calls within calls comes not long after.
 DEEPEST = 50
@@ -50,18 +50,18 @@ class _Frozen(BaseModel):
 
 
 def _layers_or_own(value: Any, layers: Any) -> Any:
-    if value is None or isinstance(value, OwnNetwork):
+    if value is None or isinstance(value, CustomNetwork):
         return value
     if isinstance(value, str) and ":" in value:
-        return as_recorded(value) if names_as_recorded.get() else own_network(value)
+        return as_recorded(value) if names_as_recorded.get() else custom_network(value)
     pair = isinstance(value, (list, tuple)) and len(value) == 2 and all(callable(part) for part in value)
     if pair or (hasattr(value, "init") and hasattr(value, "apply")):
-        return own_network(value)
+        return custom_network(value)
     return layers(value)
 
 
 def _layers_or_name(value: Any, layers: Any) -> Any:
-    return str(value) if isinstance(value, OwnNetwork) else layers(value)
+    return str(value) if isinstance(value, CustomNetwork) else layers(value)
 
 
 AnyNetwork = Annotated[
@@ -162,7 +162,7 @@ class Study(_Frozen):
         task_seed: seed of the split into training, validation and test data, where the source has none.
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
             of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
-            `actlab.own_network`.
+            `actlab.custom`.
         activations: names from the catalogue.
         learning_rates: one, or several of which each activation gets its best: chosen on validation data with the
             tuning seeds, and looked for beyond an end of the list where the best one lies there. "auto" for five
@@ -202,7 +202,7 @@ class Study(_Frozen):
     task_seed: Seed = 0
     validation: Literal["held-out", "test"] = "held-out"
     network: AnyNetwork | None = None
-    activations: Annotated[tuple[str, ...], Field(min_length=1)] = EIGHT
+    activations: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_ACTIVATIONS
     learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = tuple(range(10))
     stated_rate: Positive | None = None
@@ -340,11 +340,11 @@ class Study(_Frozen):
         names = dict.fromkeys((*self.activations, *_functions_in(self.model_dump(mode="json")["network"])))
         return tuple(name for name in names if name not in catalogue or catalogue.holds_own(name))
 
-    def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network | Traced:
+    def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network | TracedNetwork:
         """The network of one activation, with `match` applied where the function changes the width."""
         if self.network is None:
             raise InvalidStudy("the study has no network yet: complete it for its task first.")
-        if isinstance(self.network, OwnNetwork):
+        if isinstance(self.network, CustomNetwork):
             return trace(self.network, input_shape, activation)
         function, layers = catalogue[activation], self.network
         if self.match == "parameters" and function.inputs_per_unit() != 1:
@@ -352,7 +352,7 @@ class Study(_Frozen):
             layers = matching_parameters(layers, input_shape, function, budget)
         return build(layers, input_shape, function)
 
-    def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | Traced]:
+    def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | TracedNetwork]:
         """The network of each activation."""
         return {name: self.network_for(name, input_shape) for name in self.activations}
 

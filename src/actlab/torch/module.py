@@ -12,8 +12,8 @@ from torch.fx import Proxy, Tracer
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue
 from actlab.functions.activation import Activation as Function
-from actlab.functions.activation import Parameter
-from actlab.functions.with_torch import compute, draw, in_a_trace
+from actlab.functions.backends.torch.autograd import compute, draw, in_a_trace
+from actlab.functions.definition import Parameter
 from actlab.torch.functional import function_of, stands_for_a_tensor
 
 

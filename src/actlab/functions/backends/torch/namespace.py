@@ -1,0 +1,216 @@
+"""PyTorch's operations under NumPy's names: the namespace `xp` that the rules of the functions get with tensors.
+
+Numbers are weak: they never change the type of a tensor. NaN propagates everywhere. Where `maximum`, `minimum` and
+`clip` have a kink, the derivative is that of the piece on the left, as everywhere in the catalogue; PyTorch's own
+`clamp` takes the piece inside on both sides.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from actlab.functions.numerics import absolute, exponential_minus_one, is_single, polynomial
+
+# How far to both sides of 0 `OnnxNamespace.log1p` is a series.
+_SERIES = 0.4
+Axes = int | tuple[int, ...] | None
+
+
+def _unary(name: str) -> Any:
+    """An operation under its name, which PyTorch shares with NumPy; of a number it makes a number."""
+    of_tensor = getattr(torch, name)
+
+    def operation(x: Any) -> Any:
+        return of_tensor(x) if isinstance(x, torch.Tensor) else float(getattr(np, name)(x))
+
+    return staticmethod(operation)
+
+
+class TorchNamespace:
+    """NumPy's names for the operations of PyTorch, on one device.
+
+    >>> xp = TorchNamespace(torch.device("cpu"))
+    >>> xp.maximum(torch.tensor([-1.0, torch.nan, 2.0]), 0.0)
+    tensor([0., nan, 2.])
+    """
+
+    pi, e, inf, nan = 3.141592653589793, 2.718281828459045, float("inf"), float("nan")
+    float32, float64 = torch.float32, torch.float64
+
+    exp, expm1, log, log1p = map(_unary, ("exp", "expm1", "log", "log1p"))
+    exp2, log2, log10, sqrt = map(_unary, ("exp2", "log2", "log10", "sqrt"))
+    square, reciprocal, negative, abs = map(_unary, ("square", "reciprocal", "negative", "abs"))
+    sin, cos, tan, sinh, cosh, tanh = map(_unary, ("sin", "cos", "tan", "sinh", "cosh", "tanh"))
+    arcsin, arccos, arctan = map(_unary, ("arcsin", "arccos", "arctan"))
+    arcsinh, arccosh, arctanh = map(_unary, ("arcsinh", "arccosh", "arctanh"))
+    floor, ceil, round = map(_unary, ("floor", "ceil", "round"))
+    isnan, isinf, isfinite = map(_unary, ("isnan", "isinf", "isfinite"))
+    logical_and, logical_or = staticmethod(torch.logical_and), staticmethod(torch.logical_or)
+    logical_not = staticmethod(torch.logical_not)
+    zeros_like, ones_like = staticmethod(torch.zeros_like), staticmethod(torch.ones_like)
+    full_like, reshape = staticmethod(torch.full_like), staticmethod(torch.reshape)
+    power, finfo = staticmethod(torch.pow), staticmethod(torch.finfo)
+    moveaxis, swapaxes = staticmethod(torch.movedim), staticmethod(torch.swapaxes)
+    broadcast_to = staticmethod(torch.broadcast_to)
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def __getattr__(self, name: str) -> Any:
+        offered = [known for known in dir(type(self)) if not known.startswith("_")]
+        near = difflib.get_close_matches(name, offered, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(offered)}."
+        raise AttributeError(f"actlab's namespace for PyTorch has no {name!r}; {hint}")
+
+    @staticmethod
+    def where(condition: Any, chosen: Any, other: Any) -> Any:
+        """`chosen` where the condition holds, else `other`; a condition of plain numbers chooses as a whole."""
+        if isinstance(condition, torch.Tensor):
+            return torch.where(condition, chosen, other)
+        return chosen if condition else other
+
+    @staticmethod
+    def sign(x: Any) -> Any:
+        """PyTorch's own sign of NaN is 0."""
+        return torch.where(x == x, torch.sign(x), x)
+
+    @staticmethod
+    def maximum(x: Any, other: Any) -> Any:
+        """The larger one; of equal ones the second passes the gradient, as a constant mostly stands there."""
+        if not isinstance(x, torch.Tensor):
+            x, other = other, x
+        if not isinstance(x, torch.Tensor):
+            return max(x, other)
+        bounded = torch.where(x <= other, other, x)
+        return torch.where(other == other, bounded, other) if isinstance(other, torch.Tensor) else bounded
+
+    @staticmethod
+    def minimum(x: Any, other: Any) -> Any:
+        """The smaller one; of equal ones the first passes the gradient."""
+        if not isinstance(x, torch.Tensor):
+            x, other = other, x
+        if not isinstance(x, torch.Tensor):
+            return min(x, other)
+        bounded = torch.where(x > other, other, x)
+        return torch.where(other == other, bounded, other) if isinstance(other, torch.Tensor) else bounded
+
+    @classmethod
+    def clip(cls, x: Any, low: Any = None, high: Any = None) -> Any:
+        """x between `low` and `high`, each a number, a tensor or None."""
+        x = x if low is None else cls.maximum(x, low)
+        return x if high is None else cls.minimum(x, high)
+
+    @staticmethod
+    def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+        """The sum over one axis, several or all."""
+        return torch.sum(x, dim=axis, keepdim=keepdims)
+
+    @staticmethod
+    def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+        """The mean over one axis, several or all."""
+        return torch.mean(x, dim=axis, keepdim=keepdims)
+
+    @staticmethod
+    def max(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+        """The largest; equal ones share the gradient."""
+        return torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims)
+
+    @staticmethod
+    def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+        """The smallest; equal ones share the gradient."""
+        return torch.amin(x, dim=() if axis is None else axis, keepdim=keepdims)
+
+    @staticmethod
+    def sort(x: Any, axis: int = -1) -> Any:
+        """In ascending order, NaN last."""
+        return torch.sort(x, dim=axis).values
+
+    @staticmethod
+    def cumsum(x: Any, axis: int) -> Any:
+        """Running sums along an axis."""
+        return torch.cumsum(x, dim=axis)
+
+    @staticmethod
+    def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
+        """One after another along an axis that is there."""
+        return torch.cat(tuple(arrays), dim=axis)
+
+    @staticmethod
+    def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+        """One after another along a new axis."""
+        return torch.stack(tuple(arrays), dim=axis)
+
+    def eye(self, n: int, dtype: Any = None) -> Any:
+        """The identity matrix, where the tensors are."""
+        return torch.eye(n, dtype=dtype, device=self.device)
+
+    def arange(self, *bounds: int, dtype: Any = None) -> Any:
+        """Whole numbers in order, where the tensors are."""
+        return torch.arange(*bounds, dtype=dtype, device=self.device)
+
+    def asarray(self, x: Any, dtype: Any = None) -> Any:
+        """A tensor with these elements, where the tensors are."""
+        return torch.as_tensor(x, dtype=dtype, device=self.device)
+
+
+class OnnxNamespace(TorchNamespace):
+    """The same for a graph that goes to ONNX, which has neither log1p nor expm1.
+
+    PyTorch's exporters write log(1 + x) and exp(x) − 1, which are 0 beside 0; here both keep their digits.
+    """
+
+    @staticmethod
+    def log1p(x: Any) -> Any:
+        """log(1 + x); beside 0 twice the inverse hyperbolic tangent of s = x/(2 + x), as a series in s²."""
+        if not isinstance(x, torch.Tensor):
+            return TorchNamespace.log1p(x)
+        near = TorchNamespace.clip(x, -_SERIES, _SERIES)
+        ratio = near / (2.0 + near)
+        terms = 7 if is_single(x) else 14
+        series = polynomial(ratio * ratio, tuple(2.0 / (2 * k + 1) for k in reversed(range(terms))))
+        return torch.where(near == x, ratio * series, torch.log(1.0 + x))
+
+    @staticmethod
+    def expm1(x: Any) -> Any:
+        """exp(x) − 1; to the right of 0 it is −exp(x)·(exp(−x) − 1)."""
+        if not isinstance(x, torch.Tensor):
+            return TorchNamespace.expm1(x)
+        falling = exponential_minus_one(-absolute(x, TorchNamespace), TorchNamespace)
+        return torch.where(x > 0, -falling * torch.exp(x), falling)
+
+
+class QuickNamespace(TorchNamespace):
+    """The same values from fewer passes over the data, for where nothing is differentiated."""
+
+    @staticmethod
+    def maximum(x: Any, other: Any) -> Any:
+        """The larger one."""
+        return _bound(torch.maximum, "min", x, other)
+
+    @staticmethod
+    def minimum(x: Any, other: Any) -> Any:
+        """The smaller one."""
+        return _bound(torch.minimum, "max", x, other)
+
+    @classmethod
+    def clip(cls, x: Any, low: Any = None, high: Any = None) -> Any:
+        """x between `low` and `high`, each a number, a tensor or None."""
+        if any(isinstance(bound, torch.Tensor) for bound in (low, high)) or not isinstance(x, torch.Tensor):
+            return super().clip(x, low, high)
+        return torch.clamp(x, low, high)
+
+
+def _bound(of_tensors: Any, side: str, x: Any, other: Any) -> Any:
+    """Bound tensors by tensors or numbers; `side` is what `clamp` calls the bound."""
+    if not isinstance(x, torch.Tensor):
+        x, other = other, x
+    if isinstance(other, torch.Tensor):
+        return of_tensors(x, other)
+    if isinstance(x, torch.Tensor):
+        return torch.clamp(x, **{side: other})
+    return max(x, other) if side == "min" else min(x, other)

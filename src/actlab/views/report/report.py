@@ -1,0 +1,403 @@
+"""The report: one HTML file that holds everything it shows, made from a recording alone.
+
+The text is written here, escaped; the charts are plain data that `page/report.js` draws with Plotly, whose
+script is embedded. The same recording gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from actlab.errors import ActlabError
+from actlab.files import write_synced
+from actlab.recording import Recording
+from actlab.replay import feature_space
+from actlab.statistics import summarise, unseen_share
+from actlab.statistics.selection import probe_samples
+from actlab.statistics.sentences import listed
+from actlab.views.palette import SERIES, Style, styles
+from actlab.views.report import conditions, distributions, findings, gradients, outcome, player, player_html, published
+from actlab.views.report import html as markup
+from actlab.views.report.charts import Chart, reported_members
+from actlab.views.report.scripts import asset, bundle, table
+
+SHOWN_AT_FIRST = 8
+SHARED = (
+    " The rows that are shown share their axes over all epochs, so that the pictures of a column can be compared; with "
+    "own axes each is seen as large as it can be. What diverged, or reaches more than ten times as far as most, does "
+    "not stretch shared axes: its samples beyond stand at their edge."
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        name, title: its anchor and its heading.
+        lead: one or two sentences that say what to look for; plain text.
+        body: HTML, escaped.
+        charts: those that `body` has frames for.
+    """
+
+    name: str
+    title: str
+    lead: str
+    body: str
+    charts: Sequence[Chart] = field(default=())
+
+
+def report(recording: Recording, out: str | Path) -> Path:
+    """Write the report of a recording, complete or not, as one HTML file that asks the network for nothing.
+
+    Args:
+        recording: what to report on; NumPy alone is needed to read it.
+        out: the file to write; an earlier one is replaced at once, never by half.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InvalidRecording: a part of the recording is damaged.
+        ActlabError: the file cannot be written.
+    """
+    out = Path(out)
+    if out.is_dir():
+        raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
+    page = html(recording)
+    try:
+        write_synced(out, page.encode())
+    except OSError as error:
+        kept = "is complete" if recording.complete else "holds what it held"
+        raise ActlabError(
+            f"{out}: the report cannot be written ({error.strerror}); the recording in {recording.directory} {kept} "
+            "and loads."
+        ) from None
+    return out
+
+
+def html(recording: Recording) -> str:
+    """The report as the text of an HTML page."""
+    summary = summarise(recording)
+    ranked = [entry["name"] for entry in summary["activations"]]
+    # Few activations keep the colours of the study's order; of many, the best get those that differ most.
+    order = recording.study.activations if len(ranked) <= len(SERIES) else ranked
+    drawn = styles(order)
+    hidden = ranked[SHOWN_AT_FIRST:] if len(ranked) > len(SERIES) else []
+    shown = _moving(recording, summary, drawn, hidden)
+    sections = _sections(recording, summary, drawn, shown)
+    all_charts = [chart for section in sections for chart in section.charts]
+    functions = shown.player.pop("functions") if shown.player else {}
+    content = {
+        "charts": {chart.name: chart.content for chart in all_charts},
+        "usual": shown.usual,
+        "player": shown.player,
+        "distributions": shown.distributions,
+        "cards": shown.cards,
+    }
+    return _filled(
+        {
+            "title": escape(f"{recording.study.name}: {len(ranked)} activation functions compared"),
+            "style": asset("report.css"),
+            "study": escape(recording.study.name),
+            "headline": escape(summary["headline"]),
+            "facts": _facts_line(recording),
+            "contents": "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections),
+            "legend": markup.legend(ranked, drawn, hidden) if all_charts else "",
+            "many": _many_line(len(ranked)) if hidden else "",
+            "sections": "".join(map(_section, sections)),
+            "content": script_json(content),
+            "plotly": plotly() if all_charts else "",
+            "functions": table(functions),
+            "script": bundle("page.js"),
+        }
+    )
+
+
+def _filled(parts: Mapping[str, str]) -> str:
+    """The template with each `{{name}}` replaced, in one pass: what is put in is not searched again."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("report.html"))
+
+
+@dataclass(frozen=True)
+class _Moving:
+    """What is embedded for the pictures that move with the epoch, and the state of the page as it is opened."""
+
+    player: dict[str, Any] | None
+    distributions: Sequence[Mapping[str, Any]]
+    cards: Mapping[str, Any]
+    usual: Mapping[str, Any]
+
+
+def _moving(
+    recording: Recording, summary: Mapping[str, Any], drawn: Mapping[str, Style], hidden: Sequence[str]
+) -> _Moving:
+    ranked = [entry["name"] for entry in summary["activations"]]
+    members = {name: places for name, places in reported_members(recording, summary).items() if places}
+    some = recording.epochs >= 0 and bool(members)
+    played = player.content(recording, list(members), drawn) if some else None
+    return _Moving(
+        played,
+        distributions.distributions(recording, members) if some else [],
+        outcome.cards(recording, ranked, drawn),
+        _usual(recording, played, hidden),
+    )
+
+
+def _usual(recording: Recording, played: Mapping[str, Any] | None, hidden: Sequence[str]) -> dict[str, Any]:
+    """The state of the page as it is opened: the last epoch, the typical seed, the last layer."""
+    layers = list(recording.act_layers)
+    seeds = played["seeds"] if played else []
+    typical = feature_space.typical_seed(recording) if seeds else None
+    return {
+        "hidden": list(hidden),
+        "epoch": max(recording.epochs, 0),
+        "seeds": seeds,
+        "seed": typical if typical in seeds else next(iter(seeds), None),
+        "layers": layers,
+        "every": list(recording.study.seeds),
+        "layer": layers[-1] if layers else None,
+    }
+
+
+def plotly() -> str:
+    """Plotly's script, compressed: as it is it would be most of the page."""
+    from plotly.offline import get_plotlyjs
+
+    packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
+    return f'<script type="text/plain" id="plotly">{base64.b64encode(packed).decode()}</script>'
+
+
+def script_json(value: Any) -> str:
+    """JSON that can stand inside a script element: no text in it can end the element or begin another.
+
+    >>> script_json({"name": "</script>"})
+    '{"name":"\\\\u003c/script\\\\u003e"}'
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _facts_line(recording: Recording) -> str:
+    study = recording.study
+    counts = [
+        (len(study.activations), "activation"),
+        (len(study.seeds), "seed"),
+        (len(recording.members), "network"),
+        (max(recording.epochs, 0), "epoch"),
+    ]
+    facts = [f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
+    return " · ".join(escape(text) for text in (study.task, *facts))
+
+
+def _many_line(count: int) -> str:
+    return f"<p class='many'>The best {SHOWN_AT_FIRST} of {count} are shown; choose others here.</p>"
+
+
+def _section(section: Section) -> str:
+    lead = f"<p class='lead'>{escape(section.lead)}</p>" if section.lead else ""
+    return f"<section id='{section.name}'><h2>{escape(section.title)}</h2>{lead}{section.body}</section>"
+
+
+def _sections(
+    recording: Recording,
+    summary: Mapping[str, Any],
+    drawn: Mapping[str, Style],
+    shown: _Moving,
+) -> list[Section]:
+    """All sections for which there is something to show: the result first, what it rests on after it."""
+    ranked = [entry["name"] for entry in summary["activations"]]
+    found = [_results(summary, drawn)] if recording.epochs >= 0 else []
+    if summary["notes"]:
+        found.append(Section("notes", "What to bear in mind", "", markup.notes(summary["notes"])))
+    if shown.player:
+        found.append(_player(recording, shown, drawn))
+    if said := published.body(summary):
+        lead = "The numbers of the source beside ours: one run there, as a rule, and a spread of seeds here."
+        found.append(Section("source", "What the source says", lead, said))
+    if summary["findings"]:
+        lead = "What goes on inside the networks, in sentences made from measured numbers."
+        found.append(Section("findings", "Findings", lead, findings.sentences(summary["findings"])))
+    if summary["next_steps"]:
+        lead = "What the numbers suggest, as commands for the run directory, in which study.toml lies."
+        if own := recording.study.own_functions:
+            # No command knows a function that Python has registered.
+            lead = f"What the numbers suggest. {_registered(own)}: what the commands change, change in Python."
+        found.append(Section("next", "What to try next", lead, markup.steps(summary["next_steps"])))
+    members = {name: places for name, places in reported_members(recording, summary).items() if places}
+    if recording.epochs >= 0 and members:
+        found += _outcome(recording, summary, members, drawn) + _insides(recording, members, drawn)
+    if shown.distributions:
+        found.append(_distributions(recording, shown, drawn))
+    found += [*_functions(recording, shown, ranked, drawn), _method(recording)]
+    return found
+
+
+def _results(summary: Mapping[str, Any], drawn: Mapping[str, Style]) -> Section:
+    lead = (
+        "By mean test accuracy, with 95 % intervals of that mean over seeds: where the headline does not tell two "
+        "apart, their order may be luck."
+        if len(summary["study"]["seeds"]) > 1
+        else "By test accuracy. One seed is one draw: only more seeds tell luck from merit."
+    )
+    if samples := (summary["samples"] or {}).get("test"):
+        lead += f" The test set has {samples:,} samples; one of them weighs {100 / samples:.2g} points."
+    return Section("results", "Results", lead, conditions.results(summary, drawn))
+
+
+def _outcome(
+    recording: Recording,
+    summary: Mapping[str, Any],
+    members: Mapping[str, Sequence[int]],
+    drawn: Mapping[str, Style],
+) -> list[Section]:
+    lines = outcome.curves(recording, members, drawn)
+    several = len(recording.study.seeds) > 1
+    lead = (
+        "Lines are medians over the seeds, bands the middle half of the seeds (25th to 75th percentile). "
+        if several
+        else "One seed: the lines are single runs. "
+    ) + "Look for who learns early, who still rises at the end, where validation turns away from training."
+    body = f"<div class='pair'>{markup.figures(lines, drawn)}</div>"
+    if several:
+        body = markup.one_seed(recording.study.seeds) + body
+    found = [Section("curves", "Learning", lead, body, lines)]
+    forest = outcome.differences(summary, "test_accuracy", drawn)
+    if forest:
+        body = markup.figures([forest], drawn) + (
+            f"<details><summary>All pairs</summary>{markup.scrolling('all pairs', markup.pairs(summary))}</details>"
+        )
+        lead = (
+            "Seed by seed, each against the best: same first weights, same batches, another function. "
+            "Each interval stands for itself: among many some keep clear of zero by luck. p, of Wilcoxon's test with "
+            "Holm's correction over all pairs, tells two apart."
+        )
+        found.append(Section("differences", "Paired differences", lead, body, [forest]))
+    return found
+
+
+def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: Mapping[str, Style]) -> list[Section]:
+    found = []
+    norms = gradients.gradients(recording, members)
+    if norms:
+        lead = (
+            "Norm of the loss gradient in each weight layer, median over seeds, on a logarithmic axis that "
+            "all panels share. A gradient that shrinks towards the input cannot teach the first layers."
+        )
+        body = markup.layer_legend(recording.weight_layers) + _panels(norms, drawn)
+        body += findings.gradient_flow_table(recording, list(members), drawn)
+        found.append(Section("gradients", "Gradients, layer by layer", lead, body, norms))
+    silent = outcome.silence(recording, members, drawn)
+    if silent:
+        probed = probe_samples(recording)
+        lead = (
+            "Where the slope is all but zero nothing is learnt: for some samples a unit is flat, for all of the "
+            f"{probed} probe samples it is called dead; such a unit may still fire for "
+            f"{100 * unseen_share(probed):.2g} % of the data. Medians over the seeds, means over the layers."
+        )
+        body = f"<div class='pair'>{markup.figures(silent, drawn)}</div>"
+        found.append(Section("silence", "Flat and dead units", lead, body, silent))
+    return found
+
+
+def _panels(panels: Sequence[Chart], drawn: Mapping[str, Style]) -> str:
+    return f"<div class='panels'>{markup.figures(panels, drawn)}</div>"
+
+
+def _controls(recording: Recording, shown: _Moving) -> str:
+    """What moves the epoch: in the first section that has something to move."""
+    usual = shown.usual
+    rows = len(shown.player["networks"]) if shown.player else 0
+    return player_html.controls(max(recording.epochs, 0), usual["seeds"], usual["layers"], usual, rows)
+
+
+def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) -> Section:
+    played = shown.player
+    assert played is not None
+    planes = [space["units"] == 2 for space in played["networks"][0]["spaces"]]
+    decision = "x" in played and bool(played["box"] or any(planes))
+    lead = (
+        "A layer bends the plane until a straight line can part the classes. "
+        if all(planes)
+        else "Each layer moves the samples; a layer of many units is seen along its two principal axes at the end of "
+        "training, the same through all epochs. "
+    )
+    seeds = len(recording.study.seeds)
+    if "x" in played:
+        lead += "Every network is computed in the page from its recorded weights; between epochs these lie on a line."
+        left = f" {len(played['seeds'])} of {seeds} seeds are embedded." if len(played["seeds"]) < seeds else ""
+    else:
+        epochs = ", ".join(map(str, played["epochs"]))
+        lead += f"Recorded epochs: {epochs}; between them the samples move on straight lines."
+        left = f" Seed {played['seeds'][0]} of {seeds}." if seeds > 1 else ""
+    if len(played["networks"]) > 1:
+        left += SHARED
+    body = (
+        _controls(recording, shown)
+        + markup.class_legend(played["classes"], sorted(set(played["y"])), decision)
+        + player_html.body(played, drawn)
+    )
+    return Section("player", "Watch it learn", lead + left, body)
+
+
+def _distributions(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) -> Section:
+    lead = (
+        "Layer by layer, the input's at the bottom, all seeds together, all activations on one scale; the line is the "
+        "epoch. Colour follows the square root of the share, so that tails stay visible."
+    )
+    names = list(shown.distributions[0]["panels"])
+    label = "Distribution in each layer of the networks with {} over training"
+    panels = markup.canvases("heat", names, drawn, label, {})
+    body = ("" if shown.player else _controls(recording, shown)) + markup.quantities(shown.distributions)
+    return Section(
+        "distributions",
+        "Inside the layers",
+        lead,
+        f"<div data-distributions>{body}<div class='panels'>{panels}</div></div>",
+    )
+
+
+def _functions(recording: Recording, shown: _Moving, names: Sequence[str], drawn: Mapping[str, Style]) -> list[Section]:
+    formulas = {
+        name: str(recording.functions[name].get("formula", "")) for name in names if name in recording.functions
+    }
+    label = "{} and its derivative for x from −6 to 6, and the distribution of this run's pre-activations"
+    panels = markup.canvases("card", list(shown.cards), drawn, label, formulas)
+    without = [name for name in formulas if name not in shown.cards]
+    cards = "".join(f"<li>{markup.key(drawn[n])}<b>{escape(n)}</b> {escape(formulas[n])}</li>" for n in without)
+    others = f"<p>These mix several units and have no curve:</p><ul class='notes'>{cards}</ul>" if without else ""
+    if not shown.cards and not others:
+        return []
+    lead = (
+        "The function (line), its derivative (dots), and standing below them what this run puts into it: where on the "
+        "function the networks live, at the epoch and layer chosen above. Learning passes the derivative: where it "
+        "is zero, nothing is learnt."
+    )
+    body = f"<div class='panels' data-cards>{panels}</div>{others}"
+    return [Section("functions", "The functions", lead if shown.cards else "", body)]
+
+
+def _registered(own: Sequence[str]) -> str:
+    """Of functions of a user's own, whose code no file holds."""
+    return f"{listed(own)} {'was' if len(own) == 1 else 'were'} registered in Python"
+
+
+def _method(recording: Recording) -> Section:
+    own = recording.study.own_functions
+    repeat = "Save it as <code>study.toml</code> and run <code>actlab compare study.toml</code>."
+    if own:
+        repeat = f"{escape(_registered(own))}: the study runs from there, as its first lines say."
+    body = markup.settings(recording) + (
+        "<details><summary>The study as a file</summary>"
+        f"<p>{repeat}</p>"
+        f"<pre tabindex='0'>{escape(recording.study.to_toml())}</pre></details>"
+    )
+    return Section("method", "How it was done", "Everything that is needed to repeat it.", body)
