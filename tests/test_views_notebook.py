@@ -11,7 +11,7 @@ from tests.synthetic_recording import record, study
 
 import actlab
 from actlab.statistics import summarise
-from actlab.views.report.charts import notebook
+from actlab.views.figures import notebook
 
 EVIL = "</td><script>alert(1)</script><img src=x onerror=alert(2)>"
 PLAIN = {"div", "p", "b", "br", "code", "table", "thead", "tbody", "tr", "th", "td"}

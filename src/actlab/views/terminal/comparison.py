@@ -66,7 +66,7 @@ class _Leaderboard:
         yield from _findings(self.summary)
 
     def _tables(self, summaries: Sequence[Summary], console: Console, options: ConsoleOptions) -> list[list[Table]]:
-        """Of each condition one table if it fits, with wide gaps if they do; else the milestones in one of their own."""
+        """Of each condition one table if it fits, with wide gaps if they do; else the milestones in one beside it."""
         wide = options.update(max_width=1000)
         split = bool(self.recording.study.milestones)
         tables: list[Table] = []
