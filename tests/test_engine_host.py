@@ -129,7 +129,7 @@ def test_a_diverged_member_reaches_no_milestone(task, tmp_path):
     study = study_of(
         activations=["linear"], learning_rates=[1e38], epochs=2, milestones=[Milestone(name="class 0", label=0)]
     )
-    recording = engine.run(study, tmp_path / "run", task=task)
+    recording = engine.train(study, tmp_path / "run", task=task)
     assert all(member.diverged_epoch == 1 for member in recording.members)
     (milestone,) = statistics.summarise(recording)["activations"][0]["milestones"]
     assert milestone["reached"] == 0
@@ -214,7 +214,7 @@ def test_throughput_counts_steps_of_the_last_smaller_batch_too():
 
 def test_progress_comes_in_order_with_what_has_been_done(task, tmp_path):
     seen: list[Progress] = []
-    recording = engine.run(study_of(), tmp_path / "run", task=task, progress=seen.append)
+    recording = engine.train(study_of(), tmp_path / "run", task=task, progress=seen.append)
     assert seen[0] == Progress(0, 12, 4, 0, 0.0)
     # 13 epochs with the untrained network, in chunks of ⌈13 / 10⌉.
     assert [progress.epoch for progress in seen] == [0, 1, 3, 5, 7, 9, 11, 12]
@@ -233,7 +233,7 @@ class Broken(Exception):
 
 
 def test_what_breaks_the_writing_thread_reaches_the_caller(task, tmp_path, monkeypatch):
-    whole = engine.run(study_of(), tmp_path / "whole", task=task)
+    whole = engine.train(study_of(), tmp_path / "whole", task=task)
     commit, calls = Writer.commit, []
 
     def breaking(self, first_epoch, *arguments, **settings):
@@ -245,7 +245,7 @@ def test_what_breaks_the_writing_thread_reaches_the_caller(task, tmp_path, monke
     monkeypatch.setattr(Writer, "commit", breaking)
     threads = threading.active_count()
     with pytest.raises(Broken):
-        engine.run(study_of(), tmp_path / "run", task=task)
+        engine.train(study_of(), tmp_path / "run", task=task)
     # The sample first, by the caller; then chunks of two epochs on a thread of their own, none after the broken one.
     assert calls == [(0, True), (0, False), (2, False), (4, False), (6, False)]
     assert threading.active_count() == threads
@@ -267,7 +267,7 @@ def test_what_breaks_the_last_chunk_reaches_the_caller_too(task, tmp_path, monke
 
     monkeypatch.setattr(Writer, "commit", breaking)
     with pytest.raises(Broken):
-        engine.run(study_of(), tmp_path / "run", task=task)
+        engine.train(study_of(), tmp_path / "run", task=task)
     left = load(tmp_path / "run")
     assert not left.complete
     assert left.epochs == 11
@@ -279,16 +279,16 @@ def test_an_interrupt_keeps_what_was_handed_over(task, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        engine.run(study_of(), tmp_path / "run", task=task, progress=interrupt)
+        engine.train(study_of(), tmp_path / "run", task=task, progress=interrupt)
     left = load(tmp_path / "run")
     assert not left.complete
     assert left.epochs == 5
 
 
 def test_large_networks_leave_their_weights_at_the_start_and_at_the_end(task, tmp_path, monkeypatch):
-    kept = engine.run(study_of(seeds=3), tmp_path / "kept", task=task)
+    kept = engine.train(study_of(seeds=3), tmp_path / "kept", task=task)
     monkeypatch.setattr("actlab.engine.program.SMALL", 1)
-    recording = engine.run(study_of(seeds=3), tmp_path / "large", task=task)
+    recording = engine.train(study_of(seeds=3), tmp_path / "large", task=task)
     assert recording.weight_epochs == (0, 12)
     assert kept.weight_epochs == tuple(range(13))
     assert set(map(tuple, recording.sample["x"])) == set(map(tuple, task.x_train))
@@ -301,11 +301,11 @@ def test_large_networks_leave_their_weights_at_the_start_and_at_the_end(task, tm
 
 
 def test_large_networks_leave_the_first_seeds_weights_in_between(task, tmp_path, monkeypatch):
-    kept = engine.run(study_of(seeds=3), tmp_path / "kept", task=task)
+    kept = engine.train(study_of(seeds=3), tmp_path / "kept", task=task)
     monkeypatch.setattr("actlab.engine.program.SMALL", 1)
     monkeypatch.setattr(run, "chunk_length", lambda *_: 1)
     monkeypatch.setattr(run, "EPOCHS_BETWEEN", 3)
-    recording = engine.run(study_of(seeds=3), tmp_path / "large", task=task)
+    recording = engine.train(study_of(seeds=3), tmp_path / "large", task=task)
     assert recording.first_seed_epochs == (0, 1, 4, 11, 12)
     for member in recording.members:
         if member.seed != 0:
@@ -321,24 +321,24 @@ def test_large_networks_leave_the_first_seeds_weights_in_between(task, tmp_path,
 def test_large_networks_leave_as_many_samples_as_their_size_allows(task, tmp_path, monkeypatch):
     monkeypatch.setattr("actlab.engine.program.SMALL", 1)
     monkeypatch.setattr(run, "SAMPLES_OF_LARGE", 8)
-    recording = engine.run(study_of(seeds=1, epochs=1), tmp_path / "few", task=task)
+    recording = engine.train(study_of(seeds=1, epochs=1), tmp_path / "few", task=task)
     x, y = recording.sample["x"], recording.sample["y"]
     assert x.shape == (8, 2)
     own = dict(zip(map(tuple, task.x_train.tolist()), task.y_train.tolist(), strict=True))
     assert [own[tuple(sample)] for sample in x.tolist()] == y.tolist()
     monkeypatch.setattr(run, "SAMPLE_NUMBERS", 15)
-    assert engine.run(study_of(seeds=1, epochs=1), tmp_path / "none", task=task).sample == {}
+    assert engine.train(study_of(seeds=1, epochs=1), tmp_path / "none", task=task).sample == {}
 
 
 @pytest.mark.parametrize("layers", [[Act(), Dense(1)], [Act(), Dense(2), Act("tanh"), Dense(1)]], ids=["one", "two"])
 def test_a_function_straight_on_the_data_is_probed_for_every_member(layers, task, tmp_path):
-    recording = engine.run(study_of(network=layers, epochs=1), tmp_path / "run", task=task)
+    recording = engine.train(study_of(network=layers, epochs=1), tmp_path / "run", task=task)
     assert {array.shape[1] for array in recording.probes.values()} == {4}
 
 
 def test_a_network_without_parameters_is_run_or_refused_in_words(task, tmp_path):
     with pytest.raises(InvalidNetwork):
-        engine.run(study_of(network=[Act()], epochs=1), tmp_path / "run", task=task)
+        engine.train(study_of(network=[Act()], epochs=1), tmp_path / "run", task=task)
 
 
 def test_cards_say_of_a_function_what_it_computes():

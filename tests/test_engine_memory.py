@@ -97,26 +97,26 @@ def test_slices_give_the_result_of_the_whole(case, tmp_path, monkeypatch):
         task, **{part: getattr(task, part).astype(np.float64) for part in ("x_train", "x_validation", "x_test")}
     )
     with jax.enable_x64(True):
-        whole = engine.run(study, tmp_path / "whole", task=task)
+        whole = engine.train(study, tmp_path / "whole", task=task)
         assert len({member.seed for member in whole.members}) == 5
         for share in (1, 3):
             in_slices_of(share, monkeypatch)
-            assert_alike(engine.run(study, tmp_path / f"slices of {share}", task=task), whole, 1e-9)
+            assert_alike(engine.train(study, tmp_path / f"slices of {share}", task=task), whole, 1e-9)
 
 
 def test_in_float32_slices_differ_by_its_rounding_and_start_alike(tmp_path, monkeypatch):
     layers, shape, classes, _ = CASES["stacked"]
     task, study = task_of(shape, classes), study_of(network=layers, optimiser="sgd")
-    whole = engine.run(study, tmp_path / "whole", task=task)
+    whole = engine.train(study, tmp_path / "whole", task=task)
     in_slices_of(1, monkeypatch)
-    sliced = engine.run(study, tmp_path / "sliced", task=task)
+    sliced = engine.train(study, tmp_path / "sliced", task=task)
     for member in whole.members:
         for epoch, tolerance in ((0, 0), (3, 1e-4)):
             ours, theirs = (jax.tree.leaves(run.weights(member, epoch)) for run in (sliced, whole))
             for own, expected in zip(ours, theirs, strict=True):
                 np.testing.assert_allclose(own, expected, rtol=0, atol=tolerance * np.abs(expected).max())
     assert np.array_equal(sliced.metrics["test_accuracy"], whole.metrics["test_accuracy"])
-    again = engine.run(study, tmp_path / "again", task=task)
+    again = engine.train(study, tmp_path / "again", task=task)
     assert [segment.sha256 for segment in again.segments] == [segment.sha256 for segment in sliced.segments]
 
 
@@ -124,9 +124,9 @@ def test_large_networks_leave_the_weights_of_all_slices(tmp_path, monkeypatch):
     """They are gathered from the states, at the start and at the end."""
     monkeypatch.setattr(program, "SMALL", 1)
     task, study = task_of((12,), 3), study_of(network=WIDE, optimiser="sgd")
-    whole = engine.run(study, tmp_path / "whole", task=task)
+    whole = engine.train(study, tmp_path / "whole", task=task)
     in_slices_of(2, monkeypatch)
-    sliced = engine.run(study, tmp_path / "sliced", task=task)
+    sliced = engine.train(study, tmp_path / "sliced", task=task)
     assert sliced.weight_epochs == whole.weight_epochs == (0, 3)
     weights = {name: values for name, values in everything(whole).items() if name.startswith("weights")}
     ours = everything(sliced)
@@ -194,7 +194,7 @@ UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 def test_less_than_one_seed_takes_is_refused_with_the_figures(tmp_path):
     task, study = task_of((2,), 2), study_of(network=SMALL)
     with pytest.raises(InvalidStudy) as refused:
-        engine.run(study, tmp_path / "run", task=task, memory=1_000_000)
+        engine.train(study, tmp_path / "run", task=task, memory=1_000_000)
     said = re.fullmatch(
         r"a memory of 977 KiB is too small: one seed at a time, the run takes about ([\d.]+) (\w+), of which "
         r"([\d.]+) (\w+) whatever it trains; give more, or fewer seeds or activations\.",
@@ -229,7 +229,7 @@ memory = json.loads(sys.argv[1])
 layers = [Flatten(), Dense(256), Act(), Dense(10)]
 study = Study(task="digits", network=layers, activations=["relu", "tanh"], learning_rates=0.001, seeds=100, epochs=1,
               batch=512)
-recording = engine.run(study, sys.argv[2], task=tasks.load("digits"), memory=memory)
+recording = engine.train(study, sys.argv[2], task=tasks.load("digits"), memory=memory)
 # Not ru_maxrss, in which a process starts with that of the one that started it.
 with open("/proc/self/status", encoding="ascii") as status:
     peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))

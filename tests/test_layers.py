@@ -395,7 +395,7 @@ def test_what_is_recorded_of_such_a_network_runs_in_numpy(tmp_path):
     study = Study(
         task="made up", network=layers, activations=["relu", "prelu", "maxout", "rrelu"], seeds=2, epochs=3, batch=16
     )
-    recording = engine.run(study, tmp_path / "run", task=task)
+    recording = engine.train(study, tmp_path / "run", task=task)
     penalty = recording.probes["penalty"]
     assert penalty.shape == (4, len(recording.members))
     for member in recording.members:

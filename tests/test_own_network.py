@@ -53,7 +53,7 @@ def both(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     names = ["relu", "prelu", "softmax", "sigmoid"]
     return [
-        engine.run(Study(network=network, activations=names, **SETTINGS), folder / str(i))
+        engine.train(Study(network=network, activations=names, **SETTINGS), folder / str(i))
         for i, network in enumerate((Same, LAYERS))
     ]
 
@@ -118,7 +118,7 @@ class Slashed:
 
 def test_names_with_slashes_load(both, tmp_path):
     study = Study(network=Slashed, activations=["relu", "prelu", "softmax", "sigmoid"], **SETTINGS)
-    found, same = engine.run(study, tmp_path / "run"), both[0]
+    found, same = engine.train(study, tmp_path / "run"), both[0]
     named = {"a": "mlp/~/linear_0", "b.0": "mlp/~/linear_1", "b.1": "network/linear"}
     for member in same.members:
         own, other = found.weights(member, 2), same.weights(member, 2)
@@ -164,7 +164,7 @@ def test_dropout_by_the_key_is_alike_for_all_activations_of_a_seed(tmp_path):
         return x @ jnp.ones((6, 10)) + params["b"][1]["bias"] + jnp.sum(params["b"][0]["weight"]) * 0
 
     study = Study(network=pair(apply), activations=["relu", "gelu"], **SETTINGS)
-    recording = engine.run(study, tmp_path / "run")
+    recording = engine.train(study, tmp_path / "run")
     relu, gelu = recording.metrics["train_loss"][:, :2], recording.metrics["train_loss"][:, 2:]
     np.testing.assert_array_equal(relu, gelu)
     assert not np.allclose(relu[:, 0], relu[:, 1])
@@ -200,7 +200,7 @@ TWICE = "act is called twice under the name 'h', with samples of shapes"
 def test_a_wrong_network_is_refused_before_anything_is_written(apply, message, tmp_path):
     study = Study(network=pair(apply), activations=["relu"], **SETTINGS)
     with pytest.raises(InvalidNetwork, match=message):
-        engine.run(study, tmp_path / "run")
+        engine.train(study, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -251,7 +251,7 @@ def test_a_module_that_fails_while_it_is_imported(code, reason, tmp_path, monkey
 )  # fmt: skip
 def test_settings_that_need_layers(settings, message, tmp_path):
     with pytest.raises(InvalidStudy, match=message):
-        engine.run(Study(network=Same, activations=["relu"], **SETTINGS | settings), tmp_path / "run")
+        engine.train(Study(network=Same, activations=["relu"], **SETTINGS | settings), tmp_path / "run")
 
 
 def test_gradients_of_a_population_are_those_of_one_network():

@@ -261,7 +261,7 @@ def test_metrics_equal_numpy_on_slices_that_do_not_divide_the_data(monkeypatch, 
     study = Study(
         **(recipe("parabolas").study.model_dump() | {"epochs": 2, "seeds": 3, "activations": ["tanh", "relu"]})
     )
-    recording = engine.run(study, tmp_path / "run", task=task)
+    recording = engine.train(study, tmp_path / "run", task=task)
     for member in recording.members:
         network, weights = recording.network(member.activation), recording.weights(member, 2)
         for part in ("train", "validation", "test"):
@@ -290,7 +290,7 @@ def test_a_broken_test_sample_does_not_pass_for_a_diverged_member(tmp_path):
     x_test = task.x_test.copy()
     x_test[0] = 3e38
     settings = recipe("parabolas").study.model_dump() | {"epochs": 1, "seeds": 2, "activations": ["relu"]}
-    recording = engine.run(Study(**settings), tmp_path / "run", task=dataclasses.replace(task, x_test=x_test))
+    recording = engine.train(Study(**settings), tmp_path / "run", task=dataclasses.replace(task, x_test=x_test))
     assert all(member.diverged_epoch is None for member in recording.members)
     assert np.isfinite(recording.metrics["train_loss"]).all()
     assert not np.isfinite(recording.metrics["test_loss"]).all()

@@ -330,7 +330,7 @@ def test_a_directory_that_cannot_be_written_is_found_before_anything_is_computed
             pytest.skip("only Linux has a folder that not even root writes to")
     monkeypatch.setattr("actlab.engine.run.populations", lambda *_: pytest.fail("something is computed"))
     with pytest.raises(RecordingFailed, match="the recording cannot be started"):
-        engine.run(made_up, directory)
+        engine.train(made_up, directory)
 
 
 def test_a_complete_recording_that_nobody_may_write_to_is_shown(tmp_path, monkeypatch):

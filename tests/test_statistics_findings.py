@@ -391,7 +391,7 @@ def trained(tmp_path_factory):
     probe = prepare_data(made_up, task, populations(made_up, task.input_shape)[0]).probe
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("actlab.engine.program.SMALL", 1)
-        return engine.run(made_up, tmp_path_factory.mktemp("trained") / "run", task=task), probe
+        return engine.train(made_up, tmp_path_factory.mktemp("trained") / "run", task=task), probe
 
 
 def test_the_way_of_the_gradient_is_that_of_pytorch(trained):

@@ -54,7 +54,7 @@ def trained(monkeypatch):
             self.runs = []
             self.loss = lambda member: 1.0
 
-        def run(self, study, directory, *, task, memory=None, restart=False, progress=lambda _: None):
+        def train(self, study, directory, *, task, memory=None, restart=False, progress=lambda _: None):
             self.runs.append(
                 {"study": study, "directory": directory, "task": task, "memory": memory, "restart": restart}
             )
@@ -68,7 +68,7 @@ def trained(monkeypatch):
             return record(directory, finished, metrics=losses, diverged=gone)
 
     made = Engine()
-    monkeypatch.setattr(engine, "run", made.run)
+    monkeypatch.setattr(engine, "train", made.train)
     return made
 
 
@@ -383,7 +383,7 @@ def test_a_study_of_test_data_is_tuned_on_held_out_ones_from_its_name(tmp_path):
 
 
 def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_on(task, tmp_path, monkeypatch):
-    real, calls = engine.run, []
+    real, calls = engine.train, []
 
     def run(*arguments, **settings):
         calls.append(arguments)
@@ -391,7 +391,7 @@ def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_o
             raise KeyboardInterrupt
         return real(*arguments, **settings)
 
-    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(engine, "train", run)
     monkeypatch.setattr("actlab.laboratory.load_task", lambda *_, **__: task)
     study, directory = study_of(learning_rates=[0.01, 0.1]), tmp_path / "run"
     with pytest.raises(cli._Stopped) as stopped:
@@ -410,7 +410,7 @@ def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_o
 
 
 def test_what_was_tried_in_part_is_tried_again_and_stays_until_then(task, tmp_path, monkeypatch):
-    real, directory = engine.run, tmp_path / "run"
+    real, directory = engine.train, tmp_path / "run"
     study = study_of(learning_rates=[0.01, 0.1], epochs=6)
 
     def stopping(progress):
@@ -427,12 +427,12 @@ def test_what_was_tried_in_part_is_tried_again_and_stays_until_then(task, tmp_pa
         seen.append(load(tried).epochs)
         return real(*arguments, **settings)
 
-    monkeypatch.setattr(engine, "run", watched)
+    monkeypatch.setattr(engine, "train", watched)
     assert actlab.run(study, directory, task=task, progress=lambda _: None).complete
     assert seen[:2] == [kept, 6]
     assert load(tried).complete
     # Complete, it is handed on; told to train anew, all is trained anew.
-    monkeypatch.setattr(engine, "run", real)
+    monkeypatch.setattr(engine, "train", real)
     before = listing(directory)
     actlab.run(study, directory, task=task, progress=lambda _: pytest.fail("it is trained"))
     assert listing(directory) == before

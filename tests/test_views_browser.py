@@ -16,7 +16,7 @@ from tests.views_recording import record_all
 from actlab.layers import Act, Dense
 from actlab.replay.feature_space import feature_space
 from actlab.statistics import summarise
-from actlab.views.report import html
+from actlab.views.report.report import page as report_page
 from actlab.views.report.report import report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -396,5 +396,7 @@ def test_the_page_without_weights_has_its_controls_in_the_layers(visit, tmp_path
 
 
 def test_the_state_and_the_data_are_json(recording):
-    content = re.search(r'<script type="application/json" id="content">(.*?)</script>', html(recording), re.DOTALL)[1]
+    content = re.search(
+        r'<script type="application/json" id="content">(.*?)</script>', report_page(recording), re.DOTALL
+    )[1]
     assert json.loads(content)["usual"]["epoch"] == 8

@@ -80,7 +80,7 @@ def _record(
     tried = None
     if len(study.learning_rates or ()) > 1:
         study, tried = tuning.tune(study, claim.directory, task, memory=memory, restart=restart, progress=progress)
-    return engine.run(study, claim, task=task, memory=memory, tuning=tried, progress=progress)
+    return engine.train(study, claim, task=task, memory=memory, tuning=tried, progress=progress)
 
 
 def _is_written(path: Path) -> bool:

@@ -74,7 +74,7 @@ def tune(
             # Named by what it is, so that another machine, where the best rate may be another one, finds no stranger.
             where = directory / "tuning" / f"{number}-{complete(own, data).identity[:8]}"
             anew = restart or is_unfinished(where)
-            scores |= _scores(engine.run(own, where, task=data, memory=memory, restart=anew, progress=show))
+            scores |= _scores(engine.train(own, where, task=data, memory=memory, restart=anew, progress=show))
         waiting = list(_beyond(scores))
         if not waiting:
             break

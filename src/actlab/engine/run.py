@@ -59,7 +59,7 @@ class Progress:
     purpose: str = ""
 
 
-def run(
+def train(
     study: Study,
     directory: str | Path | Claim,
     *,
@@ -119,12 +119,12 @@ def _record(
     facts = _facts(study, task, groups, data) | {"tuning": tuning, "started": time.time()}
     writer = Writer.create(claim, study, members(groups), cards, **facts)
     try:
-        return _run(study, task, programs, data, writer, chunk, compiling.seconds, progress)
+        return _train(study, task, programs, data, writer, chunk, compiling.seconds, progress)
     finally:
         writer.close()
 
 
-def _run(
+def _train(
     study: Study,
     task: Task,
     programs: list[Program],

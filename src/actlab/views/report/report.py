@@ -24,8 +24,17 @@ from actlab.statistics import summarise, unseen_share
 from actlab.statistics.selection import probe_samples
 from actlab.statistics.sentences import listed
 from actlab.views.palette import SERIES, Style, styles
-from actlab.views.report import conditions, distributions, findings, gradients, outcome, player, player_html, published
-from actlab.views.report import html as markup
+from actlab.views.report import (
+    conditions,
+    distributions,
+    findings,
+    gradients,
+    html,
+    outcome,
+    player,
+    player_html,
+    published,
+)
 from actlab.views.report.charts import Chart, reported_members
 from actlab.views.report.scripts import asset, bundle, table
 
@@ -72,9 +81,9 @@ def report(recording: Recording, out: str | Path) -> Path:
     out = Path(out)
     if out.is_dir():
         raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
-    page = html(recording)
+    text = page(recording)
     try:
-        write_synced(out, page.encode())
+        write_synced(out, text.encode())
     except OSError as error:
         kept = "is complete" if recording.complete else "holds what it held"
         raise ActlabError(
@@ -84,7 +93,7 @@ def report(recording: Recording, out: str | Path) -> Path:
     return out
 
 
-def html(recording: Recording) -> str:
+def page(recording: Recording) -> str:
     """The report as the text of an HTML page."""
     summary = summarise(recording)
     ranked = [entry["name"] for entry in summary["activations"]]
@@ -111,7 +120,7 @@ def html(recording: Recording) -> str:
             "headline": escape(summary["headline"]),
             "facts": _facts_line(recording),
             "contents": "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections),
-            "legend": markup.legend(ranked, drawn, hidden) if all_charts else "",
+            "legend": html.legend(ranked, drawn, hidden) if all_charts else "",
             "many": _many_line(len(ranked)) if hidden else "",
             "sections": "".join(map(_section, sections)),
             "content": script_json(content),
@@ -217,7 +226,7 @@ def _sections(
     ranked = [entry["name"] for entry in summary["activations"]]
     found = [_results(summary, drawn)] if recording.epochs >= 0 else []
     if summary["notes"]:
-        found.append(Section("notes", "What to bear in mind", "", markup.notes(summary["notes"])))
+        found.append(Section("notes", "What to bear in mind", "", html.notes(summary["notes"])))
     if shown.player:
         found.append(_player(recording, shown, drawn))
     if said := published.body(summary):
@@ -231,7 +240,7 @@ def _sections(
         if own := recording.study.own_functions:
             # No command knows a function that Python has registered.
             lead = f"What the numbers suggest. {_registered(own)}: what the commands change, change in Python."
-        found.append(Section("next", "What to try next", lead, markup.steps(summary["next_steps"])))
+        found.append(Section("next", "What to try next", lead, html.steps(summary["next_steps"])))
     members = {name: places for name, places in reported_members(recording, summary).items() if places}
     if recording.epochs >= 0 and members:
         found += _outcome(recording, summary, members, drawn) + _insides(recording, members, drawn)
@@ -266,14 +275,14 @@ def _outcome(
         if several
         else "One seed: the lines are single runs. "
     ) + "Look for who learns early, who still rises at the end, where validation turns away from training."
-    body = f"<div class='pair'>{markup.figures(lines, drawn)}</div>"
+    body = f"<div class='pair'>{html.figures(lines, drawn)}</div>"
     if several:
-        body = markup.one_seed(recording.study.seeds) + body
+        body = html.one_seed(recording.study.seeds) + body
     found = [Section("curves", "Learning", lead, body, lines)]
     forest = outcome.differences(summary, "test_accuracy", drawn)
     if forest:
-        body = markup.figures([forest], drawn) + (
-            f"<details><summary>All pairs</summary>{markup.scrolling('all pairs', markup.pairs(summary))}</details>"
+        body = html.figures([forest], drawn) + (
+            f"<details><summary>All pairs</summary>{html.scrolling('all pairs', html.pairs(summary))}</details>"
         )
         lead = (
             "Seed by seed, each against the best: same first weights, same batches, another function. "
@@ -292,7 +301,7 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
             "Norm of the loss gradient in each weight layer, median over seeds, on a logarithmic axis that "
             "all panels share. A gradient that shrinks towards the input cannot teach the first layers."
         )
-        body = markup.layer_legend(recording.weight_layers) + _panels(norms, drawn)
+        body = html.layer_legend(recording.weight_layers) + _panels(norms, drawn)
         body += findings.gradient_flow_table(recording, list(members), drawn)
         found.append(Section("gradients", "Gradients, layer by layer", lead, body, norms))
     silent = outcome.silence(recording, members, drawn)
@@ -303,13 +312,13 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
             f"{probed} probe samples it is called dead; such a unit may still fire for "
             f"{100 * unseen_share(probed):.2g} % of the data. Medians over the seeds, means over the layers."
         )
-        body = f"<div class='pair'>{markup.figures(silent, drawn)}</div>"
+        body = f"<div class='pair'>{html.figures(silent, drawn)}</div>"
         found.append(Section("silence", "Flat and dead units", lead, body, silent))
     return found
 
 
 def _panels(panels: Sequence[Chart], drawn: Mapping[str, Style]) -> str:
-    return f"<div class='panels'>{markup.figures(panels, drawn)}</div>"
+    return f"<div class='panels'>{html.figures(panels, drawn)}</div>"
 
 
 def _controls(recording: Recording, shown: _Moving) -> str:
@@ -342,7 +351,7 @@ def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) ->
         left += SHARED
     body = (
         _controls(recording, shown)
-        + markup.class_legend(played["classes"], sorted(set(played["y"])), decision)
+        + html.class_legend(played["classes"], sorted(set(played["y"])), decision)
         + player_html.body(played, drawn)
     )
     return Section("player", "Watch it learn", lead + left, body)
@@ -355,8 +364,8 @@ def _distributions(recording: Recording, shown: _Moving, drawn: Mapping[str, Sty
     )
     names = list(shown.distributions[0]["panels"])
     label = "Distribution in each layer of the networks with {} over training"
-    panels = markup.canvases("heat", names, drawn, label, {})
-    body = ("" if shown.player else _controls(recording, shown)) + markup.quantities(shown.distributions)
+    panels = html.canvases("heat", names, drawn, label, {})
+    body = ("" if shown.player else _controls(recording, shown)) + html.quantities(shown.distributions)
     return Section(
         "distributions",
         "Inside the layers",
@@ -370,9 +379,9 @@ def _functions(recording: Recording, shown: _Moving, names: Sequence[str], drawn
         name: str(recording.functions[name].get("formula", "")) for name in names if name in recording.functions
     }
     label = "{} and its derivative for x from −6 to 6, and the distribution of this run's pre-activations"
-    panels = markup.canvases("card", list(shown.cards), drawn, label, formulas)
+    panels = html.canvases("card", list(shown.cards), drawn, label, formulas)
     without = [name for name in formulas if name not in shown.cards]
-    cards = "".join(f"<li>{markup.key(drawn[n])}<b>{escape(n)}</b> {escape(formulas[n])}</li>" for n in without)
+    cards = "".join(f"<li>{html.key(drawn[n])}<b>{escape(n)}</b> {escape(formulas[n])}</li>" for n in without)
     others = f"<p>These mix several units and have no curve:</p><ul class='notes'>{cards}</ul>" if without else ""
     if not shown.cards and not others:
         return []
@@ -395,7 +404,7 @@ def _method(recording: Recording) -> Section:
     repeat = "Save it as <code>study.toml</code> and run <code>actlab compare study.toml</code>."
     if own:
         repeat = f"{escape(_registered(own))}: the study runs from there, as its first lines say."
-    body = markup.settings(recording) + (
+    body = html.settings(recording) + (
         "<details><summary>The study as a file</summary>"
         f"<p>{repeat}</p>"
         f"<pre tabindex='0'>{escape(recording.study.to_toml())}</pre></details>"
