@@ -51,7 +51,7 @@ studies = {
     "parabolas": recipe("parabolas").study.model_copy(update={"seeds": (0, 1), "epochs": 20}),
     "convolutions": Study(task="digits", network=[Conv(4, 3), Act(), MaxPool(2), Flatten(), Dense(10)],
                           activations=mixed, learning_rates=0.05, **quiet),
-    "rates": Study(task="digits", network=[Dense(12), Act(), Dense(10)], activations=("tanh", "gelu"),
+    "rates": Study(task="digits", network=[Flatten(), Dense(12), Act(), Dense(10)], activations=("tanh", "gelu"),
                    learning_rates=(0.01, 0.1), init="gain", **quiet),
     "own": Study(task="digits", network="own_network_of_a_user:network", activations=("tanh", "prelu"),
                  learning_rates=0.1, **quiet),

@@ -246,6 +246,13 @@ def named_leaves(params: Tree) -> dict[str, Array]:
     return dict(zip(_paths(params), jax.tree.leaves(params), strict=True))
 
 
+def map_leaves(function: Callable[[Any], Any], tree: Tree) -> Tree:
+    """A function of every array of a tree."""
+    import jax
+
+    return jax.tree.map(function, tree)
+
+
 def _paths(params: Tree) -> list[str]:
     import jax
 

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from actlab import initialisers
-from actlab.engine.layouts import Layout
+from actlab.engine.forward import PopulationModel
 from actlab.functions import catalogue
 from actlab.layers import WEIGHTED, Act
 from actlab.network import BuiltLayer
@@ -73,14 +73,14 @@ def _factor(variant: Variant, built: BuiltLayer, before: BuiltLayer | None) -> f
     return wanted / math.sqrt(window * shape[-2]) / stated
 
 
-def rescaled(population: Population, layout: Layout, params: Tree) -> Tree:
+def rescaled(model: PopulationModel, params: Tree) -> Tree:
     """The stated initial parameters of all members, their weights scaled variant by variant, in the same layout."""
     found = dict(params)
     # A function of one's own is differentiated by JAX where its facts are measured: now, not in what is being traced.
     with jax.ensure_compile_time_eval():
-        by_layer = weight_factors(population)
+        by_layer = weight_factors(model.population)
     for name, factors in by_layer.items():
         weight = params[name]["weight"]
-        scale = layout.broadcast_rates(jnp.asarray(factors, weight.dtype), weight.ndim)
+        scale = model.layout.broadcast_rates(jnp.asarray(factors, weight.dtype), weight.ndim)
         found[name] = {**params[name], "weight": weight * scale}
     return found

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,21 @@ from typing import Any
 import jax
 import numpy as np
 
-from actlab.custom import named_leaves
 from actlab.engine import devices, measures
 from actlab.engine.memory import build_within
-from actlab.engine.program import OBSERVE, SKIP, TRAIN, Data, Program, chunk_length, orders, prepare_data
+from actlab.engine.program import OBSERVE, SKIP, TRAIN, Program
 from actlab.functions import catalogue
+from actlab.plan.batches import chunk_length, orders
+from actlab.plan.collector import Collector
+from actlab.plan.evaluation import Data, prepare
 from actlab.plan.population import members, populations
-from actlab.recording import METRICS, Claim, Recording, Writer
+from actlab.recording import Claim, Recording, Writer
 from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
 
 Tree = Any
 
-# Training samples in a recording: small networks, whose every step can be drawn, leave more; of large ones at most
+# Training samples in a recording: small networks, whose every epoch can be drawn, leave more; of large ones at most
 # so many numbers.
 SAMPLES_OF_SMALL = 2000
 SAMPLES_OF_LARGE = 256
@@ -112,11 +114,11 @@ def _record(
 ) -> Recording:
     groups = populations(study, task.input_shape)
     chunk = min(chunk_length(study, population, len(task.x_train)) for population in groups)
-    data = prepare_data(study, task, groups[0])
+    data = prepare(study, task)
     cards = {name: _card(name) for name in study.activations}
     with devices.Stopwatch() as compiling:
-        programs = build_within(study, task, groups, chunk, memory)
-    facts = _facts(study, task, groups, data) | {"tuning": tuning, "started": time.time()}
+        programs = build_within(study, data, groups, chunk, memory)
+    facts = _facts(study, task, programs, data) | {"tuning": tuning, "started": time.time()}
     writer = Writer.create(claim, study, members(groups), cards, **facts)
     try:
         return _train(study, task, programs, data, writer, chunk, compiling.seconds, progress)
@@ -136,7 +138,7 @@ def _train(
 ) -> Recording:
     samples = len(task.x_train)
     count = sum(len(program.population.variants) * len(program.population.seeds) for program in programs)
-    collector = Collector(study, programs, data.counts, writer, np.ones(count, bool))
+    collector = Collector(programs[0].model.objective, programs, data.counts, writer, np.ones(count, bool))
     _commit_sample(writer, programs, task, study)
     between: set[int] = set()
     if not collector.keeps_weights:
@@ -230,126 +232,6 @@ def _throughput(study: Study, samples: int, count: int, train_seconds: float) ->
     }
 
 
-@dataclass
-class Collector:
-    """Turns results of the devices into what the recording holds, and remembers who has diverged.
-
-    Attributes:
-        study: the complete study.
-        programs: in the order of the populations, which is that of the members.
-        counts: samples in each set of the evaluation, as in `program.Data`.
-        writer: where it goes.
-        alive: (members,), False from the first epoch on whose training loss is not finite.
-        recorded: the last epoch of each chunk, and when it was written, in Unix seconds.
-    """
-
-    study: Study
-    programs: list[Program]
-    counts: np.ndarray
-    writer: Writer
-    alive: np.ndarray
-    recorded: list[tuple[int, float]] = field(default_factory=list)
-
-    @property
-    def keeps_weights(self) -> bool:
-        """Whether weights come with every epoch."""
-        return all(program.keeps_weights for program in self.programs)
-
-    def commit(self, epochs: range, results: list[Tree], first_seed: dict[str, np.ndarray] | None = None) -> int:
-        """Wait for a chunk's results and write them; returns its last epoch.
-
-        Args:
-            epochs: the epochs they are of; rows after these belong to skipped ones.
-            results: of each program, arrays (chunk, variants, seeds, ...) as `Program.advance` returns them.
-            first_seed: the weights of the first seed after the last of the epochs, where they are kept.
-
-        Raises:
-            RecordingFailed: they cannot be written; nothing of the chunk is entered.
-        """
-        host = [
-            self._by_member(program, found, len(epochs)) for program, found in zip(self.programs, results, strict=True)
-        ]
-        weights = [own.pop("weights", None) for own in host]
-        arrays = {name: np.concatenate([own[name] for own in host], axis=1) for name in host[0]}
-        metrics, by_class = self._metrics(arrays.pop("losses"), arrays.pop("correct"))
-        diverged = self._mask(epochs, metrics, by_class)
-        arrays["class_accuracy"] = by_class.astype(np.float32)
-        if self.keeps_weights:
-            arrays |= self._name_weights(weights)
-        self.writer.commit(epochs[0], metrics, arrays, diverged)
-        self.recorded.append((epochs[-1], time.time()))
-        if first_seed is not None:
-            self.writer.commit(epochs[-1], {}, first_seed, {}, kind="first-seed")
-        return epochs[-1]
-
-    def commit_weights(self, epoch: int) -> None:
-        """Write the weights as they are now, as those of `epoch`. Raises RecordingFailed if they cannot be."""
-        own = [_one_epoch(program.parameters()) for program in self.programs]
-        self.writer.commit(epoch, {}, self._name_weights(own), {}, kind="weights")
-
-    def first_weights(self) -> dict[str, np.ndarray]:
-        """The first seed's weights as they are now, as `commit` takes them; waits for the devices."""
-        return self._name_weights([_one_epoch(program.first_parameters()) for program in self.programs], seeds=1)
-
-    def _by_member(self, program: Program, found: Tree, epochs: int) -> Tree:
-        """(chunk, variants, seeds, ...) on devices -> (epochs, members, ...) in memory, filled-up seeds left out."""
-        seeds = len(program.population.seeds)
-
-        def convert(array: jax.Array) -> np.ndarray:
-            kept = np.asarray(array)[:epochs, :, :seeds]
-            return kept.reshape(epochs, -1, *kept.shape[3:])
-
-        return jax.tree.map(convert, found)
-
-    def _metrics(self, losses: np.ndarray, right: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        mean = losses[..., :3] / self.counts[:3]
-        # A class may have no sample among those evaluated: its accuracy is not known.
-        accuracy = right / np.where(self.counts > 0, self.counts, np.nan)
-        parts = enumerate(("train", "validation", "test"))
-        metrics = {}
-        for i, part in parts:
-            metrics |= {f"{part}_loss": mean[..., i].astype(float), f"{part}_accuracy": accuracy[..., i]}
-        return {name: metrics[name] for name in METRICS}, accuracy[..., 3:]
-
-    def _mask(self, epochs: range, metrics: dict[str, np.ndarray], by_class: np.ndarray) -> dict[int, tuple[int, str]]:
-        """NaN from the first epoch on whose training loss is not finite; who diverged here, when and why."""
-        diverged: dict[int, tuple[int, str]] = {}
-        for row, epoch in enumerate(epochs):
-            loss = metrics["train_loss"][row]
-            for member in np.flatnonzero(self.alive & ~np.isfinite(loss)):
-                what = "not a number" if np.isnan(loss[member]) else "infinite"
-                diverged[int(member)] = (epoch, f"the training loss became {what}")
-            self.alive &= np.isfinite(loss)
-            for values in (*metrics.values(), by_class):
-                values[row, ~self.alive] = np.nan
-        return diverged
-
-    def _name_weights(self, by_program: list[Tree], seeds: int | None = None) -> dict[str, np.ndarray]:
-        """Arrays named "weights/activation/layer/parameter", (epochs, members of the activation, ...)."""
-        named: dict[str, np.ndarray] = {}
-        for program, weights in zip(self.programs, by_program, strict=True):
-            population = program.population
-            seeds = seeds or len(population.seeds)
-            for layer, own in weights.items():
-                for group in population.groups if layer not in population.network.act_layers else ():
-                    rows = slice(group.start * seeds, group.stop * seeds)
-                    for parameter, array in named_leaves(own).items():
-                        named[f"weights/{group.function.name}/{layer}/{parameter}"] = array[:, rows]
-            for built, group, shapes in population.acts():
-                for parameter in shapes:
-                    array = weights[built.name][group.function.name][parameter]
-                    for own in population.groups:
-                        if group.start <= own.start and own.stop <= group.stop:
-                            rows = slice((own.start - group.start) * seeds, (own.stop - group.start) * seeds)
-                            named[f"weights/{own.function.name}/{built.name}/{parameter}"] = array[:, rows]
-        return named
-
-
-def _one_epoch(parameters: Tree) -> Tree:
-    """(variants, seeds, ...) -> (1, members, ...)."""
-    return jax.tree.map(lambda array: array.reshape(1, -1, *array.shape[2:]), parameters)
-
-
 def _commit_sample(writer: Writer, programs: list[Program], task: Task, study: Study) -> None:
     """Leave some training samples: feature spaces are drawn from them, and what networks predict is compared."""
     small = all(program.keeps_weights for program in programs)
@@ -360,14 +242,15 @@ def _commit_sample(writer: Writer, programs: list[Program], task: Task, study: S
         writer.commit(0, {}, sample, {}, kind="sample")
 
 
-def _facts(study: Study, task: Task, groups: Any, data: Data) -> dict[str, Any]:
-    from actlab.engine.layouts import choose
-
-    networks = {name: network for population in groups for name, network in population.networks.items()}
-    first = groups[0].network
+def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) -> dict[str, Any]:
+    networks = {name: network for program in programs for name, network in program.population.networks.items()}
+    layouts = {name: program.model.layout.name for program in programs for name in program.population.networks}
+    first, objective = programs[0].population.network, programs[0].model.objective
     return {
         "weight_layers": first.weight_layers,
         "act_layers": first.act_layers,
+        "objective": objective.name,
+        "metrics": [metric.to_dict() for metric in objective.metrics],
         "classes": task.classes,
         "class_counts": data.counts[3:].tolist(),
         "test_class_counts": np.bincount(task.y_test, minlength=task.class_count).tolist(),
@@ -376,7 +259,7 @@ def _facts(study: Study, task: Task, groups: Any, data: Data) -> dict[str, Any]:
         "histogram_edges": measures.histogram_edges().tolist(),
         "gradient_edges": measures.gradient_edges().tolist(),
         "parameters": {name: networks[name].parameter_count for name in study.activations},
-        "layout": {name: choose(networks[name]).name for name in study.activations},
+        "layout": {name: layouts[name] for name in study.activations},
         "versions": {name: version(name) for name in ("actlab", "jax", "jaxlib", "numpy", "optax")},
         "machine": devices.description(),
         "precision": str(task.x_train.dtype),
