@@ -19,9 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from actlab import tasks
-from actlab.engine import measures, program, training
-from actlab.engine.layouts import MEMBERS_LAST_INPUTS, Layout, MembersFirst, MembersLast, SamplesLast
+from actlab.engine import measures, training
+from actlab.engine.forward import PopulationModel
+from actlab.engine.layouts import Layout, MembersFirst, MembersLast, SamplesLast
 from actlab.layers import Act, Dense
+from actlab.plan.evaluation import prepare, sliced
+from actlab.plan.layout import MEMBERS_LAST_INPUTS, Layouts
 from actlab.plan.population import populations
 from actlab.recipes import recipe
 from actlab.study import Study, complete
@@ -41,7 +44,7 @@ def study_of(width: int, seeds: int) -> Study:
 
 def steps(task: tasks.Task, width: int, seeds: int, layout: Layout) -> Callable[[], float]:
     """A compiled population; each call gives the milliseconds of a training step."""
-    timer = EngineTimer(study_of(width, seeds), task, layout, EPOCHS)
+    timer = EngineTimer(study_of(width, seeds), task, Layouts(layout.name, "stacked"), EPOCHS)
     return lambda: 1e3 * timer.epoch_seconds()[0] / timer.steps
 
 
@@ -50,9 +53,9 @@ def evaluations(task: tasks.Task, width: int, seeds: int, layout: Layout) -> Cal
     study = complete(study_of(width, seeds), task)
     (population,) = populations(study, task.input_shape)
     keys = jax.vmap(jax.random.key)(jax.numpy.arange(seeds))
-    params = training.initial_parameters(population, layout, keys)
-    data = jax.device_put(program.prepare_data(study, task, population).evaluation)
-    evaluate = jax.jit(functools.partial(measures.evaluate, population, layout))
+    params = training.initial_parameters(PopulationModel(population, layout), keys)
+    data = jax.device_put(sliced(prepare(study, task).evaluation, population, patches=True))
+    evaluate = jax.jit(functools.partial(measures.evaluate, PopulationModel(population, layout)))
     with jax.default_matmul_precision("highest"):
         compiled = evaluate.lower(params, data).compile(compiler_options=dict(MembersLast.compiler_options))
     jax.block_until_ready(compiled(params, data))

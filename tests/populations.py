@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from actlab.engine.forward import PopulationModel
 from actlab.engine.layouts import MembersFirst, MembersLast, SamplesLast
 from actlab.engine.training import initial_parameters
 from actlab.plan.population import populations
@@ -22,7 +23,7 @@ def populations_of(layers, activations, rates=(0.1,), seeds=3, shape=(2,)):
 
 def initial(population, layout, seeds):
     def draw(numbers):
-        return initial_parameters(population, layout, jax.vmap(jax.random.key)(numbers))
+        return initial_parameters(PopulationModel(population, layout), jax.vmap(jax.random.key)(numbers))
 
     return jax.jit(draw)(np.arange(seeds, dtype=np.uint32))
 

@@ -22,7 +22,7 @@ from tests.populations import (
 )
 
 from actlab.engine import devices
-from actlab.engine.layouts import Batch, choose, forward, forward_training, function_arguments
+from actlab.engine.forward import Batch, PopulationModel, forward, forward_training, function_arguments
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue
 from actlab.layers import (
@@ -40,6 +40,7 @@ from actlab.layers import (
     Scale,
 )
 from actlab.network import build
+from actlab.plan.layout import choose
 from actlab.plan.population import populations
 from actlab.study import Study
 
@@ -80,7 +81,7 @@ def logits_and_gradient(layout, population, params, x, pull, batch=None):
     """
 
     def total(placed, x, pull):
-        own = (population, layout, placed, layout.samples(x))
+        own = (PopulationModel(population, layout), placed, layout.samples(x))
         logits, _ = forward(*own) if batch is None else forward_training(*own, batch)
         return jnp.sum(logits * pull), logits
 
@@ -267,9 +268,9 @@ def test_batches_are_normalised_member_by_member_without_their_padding(layout, l
         params = random_parameters(population, rng)
         x = rng.normal(size=(BATCH, SEEDS, *shape))
         batch = Batch(weights=None if weights is None else jnp.asarray(np.array(weights, float).T))
-        logits, statistics = jax.jit(lambda p, x: forward_training(population, layout, p, layout.samples(x), batch))(
-            parameters_into(layout, params), x
-        )
+        logits, statistics = jax.jit(
+            lambda p, x: forward_training(PopulationModel(population, layout), p, layout.samples(x), batch)
+        )(parameters_into(layout, params), x)
     logits, statistics = by_member(layout, logits), parameters_by_member(layout, statistics)
     assert set(statistics) == {name for name in params if name.startswith("batch_norm")}
     for i, variant in enumerate(population.variants):
@@ -300,7 +301,7 @@ def running_statistics(network, params, x):
 
 
 @LAYOUTS
-def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_observed(layout):
+def test_stochastic_functions_draw_by_seed_alike_in_every_variant_and_not_when_observed(layout):
     layers = [Dense(4), Act(), Dense(6), Act("gumbel_softmax"), Dense(2)]
     population = population_of(layers, ["rrelu", "prob_act", "tanh"], (3,), (0.1, 0.2))
     rng = np.random.default_rng(5)
@@ -355,7 +356,12 @@ def test_taps_are_added_to_the_activations(layout):
     x = rng.normal(size=(BATCH, SEEDS, 2)).astype(np.float32)
     tap = rng.normal(size=(2, SEEDS, BATCH, 3)).astype(np.float32)
     plain, tapped = (
-        forward(population, layout, parameters_into(layout, params), layout.samples(jnp.asarray(x)), taps=taps)
+        forward(
+            PopulationModel(population, layout),
+            parameters_into(layout, params),
+            layout.samples(jnp.asarray(x)),
+            taps=taps,
+        )
         for taps in (None, {"act1": into(layout, tap)})
     )
     difference = by_member(layout, tapped[1]["act1"][1]) - by_member(layout, plain[1]["act1"][1])
@@ -371,7 +377,9 @@ def test_what_is_seen_are_inputs_and_outputs_of_every_act(layout):
     rng = np.random.default_rng(6)
     params = jax.tree.map(lambda leaf: leaf.astype(np.float32), random_parameters(population, rng))
     x = rng.normal(size=(BATCH, SEEDS, 2)).astype(np.float32)
-    _, seen = forward(population, layout, parameters_into(layout, params), layout.samples(jnp.asarray(x)))
+    _, seen = forward(
+        PopulationModel(population, layout), parameters_into(layout, params), layout.samples(jnp.asarray(x))
+    )
     for variant, name in enumerate(("tanh", "relu")):
         for seed in range(SEEDS):
             own = member_of(population, params, variant, seed)
@@ -386,7 +394,7 @@ def test_what_is_seen_are_inputs_and_outputs_of_every_act(layout):
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 2, 3, 4)])
 @LAYOUTS
-def test_a_value_per_seed_is_spread_over_the_arms_and_found_again(layout, shape):
+def test_a_value_per_seed_is_spread_over_the_variants_and_found_again(layout, shape):
     per_seed = np.random.default_rng(len(shape)).normal(size=(5, *shape)).astype(np.float32)
     broadcast_seeds = layout.broadcast_seeds(jnp.asarray(per_seed), 3)
     assert broadcast_seeds.shape[layout.variant_axis] == 3
@@ -398,7 +406,7 @@ def test_a_value_per_seed_is_spread_over_the_arms_and_found_again(layout, shape)
 
 
 @LAYOUTS
-def test_some_arms_are_cut_out_of_parameters_and_activations(layout):
+def test_some_variants_are_cut_out_of_parameters_and_activations(layout):
     members = np.random.default_rng(8).normal(size=(4, 2, 3, 5))
     for array in (members, members[..., 0]):
         cut = layout.variants(jnp.asarray(into(layout, array)), 1, 3)
@@ -407,7 +415,7 @@ def test_some_arms_are_cut_out_of_parameters_and_activations(layout):
 
 @pytest.mark.parametrize("shape", [(), (3,), (4, 5, 2)])
 @LAYOUTS
-def test_samples_get_an_arm_axis_of_one(layout, shape):
+def test_samples_get_a_variant_axis_of_one(layout, shape):
     x = np.random.default_rng(0).normal(size=(7, 2, *shape)).astype(np.float32)
     placed = layout.samples(jnp.asarray(x))
     first = by_member(layout, placed)
@@ -420,7 +428,7 @@ def test_samples_get_an_arm_axis_of_one(layout, shape):
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 2, 3, 4)])
 @LAYOUTS
-def test_a_value_per_arm_reaches_all_numbers_of_the_arm(layout, shape):
+def test_a_value_per_variant_reaches_all_numbers_of_the_variant(layout, shape):
     values = np.array([2.0, 3.0, 5.0], np.float32)
     members = np.random.default_rng(1).normal(size=(3, 2, *shape)).astype(np.float32)
     parameter = parameters_into(layout, members)
@@ -464,9 +472,9 @@ def test_functions_that_mix_units_are_told_where_these_are():
     ],
 )
 def test_lanes_are_for_small_fully_connected_networks(layers, shape, name):
-    assert choose(build(layers, shape)).name == name
+    assert choose(build(layers, shape)).training == name
 
 
 def test_the_units_that_count_are_those_a_layer_takes_in():
     """Maxout with twice as many units before it hands on 16: the layer after it takes no more."""
-    assert choose(build([Dense(16), Act(), Dense(2)], (2,), "maxout")).name == "lanes"
+    assert choose(build([Dense(16), Act(), Dense(2)], (2,), "maxout")).training == "lanes"

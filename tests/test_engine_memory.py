@@ -19,6 +19,7 @@ from actlab.engine import devices, memory, program
 from actlab.engine.memory import build_within, process_bytes, program_bytes
 from actlab.errors import InvalidStudy
 from actlab.layers import Act, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.plan.evaluation import prepare
 from actlab.plan.population import populations
 from actlab.study import Study, complete
 from actlab.tasks.task import build
@@ -143,7 +144,7 @@ def prepared(layers, shape, classes, **settings):
 
 def test_without_a_budget_nothing_is_sliced():
     study, task, groups = prepared(SMALL, (2,), 2)
-    (built,) = build_within(study, task, groups, 1, None)
+    (built,) = build_within(study, prepare(study, task), groups, 1, None)
     assert built.slices == ((0, 1, 2, 3, 4, 0),) if built.mesh.size == 2 else ((0, 1, 2, 3, 4),)
 
 
@@ -151,10 +152,10 @@ def test_a_budget_just_met_slices_nothing_and_a_smaller_one_as_little_as_it_can(
     monkeypatch.setattr(memory, "process_bytes", lambda: 10**9)
     monkeypatch.setattr(memory, "RESERVE", 0)
     study, task, groups = prepared(WIDE, (12,), 3, seeds=16)
-    (whole,) = build_within(study, task, groups, 1, None)
+    (whole,) = build_within(study, prepare(study, task), groups, 1, None)
     enough = 10**9 + program_bytes(whole)
-    assert len(build_within(study, task, groups, 1, enough)[0].slices) == 1
-    sliced = build_within(study, task, groups, 1, enough - 1)[0]
+    assert len(build_within(study, prepare(study, task), groups, 1, enough)[0].slices) == 1
+    sliced = build_within(study, prepare(study, task), groups, 1, enough - 1)[0]
     assert len(sliced.slices) == 2
     assert program_bytes(sliced) < program_bytes(whole)
     assert sliced.seeds == tuple(range(16))
@@ -164,7 +165,7 @@ def test_what_grows_with_a_slice_is_not_counted_for_those_that_wait():
     study, task, groups = prepared(WIDE, (12,), 3, seeds=32)
     sizes = {}
     for share in (32, 16, 8, 4):
-        built = program.build(study, task, groups[0], 1, share=share)
+        built = program.build(study, prepare(study, task), groups[0], 1, share=share)
         assert len(built.slices) == 32 // share
         sizes[share] = program_bytes(built)
     assert sizes[32] > sizes[16] > sizes[8] > sizes[4]
@@ -179,11 +180,11 @@ def test_two_populations_share_the_budget(monkeypatch):
     monkeypatch.setattr(memory, "RESERVE", 0)
     settings = {"activations": ["relu", "maxout"], "seeds": 16}
     study, task, groups = prepared([Flatten(), Dense(64), Act(), Dense(3)], (12,), 3, **settings)
-    each = [program_bytes(built) for built in build_within(study, task, groups, 1, None)]
+    each = [program_bytes(built) for built in build_within(study, prepare(study, task), groups, 1, None)]
     assert len(each) == 2
     # Either fits in by itself, both do not.
     budget = max(each) + min(each) // 2
-    sliced = build_within(study, task, groups, 1, budget)
+    sliced = build_within(study, prepare(study, task), groups, 1, budget)
     assert sum(map(program_bytes, sliced)) <= budget
     assert max(len(built.slices) for built in sliced) > 1
 

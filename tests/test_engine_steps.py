@@ -11,6 +11,7 @@ from tests.populations import LANES, LAYOUTS, PLANES, STACKED, initial, member_o
 from tests.torch_networks import TorchNetwork
 
 from actlab.engine import devices, measures, training
+from actlab.engine.forward import PopulationModel
 from actlab.layers import (
     Act,
     AvgPool,
@@ -44,7 +45,9 @@ def started(population, layout, optimiser, rng):
 
 def trained(population, layout, optimiser, state, data, orders):
     rates = jnp.asarray([variant.learning_rate for variant in population.variants])
-    step = jax.jit(lambda state, order: training.step(population, layout, optimiser, rates, data, state, order))
+    step = jax.jit(
+        lambda state, order: training.step(PopulationModel(population, layout), optimiser, rates, data, state, order)
+    )
     for order in orders:
         state = step(state, order)
     return parameters_by_member(layout, state["params"])
@@ -141,8 +144,8 @@ def test_the_penalty_is_summed_member_by_member(layout):
     (unpenalised,) = populations_of([Dense(4), Act(), Dense(1)], ["tanh", "prelu"], (0.1, 0.2))
     with jax.enable_x64(True):
         state, start = started(population, layout, {"name": "sgd"}, np.random.default_rng(0))
-        found = training.penalty(population, layout, state["params"])
-        nothing = training.penalty(unpenalised, layout, initial(unpenalised, layout, 3))
+        found = training.penalty(PopulationModel(population, layout), state["params"])
+        nothing = training.penalty(PopulationModel(unpenalised, layout), initial(unpenalised, layout, 3))
     squares = {name: np.sum(start[name]["weight"] ** 2, axis=(2, 3)) for name in ("dense1", "dense2", "join1")}
     assert found.shape == nothing.shape == (4, 3)
     np.testing.assert_allclose(found, squares["dense1"] / 4 + (squares["dense2"] + squares["join1"]) / 8, rtol=1e-12)
@@ -158,11 +161,13 @@ def test_the_penalty_is_observed_apart_from_the_loss_and_its_gradient_and_moves_
 
         def loss(params):
             data = {"x_train": x, "y_train": y}
-            return training.batch_loss(population, STACKED, params, data, order, None)[0]
+            return training.batch_loss(PopulationModel(population, STACKED), params, data, order, None)[0]
 
         with jax.enable_x64(True):
             state, start = started(population, STACKED, {"name": "sgd"}, np.random.default_rng(1))
-            found = measures.probe(population, PLANES, {"name": "sgd"}, rates, {"x": x, "y": y}, state)
+            found = measures.measure(
+                PopulationModel(population, PLANES), {"name": "sgd"}, rates, {"x": x, "y": y}, state
+            )
             gradient = jax.grad(loss)(state["params"])
         norms = (np.linalg.norm(own["dense1"]["weight"], axis=(2, 3)) for own in (start, gradient))
         return jax.tree.map(np.asarray, found), *norms
@@ -207,7 +212,7 @@ def test_weight_decay_leaves_running_statistics_alone(layout):
     ],
     ids=["under study", "fixed", "dropout"],
 )
-def test_a_step_draws_by_seed_and_step_alike_for_all_arms(layout, layers, activations):
+def test_a_step_draws_by_seed_and_step_alike_for_all_variants(layout, layers, activations):
     """Functions that draw do so also where there is no dropout; against `Network.apply` with the keys of the step."""
     (population,) = populations_of(layers, activations, (0.1, 0.2), seeds=2)
     rng = np.random.default_rng(5)
@@ -217,7 +222,7 @@ def test_a_step_draws_by_seed_and_step_alike_for_all_arms(layout, layers, activa
         state, start = started(population, layout, {"name": "sgd"}, rng)
         data = {"x_train": jnp.asarray(x), "y_train": jnp.asarray(y), "keys": keys}
         order = np.tile(np.arange(4, dtype=np.int32)[:, None], (1, 1, 2))
-        assert training.draws(population)
+        assert training.draws_noise(PopulationModel(population, LANES))
         found, later = (
             trained(population, layout, {"name": "sgd"}, state | {"steps": np.int64(steps)}, data, order)
             for steps in (0, 3)
@@ -246,4 +251,4 @@ def test_a_step_draws_by_seed_and_step_alike_for_all_arms(layout, layers, activa
 
 def test_nothing_is_drawn_where_nothing_draws():
     (population,) = populations_of([Dense(2), Act(), Dense(1)], ["tanh", "prelu"])
-    assert not training.draws(population)
+    assert not training.draws_noise(PopulationModel(population, LANES))

@@ -381,14 +381,13 @@ def test_the_rectifiers_are_told_first_then_the_closest():
 def trained(tmp_path_factory):
     """Five layers of sigmoid and of nothing on the digits, and the batch that the probes look at."""
     from actlab import engine, tasks
-    from actlab.engine.program import prepare_data
-    from actlab.plan.population import populations
+    from actlab.plan.evaluation import prepare
     from actlab.study import Study, complete
 
     layers = [Flatten(), *[Dense(16), Act()] * 5, Dense(10)]
     task = tasks.load("digits")
     made_up = complete(Study(network=layers, activations=["sigmoid", "linear"], seeds=2, epochs=1), task)
-    probe = prepare_data(made_up, task, populations(made_up, task.input_shape)[0]).probe
+    probe = prepare(made_up, task).probe
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("actlab.engine.program.SMALL", 1)
         return engine.train(made_up, tmp_path_factory.mktemp("trained") / "run", task=task), probe

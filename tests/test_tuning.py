@@ -328,7 +328,7 @@ def test_the_rates_taken_are_those_of_the_lowest_loss_in_the_recordings_of_the_c
         assert row["validation_loss"] == pytest.approx(own)
 
 
-def test_contests_are_reported(finished):
+def test_conditions_are_reported(finished):
     study, recording, told = finished
     summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
     names = [summary["contest"]["name"], *(condition["name"] for condition in summary["contests"])]

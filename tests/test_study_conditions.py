@@ -21,7 +21,7 @@ def rates(condition):
     return {name: variant.learning_rate for name, variant in condition.variants.items()}
 
 
-def test_one_rate_is_one_contest():
+def test_one_rate_is_one_condition():
     (condition,) = conditions(study_of(learning_rates=0.1))
     assert (condition.name, condition.title) == ("stated", "the settings as stated, alike for all")
     assert condition.variants == {name: Variant(name, 0.1, "stated") for name in NAMES}
@@ -70,14 +70,14 @@ def test_functions_stand_in_the_order_of_the_study():
         assert tuple(condition.variants) == NAMES
 
 
-def test_arms_before_the_choice_are_all_rates_and_all_weights():
+def test_variants_before_the_choice_are_all_rates_and_all_weights():
     found = variants(study_of(init="critical"))
     assert found == tuple(
         Variant(name, rate, init) for name, init, rate in itertools.product(NAMES, ("stated", "critical"), (0.1, 0.03))
     )
 
 
-def test_arms_after_it_are_those_of_the_contests_each_once():
+def test_variants_after_it_are_those_of_the_conditions_each_once():
     found = variants(study_of(chosen_rates={"stated": CHOSEN, "gain": SUITED}, stated_rate=0.1, init="gain"))
     assert found == (
         Variant("tanh", 0.1), Variant("tanh", 0.3), Variant("tanh", 0.1, "gain"),
@@ -86,5 +86,5 @@ def test_arms_after_it_are_those_of_the_contests_each_once():
     )  # fmt: skip
 
 
-def test_a_study_with_nothing_stated_has_no_arms_yet():
+def test_a_study_with_nothing_stated_has_no_variants_yet():
     assert variants(Study()) == ()

@@ -256,7 +256,8 @@ def test_settings_that_need_layers(settings, message, tmp_path):
 
 def test_gradients_of_a_population_are_those_of_one_network():
     """Against jax.grad of the plain function, for the second of two seeds."""
-    from actlab.engine.layouts import MembersFirst, forward
+    from actlab.engine.forward import forward
+    from actlab.engine.layouts import MembersFirst
     from actlab.plan.population import populations
 
     study = Study(network=Same, activations=["tanh", "gelu"], **SETTINGS)

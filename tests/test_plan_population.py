@@ -35,7 +35,7 @@ def test_populations_come_in_the_order_in_which_their_first_activation_is_named(
     assert order == [["maxout"], ["relu", "elu"]]
 
 
-def test_groups_are_the_arms_of_each_function_one_after_the_other():
+def test_groups_are_the_variants_of_each_function_one_after_the_other():
     (population,) = populations(study_of(["tanh", "prelu", "gelu"], rates=(0.3, 0.1, 0.2)), (2,))
     names = ("tanh", "prelu", "gelu")
     assert population.groups == tuple(Group(catalogue[n], 3 * i, 3 * i + 3) for i, n in enumerate(names))
@@ -46,7 +46,7 @@ def test_groups_are_the_arms_of_each_function_one_after_the_other():
         assert [variant.learning_rate for variant in own] == [0.3, 0.1, 0.2]
 
 
-def test_groups_hold_as_many_arms_as_their_function_has_contests():
+def test_groups_hold_as_many_variants_as_their_function_has_conditions():
     """Tanh is at its best at the stated rate: what would be the same variant twice is one."""
     chosen = {"stated": {"relu": 0.2, "tanh": 0.1, "elu": 0.3}, "gain": {"relu": 0.1, "tanh": 0.1, "elu": 0.3}}
     study = study_of(["relu", "tanh", "elu"], stated_rate=0.1, init="gain", chosen_rates=chosen)
@@ -59,7 +59,7 @@ def test_groups_hold_as_many_arms_as_their_function_has_contests():
     ]
 
 
-def test_a_fixed_function_has_one_group_of_all_arms():
+def test_a_fixed_function_has_one_group_of_all_variants():
     (population,) = populations(study_of(["tanh", "prelu"]), (2,))
     layers = {built.name: built for built in population.network.layers}
     assert population.groups_at(layers["act1"]) == population.groups
@@ -78,7 +78,7 @@ def test_trainable_parameters_are_listed_place_by_place():
     ]
 
 
-def test_members_are_numbered_arm_by_arm_and_seed_by_seed():
+def test_members_are_numbered_variant_by_variant_and_seed_by_seed():
     study = study_of(["relu", "maxout", "tanh"], init="critical")
     found = members(populations(study, (2,)))
     expected = list(itertools.product(["relu", "tanh", "maxout"], ["stated", "critical"], [0.1, 0.02], [4, 1]))
@@ -88,7 +88,7 @@ def test_members_are_numbered_arm_by_arm_and_seed_by_seed():
 
 
 @pytest.mark.parametrize("case", range(6))
-def test_the_place_of_a_member_is_its_row_in_an_array_of_arms_and_seeds(case):
+def test_the_place_of_a_member_is_its_row_in_an_array_of_variants_and_seeds(case):
     """Arrays (variants, seeds) of the populations, flattened and put end to end, are in the order of the members."""
     rng = np.random.default_rng(case)
     names = ["relu", "maxout", "prelu", "softmax", "elu", "silu", "sigmoid"]

@@ -12,11 +12,14 @@ from tests.populations import STACKED
 
 from actlab import engine, tasks
 from actlab.engine import devices, histograms, measures, program
+from actlab.engine.forward import PopulationModel
 from actlab.engine.histograms import histogram
-from actlab.engine.layouts import choose_for_observing
+from actlab.engine.layouts import LAYOUTS
 from actlab.engine.training import initial_parameters, learning_rate_tree, transformation
 from actlab.functions import catalogue
 from actlab.layers import Act, Conv, Dense, Flatten, MaxPool
+from actlab.plan.evaluation import prepare
+from actlab.plan.layout import choose
 from actlab.plan.population import populations
 from actlab.recipes import recipe
 from actlab.study import Study, complete
@@ -47,21 +50,22 @@ class Observed:
         study = Study(task=name, network=layers, activations=activations, seeds=2, probe_samples=6, optimiser="adam")
         study = complete(study, task)
         (population,) = populations(study, task.input_shape)
-        data = program.prepare_data(study, task, population)
+        data = prepare(study, task)
         self.population, self.activations, self.names = population, activations, population.network.act_layers
         self.x, self.y = data.probe["x"].astype(np.float64), data.probe["y"]
         # Blank corners of the digits would tie in the pooling windows, where no derivative is.
         self.x = self.x + 0.01 * np.random.default_rng(0).normal(size=self.x.shape)
         with jax.enable_x64(True):
             keys = jax.vmap(jax.random.key)(jax.numpy.arange(2, dtype=np.uint32))
-            layout = choose_for_observing(population.network)
-            params = initial_parameters(population, layout, keys)
+            layout = LAYOUTS[choose(population.network).observing]
+            params = initial_parameters(PopulationModel(population, layout), keys)
             params = jax.tree.map(lambda p: p + 0.05 * jax.random.normal(jax.random.key(p.size), p.shape), params)
             optimiser = {"name": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
             state = {"params": params, "optimiser": transformation(optimiser).init(params)}
             rates = np.full(len(population.variants), 0.01)
             probe = {"x": self.x, "y": self.y}
-            self.found = jax.tree.map(np.asarray, measures.probe(population, layout, optimiser, rates, probe, state))
+            model = PopulationModel(population, layout)
+            self.found = jax.tree.map(np.asarray, measures.measure(model, optimiser, rates, probe, state))
         self.params = jax.tree.map(np.array, params)
 
     def member(self, variant, seed):
@@ -200,12 +204,14 @@ def test_dead_units_are_found():
     study = complete(Study(network=[Flatten(), Dense(8), Act(), Dense(10)], activations=["relu"], seeds=1), task)
     (population,) = populations(study, task.input_shape)
     keys = jax.vmap(jax.random.key)(jax.numpy.arange(1, dtype=np.uint32))
-    params = initial_parameters(population, STACKED, keys)
+    params = initial_parameters(PopulationModel(population, STACKED), keys)
     params["dense1"]["bias"] = params["dense1"]["bias"].at[..., :3].set(-100.0).at[..., 3:].set(3.0)
     z = task.x_train[:64].reshape(64, -1) @ np.asarray(params["dense1"]["weight"][0, 0]) + np.asarray(
         params["dense1"]["bias"][0, 0]
     )
-    share, dead = measures.flatness(population, STACKED, params, "act1", jax.numpy.asarray(z)[None, None])
+    share, dead = measures.flatness(
+        PopulationModel(population, STACKED), params, "act1", jax.numpy.asarray(z)[None, None]
+    )
     assert float(dead[0, 0]) == 3 / 8
     assert float(share[0, 0]) == pytest.approx(np.mean(z <= 0))
 
@@ -279,8 +285,8 @@ def test_learning_rates_reach_the_members_they_belong_to():
                   learning_rates=[0.1, 0.2], seeds=1)  # fmt: skip
     (population,) = populations(complete(study, task), task.input_shape)
     keys = jax.vmap(jax.random.key)(jax.numpy.arange(4, dtype=np.uint32))
-    params = initial_parameters(population, STACKED, keys)
-    tree = learning_rate_tree(population, STACKED, params, jax.numpy.array([0.1, 0.2, 0.3, 0.4]))
+    params = initial_parameters(PopulationModel(population, STACKED), keys)
+    tree = learning_rate_tree(PopulationModel(population, STACKED), params, jax.numpy.array([0.1, 0.2, 0.3, 0.4]))
     np.testing.assert_allclose(tree["dense1"]["weight"].ravel(), [0.1, 0.2, 0.3, 0.4])
     np.testing.assert_allclose(tree["act1"]["prelu"]["negative_slope"].ravel(), [0.1, 0.2])
 
@@ -305,7 +311,7 @@ def test_a_slope_without_bound_is_flat_only_where_it_is_zero():
         study = Study(task="parabolas", network=[Dense(2), Act(), Dense(1)], activations=["square_of_x"], seeds=1)
         (population,) = populations(complete(study, task), task.input_shape)
         z = jax.numpy.array([[0.0, 1.0], [0.0, -2.0]])[None, None]
-        share, dead = measures.flatness(population, STACKED, {}, "act1", z)
+        share, dead = measures.flatness(PopulationModel(population, STACKED), {}, "act1", z)
     finally:
         unregister("square_of_x")
     assert float(share[0, 0]) == 0.5

@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
 from actlab import engine, statistics
 from actlab.engine import devices, run
-from actlab.engine.program import OBSERVE, SKIP, TRAIN, orders
-from actlab.engine.run import Collector, Progress, _advance, _kinds, _throughput
+from actlab.engine.program import OBSERVE, SKIP, TRAIN
+from actlab.engine.run import Progress, _advance, _kinds, _throughput
 from actlab.errors import InvalidNetwork, InvalidRecording
 from actlab.layers import Act, Dense
+from actlab.objectives import CLASSES
+from actlab.plan.batches import orders
+from actlab.plan.collector import Collector, Observed
 from actlab.plan.population import members, populations
 from actlab.recording import METRICS, Writer, load
 from actlab.study import Milestone, Study
@@ -48,11 +52,11 @@ class Pages:
         self.commits.append(page)
 
 
-def ledger_of(study, counts, keeps_weights=False):
+def collector_of(study, counts, keeps_weights=False):
     groups = populations(study, (2,))
     programs = [SimpleNamespace(population=population, keeps_weights=keeps_weights) for population in groups]
     count = len(members(groups))
-    return Collector(study, programs, np.array(counts, float), Pages(), np.ones(count, bool))
+    return Collector(CLASSES, programs, np.array(counts, float), Pages(), np.ones(count, bool))
 
 
 # The ledger, with made-up results. Sets: train, validation, test, two classes.
@@ -66,21 +70,25 @@ def results_of(collector, chunk, filled, rng):
     for program in collector.programs:
         shape = (chunk, len(program.population.variants), len(program.population.seeds) + filled)
         found.append(
-            {
-                "losses": rng.exponential(size=(*shape, 5)).astype(np.float32),
-                "correct": rng.integers(0, 10, size=(*shape, 5)).astype(np.float32),
-                "flat_share": rng.random(size=(*shape, 1)).astype(np.float32),
-            }
+            Observed(
+                {
+                    "loss": rng.exponential(size=(*shape, 3)).astype(np.float32),
+                    "accuracy": rng.integers(0, 10, size=(*shape, 3)).astype(np.float32),
+                },
+                rng.integers(0, 10, size=(*shape, 2)).astype(np.float32),
+                {"flat_share": rng.random(size=(*shape, 1)).astype(np.float32)},
+                None,
+            )
         )
     return found
 
 
 def test_results_are_put_in_the_order_of_the_members_and_divided_by_their_counts():
     study = study_of(activations=["tanh", "maxout", "relu"], seeds=[5, 6, 7])
-    collector = ledger_of(study, COUNTS)
+    collector = collector_of(study, COUNTS)
     results = results_of(collector, 4, 1, np.random.default_rng(0))
     collector.commit(range(8, 11), results)
-    (page,) = collector.writer.commits
+    (page,) = collector.sink.commits
     assert (page.first, page.kind, page.diverged) == (8, "epochs", {})
     assert tuple(page.metrics) == METRICS
     everyone = members(populations(study, (2,)))
@@ -88,29 +96,31 @@ def test_results_are_put_in_the_order_of_the_members_and_divided_by_their_counts
     places = [(0, 0), (0, 1), (1, 0)]  # program and variant of tanh, relu and maxout
     for member in everyone:
         which, variant = places[member.id // 3]
-        own = {name: array[:3, variant, member.id % 3] for name, array in results[which].items()}
+        own = jax.tree.map(lambda array: array[:3, variant, member.id % 3], results[which])  # noqa: B023
         for i, part in enumerate(("train", "validation", "test")):
-            np.testing.assert_allclose(page.metrics[f"{part}_loss"][:, member.id], own["losses"][:, i] / COUNTS[i])
-            np.testing.assert_allclose(page.metrics[f"{part}_accuracy"][:, member.id], own["correct"][:, i] / COUNTS[i])
-        np.testing.assert_array_equal(page.arrays["flat_share"][:, member.id], own["flat_share"])
-        np.testing.assert_allclose(page.arrays["class_accuracy"][:, member.id], own["correct"][:, 3:] / COUNTS[3:])
+            np.testing.assert_allclose(page.metrics[f"{part}_loss"][:, member.id], own.sums["loss"][:, i] / COUNTS[i])
+            np.testing.assert_allclose(
+                page.metrics[f"{part}_accuracy"][:, member.id], own.sums["accuracy"][:, i] / COUNTS[i]
+            )
+        np.testing.assert_array_equal(page.arrays["flat_share"][:, member.id], own.probes["flat_share"])
+        np.testing.assert_allclose(page.arrays["class_accuracy"][:, member.id], own.right / COUNTS[3:])
     assert page.arrays.keys() == {"flat_share", "class_accuracy"}
     assert page.arrays["class_accuracy"].dtype == np.float32
 
 
 def test_a_member_is_masked_from_its_first_loss_that_is_not_finite():
-    collector = ledger_of(study_of(seeds=3), COUNTS)
+    collector = collector_of(study_of(seeds=3), COUNTS)
     rng = np.random.default_rng(1)
     (first,), (second,) = results_of(collector, 3, 1, rng), results_of(collector, 3, 1, rng)
-    first["losses"][1, 0, 1, 0] = np.nan  # member 1: and finite again after it
-    first["losses"][2, 1, 0, 0] = np.inf  # member 3
-    first["losses"][0, 0, 0, 1:] = np.nan  # member 0: of no account, only training counts
-    first["losses"][0, :, 3] = np.nan  # a seed that only fills up the devices
-    second["losses"][0, 1, 2, 0] = -np.inf  # member 5
-    second["losses"][2, 0, 1, 0] = np.nan  # member 1 again
+    first.sums["loss"][1, 0, 1, 0] = np.nan  # member 1: and finite again after it
+    first.sums["loss"][2, 1, 0, 0] = np.inf  # member 3
+    first.sums["loss"][0, 0, 0, 1:] = np.nan  # member 0: of no account, only training counts
+    first.sums["loss"][0, :, 3] = np.nan  # a seed that only fills up the devices
+    second.sums["loss"][0, 1, 2, 0] = -np.inf  # member 5
+    second.sums["loss"][2, 0, 1, 0] = np.nan  # member 1 again
     collector.commit(range(3), [first])
     collector.commit(range(3, 6), [second])
-    one, two = collector.writer.commits
+    one, two = collector.sink.commits
     nan, infinite = "the training loss became not a number", "the training loss became infinite"
     assert one.diverged == {1: (1, nan), 3: (2, infinite)}
     assert two.diverged == {5: (3, infinite)}
@@ -140,11 +150,11 @@ def test_weights_are_named_by_activation_and_hold_its_members_alone():
     layers = [Dense(2), Act(), Dense(2), Act("prelu"), Dense(1)]
     study = study_of(network=layers, activations=["prelu", "maxout", "tanh"], learning_rates=[0.1, 0.2],
                      seeds=3)  # fmt: skip
-    collector = ledger_of(study, COUNTS, keeps_weights=True)
+    collector = collector_of(study, COUNTS, keeps_weights=True)
     everyone = members(populations(study, (2,)))
     results = results_of(collector, 2, 1, np.random.default_rng(0))
     first = 0
-    for program, found in zip(collector.programs, results, strict=True):
+    for place, program in enumerate(collector.programs):
         variants, seeds = len(program.population.variants), len(program.population.seeds)
         ids = np.full((2, variants, seeds + 1), -1.0)
         ids[:, :, :seeds] = first + np.arange(variants * seeds).reshape(variants, seeds)
@@ -157,9 +167,9 @@ def test_weights_are_named_by_activation_and_hold_its_members_alone():
             for parameter in shapes:
                 own = ids[:, group.start : group.stop, :, None] * np.ones(2)
                 weights.setdefault(built.name, {})[group.function.name] = {parameter: own}
-        found["weights"] = weights
+        results[place] = results[place]._replace(weights=weights)
     collector.commit(range(2), results)
-    arrays = {k: v for k, v in collector.writer.commits[0].arrays.items() if k.startswith("weights/")}
+    arrays = {k: v for k, v in collector.sink.commits[0].arrays.items() if k.startswith("weights/")}
     expected = {f"weights/{a}/dense{i}/{p}" for a in study.activations for i in (1, 2, 3) for p in ("weight", "bias")}
     expected |= {f"weights/{a}/act2/negative_slope" for a in study.activations} | {"weights/prelu/act1/negative_slope"}
     assert arrays.keys() == expected

@@ -11,12 +11,13 @@ import torch
 from scipy import integrate, stats
 from tests.populations import LAYOUTS, STACKED
 
-from actlab.engine import devices
+from actlab.engine import devices, layouts
+from actlab.engine.forward import PopulationModel, forward
 from actlab.engine.initial_scale import weight_factors
-from actlab.engine.layouts import choose, forward
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue, register, unregister
 from actlab.layers import Act, BatchNorm, Conv, Dense, Flatten, MaxPool, Residual
+from actlab.plan.layout import choose
 from actlab.plan.population import populations
 from actlab.study import Study
 
@@ -27,19 +28,19 @@ def start(layers, activations, shape, init="gain", seeds=2, layout=None):
     """A population and its initial parameters, by layer and parameter (variants, seeds, ...)."""
     study = Study(network=layers, activations=activations, learning_rates=0.1, init=init, seeds=seeds)
     (population,) = populations(study, shape)
-    layout = layout or choose(population.network)
+    layout = layout or layouts.LAYOUTS[choose(population.network).training]
     keys = jax.vmap(jax.random.key)(np.arange(seeds, dtype=np.uint32))
-    params = jax.jit(lambda keys: initial_parameters(population, layout, keys))(keys)
+    params = jax.jit(lambda keys: initial_parameters(PopulationModel(population, layout), keys))(keys)
     return population, jax.tree.map(lambda leaf: np.asarray(layout.members_first(leaf)), params)
 
 
-def arm_of(population, activation, init):
+def variant_of(population, activation, init):
     return [(variant.activation, variant.init) for variant in population.variants].index((activation, init))
 
 
 def weight_std(population, params, layer, activation, init):
     """σ_w as measured: the weights' standard deviation times the square root of a unit's number of inputs."""
-    weight = params[layer]["weight"][arm_of(population, activation, init)]
+    weight = params[layer]["weight"][variant_of(population, activation, init)]
     return weight.std() * math.sqrt(math.prod(weight.shape[1:-1]))
 
 
@@ -71,7 +72,7 @@ def test_convolutions_count_their_window():
 
 @LAYOUTS
 @pytest.mark.parametrize("init", ["gain", "critical"])
-def test_all_arms_of_a_seed_draw_alike_up_to_scale(layout, init):
+def test_all_variants_of_a_seed_draw_alike_up_to_scale(layout, init):
     names = ["relu", "tanh", "prelu", "sigmoid", "softmax"]
     layers = [Dense(6), Act(), Dense(6), Act("silu"), Dense(3)]
     population, params = start(layers, names, (4,), init, seeds=3, layout=layout)
@@ -106,7 +107,7 @@ def test_what_has_no_weights_of_its_own_stays():
     _, stated = start(layers, ["relu"], (5,), "stated", seeds=2)
     scaled = {name for name in stated if not np.array_equal(params[name].get("weight"), stated[name].get("weight"))}
     assert scaled >= {"dense1", "dense2", "dense3"}
-    rescaled = arm_of(population, "relu", "critical")
+    rescaled = variant_of(population, "relu", "critical")
     for name, own in stated.items():
         for parameter, values in own.items():
             if not (parameter == "weight" and name.startswith("dense")):
@@ -118,8 +119,10 @@ def through_twenty_layers(activation, init, x):
     layers = [layer for _ in range(20) for layer in (Dense(600, bias=False), Act())]
     population, params = start(layers, [activation], (600,), init)
     layout = STACKED
-    _, seen = jax.jit(lambda params, x: forward(population, layout, params, layout.samples(x)))(params, x)
-    variant = arm_of(population, activation, init)
+    _, seen = jax.jit(lambda params, x: forward(PopulationModel(population, layout), params, layout.samples(x)))(
+        params, x
+    )
+    variant = variant_of(population, activation, init)
     before = [np.asarray(seen[f"act{i}"][0][variant], np.float64) for i in range(1, 21)]
     return [float((z**2).mean()) for z in before]
 
