@@ -59,7 +59,7 @@ def random_parameters(population, rng):
     """Parameters (variants, seeds, ...) of all members in NumPy, nothing of them equal or zero, variances positive."""
     seeds = len(population.seeds)
     keys = jax.eval_shape(lambda n: jax.vmap(jax.random.key)(n), jnp.zeros(seeds, jnp.uint32))
-    shapes = jax.eval_shape(functools.partial(initial_parameters, population, STACKED), keys)
+    shapes = jax.eval_shape(functools.partial(initial_parameters, PopulationModel(population, STACKED)), keys)
     params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), shapes)
     for own in params.values():
         own |= {"variance": np.abs(own["variance"]) + 0.3} if "variance" in own else {}

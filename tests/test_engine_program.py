@@ -239,18 +239,16 @@ def test_chunks_of_one_and_of_four_epochs_give_the_same_bits(reference):
     params, results = trained(study_of(), KINDS, 1)
     for ours, theirs in zip(jax.tree.leaves(params), jax.tree.leaves(reference[0]), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert results.keys() == reference[1].keys()
-    for name in results:
-        jax.tree.map(np.testing.assert_array_equal, results[name], reference[1][name])
-    losses = results["losses"][..., 0]
+    jax.tree.map(np.testing.assert_array_equal, results, reference[1])
+    losses = results.sums["loss"][..., 0]
     assert np.all(losses[-1] != losses[0])
 
 
 def test_weights_among_the_results_are_those_after_each_epoch(reference):
     params, results = reference
-    last = jax.tree.map(lambda leaf: leaf[-1][:, :3], results["weights"])
+    last = jax.tree.map(lambda leaf: leaf[-1][:, :3], results.weights)
     jax.tree.map(np.testing.assert_array_equal, last, params)
-    first = results["weights"]["dense1"]["weight"]
+    first = results.weights["dense1"]["weight"]
     assert np.all(first[0] != first[1])
 
 
@@ -267,9 +265,9 @@ def test_seeds_that_do_not_divide_by_the_devices_train_as_in_other_company(refer
                 continue
             for ours, theirs in zip(jax.tree.leaves(params), jax.tree.leaves(reference[0]), strict=True):
                 np.testing.assert_allclose(ours[:, here], theirs[:, there], rtol=2e-4, atol=1e-5)
-            for name in ("losses", "activation_mean"):
-                expected = reference[1][name][:, :, there]
-                np.testing.assert_allclose(results[name][:, :, here], expected, rtol=1e-4, atol=1e-4)
+            ours, theirs = ((found.sums["loss"], found.probes["activation_mean"]) for found in (results, reference[1]))
+            for own, expected in zip(ours, theirs, strict=True):
+                np.testing.assert_allclose(own[:, :, here], expected[:, :, there], rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_skipped_or_observed_leaves_the_state_alone(reference):
@@ -292,9 +290,9 @@ def test_what_is_skipped_or_observed_leaves_the_state_alone(reference):
             if kind == SKIP:
                 assert not any(np.any(leaf[row]) for leaf in jax.tree.leaves(found))
             elif kind == OBSERVE:
-                np.testing.assert_array_equal(found["losses"][row], seen["losses"])
+                np.testing.assert_array_equal(found.sums["loss"][row], seen["losses"])
             if kind != SKIP:
-                seen = {"losses": found["losses"][row]}
+                seen = {"losses": found.sums["loss"][row]}
     jax.tree.map(np.testing.assert_array_equal, built.parameters(), reference[0])
 
 
@@ -313,5 +311,5 @@ def test_large_networks_leave_no_weights_among_the_results(monkeypatch):
     study = study_of(activations=["tanh"], seeds=1)
     built = build(study, prepare(study, TASK), population_of(study), 1)
     assert not built.keeps_weights
-    assert "weights" not in built.advance(np.array([OBSERVE], np.int32), orders(study, 41, built.seeds, range(1)))
+    assert built.advance(np.array([OBSERVE], np.int32), orders(study, 41, built.seeds, range(1))).weights is None
     assert built.parameters()["dense1"]["weight"].shape == (1, 1, 2, 3)

@@ -16,47 +16,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from actlab.engine.forward import PopulationModel, forward, function_arguments
 from actlab.engine.histograms import histogram
 from actlab.engine.training import learning_rate_tree, penalty, transformation
 from actlab.functions.measured.facts import slope_supremum
 from actlab.plan.population import Group
+from actlab.recording.measures import gradient_edges, histogram_edges
 
 Array = jax.Array
 Tree = Any
 
 # A function counts as flat where its slope is below this share of the largest.
 FLAT = 1e-3
-# Bins are equal steps of asinh(2x): 0.16 wide around zero, a third of x far out; the outermost two are open.
-BINS = 64
-REACH = 10.0
-# Gradients by their size: four bins a decade, from 10⁻¹² to 10³.
-DECADES = (-12, 3)
-BINS_PER_DECADE = 4
-
-
-def histogram_edges() -> np.ndarray:
-    """The 65 edges of the bins, (BINS + 1,) float64: sinh(t)/2 for t in equal steps from −10 to 10.
-
-    >>> histogram_edges()[[0, 31, 32, 33, 64]].round(2).tolist()
-    [-5506.62, -0.16, 0.0, 0.16, 5506.62]
-    """
-    return np.sinh(np.linspace(-REACH, REACH, BINS + 1)) / 2
-
-
-def gradient_edges() -> np.ndarray:
-    """The edges of the bins of |∂L/∂W|, (62,) float64: 0, then four to each decade from 10⁻¹² to 10³.
-
-    The first bin holds all that is smaller, zeros too, the last all that is larger.
-
-    >>> gradient_edges()[[0, 1, 5, -1]].tolist()
-    [0.0, 1e-12, 1e-11, 1000.0]
-    """
-    low, high = DECADES
-    powers = np.arange(low * BINS_PER_DECADE, high * BINS_PER_DECADE + 1) / BINS_PER_DECADE
-    return np.concatenate([[0.0], 10**powers])
 
 
 def evaluate(model: PopulationModel, params: Tree, data: dict[str, Array]) -> tuple[dict[str, Array], Array]:

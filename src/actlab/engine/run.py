@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from actlab.engine import devices, measures
+from actlab.engine import devices
 from actlab.engine.memory import build_within
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, Program
 from actlab.functions import catalogue
@@ -24,6 +24,7 @@ from actlab.plan.collector import Collector
 from actlab.plan.evaluation import Data, prepare
 from actlab.plan.population import members, populations
 from actlab.recording import Claim, Recording, Writer
+from actlab.recording.measures import EDGES
 from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
 
@@ -119,7 +120,7 @@ def _record(
     with devices.Stopwatch() as compiling:
         programs = build_within(study, data, groups, chunk, memory)
     facts = _facts(study, task, programs, data) | {"tuning": tuning, "started": time.time()}
-    writer = Writer.create(claim, study, members(groups), cards, **facts)
+    writer = Writer.create(claim, study, members(groups), cards, programs[0].model.objective, **facts)
     try:
         return _train(study, task, programs, data, writer, chunk, compiling.seconds, progress)
     finally:
@@ -245,19 +246,16 @@ def _commit_sample(writer: Writer, programs: list[Program], task: Task, study: S
 def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) -> dict[str, Any]:
     networks = {name: network for program in programs for name, network in program.population.networks.items()}
     layouts = {name: program.model.layout.name for program in programs for name in program.population.networks}
-    first, objective = programs[0].population.network, programs[0].model.objective
+    first = programs[0].population.network
     return {
         "weight_layers": first.weight_layers,
         "act_layers": first.act_layers,
-        "objective": objective.name,
-        "metrics": [metric.to_dict() for metric in objective.metrics],
         "classes": task.classes,
         "class_counts": data.counts[3:].tolist(),
         "test_class_counts": np.bincount(task.y_test, minlength=task.class_count).tolist(),
         "samples": {"train": len(task.x_train), "validation": len(task.x_validation), "test": len(task.x_test)},
         "input_shape": task.input_shape,
-        "histogram_edges": measures.histogram_edges().tolist(),
-        "gradient_edges": measures.gradient_edges().tolist(),
+        **{name: edges().tolist() for name, edges in EDGES.items()},
         "parameters": {name: networks[name].parameter_count for name in study.activations},
         "layout": {name: layouts[name] for name in study.activations},
         "versions": {name: version(name) for name in ("actlab", "jax", "jaxlib", "numpy", "optax")},

@@ -11,7 +11,7 @@ import numpy as np
 
 from actlab.custom import map_leaves, named_leaves
 from actlab.objectives import PARTS, Objective
-from actlab.plan.population import Population
+from actlab.plan.population import Population, members
 
 Tree = Any
 
@@ -65,6 +65,7 @@ class Sink(Protocol):
         arrays: Mapping[str, np.ndarray],
         diverged: Mapping[int, tuple[int, str]],
         kind: str = "epochs",
+        members: Sequence[int] | None = None,
     ) -> None:
         """Take a range of epochs; see `actlab.recording.Writer.commit`."""
         ...
@@ -121,7 +122,7 @@ class Collector:
         self.sink.commit(epochs[0], metrics, arrays, diverged)
         self.recorded.append((epochs[-1], time.time()))
         if first_seed is not None:
-            self.sink.commit(epochs[-1], {}, first_seed, {}, kind="first-seed")
+            self.sink.commit(epochs[-1], {}, first_seed, {}, kind="first-seed", members=self._of_first_seed())
         return epochs[-1]
 
     def commit_weights(self, epoch: int) -> None:
@@ -132,6 +133,11 @@ class Collector:
     def first_weights(self) -> dict[str, np.ndarray]:
         """The first seed's weights as they are now, as `commit` takes them; waits for the devices."""
         return self._name_weights([_one_epoch(program.first_parameters()) for program in self.programs], seeds=1)
+
+    def _of_first_seed(self) -> list[int]:
+        """Ids of the first seed's members."""
+        groups = [trained.population for trained in self.programs]
+        return [member.id for member in members(groups) if member.seed == groups[0].seeds[0]]
 
     def _by_member(self, trained: Trained, found: Tree, epochs: int) -> Tree:
         """(chunk, variants, seeds, ...) on devices -> (epochs, members, ...) in memory, filled-up seeds left out."""

@@ -6,7 +6,7 @@ has weights of its own shape, hence a population of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +100,7 @@ def populations(study: Study, input_shape: tuple[int, ...]) -> tuple[Population,
     )
 
 
-def members(groups: tuple[Population, ...]) -> list[Member]:
+def members(groups: Sequence[Population]) -> list[Member]:
     """All members: population by population, variant by variant, seed by seed; the order of every recorded array.
 
     Their ids count from 0. `groups` are a study's `populations`.

@@ -22,10 +22,11 @@ from pydantic import (
 )
 
 from actlab.custom import CustomNetwork, TracedNetwork, as_recorded, custom_network, trace
-from actlab.errors import InvalidStudy, UnknownName, complaint, shortened
+from actlab.errors import InvalidStudy, UnknownName, shortened
 from actlab.functions import catalogue
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
+from actlab.study.complaints import Location, invalid_study
 from actlab.tasks.reading import Classes, Header, Layout, Reading
 
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
@@ -38,7 +39,6 @@ _HOW_TO_RUN = (
     "# Register them again with actlab.register, then run the study from Python:\n"
     '# from actlab.study import from_toml; actlab.run(from_toml("study.toml"), "NEW_DIR")'
 )
-Location = tuple[int | str, ...]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1, strict=True)]
@@ -147,6 +147,10 @@ class Milestone(_Frozen):
     label: Annotated[int, Field(ge=0, strict=True)] | None = None
 
 
+# What of a study may be more or less without another training of each member.
+EXTENT = ("activations", "learning_rates", "seeds", "epochs")
+
+
 class Study(_Frozen):
     """Task × network × training settings × activations × learning rates × seeds.
 
@@ -222,7 +226,7 @@ class Study(_Frozen):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise _invalid(error, settings) from None
+            raise invalid_study(error, settings, _keys) from None
 
     @field_validator("network", mode="before")
     @classmethod
@@ -298,7 +302,7 @@ class Study(_Frozen):
         return self
 
     @model_validator(mode="after")
-    def _rates_of_contests(self) -> Study:
+    def _rates_of_conditions(self) -> Study:
         if len(self.learning_rates or ()) < 2:
             for name in ("stated_rate", "chosen_rates"):
                 if getattr(self, name) is not None:
@@ -319,6 +323,25 @@ class Study(_Frozen):
         """SHA-256 of the study as TOML without what was chosen while it ran: two studies are the same if this is."""
         asked = self.model_copy(update={"chosen_rates": None})
         return hashlib.sha256(asked._settings_toml().encode()).hexdigest()
+
+    @property
+    def conditions(self) -> str:
+        """SHA-256 of all that must be equal for recordings to be joined: the study without its `extent`.
+
+        >>> Study(seeds=3).conditions == Study(seeds=5).conditions, Study(batch=8).conditions == Study().conditions
+        (True, False)
+        """
+        without: dict[str, Any] = dict.fromkeys((*EXTENT, "name", "stated_rate", "tuning_seeds", "chosen_rates"))
+        return hashlib.sha256(self.model_copy(update=without)._settings_toml().encode()).hexdigest()
+
+    @property
+    def extent(self) -> dict[str, Any]:
+        """What of these conditions is trained: activations, learning rates, seeds, epochs.
+
+        >>> Study(activations="relu", seeds=2, epochs=5).extent
+        {'activations': ('relu',), 'learning_rates': None, 'seeds': (0, 1), 'epochs': 5}
+        """
+        return {name: getattr(self, name) for name in EXTENT}
 
     def to_toml(self) -> str:
         """The study as the text of a TOML file; `actlab.study.from_toml` reads it back.
@@ -428,34 +451,6 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
     return [_without_none(item) for item in value] if isinstance(value, list) else value
-
-
-def _invalid(error: ValidationError, settings: Mapping[str, Any]) -> InvalidStudy:
-    """What pydantic complains of first, in one sentence, with the place of the setting."""
-    problems = error.errors()
-    # An unknown key is often the misspelt one that another complaint misses.
-    unknown = [p for p in problems if p["type"] in ("extra_forbidden", "unexpected_keyword_argument")]
-    problem: dict[str, Any] = dict((unknown or problems)[0])
-    location, wrong = _followed(problem["loc"], settings), problem["loc"][-1:]
-    if problem["type"] == "missing":
-        return InvalidStudy(complaint(problem | {"loc": (*location, *wrong)}), location)
-    if not unknown:
-        return InvalidStudy(complaint(problem | {"loc": location}), location)
-    sentence = str(UnknownName("key", str(wrong[0]), _keys(location[:-1], settings)))
-    where = complaint({"loc": location[:-1], "type": "value_error", "msg": sentence})
-    return InvalidStudy(where.removesuffix(".") if sentence.endswith("?") else where, location)
-
-
-def _followed(location: Location, settings: Any) -> Location:
-    """The part of pydantic's location that leads through the settings: without its names of alternatives."""
-    path: list[int | str] = []
-    for part in location:
-        try:
-            settings = settings[part]
-        except (KeyError, IndexError, TypeError):
-            continue
-        path.append(part)
-    return tuple(path)
 
 
 def _keys(location: Location, settings: Any) -> list[str]:
