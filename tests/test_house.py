@@ -16,6 +16,7 @@ SOURCE = Path(actlab.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"functions", "initialisers", "torch", "keras"},
+    {"objectives"},
     {"tasks", "layers", "network", "custom"},
     {"study", "recipes"},
     {"recording"},

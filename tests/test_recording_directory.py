@@ -23,7 +23,7 @@ from tests.synthetic_recording import record, study, throughput
 from actlab import engine
 from actlab.errors import ActlabWarning, InvalidRecording, NothingRecorded, RecordingFailed
 from actlab.laboratory import write_results
-from actlab.recording import Claim, Writer, load
+from actlab.recording import METRICS, Claim, Writer, load
 from actlab.recording import writer as writer_module
 
 REPOSITORY = Path(__file__).parent.parent
@@ -380,7 +380,7 @@ def test_what_is_gone_is_not_said_to_be_kept(begun, gone):
         begun._database.execute("PRAGMA max_page_count = 1")  # Something else keeps the next ones from being written.
         values = np.zeros((900, 1))
         with pytest.raises(RecordingFailed) as caught:
-            begun.commit(2, dict.fromkeys(writer_module.METRICS, values), {"probe": values}, {})
+            begun.commit(2, dict.fromkeys(METRICS, values), {"probe": values}, {})
     else:
         with pytest.raises(RecordingFailed) as caught:
             commit(begun, 2)
