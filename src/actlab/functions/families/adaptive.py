@@ -8,12 +8,8 @@ from typing import Any
 from actlab.errors import InvalidFunction
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.grouping import along, at_even_places, finite, unless_nan
-from actlab.functions.families.squashing import logistic
-from actlab.functions.numerics import tanh
+from actlab.functions.numerics import BEYOND, along, at_even_places, by_pieces, finite, logistic, tanh, unless_nan
 
-# Beyond ±1000 every exponential here is 0 or negligible.
-_BEYOND = 1000.0
 # Dynamic ReLU: the coefficients a₁, a₂, b₁, b₂ at the start, and how far from there they may go.
 _START, _REACH = (1.0, 0.0, 0.0, 0.0), (1.0, 1.0, 0.5, 0.5)
 
@@ -96,7 +92,7 @@ def _arelu(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
 
 def _arelu_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     left, right = _arelu_slopes(alpha, beta, xp)
-    return xp.where(x > 0, right, xp.where(x <= 0, left, x))
+    return by_pieces(x, xp, (0.0,), (left, right))
 
 
 def _pooled(x: Any, xp: Any, axis: int) -> Any:
@@ -132,7 +128,7 @@ def _meta_acon(x: Any, xp: Any, axis: int, p1: Any, p2: Any, squeeze: Any, excit
     x = finite(x, xp)
     beta = logistic(_switch(_bounded(x, None, xp)[0], xp, axis, squeeze, excite), xp)
     part = finite((p1 - p2) * x, xp)
-    return part * logistic(xp.clip(beta * part, -_BEYOND, _BEYOND), xp) + p2 * x
+    return part * logistic(xp.clip(beta * part, -BEYOND, BEYOND), xp) + p2 * x
 
 
 def _meta_acon_push(x: Any, tangent: Any, xp: Any, axis: int, p1: Any, p2: Any, squeeze: Any, excite: Any) -> Any:
@@ -140,7 +136,7 @@ def _meta_acon_push(x: Any, tangent: Any, xp: Any, axis: int, p1: Any, p2: Any, 
     near, near_tangent = _bounded(x, tangent, xp)
     logit = _switch(near, xp, axis, squeeze, excite)
     part = finite((p1 - p2) * x, xp)
-    v = xp.clip(logistic(logit, xp) * part, -_BEYOND, _BEYOND)
+    v = xp.clip(logistic(logit, xp) * part, -BEYOND, BEYOND)
     gate = logistic(v, xp)
     bend = v * gate * logistic(-v, xp)
     by_logit = part * bend * logistic(-logit, xp)

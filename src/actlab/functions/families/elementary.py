@@ -6,7 +6,7 @@ from typing import Any
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula
-from actlab.functions.numerics import absolute
+from actlab.functions.numerics import absolute, by_pieces
 
 
 def _step(x: Any, xp: Any) -> Any:
@@ -51,7 +51,7 @@ def _absolute_value(x: Any, xp: Any) -> Any:
 
 
 def _absolute_value_derivative(x: Any, xp: Any) -> Any:
-    return xp.where(x > 0, 1.0, xp.where(x <= 0, -1.0, x))
+    return by_pieces(x, xp, (0.0,), (-1.0, 1.0))
 
 
 def _inside(x: Any, xp: Any) -> tuple[Any, Any, Any]:

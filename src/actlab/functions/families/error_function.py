@@ -9,8 +9,10 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.gating import gelu
+from actlab.functions.families.gating import gelu, gelu_derivative
 from actlab.functions.numerics import (
+    BEYOND,
+    Scaled,
     absolute,
     coarse,
     decay,
@@ -21,12 +23,10 @@ from actlab.functions.numerics import (
     normal_tail,
     through_roots,
     times,
-    undecay,
 )
 
-# Beyond ±1000 every exponential here is 0 or negligible; beyond 1e30 all functions are straight lines. Clipping there
-# leaves no inf·0. From 9 on, erf is 1 and its slope nothing.
-_BEYOND, _STRAIGHT, _SATURATED = 1000.0, 1e30, 9.0
+# Beyond 1e30 all functions are straight lines; from 9 on, erf is 1 and its slope nothing.
+_STRAIGHT, _SATURATED = 1e30, 9.0
 _ERF_SLOPE = 2 / math.sqrt(math.pi)
 
 
@@ -43,13 +43,13 @@ def _exponent(scale: Any, x: Any, xp: Any) -> tuple[Any, Any]:
     return rounded, (whole - rounded) + rest
 
 
-def _exponential(scale: Any, x: Any, highest: float, xp: Any) -> tuple[Any, Any, Any]:
-    """exp(scale·x), the exponent at most `highest`; the mask of `decay`; and scale·x."""
+def _exponential(scale: Any, x: Any, highest: float, xp: Any) -> tuple[Scaled, Any]:
+    """exp(scale·x), the exponent at most `highest`; and scale·x."""
     product, missing = _exponent(scale, xp.clip(x, -_STRAIGHT, _STRAIGHT), xp)
-    inside = (product > -_BEYOND) & (product < highest)
-    bounded = xp.clip(product, -_BEYOND, highest)
-    e, far = decay(bounded, bounded, xp)
-    return e * (1.0 + xp.where(inside, missing, xp.zeros_like(missing))), far, product
+    inside = (product > -BEYOND) & (product < highest)
+    bounded = xp.clip(product, -BEYOND, highest)
+    e = decay(bounded, bounded, xp)
+    return e * (1.0 + xp.where(inside, missing, xp.zeros_like(missing))), product
 
 
 def _erf_slope(u: Any, xp: Any) -> Any:
@@ -59,80 +59,87 @@ def _erf_slope(u: Any, xp: Any) -> Any:
 
 def _without_tail(x: Any, product: Any, xp: Any) -> Any:
     """x, or 0 where scale·x is so low that the gate is 0; a product of both is then no inf·0."""
-    return xp.where(product < -_BEYOND, xp.zeros_like(x), x)
+    return xp.where(product < -BEYOND, xp.zeros_like(x), x)
+
+
+def _finite_without_tail(x: Any, product: Any, xp: Any) -> Any:
+    return _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
 
 
 def _serf(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, 10.0)
-    e, far = decay(near, near, xp)
-    return undecay(xp.maximum(x, -_BEYOND) * erf(xp.log1p(e), xp), far, xp)
+    near = xp.clip(x, -BEYOND, 10.0)
+    e = decay(near, near, xp)
+    return (e.of(erf(xp.log1p(e.array), xp)) * xp.maximum(x, -BEYOND)).plain(xp)
 
 
 def _serf_derivative(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, 10.0)
-    e, far = decay(near, near, xp)
-    inner = xp.log1p(e)
-    general = erf(inner, xp) + near * _ERF_SLOPE * xp.exp(-inner * inner) * (e / (1.0 + e))
-    return through_roots(undecay(general, far, xp), near, xp, "serf")
+    near = xp.clip(x, -BEYOND, 10.0)
+    scaled = decay(near, near, xp)
+    e, inner = scaled.array, xp.log1p(scaled.array)
+    slope = erf(inner, xp) + near * _ERF_SLOPE * xp.exp(-inner * inner) * (e / (1.0 + e))
+    return through_roots(scaled.of(slope).plain(xp), near, xp, "serf")
 
 
 def _erf_act(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    e, far, product = _exponential(beta, x, 80.0, xp)
-    return undecay(_without_tail(x, product, xp) * erf(alpha * e, xp), far, xp)
+    e, product = _exponential(beta, x, 80.0, xp)
+    return (e.of(erf((e * alpha).array, xp)) * _without_tail(x, product, xp)).plain(xp)
+
+
+def _erf_act_pieces(x: Any, xp: Any, alpha: Any, beta: Any) -> tuple[Scaled, Any, Any]:
+    """exp(βx); its product with α, within ±9; and βx."""
+    e, product = _exponential(beta, x, 80.0, xp)
+    return e, xp.clip((e * alpha).array, -_SATURATED, _SATURATED), product
 
 
 def _erf_act_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    e, far, product = _exponential(beta, x, 80.0, xp)
-    inner = xp.clip(alpha * e, -_SATURATED, _SATURATED)
-    bounded = xp.clip(product, -_BEYOND, 80.0)
-    general = undecay(erf(inner, xp) + bounded * inner * _erf_slope(inner, xp), far, xp)
+    e, inner, product = _erf_act_pieces(x, xp, alpha, beta)
+    bounded = xp.clip(product, -BEYOND, 80.0)
+    slope = e.of(erf(inner, xp) + bounded * inner * _erf_slope(inner, xp)).plain(xp)
     usual = is_exactly(alpha, 0.75) and is_exactly(beta, 0.75)
-    return through_roots(general, xp.clip(x, -_BEYOND, _BEYOND), xp, "erf_act") if usual else general
+    return through_roots(slope, xp.clip(x, -BEYOND, BEYOND), xp, "erf_act") if usual else slope
 
 
 def _erf_act_by_alpha(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    e, far, product = _exponential(beta, x, 80.0, xp)
-    slope = _erf_slope(xp.clip(alpha * e, -_SATURATED, _SATURATED), xp) * e
-    return undecay(slope * _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp), far, xp)
+    e, inner, product = _erf_act_pieces(x, xp, alpha, beta)
+    return (e * _erf_slope(inner, xp) * _finite_without_tail(x, product, xp)).plain(xp)
 
 
 def _erf_act_by_beta(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    e, far, product = _exponential(beta, x, 80.0, xp)
-    inner = xp.clip(alpha * e, -_SATURATED, _SATURATED)
-    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
-    return undecay(near * (near * (inner * _erf_slope(inner, xp))), far, xp)
+    e, inner, product = _erf_act_pieces(x, xp, alpha, beta)
+    near = _finite_without_tail(x, product, xp)
+    return e.of(near * (near * (inner * _erf_slope(inner, xp)))).plain(xp)
 
 
-def _pserf_pieces(x: Any, xp: Any, gamma: Any, delta: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """γ·softplus(δx) within ±9, exp(δx) up to δx = 30, the mask of `decay`, δx, and softplus(δx)."""
-    e, far, product = _exponential(delta, x, 30.0, xp)
-    softplus = xp.where(product > 30.0, xp.maximum(product, 30.0), xp.log1p(e))
-    return xp.clip(gamma * softplus, -_SATURATED, _SATURATED), e, far, product, softplus
+def _pserf_pieces(x: Any, xp: Any, gamma: Any, delta: Any) -> tuple[Any, Scaled, Any, Any]:
+    """γ·softplus(δx) within ±9, exp(δx) up to δx = 30, δx, and softplus(δx)."""
+    e, product = _exponential(delta, x, 30.0, xp)
+    softplus = xp.where(product > 30.0, xp.maximum(product, 30.0), xp.log1p(e.array))
+    return xp.clip(gamma * softplus, -_SATURATED, _SATURATED), e, product, softplus
 
 
 def _pserf(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, _, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
-    return undecay(_without_tail(x, product, xp) * erf(inner, xp), far, xp)
+    inner, e, product, _ = _pserf_pieces(x, xp, gamma, delta)
+    return (e.of(erf(inner, xp)) * _without_tail(x, product, xp)).plain(xp)
 
 
 def _pserf_derivative(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, e, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
-    bounded = xp.clip(product, -_BEYOND, _STRAIGHT)
-    general = undecay(erf(inner, xp) + gamma * bounded * (e / (1.0 + e)) * _erf_slope(inner, xp), far, xp)
+    inner, scaled, product, _ = _pserf_pieces(x, xp, gamma, delta)
+    bounded, e = xp.clip(product, -BEYOND, _STRAIGHT), scaled.array
+    slope = erf(inner, xp) + gamma * bounded * (e / (1.0 + e)) * _erf_slope(inner, xp)
+    slope = scaled.of(slope).plain(xp)
     usual = is_exactly(gamma, 1.25) and is_exactly(delta, 0.85)
-    return through_roots(general, xp.clip(x, -_BEYOND, _BEYOND), xp, "pserf") if usual else general
+    return through_roots(slope, xp.clip(x, -BEYOND, BEYOND), xp, "pserf") if usual else slope
 
 
 def _pserf_by_gamma(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, _, far, product, softplus = _pserf_pieces(x, xp, gamma, delta)
-    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
-    return undecay(near * (softplus * _erf_slope(inner, xp)), far, xp)
+    inner, e, product, softplus = _pserf_pieces(x, xp, gamma, delta)
+    return (e.of(softplus * _erf_slope(inner, xp)) * _finite_without_tail(x, product, xp)).plain(xp)
 
 
 def _pserf_by_delta(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, e, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
-    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
-    return undecay(near * (near * (gamma * (e / (1.0 + e)) * _erf_slope(inner, xp))), far, xp)
+    inner, e, product, _ = _pserf_pieces(x, xp, gamma, delta)
+    near = _finite_without_tail(x, product, xp)
+    return (e / (1.0 + e) * gamma * _erf_slope(inner, xp) * near * near).plain(xp)
 
 
 def _normal_pieces(t: Any, xp: Any) -> tuple[Any, Any]:
@@ -155,7 +162,7 @@ def _smu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
 
 def _smu_derivative(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
     t = _smu_argument(x, xp, alpha, mu)
-    return alpha + (1.0 - alpha) * _gelu_slope(xp.clip(t, -40.0, 40.0), xp)
+    return alpha + (1.0 - alpha) * gelu_derivative(xp.clip(t, -40.0, 40.0), xp)
 
 
 def _smu_by_mu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
@@ -166,11 +173,6 @@ def _smu_by_mu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
 
 def _smu_argument(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
     return (math.sqrt(2) * mu * (1.0 - alpha)) * xp.clip(x, -_STRAIGHT, _STRAIGHT)
-
-
-def _gelu_slope(x: Any, xp: Any) -> Any:
-    assert gelu.derivative_rule is not None
-    return gelu.derivative_rule(x, xp)
 
 
 def _hypotenuse(a: Any, b: Any, xp: Any) -> Any:
@@ -228,7 +230,7 @@ def _xgelu(x: Any, xp: Any, alpha: Any) -> Any:
 
 
 def _xgelu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
-    slope = _gelu_slope(x, xp)
+    slope = gelu_derivative(x, xp)
     return slope if is_exactly(alpha, 0.0) else (1.0 + 2.0 * alpha) * slope - alpha
 
 
@@ -242,7 +244,7 @@ def _clipped_gelu(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
 
 
 def _clipped_gelu_derivative(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
-    value, slope = gelu.value_rule(x, xp), _gelu_slope(x, xp)
+    value, slope = gelu.value_rule(x, xp), gelu_derivative(x, xp)
     return xp.where((value > maximum) | (value < minimum), xp.zeros_like(slope), slope)
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.squashing import ramp
-from actlab.functions.numerics import absolute
+from actlab.functions.numerics import absolute, by_pieces
 
 
 def _relu6(x: Any, xp: Any) -> Any:
@@ -17,7 +16,7 @@ def _relu6(x: Any, xp: Any) -> Any:
 
 
 def _relu6_derivative(x: Any, xp: Any) -> Any:
-    return ramp(x, xp, 0.0, 6.0, 1.0)
+    return by_pieces(x, xp, (0.0, 6.0), (0.0, 1.0, 0.0))
 
 
 def _hard_swish(x: Any, xp: Any) -> Any:
@@ -47,7 +46,7 @@ def _threshold(x: Any, xp: Any, threshold: Any, value: Any) -> Any:
 
 
 def _threshold_derivative(x: Any, xp: Any, threshold: Any, value: Any) -> Any:
-    return xp.where(x > threshold, 1.0, xp.where(x <= threshold, 0.0, x))
+    return by_pieces(x, xp, (threshold,), (0.0, 1.0))
 
 
 def _hard_shrink(x: Any, xp: Any, threshold: Any) -> Any:
@@ -60,8 +59,7 @@ def _soft_shrink(x: Any, xp: Any, threshold: Any) -> Any:
 
 
 def _shrink_derivative(x: Any, xp: Any, threshold: Any) -> Any:
-    """0 on −threshold < x ≤ threshold, else 1."""
-    return xp.where(x > threshold, 1.0, xp.where(x > -threshold, 0.0, xp.where(x <= -threshold, 1.0, x)))
+    return by_pieces(x, xp, (-threshold, threshold), (1.0, 0.0, 1.0))
 
 
 def _sparse_sigmoid(x: Any, xp: Any) -> Any:
@@ -69,7 +67,7 @@ def _sparse_sigmoid(x: Any, xp: Any) -> Any:
 
 
 def _sparse_sigmoid_derivative(x: Any, xp: Any) -> Any:
-    return ramp(x, xp, -1.0, 1.0, 0.5)
+    return by_pieces(x, xp, (-1.0, 1.0), (0.0, 0.5, 0.0))
 
 
 def _smelu(x: Any, xp: Any, beta: Any) -> Any:
@@ -99,8 +97,7 @@ def _srelu(x: Any, xp: Any, right_threshold: Any, right_slope: Any, left_thresho
 def _srelu_derivative(
     x: Any, xp: Any, right_threshold: Any, right_slope: Any, left_threshold: Any, left_slope: Any
 ) -> Any:
-    left = xp.where(x > left_threshold, 1.0, xp.where(x <= left_threshold, left_slope, x))
-    return xp.where(x > right_threshold, right_slope, left)
+    return by_pieces(x, xp, (left_threshold, right_threshold), (left_slope, 1.0, right_slope))
 
 
 def _srelu_by_right_threshold(x: Any, xp: Any, right_threshold: Any, right_slope: Any, **_: Any) -> Any:
@@ -126,7 +123,7 @@ def _triangular(x: Any, xp: Any) -> Any:
 
 
 def _triangular_derivative(x: Any, xp: Any) -> Any:
-    return xp.where(x > 0, ramp(x, xp, 0.0, 1.0, -1.0), ramp(x, xp, -1.0, 0.0, 1.0))
+    return by_pieces(x, xp, (-1.0, 0.0, 1.0), (0.0, 1.0, -1.0, 0.0))
 
 
 def _positive_beta(beta: Any) -> str | None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import absolute, decay, is_single, polynomial, undecay
+from actlab.functions.numerics import Scaled, absolute, decay, finite, is_single, polynomial
 
 
-def _bell(x: Any, xp: Any, rate: float) -> tuple[Any, Any, Any]:
-    """exp(−rate·x²) with `decay`'s factor, its mask, and x clipped to where it has not underflowed; rate 1 or ½.
+def _bell(x: Any, xp: Any, rate: float) -> tuple[Scaled, Any]:
+    """exp(−rate·x²), and x clipped to where it has not underflowed; rate 1 or ½.
 
     |x| is split into h, whose square is exact, and a rest that is small enough for a short polynomial: rounding x²
     would cost the tail x² ulp.
@@ -25,32 +25,31 @@ def _bell(x: Any, xp: Any, rate: float) -> tuple[Any, Any, Any]:
     rest = -rate * (size - h) * (size + h)
     series = polynomial(rest, tuple(1.0 / math.factorial(k) for k in reversed(range(terms))))
     exponent = -rate * h * h
-    exponential, far = decay(exponent, exponent, xp)
-    return exponential * series, far, near
+    return decay(exponent, exponent, xp) * series, near
 
 
 def _gaussian(x: Any, xp: Any) -> Any:
-    bell, far, _ = _bell(x, xp, 1.0)
-    return undecay(bell, far, xp)
+    bell, _ = _bell(x, xp, 1.0)
+    return bell.plain(xp)
 
 
 def _gaussian_derivative(x: Any, xp: Any) -> Any:
-    bell, far, near = _bell(x, xp, 1.0)
-    return undecay(-2.0 * near * bell, far, xp)
+    bell, near = _bell(x, xp, 1.0)
+    return (bell * (-2.0 * near)).plain(xp)
 
 
 def _mexican_hat(x: Any, xp: Any) -> Any:
-    bell, far, near = _bell(x, xp, 0.5)
-    return undecay((1.0 - near) * (1.0 + near) * bell, far, xp)
+    bell, near = _bell(x, xp, 0.5)
+    return (bell * ((1.0 - near) * (1.0 + near))).plain(xp)
 
 
 def _mexican_hat_derivative(x: Any, xp: Any) -> Any:
     # x(x² − 3), where x² − 3 = (x − r)(x + r) + (r² − 3) for r = √3 rounded: beside the root nothing is lost.
-    bell, far, near = _bell(x, xp, 0.5)
+    bell, near = _bell(x, xp, 0.5)
     size = absolute(near, xp)
     root, rest = _ROOT_3_SINGLE if is_single(x) else _ROOT_3_DOUBLE
     difference = polynomial((size - root) * (size + root), (1.0, rest))
-    return undecay(difference * near * bell, far, xp)
+    return (bell * (difference * near)).plain(xp)
 
 
 # √3 rounded to the type, and what its square has over 3.
@@ -69,38 +68,33 @@ def _scaled(x: Any, xp: Any, width: Any) -> tuple[Any, Any, Any]:
     return larger, xp.where(big, sign, x / larger), 1.0 + ratio * ratio
 
 
-def _finite(x: Any, xp: Any) -> Any:
-    largest = float(xp.finfo(x.dtype).max)
-    return xp.clip(x, -largest, largest)
-
-
 def _multiquadratic(x: Any, xp: Any, width: Any) -> Any:
-    larger, _, square = _scaled(_finite(x, xp), xp, width)
+    larger, _, square = _scaled(finite(x, xp), xp, width)
     return xp.where(xp.isinf(x), absolute(x, xp), larger * xp.sqrt(square))
 
 
 def _multiquadratic_derivative(x: Any, xp: Any, width: Any) -> Any:
-    _, quotient, square = _scaled(_finite(x, xp), xp, width)
+    _, quotient, square = _scaled(finite(x, xp), xp, width)
     return quotient / xp.sqrt(square)
 
 
 def _multiquadratic_by_width(x: Any, xp: Any, width: Any) -> Any:
-    larger, _, square = _scaled(_finite(x, xp), xp, width)
+    larger, _, square = _scaled(finite(x, xp), xp, width)
     return width / larger / xp.sqrt(square)
 
 
 def _inverse_multiquadratic(x: Any, xp: Any, width: Any) -> Any:
-    larger, _, square = _scaled(_finite(x, xp), xp, width)
+    larger, _, square = _scaled(finite(x, xp), xp, width)
     return xp.where(xp.isinf(x), 0.0, 1.0 / larger / xp.sqrt(square))
 
 
 def _inverse_multiquadratic_derivative(x: Any, xp: Any, width: Any) -> Any:
-    larger, quotient, square = _scaled(_finite(x, xp), xp, width)
+    larger, quotient, square = _scaled(finite(x, xp), xp, width)
     return -(quotient / (square * xp.sqrt(square)) / larger) / larger
 
 
 def _inverse_multiquadratic_by_width(x: Any, xp: Any, width: Any) -> Any:
-    larger, _, square = _scaled(_finite(x, xp), xp, width)
+    larger, _, square = _scaled(finite(x, xp), xp, width)
     return -(width / larger / (square * xp.sqrt(square)) / larger) / larger
 
 

@@ -9,43 +9,29 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.squashing import logistic
 from actlab.functions.numerics import (
-    decay,
+    by_pieces,
     exponential_minus_one,
     is_exactly,
     is_single,
+    left_part,
+    logistic,
     polynomial,
+    scaled_exponential,
     through_roots,
     times,
-    undecay,
 )
 
-# Klambauer and others solved for mean 0 and variance 1 to be a fixed point; to the last digit of float64.
-_SELU_ALPHA = 1.6732632423543772
-_SELU_SCALE = 1.0507009873554805
-_SELU_LEFT = 1.7580993408473766
+# The scale λ, and λ·α with α = 1.6732632423543772, for which mean 0 and variance 1 are a fixed point; to the last digit
+# of float64.
+_SELU_SCALE, _SELU_LEFT = 1.0507009873554805, 1.7580993408473766
 
 # Their defaults, where the value passes through zero at a place that is known.
 _STAR_SCALE, _STAR_BIAS, _FLEXIBLE_BIAS = 0.8944, -0.4472, -0.398
 
 # π/4 as a number of the type and what is missing from it.
-_EIGHTH_SINGLE, _EIGHTH_DOUBLE = (
-    (0.785398185253143310546875, -2.185569500093121415e-08),
-    (
-        0.7853981633974483,
-        3.061616997868383e-17,
-    ),
-)
-
-
-def left_part(x: Any, xp: Any) -> Any:
-    """min(x, 0), whose derivative at 0 is that of the left piece and not half of it.
-
-    >>> left_part(np.array([-2.0, 0.0, 3.0]), np)
-    array([-2.,  0.,  0.])
-    """
-    return xp.where(x > 0, 0.0, x)
+_EIGHTH_SINGLE = (0.785398185253143310546875, -2.185569500093121415e-08)
+_EIGHTH_DOUBLE = (0.7853981633974483, 3.061616997868383e-17)
 
 
 def _relu(x: Any, xp: Any) -> Any:
@@ -53,8 +39,7 @@ def _relu(x: Any, xp: Any) -> Any:
 
 
 def _relu_derivative(x: Any, xp: Any) -> Any:
-    # NaN alone reaches the last branch, so that it is handed on at no cost of its own.
-    return xp.where(x > 0, 1.0, xp.where(x <= 0, 0.0, x))
+    return by_pieces(x, xp, (0.0,), (0.0, 1.0))
 
 
 def _leaky_relu(x: Any, xp: Any, negative_slope: Any) -> Any:
@@ -64,7 +49,7 @@ def _leaky_relu(x: Any, xp: Any, negative_slope: Any) -> Any:
 
 
 def _leaky_relu_derivative(x: Any, xp: Any, negative_slope: Any) -> Any:
-    return xp.where(x > 0, 1.0, xp.where(x <= 0, negative_slope, x))
+    return by_pieces(x, xp, (0.0,), (negative_slope, 1.0))
 
 
 def _leaky_relu_by_slope(x: Any, xp: Any, negative_slope: Any) -> Any:
@@ -81,16 +66,6 @@ def _elu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
 
 def _elu_by_alpha(x: Any, xp: Any, alpha: Any) -> Any:
     return exponential_minus_one(left_part(x, xp), xp)
-
-
-def scaled_exponential(scale: Any, x: Any, xp: Any) -> Any:
-    """scale·exp(x) for x ≤ 0; a scale above 1 makes subnormal numbers normal, which XLA flushes to 0.
-
-    >>> scaled_exponential(2.0, np.array([-np.inf, 0.0]), np)
-    array([0., 2.])
-    """
-    exponential, far = decay(x, x, xp)
-    return undecay(scale * exponential, far, xp)
 
 
 def _selu(x: Any, xp: Any) -> Any:

@@ -11,28 +11,19 @@ from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.numerics import (
     DENSITY_AT_ZERO,
+    Scaled,
     absolute,
+    by_pieces,
     coarse,
     decay,
     exponential_minus_one,
     falling,
     is_single,
+    logistic,
     normal_density,
     normal_tail,
-    undecay,
 )
 from actlab.functions.numerics import tanh as _tanh
-
-
-def logistic(x: Any, xp: Any) -> Any:
-    """1/(1 + exp(−x)), the exponential taken of −|x| so that it neither overflows nor loses the left tail.
-
-    >>> import numpy as np
-    >>> logistic(np.array([0.0, -40.0]), np)
-    array([5.00000000e-01, 4.24835426e-18])
-    """
-    exponential = xp.exp(-absolute(x, xp))
-    return xp.where(x >= 0, 1.0, exponential) / (1.0 + exponential)
 
 
 def _sigmoid_derivative(x: Any, xp: Any) -> Any:
@@ -50,9 +41,9 @@ def tanh_derivative(x: Any, xp: Any) -> Any:
     array([1.0000000e+00, 1.6993417e-17])
     """
     exponent = -2.0 * absolute(x, xp)
-    exponential, far = decay(exponent, exponent, xp)
-    total = 1.0 + exponential
-    return undecay(4.0 * exponential / (total * total), far, xp)
+    e = decay(exponent, exponent, xp)
+    total = 1.0 + e
+    return (4.0 * e / (total * total)).plain(xp)
 
 
 def _softsign(x: Any, xp: Any) -> Any:
@@ -72,7 +63,7 @@ def _hard_sigmoid(x: Any, xp: Any, slope: Any, offset: Any) -> Any:
 
 
 def _hard_sigmoid_derivative(x: Any, xp: Any, slope: Any, offset: Any) -> Any:
-    return ramp(x, xp, -offset / slope, (1.0 - offset) / slope, slope)
+    return by_pieces(x, xp, (-offset / slope, (1.0 - offset) / slope), (0.0, slope, 0.0))
 
 
 def _hard_tanh(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
@@ -80,17 +71,7 @@ def _hard_tanh(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
 
 
 def _hard_tanh_derivative(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
-    return ramp(x, xp, minimum, maximum, 1.0)
-
-
-def ramp(x: Any, xp: Any, low: Any, high: Any, slope: Any) -> Any:
-    """`slope` on low < x ≤ high, else 0; the last branch is reached by NaN alone.
-
-    >>> import numpy as np
-    >>> ramp(np.array([0.0, 1.0, 2.0]), np, 0.0, 1.0, 0.5)
-    array([0. , 0.5, 0. ])
-    """
-    return xp.where(x > high, 0.0, xp.where(x > low, slope, xp.where(x <= low, 0.0, x)))
+    return by_pieces(x, xp, (minimum, maximum), (0.0, 1.0, 0.0))
 
 
 def scaled_tanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
@@ -104,9 +85,9 @@ def scaled_tanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
 
 
 def _stanh_derivative(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
-    exponential, far = falling(2.0 * slope, absolute(x, xp), xp)
-    total = 1.0 + exponential
-    return undecay(4.0 * scale * slope * exponential / (total * total), far, xp)
+    e = falling(2.0 * slope, absolute(x, xp), xp)
+    total = 1.0 + e
+    return (e * (4.0 * scale * slope) / (total * total)).plain(xp)
 
 
 def _weighted_tanh(x: Any, xp: Any, weight: Any) -> Any:
@@ -167,22 +148,22 @@ def _log_sigmoid_derivative(x: Any, xp: Any) -> Any:
     return logistic(-x, xp)
 
 
-def _soft_clipping_parts(x: Any, xp: Any, alpha: Any) -> tuple[Any, Any, Any, Any]:
-    """x or 1 − x, whichever is ≤ ½ (that is exact, and turns f into 1 − f); e^(−α|x|) of it with `decay`'s mask; and
-    1 + e^(α(x−1)). No exponent is positive.
+def _soft_clipping_parts(x: Any, xp: Any, alpha: Any) -> tuple[Any, Scaled, Any]:
+    """x or 1 − x, whichever is ≤ ½ (that is exact, and turns f into 1 − f); e^(−α|x|) of it; and 1 + e^(α(x−1)).
+
+    No exponent is positive.
     """
     left = xp.where(x <= 0.5, x, 1.0 - x)
     exponent = -alpha * absolute(left, xp)
-    exponential, far = decay(exponent, exponent, xp)
-    return left, exponential, far, 1.0 + xp.exp(alpha * (left - 1.0))
+    return left, decay(exponent, exponent, xp), 1.0 + xp.exp(alpha * (left - 1.0))
 
 
 def _soft_clipping(x: Any, xp: Any, alpha: Any) -> Any:
     # ln(1 + eᵘ) − ln(1 + eᵛ) as ln(1 + (eᵘ − eᵛ)/(1 + eᵛ)), for 0 < x ≤ ½ with e^(αx) taken out.
-    left, exponential, far, below = _soft_clipping_parts(x, xp, alpha)
+    left, e, below = _soft_clipping_parts(x, xp, alpha)
     inside = xp.maximum(left, 0.0)
     difference = -exponential_minus_one(-alpha * (1.0 - 2.0 * inside), xp)
-    low = inside + undecay(xp.log1p(exponential * difference / below) / alpha, far, xp)
+    low = inside + (e.of(xp.log1p((e * difference / below).array)) / alpha).plain(xp)
     # Nothing but increasing steps where inputs are dense: the sum above would go up and down by an ulp.
     whole = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
     growing = whole / (xp.exp(xp.clip(-alpha * left, -20.0, 20.0)) + (1.0 - whole))
@@ -191,10 +172,10 @@ def _soft_clipping(x: Any, xp: Any, alpha: Any) -> Any:
 
 
 def _soft_clipping_derivative(x: Any, xp: Any, alpha: Any) -> Any:
-    left, exponential, far, below = _soft_clipping_parts(x, xp, alpha)
+    left, e, below = _soft_clipping_parts(x, xp, alpha)
     difference = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
-    above = xp.where(left <= 0, exponential, 1.0) * difference
-    return undecay(above / ((1.0 + exponential) * below), far & (left <= 0), xp)
+    above = e.of(xp.where(left <= 0, e.array, 1.0)) * difference
+    return (above / ((1.0 + e) * below)).only(left <= 0).plain(xp)
 
 
 def _deviation(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> tuple[Any, Any, Any]:
