@@ -49,7 +49,7 @@ def _exponential(scale: Any, x: Any, highest: float, xp: Any) -> tuple[Scaled, A
     inside = (product > -BEYOND) & (product < highest)
     bounded = xp.clip(product, -BEYOND, highest)
     e = decay(bounded, bounded, xp)
-    return e * (1.0 + xp.where(inside, missing, xp.zeros_like(missing))), product
+    return e.times(1.0 + xp.where(inside, missing, xp.zeros_like(missing))), product
 
 
 def _erf_slope(u: Any, xp: Any) -> Any:
@@ -69,7 +69,7 @@ def _finite_without_tail(x: Any, product: Any, xp: Any) -> Any:
 def _serf(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -BEYOND, 10.0)
     e = decay(near, near, xp)
-    return (e.of(erf(xp.log1p(e.array), xp)) * xp.maximum(x, -BEYOND)).plain(xp)
+    return e.of(xp.maximum(x, -BEYOND) * erf(xp.log1p(e.array), xp)).plain(xp)
 
 
 def _serf_derivative(x: Any, xp: Any) -> Any:
@@ -82,13 +82,13 @@ def _serf_derivative(x: Any, xp: Any) -> Any:
 
 def _erf_act(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     e, product = _exponential(beta, x, 80.0, xp)
-    return (e.of(erf((e * alpha).array, xp)) * _without_tail(x, product, xp)).plain(xp)
+    return e.of(_without_tail(x, product, xp) * erf(alpha * e.array, xp)).plain(xp)
 
 
 def _erf_act_pieces(x: Any, xp: Any, alpha: Any, beta: Any) -> tuple[Scaled, Any, Any]:
     """exp(βx); its product with α, within ±9; and βx."""
     e, product = _exponential(beta, x, 80.0, xp)
-    return e, xp.clip((e * alpha).array, -_SATURATED, _SATURATED), product
+    return e, xp.clip(alpha * e.array, -_SATURATED, _SATURATED), product
 
 
 def _erf_act_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
@@ -101,7 +101,7 @@ def _erf_act_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
 
 def _erf_act_by_alpha(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     e, inner, product = _erf_act_pieces(x, xp, alpha, beta)
-    return (e * _erf_slope(inner, xp) * _finite_without_tail(x, product, xp)).plain(xp)
+    return e.times(_erf_slope(inner, xp)).times(_finite_without_tail(x, product, xp)).plain(xp)
 
 
 def _erf_act_by_beta(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
@@ -119,7 +119,7 @@ def _pserf_pieces(x: Any, xp: Any, gamma: Any, delta: Any) -> tuple[Any, Scaled,
 
 def _pserf(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
     inner, e, product, _ = _pserf_pieces(x, xp, gamma, delta)
-    return (e.of(erf(inner, xp)) * _without_tail(x, product, xp)).plain(xp)
+    return e.of(_without_tail(x, product, xp) * erf(inner, xp)).plain(xp)
 
 
 def _pserf_derivative(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
@@ -133,13 +133,13 @@ def _pserf_derivative(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
 
 def _pserf_by_gamma(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
     inner, e, product, softplus = _pserf_pieces(x, xp, gamma, delta)
-    return (e.of(softplus * _erf_slope(inner, xp)) * _finite_without_tail(x, product, xp)).plain(xp)
+    return e.of(_finite_without_tail(x, product, xp) * (softplus * _erf_slope(inner, xp))).plain(xp)
 
 
 def _pserf_by_delta(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
     inner, e, product, _ = _pserf_pieces(x, xp, gamma, delta)
     near = _finite_without_tail(x, product, xp)
-    return (e / (1.0 + e) * gamma * _erf_slope(inner, xp) * near * near).plain(xp)
+    return e.over(1.0 + e).times(gamma).times(_erf_slope(inner, xp)).times(near).times(near).plain(xp)
 
 
 def _normal_pieces(t: Any, xp: Any) -> tuple[Any, Any]:

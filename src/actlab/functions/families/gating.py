@@ -66,8 +66,8 @@ def _silu(x: Any, xp: Any, scale: Any = 1.0) -> Any:
 
 def _gated(x: Any, near: Any, e: Scaled, xp: Any, scale: Any = 1.0) -> Any:
     """scale·x·σ(near), e = exp(−|near|); without inf·0."""
-    gate = (e * scale).unless(near >= 0, scale, xp) / (1.0 + e)
-    return (gate * xp.where(gate.array == 0, 0.0, x)).plain(xp)
+    gate = e.times(scale).unless(near >= 0, scale, xp).over(1.0 + e)
+    return gate.times(xp.where(gate.array == 0, 0.0, x)).plain(xp)
 
 
 def silu_derivative(x: Any, xp: Any, scale: Any = 1.0) -> Any:
@@ -88,9 +88,9 @@ def silu_slope(near: Any, e: Scaled, xp: Any) -> Scaled:
 
     It is e(1 + x + e)/(1 + e)² in e = eˣ; for x > 0 written in 1/e. 1 + x is exact near the root, x = −1.28.
     """
-    above = (e * (e + (1.0 + near))).unless(near >= 0, 1.0 + e * (1.0 + near), xp)
-    below = 1.0 + e
-    return above / (below * below)
+    small, shifted, below = e.array, 1.0 + near, 1.0 + e
+    above = xp.where(near >= 0, 1.0 + small * shifted, small * (shifted + small))
+    return e.of(above / (below * below))
 
 
 def _quick_gelu(x: Any, xp: Any) -> Any:
@@ -123,7 +123,7 @@ def _trainable_swish_derivative(x: Any, xp: Any, beta: Any) -> Any:
 
 def _trainable_swish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
     e = exponential_of_size(_times(x, beta, xp), xp)
-    slope = (e / ((1.0 + e) * (1.0 + e))).plain(xp)
+    slope = e.over((1.0 + e) * (1.0 + e)).plain(xp)
     x = xp.where(slope == 0, 0.0, x)
     return x * (x * slope)
 
@@ -161,7 +161,7 @@ def _xsilu_by_alpha(x: Any, xp: Any, alpha: Any) -> Any:
 
 def _mish(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -BEYOND, BEYOND)
-    return (mish_gate(near >= 0, exponential_of_size(near, xp), xp) * xp.maximum(x, -BEYOND)).plain(xp)
+    return mish_gate(near >= 0, exponential_of_size(near, xp), xp).times(xp.maximum(x, -BEYOND)).plain(xp)
 
 
 def _mish_derivative(x: Any, xp: Any) -> Any:
@@ -172,7 +172,7 @@ def _mish_derivative(x: Any, xp: Any) -> Any:
 
 def mish_gate(right: Any, e: Scaled, xp: Any) -> Scaled:
     """tanh(ln(1 + eˣ)) = e(e + 2)/(e² + 2e + 2), e = eˣ; on the right written in 1/e, for which e then stands."""
-    return (e * (e + 2.0)).unless(right, 1.0 + 2.0 * e, xp) / mish_denominator(right, e.array, xp)
+    return e.times(2.0 + e).unless(right, 1.0 + 2.0 * e.array, xp).over(mish_denominator(right, e.array, xp))
 
 
 def mish_slope(near: Any, right: Any, e: Scaled, xp: Any) -> Scaled:
@@ -196,7 +196,7 @@ def _logish(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -BEYOND, BEYOND)
     e = exponential_of_size(near, xp)
     gate = xp.log1p(xp.where(near >= 0, 1.0, e.array) / (1.0 + e))
-    return (e.of(gate) * xp.maximum(x, -BEYOND)).plain(xp)
+    return e.of(xp.maximum(x, -BEYOND) * gate).plain(xp)
 
 
 def _logish_derivative(x: Any, xp: Any) -> Any:
@@ -211,13 +211,13 @@ def _logish_derivative(x: Any, xp: Any) -> Any:
 
 def _golu(x: Any, xp: Any) -> Any:
     gate, _ = gompertz(x, xp)
-    return (gate * xp.where(gate.array == 0, 0.0, x)).plain(xp)
+    return gate.times(xp.where(gate.array == 0, 0.0, x)).plain(xp)
 
 
 def _golu_derivative(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -BEYOND, BEYOND)
     gate, e = gompertz(near, xp)
-    return through_roots((gate * (1.0 + near * e)).plain(xp), near, xp, "golu")
+    return through_roots(gate.times(1.0 + near * e).plain(xp), near, xp, "golu")
 
 
 gelu = Activation(

@@ -19,7 +19,7 @@ def _log_log(x: Any, xp: Any) -> Any:
 
 def _log_log_derivative(x: Any, xp: Any) -> Any:
     curve, exponential = gompertz(x, xp)
-    return (curve * exponential).plain(xp)
+    return curve.times(exponential).plain(xp)
 
 
 def _c_log_log(x: Any, xp: Any) -> Any:
@@ -42,12 +42,12 @@ def _aria2(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     # Right of e^(−βx) = e directly, or next to 0 the product would go up and down by an ulp.
     _, power, tail = _aria2_parts(x, xp, alpha, beta)
     direct = xp.exp(-alpha * xp.log1p(xp.exp(xp.minimum(-beta * x, 1.0))))
-    return xp.where(-beta * x <= 1.0, direct, (tail * power).plain(xp))
+    return xp.where(-beta * x <= 1.0, direct, tail.times(power).plain(xp))
 
 
 def _aria2_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     exponential, power, tail = _aria2_parts(x, xp, alpha, beta)
-    return (tail * (alpha * beta) * power / (1.0 + exponential)).plain(xp)
+    return tail.times(alpha * beta).times(power).over(1.0 + exponential).plain(xp)
 
 
 log_log = Activation(

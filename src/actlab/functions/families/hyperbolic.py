@@ -48,7 +48,7 @@ def _tanh_slope(u: Any, xp: Any) -> Any:
 def _tanh_exp(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -BEYOND, 5.0)
     e = decay(near, near, xp)
-    return (e.of(tanh(e.array, xp)) * xp.maximum(x, -BEYOND)).plain(xp)
+    return e.of(xp.maximum(x, -BEYOND) * tanh(e.array, xp)).plain(xp)
 
 
 def _tanh_exp_derivative(x: Any, xp: Any) -> Any:
@@ -100,7 +100,7 @@ def _smish_pieces(x: Any, xp: Any) -> tuple[Any, Scaled, Any, Any, Any]:
 
 def _smish(x: Any, xp: Any) -> Any:
     _, e, right, above, below = _smish_pieces(x, xp)
-    return (e.unless(right, 1.0, xp) * above / below * xp.maximum(x, -BEYOND)).plain(xp)
+    return e.unless(right, 1.0, xp).times(above).over(below).times(xp.maximum(x, -BEYOND)).plain(xp)
 
 
 def _smish_derivative(x: Any, xp: Any) -> Any:
@@ -159,7 +159,7 @@ def _beta_mish_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Scaled, Any, Any
 
 def _beta_mish(x: Any, xp: Any, beta: Any) -> Any:
     _, e, _, inner = _beta_mish_pieces(x, xp, beta)
-    return (e.of(tanh(inner, xp)) * xp.maximum(x, -BEYOND)).plain(xp)
+    return e.of(xp.maximum(x, -BEYOND) * tanh(inner, xp)).plain(xp)
 
 
 def _beta_mish_derivative(x: Any, xp: Any, beta: Any) -> Any:
@@ -183,12 +183,12 @@ def _mila_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Any, Scaled]:
     factor = math.exp(beta) if isinstance(beta, (int, float)) else xp.exp(beta)
     near = xp.clip(x, -BEYOND, BEYOND)
     e, right = exponential_of_size(near, xp), near >= 0
-    return near, right, (e * factor).unless(right, (e / factor).array, xp)
+    return near, right, e.times(factor).unless(right, e.array / factor, xp)
 
 
 def _mila(x: Any, xp: Any, beta: Any) -> Any:
     _, right, e = _mila_pieces(x, xp, beta)
-    return (mish_gate(right, e, xp) * xp.maximum(x, -BEYOND)).plain(xp)
+    return mish_gate(right, e, xp).times(xp.maximum(x, -BEYOND)).plain(xp)
 
 
 def _mila_derivative(x: Any, xp: Any, beta: Any) -> Any:
@@ -201,7 +201,8 @@ def _mila_by_beta(x: Any, xp: Any, beta: Any) -> Any:
     # x·4e(1 + e)/(e² + 2e + 2)², in 1/e for x ≥ 0.
     near, right, e = _mila_pieces(x, xp, beta)
     below = mish_denominator(right, e.array, xp)
-    return (e.unless(right, (e * e.array).array, xp) * (near * 4.0) * (1.0 + e) / (below * below)).plain(xp)
+    twice = e.unless(right, e.array * e.array, xp)
+    return twice.times(near * 4.0).times(1.0 + e).over(below * below).plain(xp)
 
 
 def _gelu_tanh_pieces(x: Any, xp: Any) -> tuple[Any, Any, Any, Any]:

@@ -32,15 +32,15 @@ def _dsilu_derivative(x: Any, xp: Any) -> Any:
     size = xp.minimum(absolute(x, xp), BEYOND)
     e = decay(-size, -size, xp)
     below = 1.0 + e
-    slope = e / (below * below) * ((e * (2.0 + size) + (2.0 - size)) / below)
+    slope = e.over(below * below).times(((2.0 - size) + e.array * (2.0 + size)) / below)
     return through_roots(slope.plain(xp), xp.clip(x, -BEYOND, BEYOND), xp, "dsilu")
 
 
 def _elish(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -BEYOND, BEYOND)
     e, right = exponential_of_size(near, xp), near > 0
-    left = e * exponential_minus_one(xp.where(right, 0.0, near), xp)
-    return (left.unless(right, xp.maximum(x, -BEYOND), xp) / (1.0 + e)).plain(xp)
+    left = e.times(exponential_minus_one(xp.where(right, 0.0, near), xp))
+    return left.unless(right, xp.maximum(x, -BEYOND), xp).over(1.0 + e).plain(xp)
 
 
 def _elish_derivative(x: Any, xp: Any) -> Any:
@@ -48,10 +48,10 @@ def _elish_derivative(x: Any, xp: Any) -> Any:
     near = xp.clip(x, -BEYOND, BEYOND)
     e = exponential_of_size(near, xp)
     less = exponential_minus_one(xp.where(near > 0, 0.0, near), xp)
-    left = xp.where(near > -0.7, (2.0 + 4.0 * less) + less * less, (e * (e + 2.0)).array - 1.0)
-    above = (e * left).unless(near > 0, 1.0 + e * (1.0 + near), xp)
+    left = xp.where(near > -0.7, (2.0 + 4.0 * less) + less * less, e.array * (2.0 + e) - 1.0)
+    above = e.times(left).unless(near > 0, 1.0 + e.array * (1.0 + near), xp)
     below = 1.0 + e
-    return through_roots((above / (below * below)).plain(xp), near, xp, "elish")
+    return through_roots(above.over(below * below).plain(xp), near, xp, "elish")
 
 
 def _hard_elish(x: Any, xp: Any) -> Any:
@@ -75,18 +75,18 @@ def _srs_parts(x: Any, xp: Any, alpha: Any, beta: Any) -> tuple[Any, Scaled, Any
     near = xp.maximum(xp.minimum(x, BEYOND * beta), -BEYOND * beta)
     e = falling(1.0 / beta, absolute(near, xp), xp)
     right = near >= 0
-    return near, e, right, xp.where(right, e + near / alpha, 1.0 + e * (near / alpha))
+    return near, e, right, xp.where(right, near / alpha + e.array, 1.0 + near / alpha * e.array)
 
 
 def _srs(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     near, e, right, below = _srs_parts(x, xp, alpha, beta)
-    return ((e * near).unless(right, near, xp) / below).only(~right).plain(xp)
+    return e.times(near).unless(right, near, xp).over(below).only(~right).plain(xp)
 
 
 def _srs_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     # β + x is exact near the root, x = −β.
     near, e, _, below = _srs_parts(x, xp, alpha, beta)
-    return (e * ((beta + near) / beta) / (below * below)).plain(xp)
+    return e.times((beta + near) / beta).over(below * below).plain(xp)
 
 
 def _srs_by_alpha(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
@@ -97,7 +97,7 @@ def _srs_by_alpha(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
 def _srs_by_beta(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     near, e, _, below = _srs_parts(x, xp, alpha, beta)
     ratio = near / beta
-    return (e * (-ratio * ratio) / (below * below)).plain(xp)
+    return e.times(-ratio * ratio).over(below * below).plain(xp)
 
 
 def _positive_denominator(alpha: Any, beta: Any) -> str | None:
@@ -137,7 +137,7 @@ def _tanh_soft(x: Any, xp: Any, alpha: Any, beta: Any, gamma: Any, delta: Any) -
     gate = tanh(_tanh_soft_argument(near, xp, alpha, beta, gamma)[0], xp)
     logarithm, _ = _log_sum(near, xp, delta)
     beyond = x > BEYOND if not is_exactly(delta, 0.0) else absolute(x, xp) > BEYOND
-    return (logarithm.unless(beyond, x, xp).unless(gate == 0, 0.0, xp) * gate).plain(xp)
+    return logarithm.unless(beyond, x, xp).unless(gate == 0, 0.0, xp).times(gate).plain(xp)
 
 
 def _tanh_soft_derivative(x: Any, xp: Any, alpha: Any, beta: Any, gamma: Any, delta: Any) -> Any:

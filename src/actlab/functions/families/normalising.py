@@ -22,7 +22,7 @@ def _dyt_derivative(x: Any, xp: Any, gamma: Any, alpha: Any, beta: Any) -> Any:
     exponent = -2.0 * absolute(alpha * x, xp)
     e = decay(exponent, exponent, xp)
     total = 1.0 + e
-    return (e * (4.0 * gamma * alpha) / (total * total)).plain(xp)
+    return e.times(4.0 * gamma * alpha).over(total * total).plain(xp)
 
 
 def _dyt_by_gamma(x: Any, xp: Any, gamma: Any, alpha: Any, beta: Any) -> Any:

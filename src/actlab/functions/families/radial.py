@@ -25,7 +25,7 @@ def _bell(x: Any, xp: Any, rate: float) -> tuple[Scaled, Any]:
     rest = -rate * (size - h) * (size + h)
     series = polynomial(rest, tuple(1.0 / math.factorial(k) for k in reversed(range(terms))))
     exponent = -rate * h * h
-    return decay(exponent, exponent, xp) * series, near
+    return decay(exponent, exponent, xp).times(series), near
 
 
 def _gaussian(x: Any, xp: Any) -> Any:
@@ -35,12 +35,12 @@ def _gaussian(x: Any, xp: Any) -> Any:
 
 def _gaussian_derivative(x: Any, xp: Any) -> Any:
     bell, near = _bell(x, xp, 1.0)
-    return (bell * (-2.0 * near)).plain(xp)
+    return bell.times(-2.0 * near).plain(xp)
 
 
 def _mexican_hat(x: Any, xp: Any) -> Any:
     bell, near = _bell(x, xp, 0.5)
-    return (bell * ((1.0 - near) * (1.0 + near))).plain(xp)
+    return bell.times((1.0 - near) * (1.0 + near)).plain(xp)
 
 
 def _mexican_hat_derivative(x: Any, xp: Any) -> Any:
@@ -49,7 +49,7 @@ def _mexican_hat_derivative(x: Any, xp: Any) -> Any:
     size = absolute(near, xp)
     root, rest = _ROOT_3_SINGLE if is_single(x) else _ROOT_3_DOUBLE
     difference = polynomial((size - root) * (size + root), (1.0, rest))
-    return (bell * (difference * near)).plain(xp)
+    return bell.times(difference * near).plain(xp)
 
 
 # √3 rounded to the type, and what its square has over 3.

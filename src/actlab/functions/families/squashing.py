@@ -43,7 +43,7 @@ def tanh_derivative(x: Any, xp: Any) -> Any:
     exponent = -2.0 * absolute(x, xp)
     e = decay(exponent, exponent, xp)
     total = 1.0 + e
-    return (4.0 * e / (total * total)).plain(xp)
+    return e.times(4.0).over(total * total).plain(xp)
 
 
 def _softsign(x: Any, xp: Any) -> Any:
@@ -87,7 +87,7 @@ def scaled_tanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
 def _stanh_derivative(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
     e = falling(2.0 * slope, absolute(x, xp), xp)
     total = 1.0 + e
-    return (e * (4.0 * scale * slope) / (total * total)).plain(xp)
+    return e.times(4.0 * scale * slope).over(total * total).plain(xp)
 
 
 def _weighted_tanh(x: Any, xp: Any, weight: Any) -> Any:
@@ -163,7 +163,7 @@ def _soft_clipping(x: Any, xp: Any, alpha: Any) -> Any:
     left, e, below = _soft_clipping_parts(x, xp, alpha)
     inside = xp.maximum(left, 0.0)
     difference = -exponential_minus_one(-alpha * (1.0 - 2.0 * inside), xp)
-    low = inside + (e.of(xp.log1p((e * difference / below).array)) / alpha).plain(xp)
+    low = inside + e.of(xp.log1p(e.array * difference / below) / alpha).plain(xp)
     # Nothing but increasing steps where inputs are dense: the sum above would go up and down by an ulp.
     whole = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
     growing = whole / (xp.exp(xp.clip(-alpha * left, -20.0, 20.0)) + (1.0 - whole))
@@ -174,8 +174,8 @@ def _soft_clipping(x: Any, xp: Any, alpha: Any) -> Any:
 def _soft_clipping_derivative(x: Any, xp: Any, alpha: Any) -> Any:
     left, e, below = _soft_clipping_parts(x, xp, alpha)
     difference = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
-    above = e.of(xp.where(left <= 0, e.array, 1.0)) * difference
-    return (above / ((1.0 + e) * below)).only(left <= 0).plain(xp)
+    above = e.of(xp.where(left <= 0, e.array, 1.0) * difference)
+    return above.over((1.0 + e) * below).only(left <= 0).plain(xp)
 
 
 def _deviation(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> tuple[Any, Any, Any]:

@@ -219,7 +219,7 @@ def _acon_c(x: Any, xp: Any, p1: Any, p2: Any, beta: Any) -> Any:
     z = _acon_argument(x, xp, p1, p2, beta)
     gate = _acon_gate(z, xp)
     line = xp.where(z >= 0, times(p1, x, xp), times(p2, x, xp))
-    change = gate.unless(z >= 0, -gate.array, xp) * ((p1 - p2) * finite(x, xp))
+    change = gate.unless(z >= 0, -gate.array, xp).times((p1 - p2) * finite(x, xp))
     return line + change.plain(xp)
 
 
@@ -231,7 +231,7 @@ def _acon_argument(x: Any, xp: Any, p1: Any, p2: Any, beta: Any) -> Any:
 def _acon_gate(z: Any, xp: Any) -> Scaled:
     """σ(−|z|), too large where z < −80 alone."""
     e = decay(z, -absolute(z, xp), xp)
-    return e / (1.0 + e)
+    return e.over(1.0 + e)
 
 
 def _acon_c_derivative(x: Any, xp: Any, p1: Any, p2: Any, beta: Any) -> Any:
@@ -243,7 +243,7 @@ def _acon_c_derivative(x: Any, xp: Any, p1: Any, p2: Any, beta: Any) -> Any:
 
 def _acon_c_by_beta(x: Any, xp: Any, p1: Any, p2: Any, beta: Any) -> Any:
     gate = _acon_gate(_acon_argument(x, xp, p1, p2, beta), xp)
-    wide = (gate * ((p1 - p2) * xp.clip(x, -1e15, 1e15))).plain(xp)
+    wide = gate.times((p1 - p2) * xp.clip(x, -1e15, 1e15)).plain(xp)
     return wide * (p1 - p2) * xp.clip(x, -1e15, 1e15) * (1.0 - gate.plain(xp))
 
 

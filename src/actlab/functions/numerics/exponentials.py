@@ -25,28 +25,28 @@ class Scaled:
     """What decays to subnormal numbers: an array, e³² times too large where the mask `far` is set.
 
     Times or over an array it remains one, and `plain` takes the factor out of the product, as the last step, so that
-    only the result can be subnormal. A sum with numbers near 1 is a plain array: beside them it is negligible where it
-    is too large. It stands left of arrays in a product or sum, which would otherwise take it for one of theirs.
+    only the result can be subnormal. Added to a number it is a plain array: beside 1 it is negligible far out, with the
+    factor or without. (These are methods, for torch.compile takes an operator beside a tensor for one of PyTorch's.)
 
     >>> import numpy as np
     >>> x = np.array([-90.0], dtype="float32")
-    >>> bool((decay(x, x, np) * 100).plain(np)[0] > 8.19e-38)
+    >>> bool(decay(x, x, np).times(100.0).plain(np)[0] > 8.19e-38)
     True
     """
 
     array: Any
     far: Any
 
-    def __mul__(self, factor: Any) -> Scaled:
+    def __radd__(self, number: float) -> Any:
+        return number + self.array
+
+    def times(self, factor: Any) -> Scaled:
+        """The product with a plain array or number."""
         return Scaled(factor * self.array, self.far)
 
-    def __truediv__(self, divisor: Any) -> Scaled:
+    def over(self, divisor: Any) -> Scaled:
+        """The quotient by a plain array or number."""
         return Scaled(self.array / divisor, self.far)
-
-    def __add__(self, other: Any) -> Any:
-        return other + self.array
-
-    __rmul__, __radd__ = __mul__, __add__
 
     def of(self, array: Any) -> Scaled:
         """An array that is too large by the same factor in the same places."""
@@ -96,7 +96,7 @@ def scaled_exponential(scale: Any, x: Any, xp: Any) -> Any:
     >>> scaled_exponential(2.0, np.array([-np.inf, 0.0]), np)
     array([0., 2.])
     """
-    return (decay(x, x, xp) * scale).plain(xp)
+    return decay(x, x, xp).times(scale).plain(xp)
 
 
 def logistic(x: Any, xp: Any) -> Any:
