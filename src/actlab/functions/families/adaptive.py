@@ -204,34 +204,6 @@ def _funnel_relu_push(x: Any, tangent: Any, xp: Any, axis: int, window: Any) -> 
     return pushed * unless_nan(xp.maximum(x, condition), xp)
 
 
-def _acon_squeeze(units: int) -> tuple[int, ...]:
-    return units, max(1, units // 16)
-
-
-def _acon_excite(units: int) -> tuple[int, ...]:
-    return max(1, units // 16), units
-
-
-def _dynamic_squeeze(units: int) -> tuple[int, ...]:
-    return units, max(1, units // 8)
-
-
-def _dynamic_squeeze_bias(units: int) -> tuple[int, ...]:
-    return (max(1, units // 8),)
-
-
-def _dynamic_excite(units: int) -> tuple[int, ...]:
-    return max(1, units // 8), 4, units
-
-
-def _dynamic_excite_bias(units: int) -> tuple[int, ...]:
-    return 4, units
-
-
-def _window(units: int) -> tuple[int, ...]:
-    return 3, 3, units
-
-
 _TOGETHER = "The derivative over the units is the one for a unit that moves at all positions of an image together."
 
 abs_relu = Activation(
@@ -321,8 +293,8 @@ meta_acon = Activation(
     parameters=(
         Parameter("p1", 1.0, trainable=True),
         Parameter("p2", 0.0, trainable=True),
-        Parameter("squeeze", None, trainable=True, shape=_acon_squeeze),
-        Parameter("excite", None, trainable=True, shape=_acon_excite),
+        Parameter("squeeze", None, trainable=True, shape=lambda units: (units, max(1, units // 16))),
+        Parameter("excite", None, trainable=True, shape=lambda units: (max(1, units // 16), units)),
     ),
     kind="grouping",
     notes="beta is for each sample and unit; the mean is over the axes between the first, the samples, and that of the "
@@ -345,10 +317,10 @@ dynamic_relu = Activation(
     derivative_rule=_dynamic_relu_push,
     aliases=("dy_relu",),
     parameters=(
-        Parameter("squeeze", None, trainable=True, shape=_dynamic_squeeze),
-        Parameter("squeeze_bias", None, trainable=True, shape=_dynamic_squeeze_bias),
-        Parameter("excite", None, trainable=True, shape=_dynamic_excite),
-        Parameter("excite_bias", None, trainable=True, shape=_dynamic_excite_bias),
+        Parameter("squeeze", None, trainable=True, shape=lambda units: (units, max(1, units // 8))),
+        Parameter("squeeze_bias", None, trainable=True, shape=lambda units: (max(1, units // 8),)),
+        Parameter("excite", None, trainable=True, shape=lambda units: (max(1, units // 8), 4, units)),
+        Parameter("excite_bias", None, trainable=True, shape=lambda units: (4, units)),
     ),
     kind="grouping",
     notes="The variant B: coefficients for each sample and unit, the same at all positions; the mean is over the axes "
@@ -369,7 +341,7 @@ funnel_relu = Activation(
     source="Ma, Zhang and Sun, 2020, arXiv:2007.11824",
     value_rule=_funnel_relu,
     derivative_rule=_funnel_relu_push,
-    parameters=(Parameter("window", None, trainable=True, shape=_window),),
+    parameters=(Parameter("window", None, trainable=True, shape=lambda units: (3, 3, units)),),
     kind="grouping",
     notes="For images with channels last: rows and columns are the two axes before that of the units, with zeros "
     "around them. Without the batch normalisation that the authors put after the window. Where both are equal, x "

@@ -19,8 +19,8 @@ from actlab.functions.numerics import (
     erf,
     is_exactly,
     is_single,
-    normal_density,
-    normal_tail,
+    minimum_below_maximum,
+    normal_parts,
     through_roots,
     times,
 )
@@ -142,17 +142,10 @@ def _pserf_by_delta(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
     return e.over(1.0 + e).times(gamma).times(_erf_slope(inner, xp)).times(near).times(near).plain(xp)
 
 
-def _normal_pieces(t: Any, xp: Any) -> tuple[Any, Any]:
-    """Density and tail of `normal_density` and `normal_tail` at |t|, for any t."""
-    reach = 15.0 if is_single(t) else 40.0
-    size = absolute(xp.clip(t, -reach, reach), xp)
-    return normal_density(size, xp), normal_tail(size, xp)
-
-
 def _smu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
     # x·(α + (1 − α)·Φ(t)) with t = √2·μ(1 − α)x, which is αx + (1 − α)·gelu(t)/(√2·μ(1 − α)).
     t = _smu_argument(x, xp, alpha, mu)
-    density, tail = _normal_pieces(t, xp)
+    _, _, density, tail = normal_parts(t, xp)
     falling = xp.where(t < -40.0, xp.zeros_like(x), x)
     left = times(alpha, x, xp) + (1.0 - alpha) * (falling * density * tail)
     # Near 0 both terms of it may be subnormal where the sum is not.
@@ -223,7 +216,7 @@ def _smu1_lengths(x: Any, xp: Any, alpha: Any, mu: Any) -> tuple[Any, Any, Any, 
 
 
 def _xgelu(x: Any, xp: Any, alpha: Any) -> Any:
-    density, tail = _normal_pieces(x, xp)
+    _, _, density, tail = normal_parts(x, xp)
     range_ = 1.0 + 2.0 * alpha
     left = range_ * gelu.value_rule(xp.minimum(x, 0.0), xp) - times(alpha, x, xp)
     return xp.where(x >= 0, x * (range_ * (1.0 - density * tail) - alpha), left)
@@ -235,7 +228,7 @@ def _xgelu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
 
 
 def _xgelu_by_alpha(x: Any, xp: Any, alpha: Any) -> Any:
-    density, tail = _normal_pieces(x, xp)
+    _, _, density, tail = normal_parts(x, xp)
     return xp.where(x >= 0, x * (1.0 - 2.0 * density * tail), 2.0 * gelu.value_rule(xp.minimum(x, 0.0), xp) - x)
 
 
@@ -246,10 +239,6 @@ def _clipped_gelu(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
 def _clipped_gelu_derivative(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
     value, slope = gelu.value_rule(x, xp), gelu_derivative(x, xp)
     return xp.where((value > maximum) | (value < minimum), xp.zeros_like(slope), slope)
-
-
-def _ordered(minimum: Any, maximum: Any) -> str | None:
-    return None if np.all(minimum < maximum) else "minimum must be below maximum"
 
 
 serf = Activation(
@@ -358,7 +347,7 @@ clipped_gelu = Activation(
     derivative_rule=_clipped_gelu_derivative,
     aliases=("gelu_10",),
     parameters=(Parameter("minimum", -10.0), Parameter("maximum", 10.0)),
-    constraint=_ordered,
+    constraint=minimum_below_maximum,
     notes="Transformers calls it gelu_10; GELU itself never falls below -0.17.",
 )
 

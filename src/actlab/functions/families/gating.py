@@ -15,10 +15,8 @@ from actlab.functions.numerics import (
     falling,
     gompertz,
     is_exactly,
-    is_single,
-    normal_density,
     normal_near,
-    normal_tail,
+    normal_parts,
     tanh,
     through_roots,
 )
@@ -29,15 +27,8 @@ _GELU_NEAR = 0.7
 _QUICK = 1.702
 
 
-def _gelu_reach(x: Any) -> float:
-    """Where exp(−x²/2)·x² has underflowed to 0, and where `normal_density` and `normal_tail` end."""
-    return 15.0 if is_single(x) else 40.0
-
-
 def _gelu(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_gelu_reach(x), _gelu_reach(x))
-    size = absolute(near, xp)
-    density, tail = normal_density(size, xp), normal_tail(size, xp)
+    near, size, density, tail = normal_parts(x, xp)
     # In this order no factor is subnormal where x·Φ(x) is a normal number.
     far = xp.where(x >= 0, x * (1.0 - density * tail), near * density * tail)
     return xp.where(size < _GELU_NEAR, x * (0.5 + normal_near(near, xp)), far)
@@ -50,28 +41,26 @@ def gelu_derivative(x: Any, xp: Any) -> Any:
     >>> gelu_derivative(np.array([0.0, 2.0]), np).round(6)
     array([0.5     , 1.085232])
     """
-    near = xp.clip(x, -_gelu_reach(x), _gelu_reach(x))
-    size = absolute(near, xp)
-    density = normal_density(size, xp)
-    left = (normal_tail(size, xp) - DENSITY_AT_ZERO * size) * density
+    near, size, density, tail = normal_parts(x, xp)
+    left = (tail - DENSITY_AT_ZERO * size) * density
     far = xp.where(x >= 0, 1.0 - left, left)
     close = 0.5 + (normal_near(near, xp) + near * (DENSITY_AT_ZERO * density))
     return through_roots(xp.where(size < _GELU_NEAR, close, far), near, xp, "gelu")
 
 
-def _silu(x: Any, xp: Any, scale: Any = 1.0) -> Any:
+def _silu(x: Any, xp: Any, beta: Any = 1.0) -> Any:
     near = xp.clip(x, -BEYOND, BEYOND)
-    return _gated(x, near, exponential_of_size(near, xp), xp, scale)
+    return _gated(x, near, exponential_of_size(near, xp), xp, beta)
 
 
-def _gated(x: Any, near: Any, e: Scaled, xp: Any, scale: Any = 1.0) -> Any:
-    """scale·x·σ(near), e = exp(−|near|); without inf·0."""
-    gate = e.times(scale).unless(near >= 0, scale, xp).over(1.0 + e)
+def _gated(x: Any, near: Any, e: Scaled, xp: Any, beta: Any = 1.0) -> Any:
+    """beta·x·σ(near), e = exp(−|near|); without inf·0."""
+    gate = e.times(beta).unless(near >= 0, beta, xp).over(1.0 + e)
     return gate.times(xp.where(gate.array == 0, 0.0, x)).plain(xp)
 
 
-def silu_derivative(x: Any, xp: Any, scale: Any = 1.0) -> Any:
-    """scale·σ(x)(1 + x(1 − σ(x))).
+def silu_derivative(x: Any, xp: Any, beta: Any = 1.0) -> Any:
+    """beta·σ(x)(1 + x(1 − σ(x))).
 
     >>> import numpy as np
     >>> silu_derivative(np.array([0.0, 2.0]), np).round(6)
@@ -79,8 +68,8 @@ def silu_derivative(x: Any, xp: Any, scale: Any = 1.0) -> Any:
     """
     near = xp.clip(x, -BEYOND, BEYOND)
     slope = silu_slope(near, exponential_of_size(near, xp), xp)
-    # `plain` comes last, or a scale above 1 would make subnormal numbers normal, which XLA flushes to 0.
-    return slope.of(scale * through_roots(slope.array, near, xp, "silu")).plain(xp)
+    # `plain` comes last, or a beta above 1 would make subnormal numbers normal, which XLA flushes to 0.
+    return slope.of(beta * through_roots(slope.array, near, xp, "silu")).plain(xp)
 
 
 def silu_slope(near: Any, e: Scaled, xp: Any) -> Scaled:
@@ -126,14 +115,6 @@ def _trainable_swish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
     slope = e.over((1.0 + e) * (1.0 + e)).plain(xp)
     x = xp.where(slope == 0, 0.0, x)
     return x * (x * slope)
-
-
-def _e_swish(x: Any, xp: Any, beta: Any) -> Any:
-    return _silu(x, xp, beta)
-
-
-def _e_swish_derivative(x: Any, xp: Any, beta: Any) -> Any:
-    return silu_derivative(x, xp, beta)
 
 
 def _e_swish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
@@ -279,8 +260,8 @@ e_swish = Activation(
     family="gating",
     year=2018,
     source="Alcaide, 2018, arXiv:1801.07145",
-    value_rule=_e_swish,
-    derivative_rule=_e_swish_derivative,
+    value_rule=_silu,
+    derivative_rule=silu_derivative,
     parameters=(Parameter("beta", 1.375),),
     parameter_derivatives={"beta": _e_swish_by_beta},
     notes="The paper tries beta from 1 to 2 and does best with 1.125 to 1.375. Exponential swish, "

@@ -18,8 +18,7 @@ from actlab.functions.numerics import (
     exponential_of_size,
     is_exactly,
     is_single,
-    normal_density,
-    normal_tail,
+    normal_parts,
     polynomial,
     tanh,
     through_roots,
@@ -121,22 +120,15 @@ def _smish_derivative(x: Any, xp: Any) -> Any:
 _PHISH_LEFT = -7.0
 
 
-def _phish_pieces(x: Any, xp: Any) -> tuple[Any, Any, Any, Any]:
-    """x and |x| where the normal distribution counts, its density and tail."""
-    near = xp.clip(x, -15.0, 15.0) if is_single(x) else xp.clip(x, -40.0, 40.0)
-    size = absolute(near, xp)
-    return near, size, normal_density(size, xp), normal_tail(size, xp)
-
-
 def _phish(x: Any, xp: Any) -> Any:
-    near, _, density, tail = _phish_pieces(x, xp)
+    near, _, density, tail = normal_parts(x, xp)
     inner = xp.where(near >= 0, near * (1.0 - density * tail), near * density * tail)
     # In this order no factor is subnormal where x²·Φ(x) is a normal number.
     return xp.where(near > _PHISH_LEFT, x * tanh(inner, xp), near * near * density * tail)
 
 
 def _phish_derivative(x: Any, xp: Any) -> Any:
-    near, size, density, tail = _phish_pieces(x, xp)
+    near, size, density, tail = normal_parts(x, xp)
     middle = xp.maximum(near, _PHISH_LEFT)
     inner, slope = gelu.value_rule(middle, xp), gelu_derivative(middle, xp)
     general = tanh(inner, xp) + middle * slope * _tanh_slope(absolute(inner, xp), xp)

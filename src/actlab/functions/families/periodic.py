@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import absolute, is_exactly, is_single, polynomial, through_roots
+from actlab.functions.numerics import above_zero, absolute, is_exactly, is_single, polynomial, through_roots
 
 # π/4 as a number with few bits and the rest.
 _EIGHTH, _EIGHTH_REST = 0.7853981633974483, 3.061616997868383e-17
@@ -165,10 +163,6 @@ def _sinc_derivative(x: Any, xp: Any) -> Any:
     return xp.where(infinite, 0.0, xp.where(near, slope, far))
 
 
-def _positive_alpha(alpha: Any) -> str | None:
-    return None if np.all(alpha > 0) else "alpha must be above 0"
-
-
 _AT_INFINITY = "It has no limit: at ±inf value and derivative are set to 0."
 
 sine = Activation(
@@ -225,7 +219,7 @@ snake = Activation(
     derivative_rule=_snake_derivative,
     parameters=(Parameter("alpha", 1.0, trainable=True, low=0.0),),
     parameter_derivatives={"alpha": _snake_by_alpha},
-    constraint=_positive_alpha,
+    constraint=above_zero("alpha"),
     notes="Its derivative has no limit: at ±inf it is set to 1, its mean. Where "
     "|alpha*x| > 2^20 its absolute error is 4e-7 in float32, which beside a root is a relative error of up to 5e-4.",
 )

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import Scaled, absolute, decay, finite, is_single, polynomial
+from actlab.functions.numerics import Scaled, above_zero, absolute, decay, finite, is_single, polynomial
 
 
 def _bell(x: Any, xp: Any, rate: float) -> tuple[Scaled, Any]:
@@ -98,10 +96,6 @@ def _inverse_multiquadratic_by_width(x: Any, xp: Any, width: Any) -> Any:
     return -(width / larger / (square * xp.sqrt(square)) / larger) / larger
 
 
-def _positive_width(width: Any) -> str | None:
-    return None if np.all(width > 0) else "width must be above 0"
-
-
 gaussian = Activation(
     name="gaussian",
     title="Gaussian",
@@ -127,7 +121,7 @@ multiquadratic = Activation(
     aliases=("multiquadric",),
     parameters=(Parameter("width", 1.0, low=0.0),),
     parameter_derivatives={"width": _multiquadratic_by_width},
-    constraint=_positive_width,
+    constraint=above_zero("width"),
     notes="Others write sqrt(1 + (e*x)^2), with the shape parameter e = 1/width: width times less.",
 )
 
@@ -143,7 +137,7 @@ inverse_multiquadratic = Activation(
     aliases=("inverse_multiquadric",),
     parameters=(Parameter("width", 1.0, low=0.0),),
     parameter_derivatives={"width": _inverse_multiquadratic_by_width},
-    constraint=_positive_width,
+    constraint=above_zero("width"),
     notes="Others write 1/sqrt(1 + (e*x)^2), with the shape parameter e = 1/width: width times as large.",
 )
 

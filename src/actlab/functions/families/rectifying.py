@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.numerics import (
-    by_pieces,
+    above_zero,
     exponential_minus_one,
     is_exactly,
     is_single,
@@ -18,6 +16,7 @@ from actlab.functions.numerics import (
     logistic,
     polynomial,
     scaled_exponential,
+    straight,
     through_roots,
     times,
 )
@@ -38,18 +37,10 @@ def _relu(x: Any, xp: Any) -> Any:
     return xp.maximum(x, 0.0)
 
 
-def _relu_derivative(x: Any, xp: Any) -> Any:
-    return by_pieces(x, xp, (0.0,), (0.0, 1.0))
-
-
 def _leaky_relu(x: Any, xp: Any, negative_slope: Any) -> Any:
     if isinstance(negative_slope, float) and negative_slope == 0:
         return _relu(x, xp)  # 0·(−inf) would be NaN
     return xp.where(x > 0, x, negative_slope * x)
-
-
-def _leaky_relu_derivative(x: Any, xp: Any, negative_slope: Any) -> Any:
-    return by_pieces(x, xp, (0.0,), (negative_slope, 1.0))
 
 
 def _leaky_relu_by_slope(x: Any, xp: Any, negative_slope: Any) -> Any:
@@ -95,7 +86,7 @@ def _softplus_derivative(x: Any, xp: Any, beta: Any) -> Any:
     return logistic(beta * x, xp)
 
 
-def _relu_squared(x: Any, xp: Any) -> Any:
+def _relu_squared(x: Any, xp: Any, **_: Any) -> Any:
     right = _relu(x, xp)
     return right * right
 
@@ -117,17 +108,9 @@ def _star_relu_derivative(x: Any, xp: Any, scale: Any, bias: Any) -> Any:
     return times(2.0 * scale, _relu(x, xp), xp)
 
 
-def _star_relu_by_scale(x: Any, xp: Any, scale: Any, bias: Any) -> Any:
-    return _relu_squared(x, xp)
-
-
 def _flexible_relu(x: Any, xp: Any, bias: Any) -> Any:
     value = _relu(x, xp) + bias
     return through_roots(value, x, xp, "frelu.value") if is_exactly(bias, _FLEXIBLE_BIAS) else value
-
-
-def _flexible_relu_derivative(x: Any, xp: Any, bias: Any) -> Any:
-    return _relu_derivative(x, xp)
 
 
 def _by_bias(x: Any, xp: Any, **_: Any) -> Any:
@@ -188,14 +171,6 @@ def _sine_relu_derivative(x: Any, xp: Any, epsilon: Any) -> Any:
     return xp.where(x > 0, 1.0, math.sqrt(2.0) * epsilon * _shifted_wave(x, xp)[1])
 
 
-def _positive_alpha(alpha: Any) -> str | None:
-    return None if np.all(alpha > 0) else "alpha must be above 0"
-
-
-def _positive_beta(beta: Any) -> str | None:
-    return None if np.all(beta > 0) else "beta must be above 0"
-
-
 relu = Activation(
     name="relu",
     title="ReLU",
@@ -204,7 +179,7 @@ relu = Activation(
     year=1969,
     source="Fukushima, 1969, doi:10.1109/TSSC.1969.300225; in deep networks Nair and Hinton, ICML 2010",
     value_rule=_relu,
-    derivative_rule=_relu_derivative,
+    derivative_rule=straight((0.0,), (0.0, 1.0)),
     aliases=("rectifier", "rectified_linear"),
 )
 
@@ -219,7 +194,7 @@ leaky_relu = Activation(
     year=2013,
     source="Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models, ICML 2013",
     value_rule=_leaky_relu,
-    derivative_rule=_leaky_relu_derivative,
+    derivative_rule=straight((0.0,), ("negative_slope", 1.0)),
     aliases=("lrelu",),
     parameters=(Parameter("negative_slope", 0.01),),
     parameter_derivatives={"negative_slope": _leaky_relu_by_slope},
@@ -237,7 +212,7 @@ prelu = Activation(
     year=2015,
     source="He, Zhang, Ren and Sun, 2015, arXiv:1502.01852",
     value_rule=_leaky_relu,
-    derivative_rule=_leaky_relu_derivative,
+    derivative_rule=straight((0.0,), ("negative_slope", 1.0)),
     aliases=("parametric_relu",),
     parameters=(Parameter("negative_slope", 0.25, trainable=True),),
     parameter_derivatives={"negative_slope": _leaky_relu_by_slope},
@@ -288,7 +263,7 @@ softplus = Activation(
     derivative_rule=_softplus_derivative,
     aliases=("smooth_relu",),
     parameters=(Parameter("beta", 1.0, low=0.0),),
-    constraint=_positive_beta,
+    constraint=above_zero("beta"),
 )
 
 celu = Activation(
@@ -305,7 +280,7 @@ celu = Activation(
     derivative_rule=_celu_derivative,
     aliases=("continuously_differentiable_elu",),
     parameters=(Parameter("alpha", 1.0, low=0.0),),
-    constraint=_positive_alpha,
+    constraint=above_zero("alpha"),
     notes="At alpha 1 it is ELU.",
 )
 
@@ -331,7 +306,7 @@ star_relu = Activation(
     value_rule=_star_relu,
     derivative_rule=_star_relu_derivative,
     parameters=(Parameter("scale", _STAR_SCALE, trainable=True), Parameter("bias", _STAR_BIAS, trainable=True)),
-    parameter_derivatives={"scale": _star_relu_by_scale, "bias": _by_bias},
+    parameter_derivatives={"scale": _relu_squared, "bias": _by_bias},
     notes="The defaults give a unit normal mean 0 and variance 1; the authors' code starts learning at 1 and 0.",
 )
 
@@ -343,7 +318,7 @@ frelu = Activation(
     year=2017,
     source="Qiu, Xu and Cai, FReLU: flexible rectified linear units, 2017, arXiv:1706.08098",
     value_rule=_flexible_relu,
-    derivative_rule=_flexible_relu_derivative,
+    derivative_rule=straight((0.0,), (0.0, 1.0)),
     aliases=("flexible_relu",),
     parameters=(Parameter("bias", _FLEXIBLE_BIAS, trainable=True),),
     parameter_derivatives={"bias": _by_bias},
@@ -362,7 +337,7 @@ nlrelu = Activation(
     derivative_rule=_nlrelu_derivative,
     aliases=("natural_logarithm_relu",),
     parameters=(Parameter("beta", 1.0, low=0.0),),
-    constraint=_positive_beta,
+    constraint=above_zero("beta"),
 )
 
 flatten_t_swish = Activation(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.numerics import (
     DENSITY_AT_ZERO,
     Scaled,
+    above_zero,
     absolute,
     by_pieces,
     coarse,
@@ -20,8 +19,10 @@ from actlab.functions.numerics import (
     falling,
     is_single,
     logistic,
+    minimum_below_maximum,
     normal_density,
     normal_tail,
+    straight,
 )
 from actlab.functions.numerics import tanh as _tanh
 
@@ -68,10 +69,6 @@ def _hard_sigmoid_derivative(x: Any, xp: Any, slope: Any, offset: Any) -> Any:
 
 def _hard_tanh(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
     return xp.clip(x, minimum, maximum)
-
-
-def _hard_tanh_derivative(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
-    return by_pieces(x, xp, (minimum, maximum), (0.0, 1.0, 0.0))
 
 
 def scaled_tanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
@@ -212,22 +209,6 @@ def _laplace_derivative(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> 
     return (1.0 + t * added) * (DENSITY_AT_ZERO / standard_deviation) * normal_density(t, xp)
 
 
-def _positive_slope(slope: Any, offset: Any) -> str | None:
-    return None if np.all(slope > 0) else "slope must be above 0"
-
-
-def _positive_alpha(alpha: Any) -> str | None:
-    return None if np.all(alpha > 0) else "alpha must be above 0"
-
-
-def _positive_deviation(mean: Any, standard_deviation: Any) -> str | None:
-    return None if np.all(standard_deviation > 0) else "standard_deviation must be above 0"
-
-
-def _ordered(minimum: Any, maximum: Any) -> str | None:
-    return None if np.all(minimum < maximum) else "minimum must be below maximum"
-
-
 sigmoid = Activation(
     name="sigmoid",
     title="Sigmoid",
@@ -276,7 +257,7 @@ hard_sigmoid = Activation(
     value_rule=_hard_sigmoid,
     derivative_rule=_hard_sigmoid_derivative,
     parameters=(Parameter("slope", 1 / 6, low=0.0), Parameter("offset", 0.5)),
-    constraint=_positive_slope,
+    constraint=above_zero("slope"),
     notes="PyTorch's and JAX's. ONNX, and Keras before version 3, take slope 0.2 and offset 0.5: "
     "hard_sigmoid(x, slope=0.2).",
 )
@@ -289,9 +270,9 @@ hard_tanh = Activation(
     year=2004,
     source="Collobert, Large scale machine learning, thesis, Université Paris VI, 2004",
     value_rule=_hard_tanh,
-    derivative_rule=_hard_tanh_derivative,
+    derivative_rule=straight(("minimum", "maximum"), (0.0, 1.0, 0.0)),
     parameters=(Parameter("minimum", -1.0), Parameter("maximum", 1.0)),
-    constraint=_ordered,
+    constraint=minimum_below_maximum,
 )
 
 stanh = Activation(
@@ -333,7 +314,7 @@ isru = Activation(
     derivative_rule=_isru_derivative,
     aliases=("inverse_square_root", "inverse_square_root_unit"),
     parameters=(Parameter("alpha", 1.0, low=0.0),),
-    constraint=_positive_alpha,
+    constraint=above_zero("alpha"),
 )
 
 arctan = Activation(
@@ -373,7 +354,7 @@ soft_clipping = Activation(
     value_rule=_soft_clipping,
     derivative_rule=_soft_clipping_derivative,
     parameters=(Parameter("alpha", 0.5, low=0.0),),
-    constraint=_positive_alpha,
+    constraint=above_zero("alpha"),
     notes="The larger alpha, the nearer to x clipped to [0, 1]. 0.5 is the echoAI package's default.",
 )
 
@@ -407,7 +388,7 @@ laplace = Activation(
         Parameter("mean", math.sqrt(1 / 2)),
         Parameter("standard_deviation", math.sqrt(1 / (4 * math.pi)), low=0.0),
     ),
-    constraint=_positive_deviation,
+    constraint=above_zero("standard_deviation"),
     notes="The defaults make it touch the square of ReLU at its point of steepest ascent, where both are 1/2.",
 )
 

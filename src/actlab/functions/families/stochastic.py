@@ -8,7 +8,7 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import both, by_pieces, left_part
+from actlab.functions.numerics import both, by_pieces, left_part, straight
 
 
 def _rrelu_slope(noise: Any, lower: Any, upper: Any) -> Any:
@@ -37,10 +37,6 @@ def _rrelu_by_upper(x: Any, xp: Any, noise: Any, lower: Any, upper: Any) -> Any:
 def _prob_act(x: Any, xp: Any, noise: Any, scale: Any) -> Any:
     mean = xp.maximum(x, 0.0)
     return mean if noise is None else mean + scale * noise
-
-
-def _prob_act_derivative(x: Any, xp: Any, noise: Any, scale: Any) -> Any:
-    return by_pieces(x, xp, (0.0,), (0.0, 1.0))
 
 
 def _prob_act_by_scale(x: Any, xp: Any, noise: Any, scale: Any) -> Any:
@@ -83,7 +79,7 @@ prob_act = Activation(
     year=2019,
     source="Shridhar, Lee, Hayashi, Mehta, Iwana and others, 2019, arXiv:1905.10761",
     value_rule=_prob_act,
-    derivative_rule=_prob_act_derivative,
+    derivative_rule=straight((0.0,), (0.0, 1.0)),
     parameters=(Parameter("scale", 0.0, trainable=True),),
     kind="stochastic",
     noise="normal",

@@ -1,6 +1,7 @@
 """Numerical pieces that several families share, each as accurate as the functions must be."""
 
 from actlab.functions.numerics.coefficients import coefficients
+from actlab.functions.numerics.constraints import above_zero, minimum_below_maximum
 from actlab.functions.numerics.exponentials import (
     BEYOND,
     Scaled,
@@ -13,7 +14,14 @@ from actlab.functions.numerics.exponentials import (
     scaled_exponential,
     tanh,
 )
-from actlab.functions.numerics.normal import DENSITY_AT_ZERO, erf, normal_density, normal_near, normal_tail
+from actlab.functions.numerics.normal import (
+    DENSITY_AT_ZERO,
+    erf,
+    normal_density,
+    normal_near,
+    normal_parts,
+    normal_tail,
+)
 from actlab.functions.numerics.pieces import (
     absolute,
     both,
@@ -26,6 +34,7 @@ from actlab.functions.numerics.pieces import (
     left_part,
     polynomial,
     product,
+    straight,
     times,
     unless_nan,
 )
@@ -36,6 +45,7 @@ __all__ = [
     "BEYOND",
     "DENSITY_AT_ZERO",
     "Scaled",
+    "above_zero",
     "absolute",
     "along",
     "at_even_places",
@@ -55,13 +65,16 @@ __all__ = [
     "is_single",
     "left_part",
     "logistic",
+    "minimum_below_maximum",
     "normal_density",
     "normal_near",
+    "normal_parts",
     "normal_tail",
     "places",
     "polynomial",
     "product",
     "scaled_exponential",
+    "straight",
     "tanh",
     "through_roots",
     "times",

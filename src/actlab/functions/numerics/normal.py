@@ -52,6 +52,19 @@ def normal_tail(t: Any, xp: Any) -> Any:
     return scaled * inverse * _TAIL_SCALE
 
 
+def normal_parts(x: Any, xp: Any) -> tuple[Any, Any, Any, Any]:
+    """x, up to where density and tail end; its size; and these two at it, `normal_density` and `normal_tail`.
+
+    >>> import numpy as np
+    >>> normal_parts(np.array([-np.inf, 1.0]), np)[0]
+    array([-40.,   1.])
+    """
+    reach = 15.0 if is_single(x) else 40.0
+    near = xp.clip(x, -reach, reach)
+    size = absolute(near, xp)
+    return near, size, normal_density(size, xp), normal_tail(size, xp)
+
+
 def normal_near(x: Any, xp: Any) -> Any:
     """Φ(x) − ½ for |x| ≤ 1.2, 0 at 0 and without loss beside it; further out that of ±1.2.
 

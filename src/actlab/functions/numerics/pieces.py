@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -90,6 +90,21 @@ def by_pieces(x: Any, xp: Any, points: Sequence[Any], slopes: Sequence[Any]) -> 
     for point, right in zip(points, slopes[1:], strict=True):
         slope = xp.where(x > point, right, slope)
     return slope
+
+
+def straight(points: Sequence[Any], slopes: Sequence[Any]) -> Callable[..., Any]:
+    """The derivative rule of straight pieces, see `by_pieces`; points and slopes are numbers, or names of parameters.
+
+    >>> import numpy as np
+    >>> straight((0.0,), ("negative_slope", 1.0))(np.array([-2.0, 3.0]), np, negative_slope=0.1)
+    array([0.1, 1. ])
+    """
+
+    def derivative(x: Any, xp: Any, **parameters: Any) -> Any:
+        known = [[parameters.get(given, given) for given in each] for each in (points, slopes)]
+        return by_pieces(x, xp, *known)
+
+    return derivative
 
 
 def times(parameter: Any, x: Any, xp: Any) -> Any:
