@@ -264,7 +264,8 @@ erf_act = Activation(
     parameters=(Parameter("alpha", 0.75, trainable=True), Parameter("beta", 0.75, trainable=True)),
     parameter_derivatives={"alpha": _erf_act_by_alpha, "beta": _erf_act_by_beta},
     notes="The parameters may be learnt. The formula is the paper's; that it starts them at 0.75 could not be "
-    "confirmed.",
+    "confirmed. "
+    "Beside the root of its derivative it is accurate to ulps at the default parameters alone.",
 )
 
 pserf = Activation(
@@ -279,7 +280,8 @@ pserf = Activation(
     parameters=(Parameter("gamma", 1.25, trainable=True), Parameter("delta", 0.85, trainable=True)),
     parameter_derivatives={"gamma": _pserf_by_gamma, "delta": _pserf_by_delta},
     notes="The parameters may be learnt. The formula is the paper's; that it starts them at 1.25 and 0.85 could not be "
-    "confirmed, and other code starts at 1 and 1.25. Both 1 is SERF.",
+    "confirmed, and other code starts at 1 and 1.25. Both 1 is SERF. "
+    "Beside the root of its derivative it is accurate to ulps at the default parameters alone.",
 )
 
 smu = Activation(
@@ -331,7 +333,8 @@ xgelu = Activation(
     derivative_rule=_xgelu_derivative,
     parameters=(Parameter("alpha", 0.0, trainable=True),),
     parameter_derivatives={"alpha": _xgelu_by_alpha},
-    notes="The range of the gate, (-alpha, 1 + alpha), is learnt, one alpha for each layer; at 0 it is GELU.",
+    notes="The range of the gate, (-alpha, 1 + alpha), is learnt, one alpha for each layer; at 0 it is GELU. "
+    "Beside the root of its derivative it is accurate to ulps at alpha 0 alone.",
 )
 
 clipped_gelu = Activation(

@@ -282,7 +282,8 @@ xsilu = Activation(
     derivative_rule=_xsilu_derivative,
     parameters=(Parameter("alpha", 0.0, trainable=True),),
     parameter_derivatives={"alpha": _xsilu_by_alpha},
-    notes="The gate runs from -alpha to 1 + alpha; at its start, alpha 0, it is silu.",
+    notes="The gate runs from -alpha to 1 + alpha; at its start, alpha 0, it is silu. "
+    "Beside the root of its derivative it is accurate to ulps at alpha 0 alone.",
 )
 
 mish = Activation(

@@ -336,7 +336,8 @@ beta_mish = Activation(
     derivative_rule=_beta_mish_derivative,
     parameters=(Parameter("beta", 1.5, low=0.0),),
     parameter_derivatives={"beta": _beta_mish_by_beta},
-    notes="Formula and 1.5 as in echoAI. beta = 1 is Mish.",
+    notes="Formula and 1.5 as in echoAI. beta = 1 is Mish. "
+    "Beside the root of its derivative it is accurate to ulps at the default beta alone.",
 )
 
 mila = Activation(
@@ -350,7 +351,8 @@ mila = Activation(
     derivative_rule=_mila_derivative,
     parameters=(Parameter("beta", -0.25, low=-20.0, high=10.0),),
     parameter_derivatives={"beta": _mila_by_beta},
-    notes="Formula and -0.25 as in echoAI; other code takes -1 or 1. beta = 0 is Mish.",
+    notes="Formula and -0.25 as in echoAI; other code takes -1 or 1. beta = 0 is Mish. "
+    "Beside the root of its derivative it is accurate to ulps at the default beta alone.",
 )
 
 gelu_tanh = Activation(

@@ -307,7 +307,8 @@ star_relu = Activation(
     derivative_rule=_star_relu_derivative,
     parameters=(Parameter("scale", _STAR_SCALE, trainable=True), Parameter("bias", _STAR_BIAS, trainable=True)),
     parameter_derivatives={"scale": _relu_squared, "bias": _by_bias},
-    notes="The defaults give a unit normal mean 0 and variance 1; the authors' code starts learning at 1 and 0.",
+    notes="The defaults give a unit normal mean 0 and variance 1; the authors' code starts learning at 1 and 0. "
+    "Beside its root it is accurate to ulps at the default parameters alone.",
 )
 
 frelu = Activation(
@@ -323,7 +324,8 @@ frelu = Activation(
     parameters=(Parameter("bias", _FLEXIBLE_BIAS, trainable=True),),
     parameter_derivatives={"bias": _by_bias},
     notes="It starts at −0.398 = −1/√(2π), which gives a unit normal mean 0; the authors' Torch code starts at −1. "
-    "The funnel ReLU (arXiv:2007.11824) is called FReLU too and is another function.",
+    "The funnel ReLU (arXiv:2007.11824) is called FReLU too and is another function. "
+    "Beside its root it is accurate to ulps in float32 at the default bias alone.",
 )
 
 nlrelu = Activation(
@@ -351,6 +353,7 @@ flatten_t_swish = Activation(
     derivative_rule=_flatten_t_swish_derivative,
     aliases=("fts",),
     parameters=(Parameter("threshold", -0.2),),
+    notes="Beside its root it is accurate to ulps at the default threshold alone.",
 )
 
 sine_relu = Activation(
