@@ -13,6 +13,7 @@ from actlab.functions.numerics import (
     absolute,
     exponential_of_size,
     falling,
+    finite,
     gompertz,
     is_exactly,
     normal_near,
@@ -95,8 +96,7 @@ def _quick_gelu_derivative(x: Any, xp: Any) -> Any:
 
 def _times(x: Any, beta: Any, xp: Any) -> Any:
     """β·x, clipped; 0 also for infinite x where β is 0."""
-    largest = float(xp.finfo(x.dtype).max)
-    return xp.clip(xp.clip(x, -largest, largest) * beta, -BEYOND, BEYOND)
+    return xp.clip(finite(x, xp) * beta, -BEYOND, BEYOND)
 
 
 def _trainable_swish(x: Any, xp: Any, beta: Any) -> Any:

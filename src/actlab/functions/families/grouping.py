@@ -173,14 +173,6 @@ def _kwta_push(x: Any, tangent: Any, xp: Any, axis: int, share: Any) -> Any:
     return xp.where(x < _threshold(x, xp, axis, share), 0.0, unless_nan(x, xp)) * tangent
 
 
-def _pieces(pieces: int) -> int:
-    return pieces
-
-
-def _half() -> float:
-    return 0.5
-
-
 softmax = Activation(
     name="softmax",
     title="Softmax",
@@ -280,7 +272,7 @@ maxout = Activation(
     derivative_rule=_maxout_push,
     parameters=(Parameter("pieces", 2, low=1, integer=True),),
     kind="grouping",
-    inputs_per_unit_rule=_pieces,
+    inputs_per_unit_rule=lambda pieces: pieces,
     notes="The width shrinks by `pieces`. Of equal units the first passes the gradient.",
 )
 
@@ -295,7 +287,7 @@ crelu = Activation(
     derivative_rule=_crelu_push,
     aliases=("concatenated_relu",),
     kind="grouping",
-    inputs_per_unit_rule=_half,
+    inputs_per_unit_rule=lambda: 0.5,
     notes="The width doubles. At 0 the derivative is that of the piece on the left: 0 in the first half, -1 in the "
     "second. The clipped ReLU min(max(x, 0), c) is called CReLU too.",
 )

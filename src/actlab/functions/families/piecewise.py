@@ -54,16 +54,12 @@ def _shrink_derivative(x: Any, xp: Any, threshold: Any) -> Any:
     return by_pieces(x, xp, (-threshold, threshold), (1.0, 0.0, 1.0))
 
 
-def _sparse_sigmoid(x: Any, xp: Any) -> Any:
-    return _smelu_derivative(x, xp, 1.0)
-
-
 def _smelu(x: Any, xp: Any, beta: Any) -> Any:
     height = xp.clip(x + beta, 0.0, 2.0 * beta)
     return xp.where(x > beta, x, height * (height / (4.0 * beta)))
 
 
-def _smelu_derivative(x: Any, xp: Any, beta: Any) -> Any:
+def _smelu_derivative(x: Any, xp: Any, beta: Any = 1.0) -> Any:
     return xp.clip(x + beta, 0.0, 2.0 * beta) / (2.0 * beta)
 
 
@@ -204,7 +200,7 @@ sparse_sigmoid = Activation(
     family="piecewise",
     year=2019,
     source="Blondel, Martins and Niculae, 2019, arXiv:1901.02324",
-    value_rule=_sparse_sigmoid,
+    value_rule=_smelu_derivative,
     derivative_rule=straight((-1.0, 1.0), (0.0, 0.5, 0.0)),
     notes="It is hard_sigmoid with slope 0.5.",
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import Scaled, above_zero, absolute, decay, finite, is_single, polynomial
+from actlab.functions.numerics import Scaled, above_zero, absolute, coefficients, decay, finite, is_single, polynomial
 
 
 def _bell(x: Any, xp: Any, rate: float) -> tuple[Scaled, Any]:
@@ -42,17 +42,13 @@ def _mexican_hat(x: Any, xp: Any) -> Any:
 
 
 def _mexican_hat_derivative(x: Any, xp: Any) -> Any:
-    # x(x² − 3), where x² − 3 = (x − r)(x + r) + (r² − 3) for r = √3 rounded: beside the root nothing is lost.
+    # x(x² − 3), where x² − 3 = (x − r)(x + r) + (r² − 3): beside the root nothing is lost. The table has r = √3
+    # rounded to the type, and r² − 3.
     bell, near = _bell(x, xp, 0.5)
     size = absolute(near, xp)
-    root, rest = _ROOT_3_SINGLE if is_single(x) else _ROOT_3_DOUBLE
+    root, rest = coefficients("root_of_three", x)
     difference = polynomial((size - root) * (size + root), (1.0, rest))
     return bell.times(difference * near).plain(xp)
-
-
-# √3 rounded to the type, and what its square has over 3.
-_ROOT_3_SINGLE = (1.7320507764816284, -1.0768938807359518e-07)
-_ROOT_3_DOUBLE = (1.7320508075688772, -3.476255146080469e-16)
 
 
 def _scaled(x: Any, xp: Any, width: Any) -> tuple[Any, Any, Any]:

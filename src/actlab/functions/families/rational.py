@@ -8,7 +8,7 @@ from typing import Any
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import absolute, is_exactly, polynomial, through_roots, times
+from actlab.functions.numerics import absolute, finite, is_exactly, polynomial, through_roots, times
 
 # Leaky ReLU on [−3, 3] as fitted by the authors of PAU: a0 to a5, and b1 to b4.
 _NUMERATOR = (
@@ -56,9 +56,8 @@ def _pau(x: Any, xp: Any, **parameters: Any) -> Any:
     a, b = _coefficients(parameters)
     inside, near, inverse = _inside(x, xp)
     inner = _numerator(near, a[::-1], xp) / (1.0 + absolute(near * polynomial(near, b[::-1]), xp))
-    largest = float(xp.finfo(x.dtype).max)
     below = _above_zero(inverse**4 + absolute(polynomial(inverse, b), xp), x, xp)
-    outer = xp.clip(x, -largest, largest) * (_numerator(inverse, a, xp) / below)
+    outer = finite(x, xp) * (_numerator(inverse, a, xp) / below)
     outer = xp.where(xp.isinf(x) & (outer != 0), xp.sign(outer) * absolute(x, xp), outer)
     value = xp.where(inside, inner, xp.where(xp.isnan(x), x, outer))
     return through_roots(value, x, xp, "pau.value") if _is_start(parameters) else value

@@ -9,6 +9,7 @@ from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.numerics import (
     above_zero,
+    coefficients,
     exponential_minus_one,
     is_exactly,
     is_single,
@@ -16,6 +17,7 @@ from actlab.functions.numerics import (
     logistic,
     polynomial,
     scaled_exponential,
+    sine_and_cosine,
     straight,
     through_roots,
     times,
@@ -27,10 +29,6 @@ _SELU_SCALE, _SELU_LEFT = 1.0507009873554805, 1.7580993408473766
 
 # Their defaults, where the value passes through zero at a place that is known.
 _STAR_SCALE, _STAR_BIAS, _FLEXIBLE_BIAS = 0.8944, -0.4472, -0.398
-
-# π/4 as a number of the type and what is missing from it.
-_EIGHTH_SINGLE = (0.785398185253143310546875, -2.185569500093121415e-08)
-_EIGHTH_DOUBLE = (0.7853981633974483, 3.061616997868383e-17)
 
 
 def _relu(x: Any, xp: Any) -> Any:
@@ -151,16 +149,13 @@ def _shifted_wave(x: Any, xp: Any) -> tuple[Any, Any]:
     sin x − cos x itself would cancel at every one of its zeros.
     """
     near = xp.where(xp.isinf(x) | (x > 0), 0.0, x)
-    eighth, missing = _EIGHTH_SINGLE if is_single(x) else _EIGHTH_DOUBLE
+    eighth, missing = coefficients("eighth_turn", x)  # π/4 rounded to the type, and what is missing from it
     angle = near - eighth
     taken = angle - near
     rest = polynomial((near - (angle - taken)) - (eighth + taken), (1.0, -missing))
-    sine, cosine, small_sine, small_cosine = xp.sin(angle), xp.cos(angle), xp.sin(rest), xp.cos(rest)
+    sine, cosine = sine_and_cosine(angle, rest, xp)
     infinite = xp.isinf(x)
-    return (
-        xp.where(infinite, 0.0, sine * small_cosine + cosine * small_sine),
-        xp.where(infinite, 0.0, cosine * small_cosine - sine * small_sine),
-    )
+    return xp.where(infinite, 0.0, sine), xp.where(infinite, 0.0, cosine)
 
 
 def _sine_relu(x: Any, xp: Any, epsilon: Any) -> Any:

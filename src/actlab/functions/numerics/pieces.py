@@ -66,6 +66,18 @@ def finite(x: Any, xp: Any) -> Any:
     return xp.clip(x, -largest, largest)
 
 
+def sine_and_cosine(angle: Any, rest: Any, xp: Any) -> tuple[Any, Any]:
+    """sin and cos of angle + rest, the rest what rounding took from the angle.
+
+    >>> import numpy as np
+    >>> [float(each.round(6)) for each in sine_and_cosine(np.ones(()), np.zeros(()), np)]
+    [0.841471, 0.540302]
+    """
+    sine, cosine = xp.sin(angle), xp.cos(angle)
+    small_sine, small_cosine = xp.sin(rest), xp.cos(rest)
+    return sine * small_cosine + cosine * small_sine, cosine * small_cosine - sine * small_sine
+
+
 def unless_nan(x: Any, xp: Any) -> Any:
     """1, but NaN where `x` is: as a factor it hands NaN on.
 
