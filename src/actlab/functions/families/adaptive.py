@@ -8,12 +8,8 @@ from typing import Any
 from actlab.errors import InvalidFunction
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.grouping import along, at_even_places, finite, unless_nan
-from actlab.functions.families.squashing import logistic
-from actlab.functions.numerics import tanh
+from actlab.functions.numerics import BEYOND, along, at_even_places, by_pieces, finite, logistic, tanh, unless_nan
 
-# Beyond ±1000 every exponential here is 0 or negligible.
-_BEYOND = 1000.0
 # Dynamic ReLU: the coefficients a₁, a₂, b₁, b₂ at the start, and how far from there they may go.
 _START, _REACH = (1.0, 0.0, 0.0, 0.0), (1.0, 1.0, 0.5, 0.5)
 
@@ -96,7 +92,7 @@ def _arelu(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
 
 def _arelu_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     left, right = _arelu_slopes(alpha, beta, xp)
-    return xp.where(x > 0, right, xp.where(x <= 0, left, x))
+    return by_pieces(x, xp, (0.0,), (left, right))
 
 
 def _pooled(x: Any, xp: Any, axis: int) -> Any:
@@ -132,7 +128,7 @@ def _meta_acon(x: Any, xp: Any, axis: int, p1: Any, p2: Any, squeeze: Any, excit
     x = finite(x, xp)
     beta = logistic(_switch(_bounded(x, None, xp)[0], xp, axis, squeeze, excite), xp)
     part = finite((p1 - p2) * x, xp)
-    return part * logistic(xp.clip(beta * part, -_BEYOND, _BEYOND), xp) + p2 * x
+    return part * logistic(xp.clip(beta * part, -BEYOND, BEYOND), xp) + p2 * x
 
 
 def _meta_acon_push(x: Any, tangent: Any, xp: Any, axis: int, p1: Any, p2: Any, squeeze: Any, excite: Any) -> Any:
@@ -140,7 +136,7 @@ def _meta_acon_push(x: Any, tangent: Any, xp: Any, axis: int, p1: Any, p2: Any, 
     near, near_tangent = _bounded(x, tangent, xp)
     logit = _switch(near, xp, axis, squeeze, excite)
     part = finite((p1 - p2) * x, xp)
-    v = xp.clip(logistic(logit, xp) * part, -_BEYOND, _BEYOND)
+    v = xp.clip(logistic(logit, xp) * part, -BEYOND, BEYOND)
     gate = logistic(v, xp)
     bend = v * gate * logistic(-v, xp)
     by_logit = part * bend * logistic(-logit, xp)
@@ -206,34 +202,6 @@ def _funnel_relu_push(x: Any, tangent: Any, xp: Any, axis: int, window: Any) -> 
     condition = _funnel(finite(x, xp), xp, axis, window)
     pushed = xp.where(condition > x, _funnel(tangent, xp, axis, window), tangent)
     return pushed * unless_nan(xp.maximum(x, condition), xp)
-
-
-def _acon_squeeze(units: int) -> tuple[int, ...]:
-    return units, max(1, units // 16)
-
-
-def _acon_excite(units: int) -> tuple[int, ...]:
-    return max(1, units // 16), units
-
-
-def _dynamic_squeeze(units: int) -> tuple[int, ...]:
-    return units, max(1, units // 8)
-
-
-def _dynamic_squeeze_bias(units: int) -> tuple[int, ...]:
-    return (max(1, units // 8),)
-
-
-def _dynamic_excite(units: int) -> tuple[int, ...]:
-    return max(1, units // 8), 4, units
-
-
-def _dynamic_excite_bias(units: int) -> tuple[int, ...]:
-    return 4, units
-
-
-def _window(units: int) -> tuple[int, ...]:
-    return 3, 3, units
 
 
 _TOGETHER = "The derivative over the units is the one for a unit that moves at all positions of an image together."
@@ -325,8 +293,8 @@ meta_acon = Activation(
     parameters=(
         Parameter("p1", 1.0, trainable=True),
         Parameter("p2", 0.0, trainable=True),
-        Parameter("squeeze", None, trainable=True, shape=_acon_squeeze),
-        Parameter("excite", None, trainable=True, shape=_acon_excite),
+        Parameter("squeeze", None, trainable=True, shape=lambda units: (units, max(1, units // 16))),
+        Parameter("excite", None, trainable=True, shape=lambda units: (max(1, units // 16), units)),
     ),
     kind="grouping",
     notes="beta is for each sample and unit; the mean is over the axes between the first, the samples, and that of the "
@@ -349,10 +317,10 @@ dynamic_relu = Activation(
     derivative_rule=_dynamic_relu_push,
     aliases=("dy_relu",),
     parameters=(
-        Parameter("squeeze", None, trainable=True, shape=_dynamic_squeeze),
-        Parameter("squeeze_bias", None, trainable=True, shape=_dynamic_squeeze_bias),
-        Parameter("excite", None, trainable=True, shape=_dynamic_excite),
-        Parameter("excite_bias", None, trainable=True, shape=_dynamic_excite_bias),
+        Parameter("squeeze", None, trainable=True, shape=lambda units: (units, max(1, units // 8))),
+        Parameter("squeeze_bias", None, trainable=True, shape=lambda units: (max(1, units // 8),)),
+        Parameter("excite", None, trainable=True, shape=lambda units: (max(1, units // 8), 4, units)),
+        Parameter("excite_bias", None, trainable=True, shape=lambda units: (4, units)),
     ),
     kind="grouping",
     notes="The variant B: coefficients for each sample and unit, the same at all positions; the mean is over the axes "
@@ -373,7 +341,7 @@ funnel_relu = Activation(
     source="Ma, Zhang and Sun, 2020, arXiv:2007.11824",
     value_rule=_funnel_relu,
     derivative_rule=_funnel_relu_push,
-    parameters=(Parameter("window", None, trainable=True, shape=_window),),
+    parameters=(Parameter("window", None, trainable=True, shape=lambda units: (3, 3, units)),),
     kind="grouping",
     notes="For images with channels last: rows and columns are the two axes before that of the units, with zeros "
     "around them. Without the batch normalisation that the authors put after the window. Where both are equal, x "

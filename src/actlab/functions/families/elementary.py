@@ -6,7 +6,7 @@ from typing import Any
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula
-from actlab.functions.numerics import absolute
+from actlab.functions.numerics import absolute, straight
 
 
 def _step(x: Any, xp: Any) -> Any:
@@ -48,10 +48,6 @@ def _cube_derivative(x: Any, xp: Any) -> Any:
 
 def _absolute_value(x: Any, xp: Any) -> Any:
     return xp.abs(x)
-
-
-def _absolute_value_derivative(x: Any, xp: Any) -> Any:
-    return xp.where(x > 0, 1.0, xp.where(x <= 0, -1.0, x))
 
 
 def _inside(x: Any, xp: Any) -> tuple[Any, Any, Any]:
@@ -178,7 +174,7 @@ absolute_value = Activation(
     year=2009,
     source="Jarrett, Kavukcuoglu, Ranzato and LeCun, 2009, doi:10.1109/ICCV.2009.5459469",
     value_rule=_absolute_value,
-    derivative_rule=_absolute_value_derivative,
+    derivative_rule=straight((0.0,), (-1.0, 1.0)),
     aliases=("absolute", "abs"),
     notes="Its derivative at 0 is −1, that of the piece on the left; PyTorch gives 0 there, JAX 1.",
 )

@@ -9,24 +9,24 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.gating import gelu
+from actlab.functions.families.gating import gelu, gelu_derivative
 from actlab.functions.numerics import (
+    BEYOND,
+    Scaled,
     absolute,
     coarse,
     decay,
     erf,
     is_exactly,
     is_single,
-    normal_density,
-    normal_tail,
+    minimum_below_maximum,
+    normal_parts,
     through_roots,
     times,
-    undecay,
 )
 
-# Beyond ±1000 every exponential here is 0 or negligible; beyond 1e30 all functions are straight lines. Clipping there
-# leaves no inf·0. From 9 on, erf is 1 and its slope nothing.
-_BEYOND, _STRAIGHT, _SATURATED = 1000.0, 1e30, 9.0
+# Beyond 1e30 all functions are straight lines; from 9 on, erf is 1 and its slope nothing.
+_STRAIGHT, _SATURATED = 1e30, 9.0
 _ERF_SLOPE = 2 / math.sqrt(math.pi)
 
 
@@ -43,13 +43,13 @@ def _exponent(scale: Any, x: Any, xp: Any) -> tuple[Any, Any]:
     return rounded, (whole - rounded) + rest
 
 
-def _exponential(scale: Any, x: Any, highest: float, xp: Any) -> tuple[Any, Any, Any]:
-    """exp(scale·x), the exponent at most `highest`; the mask of `decay`; and scale·x."""
+def _exponential(scale: Any, x: Any, highest: float, xp: Any) -> tuple[Scaled, Any]:
+    """exp(scale·x), the exponent at most `highest`; and scale·x."""
     product, missing = _exponent(scale, xp.clip(x, -_STRAIGHT, _STRAIGHT), xp)
-    inside = (product > -_BEYOND) & (product < highest)
-    bounded = xp.clip(product, -_BEYOND, highest)
-    e, far = decay(bounded, bounded, xp)
-    return e * (1.0 + xp.where(inside, missing, xp.zeros_like(missing))), far, product
+    inside = (product > -BEYOND) & (product < highest)
+    bounded = xp.clip(product, -BEYOND, highest)
+    e = decay(bounded, bounded, xp)
+    return e.times(1.0 + xp.where(inside, missing, xp.zeros_like(missing))), product
 
 
 def _erf_slope(u: Any, xp: Any) -> Any:
@@ -59,93 +59,93 @@ def _erf_slope(u: Any, xp: Any) -> Any:
 
 def _without_tail(x: Any, product: Any, xp: Any) -> Any:
     """x, or 0 where scale·x is so low that the gate is 0; a product of both is then no inf·0."""
-    return xp.where(product < -_BEYOND, xp.zeros_like(x), x)
+    return xp.where(product < -BEYOND, xp.zeros_like(x), x)
+
+
+def _finite_without_tail(x: Any, product: Any, xp: Any) -> Any:
+    return _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
 
 
 def _serf(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, 10.0)
-    e, far = decay(near, near, xp)
-    return undecay(xp.maximum(x, -_BEYOND) * erf(xp.log1p(e), xp), far, xp)
+    near = xp.clip(x, -BEYOND, 10.0)
+    e = decay(near, near, xp)
+    return e.of(xp.maximum(x, -BEYOND) * erf(xp.log1p(e.array), xp)).plain(xp)
 
 
 def _serf_derivative(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, 10.0)
-    e, far = decay(near, near, xp)
-    inner = xp.log1p(e)
-    general = erf(inner, xp) + near * _ERF_SLOPE * xp.exp(-inner * inner) * (e / (1.0 + e))
-    return through_roots(undecay(general, far, xp), near, xp, "serf")
+    near = xp.clip(x, -BEYOND, 10.0)
+    scaled = decay(near, near, xp)
+    e, inner = scaled.array, xp.log1p(scaled.array)
+    slope = erf(inner, xp) + near * _ERF_SLOPE * xp.exp(-inner * inner) * (e / (1.0 + e))
+    return through_roots(scaled.of(slope).plain(xp), near, xp, "serf")
 
 
 def _erf_act(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    e, far, product = _exponential(beta, x, 80.0, xp)
-    return undecay(_without_tail(x, product, xp) * erf(alpha * e, xp), far, xp)
+    e, product = _exponential(beta, x, 80.0, xp)
+    return e.of(_without_tail(x, product, xp) * erf(alpha * e.array, xp)).plain(xp)
+
+
+def _erf_act_pieces(x: Any, xp: Any, alpha: Any, beta: Any) -> tuple[Scaled, Any, Any]:
+    """exp(βx); its product with α, within ±9; and βx."""
+    e, product = _exponential(beta, x, 80.0, xp)
+    return e, xp.clip(alpha * e.array, -_SATURATED, _SATURATED), product
 
 
 def _erf_act_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    e, far, product = _exponential(beta, x, 80.0, xp)
-    inner = xp.clip(alpha * e, -_SATURATED, _SATURATED)
-    bounded = xp.clip(product, -_BEYOND, 80.0)
-    general = undecay(erf(inner, xp) + bounded * inner * _erf_slope(inner, xp), far, xp)
+    e, inner, product = _erf_act_pieces(x, xp, alpha, beta)
+    bounded = xp.clip(product, -BEYOND, 80.0)
+    slope = e.of(erf(inner, xp) + bounded * inner * _erf_slope(inner, xp)).plain(xp)
     usual = is_exactly(alpha, 0.75) and is_exactly(beta, 0.75)
-    return through_roots(general, xp.clip(x, -_BEYOND, _BEYOND), xp, "erf_act") if usual else general
+    return through_roots(slope, xp.clip(x, -BEYOND, BEYOND), xp, "erf_act") if usual else slope
 
 
 def _erf_act_by_alpha(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    e, far, product = _exponential(beta, x, 80.0, xp)
-    slope = _erf_slope(xp.clip(alpha * e, -_SATURATED, _SATURATED), xp) * e
-    return undecay(slope * _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp), far, xp)
+    e, inner, product = _erf_act_pieces(x, xp, alpha, beta)
+    return e.times(_erf_slope(inner, xp)).times(_finite_without_tail(x, product, xp)).plain(xp)
 
 
 def _erf_act_by_beta(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    e, far, product = _exponential(beta, x, 80.0, xp)
-    inner = xp.clip(alpha * e, -_SATURATED, _SATURATED)
-    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
-    return undecay(near * (near * (inner * _erf_slope(inner, xp))), far, xp)
+    e, inner, product = _erf_act_pieces(x, xp, alpha, beta)
+    near = _finite_without_tail(x, product, xp)
+    return e.of(near * (near * (inner * _erf_slope(inner, xp)))).plain(xp)
 
 
-def _pserf_pieces(x: Any, xp: Any, gamma: Any, delta: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """γ·softplus(δx) within ±9, exp(δx) up to δx = 30, the mask of `decay`, δx, and softplus(δx)."""
-    e, far, product = _exponential(delta, x, 30.0, xp)
-    softplus = xp.where(product > 30.0, xp.maximum(product, 30.0), xp.log1p(e))
-    return xp.clip(gamma * softplus, -_SATURATED, _SATURATED), e, far, product, softplus
+def _pserf_pieces(x: Any, xp: Any, gamma: Any, delta: Any) -> tuple[Any, Scaled, Any, Any]:
+    """γ·softplus(δx) within ±9, exp(δx) up to δx = 30, δx, and softplus(δx)."""
+    e, product = _exponential(delta, x, 30.0, xp)
+    softplus = xp.where(product > 30.0, xp.maximum(product, 30.0), xp.log1p(e.array))
+    return xp.clip(gamma * softplus, -_SATURATED, _SATURATED), e, product, softplus
 
 
 def _pserf(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, _, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
-    return undecay(_without_tail(x, product, xp) * erf(inner, xp), far, xp)
+    inner, e, product, _ = _pserf_pieces(x, xp, gamma, delta)
+    return e.of(_without_tail(x, product, xp) * erf(inner, xp)).plain(xp)
 
 
 def _pserf_derivative(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, e, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
-    bounded = xp.clip(product, -_BEYOND, _STRAIGHT)
-    general = undecay(erf(inner, xp) + gamma * bounded * (e / (1.0 + e)) * _erf_slope(inner, xp), far, xp)
+    inner, scaled, product, _ = _pserf_pieces(x, xp, gamma, delta)
+    bounded, e = xp.clip(product, -BEYOND, _STRAIGHT), scaled.array
+    slope = erf(inner, xp) + gamma * bounded * (e / (1.0 + e)) * _erf_slope(inner, xp)
+    slope = scaled.of(slope).plain(xp)
     usual = is_exactly(gamma, 1.25) and is_exactly(delta, 0.85)
-    return through_roots(general, xp.clip(x, -_BEYOND, _BEYOND), xp, "pserf") if usual else general
+    return through_roots(slope, xp.clip(x, -BEYOND, BEYOND), xp, "pserf") if usual else slope
 
 
 def _pserf_by_gamma(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, _, far, product, softplus = _pserf_pieces(x, xp, gamma, delta)
-    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
-    return undecay(near * (softplus * _erf_slope(inner, xp)), far, xp)
+    inner, e, product, softplus = _pserf_pieces(x, xp, gamma, delta)
+    return e.of(_finite_without_tail(x, product, xp) * (softplus * _erf_slope(inner, xp))).plain(xp)
 
 
 def _pserf_by_delta(x: Any, xp: Any, gamma: Any, delta: Any) -> Any:
-    inner, e, far, product, _ = _pserf_pieces(x, xp, gamma, delta)
-    near = _without_tail(xp.clip(x, -_STRAIGHT, _STRAIGHT), product, xp)
-    return undecay(near * (near * (gamma * (e / (1.0 + e)) * _erf_slope(inner, xp))), far, xp)
-
-
-def _normal_pieces(t: Any, xp: Any) -> tuple[Any, Any]:
-    """Density and tail of `normal_density` and `normal_tail` at |t|, for any t."""
-    reach = 15.0 if is_single(t) else 40.0
-    size = absolute(xp.clip(t, -reach, reach), xp)
-    return normal_density(size, xp), normal_tail(size, xp)
+    inner, e, product, _ = _pserf_pieces(x, xp, gamma, delta)
+    near = _finite_without_tail(x, product, xp)
+    return e.over(1.0 + e).times(gamma).times(_erf_slope(inner, xp)).times(near).times(near).plain(xp)
 
 
 def _smu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
     # x·(α + (1 − α)·Φ(t)) with t = √2·μ(1 − α)x, which is αx + (1 − α)·gelu(t)/(√2·μ(1 − α)).
     t = _smu_argument(x, xp, alpha, mu)
-    density, tail = _normal_pieces(t, xp)
+    _, _, density, tail = normal_parts(t, xp)
     falling = xp.where(t < -40.0, xp.zeros_like(x), x)
     left = times(alpha, x, xp) + (1.0 - alpha) * (falling * density * tail)
     # Near 0 both terms of it may be subnormal where the sum is not.
@@ -155,7 +155,7 @@ def _smu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
 
 def _smu_derivative(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
     t = _smu_argument(x, xp, alpha, mu)
-    return alpha + (1.0 - alpha) * _gelu_slope(xp.clip(t, -40.0, 40.0), xp)
+    return alpha + (1.0 - alpha) * gelu_derivative(xp.clip(t, -40.0, 40.0), xp)
 
 
 def _smu_by_mu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
@@ -166,11 +166,6 @@ def _smu_by_mu(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
 
 def _smu_argument(x: Any, xp: Any, alpha: Any, mu: Any) -> Any:
     return (math.sqrt(2) * mu * (1.0 - alpha)) * xp.clip(x, -_STRAIGHT, _STRAIGHT)
-
-
-def _gelu_slope(x: Any, xp: Any) -> Any:
-    assert gelu.derivative_rule is not None
-    return gelu.derivative_rule(x, xp)
 
 
 def _hypotenuse(a: Any, b: Any, xp: Any) -> Any:
@@ -221,19 +216,19 @@ def _smu1_lengths(x: Any, xp: Any, alpha: Any, mu: Any) -> tuple[Any, Any, Any, 
 
 
 def _xgelu(x: Any, xp: Any, alpha: Any) -> Any:
-    density, tail = _normal_pieces(x, xp)
+    _, _, density, tail = normal_parts(x, xp)
     range_ = 1.0 + 2.0 * alpha
     left = range_ * gelu.value_rule(xp.minimum(x, 0.0), xp) - times(alpha, x, xp)
     return xp.where(x >= 0, x * (range_ * (1.0 - density * tail) - alpha), left)
 
 
 def _xgelu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
-    slope = _gelu_slope(x, xp)
+    slope = gelu_derivative(x, xp)
     return slope if is_exactly(alpha, 0.0) else (1.0 + 2.0 * alpha) * slope - alpha
 
 
 def _xgelu_by_alpha(x: Any, xp: Any, alpha: Any) -> Any:
-    density, tail = _normal_pieces(x, xp)
+    _, _, density, tail = normal_parts(x, xp)
     return xp.where(x >= 0, x * (1.0 - 2.0 * density * tail), 2.0 * gelu.value_rule(xp.minimum(x, 0.0), xp) - x)
 
 
@@ -242,12 +237,8 @@ def _clipped_gelu(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
 
 
 def _clipped_gelu_derivative(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
-    value, slope = gelu.value_rule(x, xp), _gelu_slope(x, xp)
+    value, slope = gelu.value_rule(x, xp), gelu_derivative(x, xp)
     return xp.where((value > maximum) | (value < minimum), xp.zeros_like(slope), slope)
-
-
-def _ordered(minimum: Any, maximum: Any) -> str | None:
-    return None if np.all(minimum < maximum) else "minimum must be below maximum"
 
 
 serf = Activation(
@@ -273,7 +264,8 @@ erf_act = Activation(
     parameters=(Parameter("alpha", 0.75, trainable=True), Parameter("beta", 0.75, trainable=True)),
     parameter_derivatives={"alpha": _erf_act_by_alpha, "beta": _erf_act_by_beta},
     notes="The parameters may be learnt. The formula is the paper's; that it starts them at 0.75 could not be "
-    "confirmed.",
+    "confirmed. "
+    "Beside the root of its derivative it is accurate to ulps at the default parameters alone.",
 )
 
 pserf = Activation(
@@ -288,7 +280,8 @@ pserf = Activation(
     parameters=(Parameter("gamma", 1.25, trainable=True), Parameter("delta", 0.85, trainable=True)),
     parameter_derivatives={"gamma": _pserf_by_gamma, "delta": _pserf_by_delta},
     notes="The parameters may be learnt. The formula is the paper's; that it starts them at 1.25 and 0.85 could not be "
-    "confirmed, and other code starts at 1 and 1.25. Both 1 is SERF.",
+    "confirmed, and other code starts at 1 and 1.25. Both 1 is SERF. "
+    "Beside the root of its derivative it is accurate to ulps at the default parameters alone.",
 )
 
 smu = Activation(
@@ -340,7 +333,8 @@ xgelu = Activation(
     derivative_rule=_xgelu_derivative,
     parameters=(Parameter("alpha", 0.0, trainable=True),),
     parameter_derivatives={"alpha": _xgelu_by_alpha},
-    notes="The range of the gate, (-alpha, 1 + alpha), is learnt, one alpha for each layer; at 0 it is GELU.",
+    notes="The range of the gate, (-alpha, 1 + alpha), is learnt, one alpha for each layer; at 0 it is GELU. "
+    "Beside the root of its derivative it is accurate to ulps at alpha 0 alone.",
 )
 
 clipped_gelu = Activation(
@@ -356,7 +350,7 @@ clipped_gelu = Activation(
     derivative_rule=_clipped_gelu_derivative,
     aliases=("gelu_10",),
     parameters=(Parameter("minimum", -10.0), Parameter("maximum", 10.0)),
-    constraint=_ordered,
+    constraint=minimum_below_maximum,
     notes="Transformers calls it gelu_10; GELU itself never falls below -0.17.",
 )
 

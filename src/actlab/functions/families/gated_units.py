@@ -9,10 +9,10 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.gating import gelu, silu
-from actlab.functions.families.grouping import along, finite
+from actlab.functions.families.gating import gelu, silu, silu_derivative
 from actlab.functions.families.rectifying import relu
 from actlab.functions.families.squashing import sigmoid
+from actlab.functions.numerics import along, finite
 
 _SHAZEER = "Shazeer, 2020, arXiv:2002.05202"
 _FIRST_HALF = "The first half of the units gates: set gate_half=2 where the second does."
@@ -83,9 +83,7 @@ def _clamped_swiglu(x: Any, xp: Any, axis: int, alpha: Any, limit: Any, interlea
 def _clamped_swiglu_push(x: Any, tangent: Any, xp: Any, axis: int, alpha: Any, limit: Any, interleaved: int) -> Any:
     gate, linear, scaled, raised = _clamped_parts(x, xp, axis, alpha, limit, interleaved)
     by_gate, by_linear = _interleaved_halves(tangent, axis, interleaved)
-    written = silu.derivative_rule
-    assert written is not None
-    slope = xp.where(gate > limit, 0.0, written(scaled, xp) * raised)
+    slope = xp.where(gate > limit, 0.0, silu_derivative(scaled, xp) * raised)
     outside = (linear > limit) | (linear <= -limit)
     return slope * by_gate + xp.where(outside, 0.0, silu.value_rule(scaled, xp) / alpha) * by_linear
 

@@ -7,24 +7,20 @@ from typing import Any
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.numerics import (
+    BEYOND,
     DENSITY_AT_ZERO,
+    Scaled,
     absolute,
-    decay,
-    exponential_minus_one,
+    exponential_of_size,
     falling,
+    finite,
     gompertz,
     is_exactly,
-    is_single,
-    normal_density,
     normal_near,
-    normal_tail,
+    normal_parts,
     tanh,
     through_roots,
-    undecay,
 )
-
-# Beyond ±1000 every exponential here is 0 or negligible; clipping there leaves no inf·0.
-_BEYOND = 1000.0
 
 # Where Φ is better as ½ and an odd series than by its tail.
 _GELU_NEAR = 0.7
@@ -32,101 +28,82 @@ _GELU_NEAR = 0.7
 _QUICK = 1.702
 
 
-def _gelu_reach(x: Any) -> float:
-    """Where exp(−x²/2)·x² has underflowed to 0, and where `normal_density` and `normal_tail` end."""
-    return 15.0 if is_single(x) else 40.0
-
-
 def _gelu(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_gelu_reach(x), _gelu_reach(x))
-    size = absolute(near, xp)
-    density, tail = normal_density(size, xp), normal_tail(size, xp)
+    near, size, density, tail = normal_parts(x, xp)
     # In this order no factor is subnormal where x·Φ(x) is a normal number.
     far = xp.where(x >= 0, x * (1.0 - density * tail), near * density * tail)
     return xp.where(size < _GELU_NEAR, x * (0.5 + normal_near(near, xp)), far)
 
 
-def _gelu_derivative(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_gelu_reach(x), _gelu_reach(x))
-    size = absolute(near, xp)
-    density = normal_density(size, xp)
-    left = (normal_tail(size, xp) - DENSITY_AT_ZERO * size) * density
+def gelu_derivative(x: Any, xp: Any) -> Any:
+    """Φ(x) + x·φ(x), φ the density of the unit normal.
+
+    >>> import numpy as np
+    >>> gelu_derivative(np.array([0.0, 2.0]), np).round(6)
+    array([0.5     , 1.085232])
+    """
+    near, size, density, tail = normal_parts(x, xp)
+    left = (tail - DENSITY_AT_ZERO * size) * density
     far = xp.where(x >= 0, 1.0 - left, left)
     close = 0.5 + (normal_near(near, xp) + near * (DENSITY_AT_ZERO * density))
     return through_roots(xp.where(size < _GELU_NEAR, close, far), near, xp, "gelu")
 
 
-def exponential_of_size(near: Any, xp: Any) -> tuple[Any, Any]:
-    """exp(−|near|) and a mask, as from `decay`.
-
-    NumPy's float32 exponential is 2.5 ulp off; near 0, where it matters most, a polynomial is better.
-
-    >>> import numpy as np
-    >>> exponential_of_size(np.array([0.0, -2.0, 2.0]), np)[0].round(6)
-    array([1.      , 0.135335, 0.135335])
-    """
-    size = absolute(near, xp)
-    e, far = decay(near, -size, xp)
-    if is_single(near):
-        e = xp.where(size < 0.7, 1.0 + exponential_minus_one(-size, xp), e)
-    return e, far
+def _silu(x: Any, xp: Any, beta: Any = 1.0) -> Any:
+    near = xp.clip(x, -BEYOND, BEYOND)
+    return _gated(x, near, exponential_of_size(near, xp), xp, beta)
 
 
-def _silu(x: Any, xp: Any, scale: Any = 1.0) -> Any:
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    return _gated(x, near, *exponential_of_size(near, xp), xp, scale)
+def _gated(x: Any, near: Any, e: Scaled, xp: Any, beta: Any = 1.0) -> Any:
+    """beta·x·σ(near), e = exp(−|near|); without inf·0."""
+    gate = e.times(beta).unless(near >= 0, beta, xp).over(1.0 + e)
+    return gate.times(xp.where(gate.array == 0, 0.0, x)).plain(xp)
 
 
-def _gated(x: Any, near: Any, e: Any, far: Any, xp: Any, scale: Any = 1.0) -> Any:
-    """scale·x·σ(near), e = exp(−|near|); without inf·0."""
-    gate = xp.where(near >= 0, scale, scale * e) / (1.0 + e)
-    return undecay(xp.where(gate == 0, 0.0, x) * gate, far, xp)
-
-
-def silu_derivative(x: Any, xp: Any, scale: Any = 1.0) -> Any:
-    """scale·σ(x)(1 + x(1 − σ(x))).
+def silu_derivative(x: Any, xp: Any, beta: Any = 1.0) -> Any:
+    """beta·σ(x)(1 + x(1 − σ(x))).
 
     >>> import numpy as np
     >>> silu_derivative(np.array([0.0, 2.0]), np).round(6)
     array([0.5     , 1.090784])
     """
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = exponential_of_size(near, xp)
-    # Before `undecay`, or a scale above 1 would make subnormal numbers normal, which XLA flushes to 0.
-    slope = scale * through_roots(_silu_slope(near, e, xp), near, xp, "silu")
-    return undecay(slope, far, xp)
+    near = xp.clip(x, -BEYOND, BEYOND)
+    slope = silu_slope(near, exponential_of_size(near, xp), xp)
+    # `plain` comes last, or a beta above 1 would make subnormal numbers normal, which XLA flushes to 0.
+    return slope.of(beta * through_roots(slope.array, near, xp, "silu")).plain(xp)
 
 
-def _silu_slope(near: Any, e: Any, xp: Any) -> Any:
-    # e(1 + x + e)/(1 + e)², e = eˣ; for x > 0 written in 1/e. 1 + x is exact near the root, x = −1.28.
-    above = xp.where(near >= 0, 1.0 + e * (1.0 + near), e * (1.0 + near + e))
-    below = 1.0 + e
-    return above / (below * below)
+def silu_slope(near: Any, e: Scaled, xp: Any) -> Scaled:
+    """σ(x)(1 + x(1 − σ(x))) by its plain formula, which cancels next to the root; e = exp(−|x|).
+
+    It is e(1 + x + e)/(1 + e)² in e = eˣ; for x > 0 written in 1/e. 1 + x is exact near the root, x = −1.28.
+    """
+    small, shifted, below = e.array, 1.0 + near, 1.0 + e
+    above = xp.where(near >= 0, 1.0 + small * shifted, small * (shifted + small))
+    return e.of(above / (below * below))
 
 
 def _quick_gelu(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = falling(_QUICK, absolute(near, xp), xp)
-    return _gated(x, near, e, far & (near < 0), xp)
+    near = xp.clip(x, -BEYOND, BEYOND)
+    return _gated(x, near, falling(_QUICK, absolute(near, xp), xp).only(near < 0), xp)
 
 
 def _quick_gelu_derivative(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = falling(_QUICK, absolute(near, xp), xp)
-    return through_roots(undecay(_silu_slope(_QUICK * near, e, xp), far & (near < 0), xp), near, xp, "quick_gelu")
+    near = xp.clip(x, -BEYOND, BEYOND)
+    e = falling(_QUICK, absolute(near, xp), xp).only(near < 0)
+    return through_roots(silu_slope(_QUICK * near, e, xp).plain(xp), near, xp, "quick_gelu")
 
 
 def _times(x: Any, beta: Any, xp: Any) -> Any:
     """β·x, clipped; 0 also for infinite x where β is 0."""
-    largest = float(xp.finfo(x.dtype).max)
-    return xp.clip(xp.clip(x, -largest, largest) * beta, -_BEYOND, _BEYOND)
+    return xp.clip(finite(x, xp) * beta, -BEYOND, BEYOND)
 
 
 def _trainable_swish(x: Any, xp: Any, beta: Any) -> Any:
     if is_exactly(beta, 1.0):
         return _silu(x, xp)
     near = _times(x, beta, xp)
-    return _gated(x, near, *exponential_of_size(near, xp), xp)
+    return _gated(x, near, exponential_of_size(near, xp), xp)
 
 
 def _trainable_swish_derivative(x: Any, xp: Any, beta: Any) -> Any:
@@ -134,18 +111,10 @@ def _trainable_swish_derivative(x: Any, xp: Any, beta: Any) -> Any:
 
 
 def _trainable_swish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
-    e, far = exponential_of_size(_times(x, beta, xp), xp)
-    slope = undecay(e / ((1.0 + e) * (1.0 + e)), far, xp)
+    e = exponential_of_size(_times(x, beta, xp), xp)
+    slope = e.over((1.0 + e) * (1.0 + e)).plain(xp)
     x = xp.where(slope == 0, 0.0, x)
     return x * (x * slope)
-
-
-def _e_swish(x: Any, xp: Any, beta: Any) -> Any:
-    return _silu(x, xp, beta)
-
-
-def _e_swish_derivative(x: Any, xp: Any, beta: Any) -> Any:
-    return silu_derivative(x, xp, beta)
 
 
 def _e_swish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
@@ -155,11 +124,11 @@ def _e_swish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
 def _xsilu(x: Any, xp: Any, alpha: Any) -> Any:
     if is_exactly(alpha, 0.0):
         return _silu(x, xp)
-    near = xp.clip(x, -_BEYOND, _BEYOND)
+    near = xp.clip(x, -BEYOND, BEYOND)
     gate = xp.where(x >= 0, 1.0 + alpha, -alpha)
     outside = xp.where(gate == 0, 0.0, x) * gate
     inside = (1.0 + 2.0 * alpha) * _silu(near, xp) - alpha * near
-    return xp.where(absolute(x, xp) > _BEYOND, outside, inside)
+    return xp.where(absolute(x, xp) > BEYOND, outside, inside)
 
 
 def _xsilu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
@@ -172,59 +141,64 @@ def _xsilu_by_alpha(x: Any, xp: Any, alpha: Any) -> Any:
 
 
 def _mish(x: Any, xp: Any) -> Any:
-    # tanh(ln(1 + eˣ)) = e(e + 2)/(e² + 2e + 2), e = eˣ; for x > 0 written in 1/e.
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = exponential_of_size(near, xp)
-    right = near >= 0
-    gate = xp.where(right, 1.0 + 2.0 * e, e * (e + 2.0)) / _mish_denominator(e, right, xp)
-    return undecay(xp.maximum(x, -_BEYOND) * gate, far, xp)
+    near = xp.clip(x, -BEYOND, BEYOND)
+    return mish_gate(near >= 0, exponential_of_size(near, xp), xp).times(xp.maximum(x, -BEYOND)).plain(xp)
 
 
 def _mish_derivative(x: Any, xp: Any) -> Any:
-    # e(4(1 + x) + (6 + 4x)e + 4e² + e³)/(e² + 2e + 2)², e = eˣ; for x > 0 written in 1/e.
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = exponential_of_size(near, xp)
-    right, shifted = near >= 0, 4.0 * (1.0 + near)
+    near = xp.clip(x, -BEYOND, BEYOND)
+    slope = mish_slope(near, near >= 0, exponential_of_size(near, xp), xp)
+    return through_roots(slope.plain(xp), near, xp, "mish")
+
+
+def mish_gate(right: Any, e: Scaled, xp: Any) -> Scaled:
+    """tanh(ln(1 + eˣ)) = e(e + 2)/(e² + 2e + 2), e = eˣ; on the right written in 1/e, for which e then stands."""
+    return e.times(2.0 + e).unless(right, 1.0 + 2.0 * e.array, xp).over(mish_denominator(right, e.array, xp))
+
+
+def mish_slope(near: Any, right: Any, e: Scaled, xp: Any) -> Scaled:
+    """Mish's derivative, e(4(1 + x) + (6 + 4x)e + 4e² + e³)/(e² + 2e + 2)², likewise."""
+    small, shifted = e.array, 4.0 * (1.0 + near)
     above = xp.where(
         right,
-        1.0 + e * (4.0 + e * (shifted + 2.0 + e * shifted)),
-        e * (shifted + e * (shifted + 2.0 + e * (4.0 + e))),
+        1.0 + small * (4.0 + small * (shifted + 2.0 + small * shifted)),
+        small * (shifted + small * (shifted + 2.0 + small * (4.0 + small))),
     )
-    below = _mish_denominator(e, right, xp)
-    return through_roots(undecay(above / (below * below), far, xp), near, xp, "mish")
+    below = mish_denominator(right, small, xp)
+    return e.of(above / (below * below))
 
 
-def _mish_denominator(e: Any, right: Any, xp: Any) -> Any:
-    """e² + 2e + 2 for x < 0; the same over e² for x ≥ 0, where e stands for e⁻ˣ."""
+def mish_denominator(right: Any, e: Any, xp: Any) -> Any:
+    """e² + 2e + 2; on the right the same over e², where e stands for 1/e."""
     return xp.where(right, 1.0 + 2.0 * e * (1.0 + e), 2.0 + e * (2.0 + e))
 
 
 def _logish(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = exponential_of_size(near, xp)
-    gate = xp.log1p(xp.where(near >= 0, 1.0, e) / (1.0 + e))
-    return undecay(xp.maximum(x, -_BEYOND) * gate, far, xp)
+    near = xp.clip(x, -BEYOND, BEYOND)
+    e = exponential_of_size(near, xp)
+    gate = xp.log1p(xp.where(near >= 0, 1.0, e.array) / (1.0 + e))
+    return e.of(xp.maximum(x, -BEYOND) * gate).plain(xp)
 
 
 def _logish_derivative(x: Any, xp: Any) -> Any:
     # ln(1 + σ) + xσ(1 − σ)/(1 + σ); σ/(1 + σ) = e/(1 + 2e), e = eˣ; for x > 0 written in 1/e.
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = exponential_of_size(near, xp)
-    right = near >= 0
+    near = xp.clip(x, -BEYOND, BEYOND)
+    scaled = exponential_of_size(near, xp)
+    e, right = scaled.array, near >= 0
     gate = xp.log1p(xp.where(right, 1.0, e) / (1.0 + e))
     slope = e / ((1.0 + e) * xp.where(right, 2.0 + e, 1.0 + 2.0 * e))
-    return through_roots(undecay(gate + near * slope, far, xp), near, xp, "logish")
+    return through_roots(scaled.of(gate + near * slope).plain(xp), near, xp, "logish")
 
 
 def _golu(x: Any, xp: Any) -> Any:
-    gate, far, _ = gompertz(x, xp)
-    return undecay(xp.where(gate == 0, 0.0, x) * gate, far, xp)
+    gate, _ = gompertz(x, xp)
+    return gate.times(xp.where(gate.array == 0, 0.0, x)).plain(xp)
 
 
 def _golu_derivative(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    gate, far, e = gompertz(near, xp)
-    return through_roots(undecay(gate * (1.0 + near * e), far, xp), near, xp, "golu")
+    near = xp.clip(x, -BEYOND, BEYOND)
+    gate, e = gompertz(near, xp)
+    return through_roots(gate.times(1.0 + near * e).plain(xp), near, xp, "golu")
 
 
 gelu = Activation(
@@ -235,7 +209,7 @@ gelu = Activation(
     year=2016,
     source="Hendrycks and Gimpel, 2016, arXiv:1606.08415",
     value_rule=_gelu,
-    derivative_rule=_gelu_derivative,
+    derivative_rule=gelu_derivative,
     aliases=("gaussian_error_linear",),
     notes="The exact form, with erf; JAX's default is the approximation with tanh.",
 )
@@ -286,8 +260,8 @@ e_swish = Activation(
     family="gating",
     year=2018,
     source="Alcaide, 2018, arXiv:1801.07145",
-    value_rule=_e_swish,
-    derivative_rule=_e_swish_derivative,
+    value_rule=_silu,
+    derivative_rule=silu_derivative,
     parameters=(Parameter("beta", 1.375),),
     parameter_derivatives={"beta": _e_swish_by_beta},
     notes="The paper tries beta from 1 to 2 and does best with 1.125 to 1.375. Exponential swish, "
@@ -308,7 +282,8 @@ xsilu = Activation(
     derivative_rule=_xsilu_derivative,
     parameters=(Parameter("alpha", 0.0, trainable=True),),
     parameter_derivatives={"alpha": _xsilu_by_alpha},
-    notes="The gate runs from -alpha to 1 + alpha; at its start, alpha 0, it is silu.",
+    notes="The gate runs from -alpha to 1 + alpha; at its start, alpha 0, it is silu. "
+    "Beside the root of its derivative it is accurate to ulps at alpha 0 alone.",
 )
 
 mish = Activation(

@@ -10,64 +10,10 @@ from typing import Any
 from actlab.errors import InvalidFunction
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
+from actlab.functions.numerics import along, at_even_places, finite, places, unless_nan
 
 # Shares of units this far below the largest are 0 in every type.
 _FAR = 1e4
-
-
-def along(x: Any, axis: int, part: slice) -> Any:
-    """Take a slice of `x` along an axis that is counted from the end.
-
-    >>> import numpy as np
-    >>> along(np.arange(6).reshape(2, 3), -1, slice(0, None, 2))
-    array([[0, 2],
-           [3, 5]])
-    """
-    return x[(Ellipsis, part, *(slice(None),) * (-axis - 1))]
-
-
-def finite(x: Any, xp: Any) -> Any:
-    """Infinities become the largest finite number, so that their differences and products with 0 are not NaN.
-
-    >>> import numpy as np
-    >>> bool(np.isfinite(finite(np.array([-np.inf, np.inf]), np)).all())
-    True
-    """
-    largest = float(xp.finfo(x.dtype).max)
-    return xp.clip(x, -largest, largest)
-
-
-def unless_nan(x: Any, xp: Any) -> Any:
-    """1, but NaN where `x` is: as a factor it hands NaN on.
-
-    >>> import numpy as np
-    >>> unless_nan(np.array([np.inf, np.nan]), np)
-    array([ 1., nan])
-    """
-    return xp.where(x == x, xp.ones_like(x), x)
-
-
-def places(x: Any, xp: Any, axis: int) -> Any:
-    """1, 2, 3, … along an axis, in the type of `x` and of length 1 in all other axes.
-
-    >>> import numpy as np
-    >>> places(np.zeros((2, 3)), np, -1)
-    array([[1., 2., 3.]])
-    """
-    unit_axis = len(x.shape) + axis
-    row = x[tuple(slice(None) if k == unit_axis else slice(0, 1) for k in range(len(x.shape)))]
-    return xp.cumsum(xp.ones_like(row), axis=axis)
-
-
-def at_even_places(x: Any, xp: Any, axis: int) -> Any:
-    """A mask of the first, third, … unit: those of even index, counted from 0.
-
-    >>> import numpy as np
-    >>> at_even_places(np.zeros(3), np, -1)
-    array([ True, False,  True])
-    """
-    half = 0.5 * places(x, xp, axis)
-    return half > xp.floor(half)
 
 
 def _count(mask: Any, x: Any, xp: Any, axis: int) -> Any:
@@ -227,14 +173,6 @@ def _kwta_push(x: Any, tangent: Any, xp: Any, axis: int, share: Any) -> Any:
     return xp.where(x < _threshold(x, xp, axis, share), 0.0, unless_nan(x, xp)) * tangent
 
 
-def _pieces(pieces: int) -> int:
-    return pieces
-
-
-def _half() -> float:
-    return 0.5
-
-
 softmax = Activation(
     name="softmax",
     title="Softmax",
@@ -334,7 +272,7 @@ maxout = Activation(
     derivative_rule=_maxout_push,
     parameters=(Parameter("pieces", 2, low=1, integer=True),),
     kind="grouping",
-    inputs_per_unit_rule=_pieces,
+    inputs_per_unit_rule=lambda pieces: pieces,
     notes="The width shrinks by `pieces`. Of equal units the first passes the gradient.",
 )
 
@@ -349,7 +287,7 @@ crelu = Activation(
     derivative_rule=_crelu_push,
     aliases=("concatenated_relu",),
     kind="grouping",
-    inputs_per_unit_rule=_half,
+    inputs_per_unit_rule=lambda: 0.5,
     notes="The width doubles. At 0 the derivative is that of the piece on the left: 0 in the first half, -1 in the "
     "second. The clipped ReLU min(max(x, 0), c) is called CReLU too.",
 )

@@ -6,20 +6,20 @@ from typing import Any
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import absolute, exponential_minus_one, falling, gompertz, undecay
+from actlab.functions.numerics import Scaled, absolute, exponential_minus_one, falling, gompertz
 
 # exp(−exp(7)) has underflowed; further out exp(x) would overflow.
 _UNDERFLOWN = 7.0
 
 
 def _log_log(x: Any, xp: Any) -> Any:
-    curve, far, _ = gompertz(x, xp)
-    return undecay(curve, far, xp)
+    curve, _ = gompertz(x, xp)
+    return curve.plain(xp)
 
 
 def _log_log_derivative(x: Any, xp: Any) -> Any:
-    curve, far, exponential = gompertz(x, xp)
-    return undecay(curve * exponential, far, xp)
+    curve, exponential = gompertz(x, xp)
+    return curve.times(exponential).plain(xp)
 
 
 def _c_log_log(x: Any, xp: Any) -> Any:
@@ -30,25 +30,24 @@ def _c_log_log_derivative(x: Any, xp: Any) -> Any:
     return _log_log_derivative(-x, xp)
 
 
-def _aria2_parts(x: Any, xp: Any, alpha: Any, beta: Any) -> tuple[Any, Any, Any, Any]:
-    """exp(−β|x|); (1 + that)^(−α); and exp(αβx) where x < 0, exp(−βx) elsewhere, with `decay`'s mask."""
+def _aria2_parts(x: Any, xp: Any, alpha: Any, beta: Any) -> tuple[Any, Any, Scaled]:
+    """exp(−β|x|); (1 + that)^(−α); and exp(αβx) where x < 0, exp(−βx) elsewhere."""
     size = absolute(x, xp)
     exponential = xp.exp(-beta * size)
     rate = xp.where(x >= 0, beta, alpha * beta)
-    tail, far = falling(rate, size, xp)
-    return exponential, xp.exp(-alpha * xp.log1p(exponential)), tail, far
+    return exponential, xp.exp(-alpha * xp.log1p(exponential)), falling(rate, size, xp)
 
 
 def _aria2(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
     # Right of e^(−βx) = e directly, or next to 0 the product would go up and down by an ulp.
-    _, power, tail, far = _aria2_parts(x, xp, alpha, beta)
+    _, power, tail = _aria2_parts(x, xp, alpha, beta)
     direct = xp.exp(-alpha * xp.log1p(xp.exp(xp.minimum(-beta * x, 1.0))))
-    return xp.where(-beta * x <= 1.0, direct, undecay(tail * power, far, xp))
+    return xp.where(-beta * x <= 1.0, direct, tail.times(power).plain(xp))
 
 
 def _aria2_derivative(x: Any, xp: Any, alpha: Any, beta: Any) -> Any:
-    exponential, power, tail, far = _aria2_parts(x, xp, alpha, beta)
-    return undecay(alpha * beta * tail * power / (1.0 + exponential), far, xp)
+    exponential, power, tail = _aria2_parts(x, xp, alpha, beta)
+    return tail.times(alpha * beta).times(power).over(1.0 + exponential).plain(xp)
 
 
 log_log = Activation(

@@ -7,100 +7,31 @@ from typing import Any
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.gating import exponential_of_size, gelu
+from actlab.functions.families.gating import gelu, gelu_derivative, mish_denominator, mish_gate, mish_slope
 from actlab.functions.numerics import (
+    BEYOND,
     DENSITY_AT_ZERO,
+    Scaled,
     absolute,
+    coefficients,
     decay,
+    exponential_of_size,
     is_exactly,
     is_single,
-    normal_density,
-    normal_tail,
+    normal_parts,
     polynomial,
     tanh,
     through_roots,
     times,
-    undecay,
 )
 
-# Beyond ±1000 every exponential here is 0 or negligible; beyond 1e30 all functions are straight lines. Clipping there
-# leaves no inf·0.
-_BEYOND, _STRAIGHT = 1000.0, 1e30
+# Beyond 1e30 all functions are straight lines.
+_STRAIGHT = 1e30
 
-# (x − tanh x)/x³ as a polynomial in x² for |x| ≤ 1 (relative errors 5.3e−9, 1.5e−17), and (arctan r − r/(1 + r²))/(πr³)
-# as one in r² for 0 ≤ r ≤ 1 (2.2e−9, 8.3e−18); interpolated in 60 digits at Chebyshev nodes.
-_SHRINK_SINGLE = (
-    -0.00014279318799621565,
-    0.0009235008463481761,
-    -0.003206803386846565,
-    0.008697847592814879,
-    -0.02182954884305937,
-    0.05396341475443884,
-    -0.133333106555451,
-    0.3333333315672231,
-)
-_SHRINK_DOUBLE = (
-    -2.5155023659382105e-08,
-    2.6330772232959337e-07,
-    -1.3791814499083342e-06,
-    4.987760317520347e-06,
-    -1.4606131676715378e-05,
-    3.8389607893147334e-05,
-    -9.646277743313181e-05,
-    0.00023895705228738225,
-    -0.0005899792946300052,
-    0.0014558246920964941,
-    -0.003592126679366341,
-    0.008863235404578283,
-    -0.02186948852912909,
-    0.05396825396804637,
-    -0.1333333333333309,
-    0.3333333333333333,
-)
-_ARCTAN_SINGLE = (
-    -0.003286218437477938,
-    0.022981135420256555,
-    -0.07457647478015907,
-    0.15206540168562183,
-    -0.22545292258442184,
-    0.27046907541186227,
-    -0.287201904946108,
-    0.28829227764037213,
-    -0.28283563128273737,
-    0.2728315232933367,
-    -0.25464779510418944,
-    0.21220659039528011,
-)
-_ARCTAN_DOUBLE = (
-    5.365130654289322e-05,
-    -0.0006705411479914831,
-    0.003985597285821342,
-    -0.01504523348453289,
-    0.04070779656000643,
-    -0.08467878148726808,
-    0.14232290601501152,
-    -0.2014236447922065,
-    0.24942711566734133,
-    -0.2804637589542116,
-    0.29631137982112493,
-    -0.30239876512584934,
-    0.3036691845101739,
-    -0.30299117182040053,
-    0.3015313437756381,
-    -0.2995827096309943,
-    0.2970889519585453,
-    -0.293824492702596,
-    0.2893726230437437,
-    -0.2829421210320629,
-    0.272837045300106,
-    -0.25464790894703093,
-    0.21220659078919377,
-)
-
-# The integral of the latter's polynomial gives (1 − arctan(r)/r)/(πr²), because both belong to one function.
-_GATE_SINGLE, _GATE_DOUBLE = (
-    tuple(c / (2.0 * (len(table) - i)) for i, c in enumerate(table)) for table in (_ARCTAN_SINGLE, _ARCTAN_DOUBLE)
-)
+# The coefficients "tanh_shrink": (x − tanh x)/x³ as a polynomial in x² for |x| ≤ 1 (relative errors 5.3e−9, 1.5e−17);
+# "arctan": (arctan r − r/(1 + r²))/(πr³) as one in r² for 0 ≤ r ≤ 1 (2.2e−9, 8.3e−18); both interpolated in 60 digits
+# at Chebyshev nodes. "arctan_gate": (1 − arctan(r)/r)/(πr²), from the integral of the latter's polynomial, because both
+# belong to one function.
 
 # The logistic form of gelu_tanh: x·σ(ax + bx³), a = 2√(2/π), b = 0.044715a; and what the two floats lack of a and b.
 _LINEAR, _CUBIC = 1.5957691216057308, 0.07135481627260025
@@ -114,16 +45,17 @@ def _tanh_slope(u: Any, xp: Any) -> Any:
 
 
 def _tanh_exp(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, 5.0)
-    e, far = decay(near, near, xp)
-    return undecay(xp.maximum(x, -_BEYOND) * tanh(e, xp), far, xp)
+    near = xp.clip(x, -BEYOND, 5.0)
+    e = decay(near, near, xp)
+    return e.of(xp.maximum(x, -BEYOND) * tanh(e.array, xp)).plain(xp)
 
 
 def _tanh_exp_derivative(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, 5.0)
-    e, far = decay(near, near, xp)
-    general = undecay(tanh(e, xp) + near * e * _tanh_slope(e, xp), far, xp)
-    return through_roots(general, near, xp, "tanh_exp")
+    near = xp.clip(x, -BEYOND, 5.0)
+    scaled = decay(near, near, xp)
+    e = scaled.array
+    slope = scaled.of(tanh(e, xp) + near * e * _tanh_slope(e, xp))
+    return through_roots(slope.plain(xp), near, xp, "tanh_exp")
 
 
 def _lisht(x: Any, xp: Any) -> Any:
@@ -131,7 +63,7 @@ def _lisht(x: Any, xp: Any) -> Any:
 
 
 def _lisht_derivative(x: Any, xp: Any) -> Any:
-    near = xp.clip(x, -_BEYOND, _BEYOND)
+    near = xp.clip(x, -BEYOND, BEYOND)
     return tanh(near, xp) + near * _tanh_slope(absolute(near, xp), xp)
 
 
@@ -139,73 +71,66 @@ def _tanh_shrink(x: Any, xp: Any) -> Any:
     # Beyond 1, x − tanh(x) is written with (x − 1) + e⁻²ˣ(x + 1), whose terms are exact and of one sign.
     near = xp.clip(x, -1.0, 1.0)
     square = near * near
-    series = near * (square * polynomial(square, _SHRINK_SINGLE if is_single(x) else _SHRINK_DOUBLE))
+    series = near * (square * polynomial(square, coefficients("tanh_shrink", x)))
     size = absolute(x, xp)
-    bounded = xp.clip(size, 1.0, _BEYOND)
+    bounded = xp.clip(size, 1.0, BEYOND)
     e = xp.exp(-2.0 * bounded)
     beyond = ((size - 1.0) + e * (bounded + 1.0)) / (1.0 + e)
     return xp.where(size <= 1.0, series, xp.where(x >= 0, beyond, -beyond))
 
 
 def _tanh_shrink_derivative(x: Any, xp: Any) -> Any:
-    gate = tanh(xp.clip(x, -_BEYOND, _BEYOND), xp)
+    gate = tanh(xp.clip(x, -BEYOND, BEYOND), xp)
     return gate * gate
 
 
-def _smish_pieces(x: Any, xp: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """x, e = e⁻|ˣ|, the masks of `decay` and of x ≥ 0; above and below of tanh(ln(1 + σ(x))), but for a factor e.
+def _smish_pieces(x: Any, xp: Any) -> tuple[Any, Scaled, Any, Any, Any]:
+    """x, e = e⁻|ˣ|, the mask of x ≥ 0; above and below of tanh(ln(1 + σ(x))), but for a factor e.
 
     In e = eˣ it is e(2 + 3e)/(2 + 6e + 5e²); for x ≥ 0 both are written in 1/e.
     """
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = exponential_of_size(near, xp)
-    right = near >= 0
+    near = xp.clip(x, -BEYOND, BEYOND)
+    scaled = exponential_of_size(near, xp)
+    e, right = scaled.array, near >= 0
     above = xp.where(right, 3.0 + 2.0 * e, 2.0 + 3.0 * e)
     below = xp.where(right, 5.0 + e * (6.0 + 2.0 * e), 2.0 + e * (6.0 + 5.0 * e))
-    return near, e, far, right, above, below
+    return near, scaled, right, above, below
 
 
 def _smish(x: Any, xp: Any) -> Any:
-    _, e, far, right, above, below = _smish_pieces(x, xp)
-    return undecay(xp.maximum(x, -_BEYOND) * (xp.where(right, 1.0, e) * above / below), far, xp)
+    _, e, right, above, below = _smish_pieces(x, xp)
+    return e.unless(right, 1.0, xp).times(above).over(below).times(xp.maximum(x, -BEYOND)).plain(xp)
 
 
 def _smish_derivative(x: Any, xp: Any) -> Any:
     # e(4(1 + x) + (18 + 12x)e + (28 + 8x)e² + 15e³)/(2 + 6e + 5e²)², e = eˣ; for x ≥ 0 written in 1/e. Gathered by
     # powers of e: gate and slope apart would be two near-equal terms, each rounded more often.
-    near, e, far, right, _, below = _smish_pieces(x, xp)
-    shifted = 4.0 * (1.0 + near)
+    near, scaled, right, _, below = _smish_pieces(x, xp)
+    e, shifted = scaled.array, 4.0 * (1.0 + near)
     first, second = 3.0 * shifted + 6.0, 2.0 * shifted + 20.0
-    general = xp.where(
+    above = xp.where(
         right,
         15.0 + e * (second + e * (first + e * shifted)),
         e * (shifted + e * (first + e * (second + 15.0 * e))),
     )
-    return through_roots(undecay(general / (below * below), far, xp), near, xp, "smish")
+    return through_roots(scaled.of(above / (below * below)).plain(xp), near, xp, "smish")
 
 
 # From here to the left tanh(gelu(x)) is gelu(x) to the last digit.
 _PHISH_LEFT = -7.0
 
 
-def _phish_pieces(x: Any, xp: Any) -> tuple[Any, Any, Any, Any]:
-    """x and |x| where the normal distribution counts, its density and tail."""
-    near = xp.clip(x, -15.0, 15.0) if is_single(x) else xp.clip(x, -40.0, 40.0)
-    size = absolute(near, xp)
-    return near, size, normal_density(size, xp), normal_tail(size, xp)
-
-
 def _phish(x: Any, xp: Any) -> Any:
-    near, _, density, tail = _phish_pieces(x, xp)
+    near, _, density, tail = normal_parts(x, xp)
     inner = xp.where(near >= 0, near * (1.0 - density * tail), near * density * tail)
     # In this order no factor is subnormal where x²·Φ(x) is a normal number.
     return xp.where(near > _PHISH_LEFT, x * tanh(inner, xp), near * near * density * tail)
 
 
 def _phish_derivative(x: Any, xp: Any) -> Any:
-    near, size, density, tail = _phish_pieces(x, xp)
+    near, size, density, tail = normal_parts(x, xp)
     middle = xp.maximum(near, _PHISH_LEFT)
-    inner, slope = gelu.value_rule(middle, xp), _gelu_slope(middle, xp)
+    inner, slope = gelu.value_rule(middle, xp), gelu_derivative(middle, xp)
     general = tanh(inner, xp) + middle * slope * _tanh_slope(absolute(inner, xp), xp)
     left = size * density * (DENSITY_AT_ZERO * size - 2.0 * tail)
     # Near 0 it is x; gelu(x) there would be subnormal.
@@ -213,76 +138,63 @@ def _phish_derivative(x: Any, xp: Any) -> Any:
     return through_roots(general, near, xp, "phish")
 
 
-def _gelu_slope(x: Any, xp: Any) -> Any:
-    assert gelu.derivative_rule is not None
-    return gelu.derivative_rule(x, xp)
-
-
-def _beta_mish_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """x where β·softplus(x) is below 50, else 0: tanh(50) is 1; eˣ; the mask of `decay`; softplus(x); that product."""
-    near = xp.clip(x, -_BEYOND, _STRAIGHT)
+def _beta_mish_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Scaled, Any, Any]:
+    """x where β·softplus(x) is below 50, else 0: tanh(50) is 1; eˣ; softplus(x); and that product."""
+    near = xp.clip(x, -BEYOND, _STRAIGHT)
     bounded = xp.minimum(near, 30.0)
-    e, far = decay(bounded, bounded, xp)
-    softplus = xp.where(near > 30.0, near + xp.exp(-xp.maximum(near, 30.0)), xp.log1p(e))
+    e = decay(bounded, bounded, xp)
+    softplus = xp.where(near > 30.0, near + xp.exp(-xp.maximum(near, 30.0)), xp.log1p(e.array))
     inside = beta * softplus < 50.0
     inner = xp.where(inside, beta * softplus, xp.full_like(x, 50.0))
-    return xp.where(inside, near, xp.zeros_like(near)), e, far, softplus, inner
+    return xp.where(inside, near, xp.zeros_like(near)), e, softplus, inner
 
 
 def _beta_mish(x: Any, xp: Any, beta: Any) -> Any:
-    _, _, far, _, inner = _beta_mish_pieces(x, xp, beta)
-    return undecay(xp.maximum(x, -_BEYOND) * tanh(inner, xp), far, xp)
+    _, e, _, inner = _beta_mish_pieces(x, xp, beta)
+    return e.of(xp.maximum(x, -BEYOND) * tanh(inner, xp)).plain(xp)
 
 
 def _beta_mish_derivative(x: Any, xp: Any, beta: Any) -> Any:
-    near, e, far, _, inner = _beta_mish_pieces(x, xp, beta)
-    general = tanh(inner, xp) + near * beta * (e / (1.0 + e)) * _tanh_slope(inner, xp)
-    general = undecay(general, far, xp)
-    return through_roots(general, near, xp, "beta_mish") if is_exactly(beta, 1.5) else general
+    near, scaled, _, inner = _beta_mish_pieces(x, xp, beta)
+    e = scaled.array
+    slope = tanh(inner, xp) + near * beta * (e / (1.0 + e)) * _tanh_slope(inner, xp)
+    slope = scaled.of(slope).plain(xp)
+    return through_roots(slope, near, xp, "beta_mish") if is_exactly(beta, 1.5) else slope
 
 
 def _beta_mish_by_beta(x: Any, xp: Any, beta: Any) -> Any:
-    near, _, far, softplus, inner = _beta_mish_pieces(x, xp, beta)
-    return undecay(near * softplus * _tanh_slope(inner, xp), far, xp)
+    near, e, softplus, inner = _beta_mish_pieces(x, xp, beta)
+    return e.of(near * softplus * _tanh_slope(inner, xp)).plain(xp)
 
 
-def _mila_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """x, exp(x + β), or its inverse for x ≥ 0, the masks of `decay` and of x ≥ 0, and the gate's denominator.
+def _mila_pieces(x: Any, xp: Any, beta: Any) -> tuple[Any, Any, Scaled]:
+    """x, the mask of x ≥ 0, and exp(x + β), there its inverse; with these it is Mish.
 
-    With e = exp(x + β) the denominator is e² + 2e + 2; for x ≥ 0 the same over e². Adding β to x would cost the
-    left tail as many ulp as x is large, so its exponential is a factor.
+    Adding β to x would cost the left tail as many ulp as x is large, so its exponential is a factor.
     """
     factor = math.exp(beta) if isinstance(beta, (int, float)) else xp.exp(beta)
-    near = xp.clip(x, -_BEYOND, _BEYOND)
-    e, far = exponential_of_size(near, xp)
-    right = near >= 0
-    e = xp.where(right, e / factor, e * factor)
-    return near, e, far, right, xp.where(right, 1.0 + 2.0 * e * (1.0 + e), 2.0 + e * (2.0 + e))
+    near = xp.clip(x, -BEYOND, BEYOND)
+    e, right = exponential_of_size(near, xp), near >= 0
+    return near, right, e.times(factor).unless(right, e.array / factor, xp)
 
 
 def _mila(x: Any, xp: Any, beta: Any) -> Any:
-    _, e, far, right, below = _mila_pieces(x, xp, beta)
-    gate = xp.where(right, 1.0 + 2.0 * e, e * (e + 2.0)) / below
-    return undecay(xp.maximum(x, -_BEYOND) * gate, far, xp)
+    _, right, e = _mila_pieces(x, xp, beta)
+    return mish_gate(right, e, xp).times(xp.maximum(x, -BEYOND)).plain(xp)
 
 
 def _mila_derivative(x: Any, xp: Any, beta: Any) -> Any:
-    # As for mish: e(4(1 + x) + (6 + 4x)e + 4e² + e³)/(e² + 2e + 2)², in 1/e for x ≥ 0.
-    near, e, far, right, below = _mila_pieces(x, xp, beta)
-    shifted = 4.0 * (1.0 + near)
-    above = xp.where(
-        right,
-        1.0 + e * (4.0 + e * (shifted + 2.0 + e * shifted)),
-        e * (shifted + e * (shifted + 2.0 + e * (4.0 + e))),
-    )
-    general = undecay(above / (below * below), far, xp)
-    return through_roots(general, near, xp, "mila") if is_exactly(beta, -0.25) else general
+    near, right, e = _mila_pieces(x, xp, beta)
+    slope = mish_slope(near, right, e, xp).plain(xp)
+    return through_roots(slope, near, xp, "mila") if is_exactly(beta, -0.25) else slope
 
 
 def _mila_by_beta(x: Any, xp: Any, beta: Any) -> Any:
     # x·4e(1 + e)/(e² + 2e + 2)², in 1/e for x ≥ 0.
-    near, e, far, right, below = _mila_pieces(x, xp, beta)
-    return undecay(near * 4.0 * xp.where(right, e * e, e) * (1.0 + e) / (below * below), far, xp)
+    near, right, e = _mila_pieces(x, xp, beta)
+    below = mish_denominator(right, e.array, xp)
+    twice = e.unless(right, e.array * e.array, xp)
+    return twice.times(near * 4.0).times(1.0 + e).over(below * below).plain(xp)
 
 
 def _gelu_tanh_pieces(x: Any, xp: Any) -> tuple[Any, Any, Any, Any]:
@@ -326,7 +238,7 @@ def _atlu_left(x: Any, xp: Any) -> Any:
     """x·(arctan(x) + π/2)/π for x ≤ −1: −arctan(r)/(πr), r = 1/|x|, as −1/π and what grows from there."""
     inverse = 1.0 / xp.maximum(-x, 1.0)
     square = inverse * inverse
-    return square * polynomial(square, _GATE_SINGLE if is_single(x) else _GATE_DOUBLE) - 1 / math.pi
+    return square * polynomial(square, coefficients("arctan_gate", x)) - 1 / math.pi
 
 
 def _atlu_gate(x: Any, xp: Any) -> Any:
@@ -344,7 +256,7 @@ def _xatlu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
     # For x ≤ −1, arctan(r) − r/(1 + r²) with r = 1/|x|, of which the first two terms cancel.
     inverse = 1.0 / xp.maximum(-x, 1.0)
     square = inverse * inverse
-    left = square * (inverse * polynomial(square, _ARCTAN_SINGLE if is_single(x) else _ARCTAN_DOUBLE))
+    left = square * (inverse * polynomial(square, coefficients("arctan", x)))
     near = xp.clip(x, -1.0, _STRAIGHT**0.5)
     right = _atlu_gate(x, xp) + near / (math.pi * (1.0 + near * near))
     slope = xp.where(x <= -1.0, left, right)
@@ -424,7 +336,8 @@ beta_mish = Activation(
     derivative_rule=_beta_mish_derivative,
     parameters=(Parameter("beta", 1.5, low=0.0),),
     parameter_derivatives={"beta": _beta_mish_by_beta},
-    notes="Formula and 1.5 as in echoAI. beta = 1 is Mish.",
+    notes="Formula and 1.5 as in echoAI. beta = 1 is Mish. "
+    "Beside the root of its derivative it is accurate to ulps at the default beta alone.",
 )
 
 mila = Activation(
@@ -438,7 +351,8 @@ mila = Activation(
     derivative_rule=_mila_derivative,
     parameters=(Parameter("beta", -0.25, low=-20.0, high=10.0),),
     parameter_derivatives={"beta": _mila_by_beta},
-    notes="Formula and -0.25 as in echoAI; other code takes -1 or 1. beta = 0 is Mish.",
+    notes="Formula and -0.25 as in echoAI; other code takes -1 or 1. beta = 0 is Mish. "
+    "Beside the root of its derivative it is accurate to ulps at the default beta alone.",
 )
 
 gelu_tanh = Activation(

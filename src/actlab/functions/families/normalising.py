@@ -8,7 +8,7 @@ from typing import Any
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.families.squashing import scaled_tanh, tanh_derivative
-from actlab.functions.numerics import absolute, decay, erf, is_single, polynomial, tanh, undecay
+from actlab.functions.numerics import absolute, decay, erf, is_single, polynomial, tanh
 
 # Further out, a bell is 0 already; taking it times this instead of infinity leaves no 0·inf.
 _FINITE = 1e30
@@ -20,9 +20,9 @@ def _dyt(x: Any, xp: Any, gamma: Any, alpha: Any, beta: Any) -> Any:
 
 def _dyt_derivative(x: Any, xp: Any, gamma: Any, alpha: Any, beta: Any) -> Any:
     exponent = -2.0 * absolute(alpha * x, xp)
-    exponential, far = decay(exponent, exponent, xp)
-    total = 1.0 + exponential
-    return undecay(4.0 * gamma * alpha * exponential / (total * total), far, xp)
+    e = decay(exponent, exponent, xp)
+    total = 1.0 + e
+    return e.times(4.0 * gamma * alpha).over(total * total).plain(xp)
 
 
 def _dyt_by_gamma(x: Any, xp: Any, gamma: Any, alpha: Any, beta: Any) -> Any:

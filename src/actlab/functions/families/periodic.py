@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import absolute, is_exactly, is_single, polynomial, through_roots
-
-# π/4 as a number with few bits and the rest.
-_EIGHTH, _EIGHTH_REST = 0.7853981633974483, 3.061616997868383e-17
-_EIGHTH_SINGLE, _EIGHTH_REST_SINGLE = 0.785398185253143310546875, -2.185569500093121415e-08
+from actlab.functions.numerics import (
+    above_zero,
+    absolute,
+    coefficients,
+    is_exactly,
+    is_single,
+    polynomial,
+    sine_and_cosine,
+    through_roots,
+)
 
 # (sinc)'(x)/x as a polynomial in x², highest power first: Taylor's, Σ (−1)ᵏ 2k x²ᵏ⁻²/(2k + 1)!.
 _SINC_SLOPE = tuple((-1) ** k * 2 * k / math.factorial(2 * k + 1) for k in reversed(range(1, 13)))
@@ -70,13 +73,6 @@ def _product(factor: Any, x: Any, xp: Any) -> tuple[Any, Any]:
     return product, xp.where(absolute(x, xp) > 1e-9, rest, xp.zeros_like(x))
 
 
-def _of_sum(angle: Any, rest: Any, xp: Any) -> tuple[Any, Any]:
-    """sin and cos of angle + rest."""
-    sine, cosine = xp.sin(angle), xp.cos(angle)
-    small_sine, small_cosine = xp.sin(rest), xp.cos(rest)
-    return sine * small_cosine + cosine * small_sine, cosine * small_cosine - sine * small_sine
-
-
 def _of_multiple(factor: Any, x: Any, xp: Any) -> tuple[Any, Any]:
     """sin and cos of factor·x; both 0 at ±inf."""
     finite, infinite = _finite(x, xp)
@@ -85,7 +81,7 @@ def _of_multiple(factor: Any, x: Any, xp: Any) -> tuple[Any, Any]:
     else:
         # Where factor·x may overflow, of a 64th of it, doubled six times.
         huge = absolute(finite, xp) > float(xp.finfo(x.dtype).max) / 128
-        sine, cosine = _of_sum(*_product(factor, xp.where(huge, finite / 64, finite), xp), xp)
+        sine, cosine = sine_and_cosine(*_product(factor, xp.where(huge, finite / 64, finite), xp), xp)
         doubled = sine, cosine
         for _ in range(6):
             doubled = 2.0 * doubled[0] * doubled[1], 1.0 - 2.0 * doubled[0] * doubled[0]
@@ -110,23 +106,23 @@ def _snake(x: Any, xp: Any, alpha: Any) -> Any:
     usual = x + sine * (sine / alpha)
     # Beside αx = −π/4 the sum of two opposite slopes would go up and down by an ulp: with d = αx + π/4 it is there
     # (½ − π/4 + d − ½ sin 2d)/α.
-    distance = alpha * x + _EIGHTH
+    distance = alpha * x + math.pi / 4
     near = absolute(distance, xp) < 0.5
     distance = xp.where(near, distance, xp.zeros_like(x))
     square = distance * distance
     rise = distance * square * polynomial(square, _RISE[5:] if is_single(x) else _RISE)
-    return xp.where(near, (0.5 - _EIGHTH + rise) / alpha, usual)
+    return xp.where(near, (0.5 - math.pi / 4 + rise) / alpha, usual)
 
 
 def _snake_derivative(x: Any, xp: Any, alpha: Any) -> Any:
     # 1 + sin(2αx) = 2 sin²(αx + π/4), where the sum keeps what rounding takes from it: nothing cancels at the roots.
     finite, infinite = _finite(x, xp)
-    high, low = (_EIGHTH_SINGLE, _EIGHTH_REST_SINGLE) if is_single(x) else (_EIGHTH, _EIGHTH_REST)
+    high, low = coefficients("eighth_turn", x)  # π/4 rounded to the type, and what is missing from it
     angle, rest = _product(alpha, finite, xp)
     total = angle + high
     second = total - angle
     rest = polynomial(rest + ((angle - (total - second)) + (high - second)), (1.0, low))
-    sine, _ = _of_sum(total, rest, xp)
+    sine, _ = sine_and_cosine(total, rest, xp)
     return xp.where(infinite, 1.0, 2.0 * sine * sine)
 
 
@@ -163,10 +159,6 @@ def _sinc_derivative(x: Any, xp: Any) -> Any:
     # (x cos x − sin x)/x² without x², which overflows
     far = (xp.cos(large) - xp.sin(large) / large) / large
     return xp.where(infinite, 0.0, xp.where(near, slope, far))
-
-
-def _positive_alpha(alpha: Any) -> str | None:
-    return None if np.all(alpha > 0) else "alpha must be above 0"
 
 
 _AT_INFINITY = "It has no limit: at ±inf value and derivative are set to 0."
@@ -225,7 +217,7 @@ snake = Activation(
     derivative_rule=_snake_derivative,
     parameters=(Parameter("alpha", 1.0, trainable=True, low=0.0),),
     parameter_derivatives={"alpha": _snake_by_alpha},
-    constraint=_positive_alpha,
+    constraint=above_zero("alpha"),
     notes="Its derivative has no limit: at ±inf it is set to 1, its mean. Where "
     "|alpha*x| > 2^20 its absolute error is 4e-7 in float32, which beside a root is a relative error of up to 5e-4.",
 )

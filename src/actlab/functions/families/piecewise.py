@@ -8,16 +8,11 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.squashing import ramp
-from actlab.functions.numerics import absolute
+from actlab.functions.numerics import above_zero, absolute, by_pieces, straight
 
 
 def _relu6(x: Any, xp: Any) -> Any:
     return xp.clip(x, 0.0, 6.0)
-
-
-def _relu6_derivative(x: Any, xp: Any) -> Any:
-    return ramp(x, xp, 0.0, 6.0, 1.0)
 
 
 def _hard_swish(x: Any, xp: Any) -> Any:
@@ -46,10 +41,6 @@ def _threshold(x: Any, xp: Any, threshold: Any, value: Any) -> Any:
     return xp.where(x > threshold, x, xp.where(x <= threshold, value, x))
 
 
-def _threshold_derivative(x: Any, xp: Any, threshold: Any, value: Any) -> Any:
-    return xp.where(x > threshold, 1.0, xp.where(x <= threshold, 0.0, x))
-
-
 def _hard_shrink(x: Any, xp: Any, threshold: Any) -> Any:
     return xp.where((x >= -threshold) & (x <= threshold), 0.0, x)
 
@@ -60,16 +51,7 @@ def _soft_shrink(x: Any, xp: Any, threshold: Any) -> Any:
 
 
 def _shrink_derivative(x: Any, xp: Any, threshold: Any) -> Any:
-    """0 on −threshold < x ≤ threshold, else 1."""
-    return xp.where(x > threshold, 1.0, xp.where(x > -threshold, 0.0, xp.where(x <= -threshold, 1.0, x)))
-
-
-def _sparse_sigmoid(x: Any, xp: Any) -> Any:
-    return _smelu_derivative(x, xp, 1.0)
-
-
-def _sparse_sigmoid_derivative(x: Any, xp: Any) -> Any:
-    return ramp(x, xp, -1.0, 1.0, 0.5)
+    return by_pieces(x, xp, (-threshold, threshold), (1.0, 0.0, 1.0))
 
 
 def _smelu(x: Any, xp: Any, beta: Any) -> Any:
@@ -77,7 +59,7 @@ def _smelu(x: Any, xp: Any, beta: Any) -> Any:
     return xp.where(x > beta, x, height * (height / (4.0 * beta)))
 
 
-def _smelu_derivative(x: Any, xp: Any, beta: Any) -> Any:
+def _smelu_derivative(x: Any, xp: Any, beta: Any = 1.0) -> Any:
     return xp.clip(x + beta, 0.0, 2.0 * beta) / (2.0 * beta)
 
 
@@ -94,13 +76,6 @@ def _srelu(x: Any, xp: Any, right_threshold: Any, right_slope: Any, left_thresho
     right = right_threshold + right_slope * (x - right_threshold)
     left = left_threshold + left_slope * (x - left_threshold)
     return xp.where(x > right_threshold, right, xp.where(x > left_threshold, x, left))
-
-
-def _srelu_derivative(
-    x: Any, xp: Any, right_threshold: Any, right_slope: Any, left_threshold: Any, left_slope: Any
-) -> Any:
-    left = xp.where(x > left_threshold, 1.0, xp.where(x <= left_threshold, left_slope, x))
-    return xp.where(x > right_threshold, right_slope, left)
 
 
 def _srelu_by_right_threshold(x: Any, xp: Any, right_threshold: Any, right_slope: Any, **_: Any) -> Any:
@@ -125,14 +100,6 @@ def _triangular(x: Any, xp: Any) -> Any:
     return 1.0 - xp.minimum(absolute(x, xp), 1.0)
 
 
-def _triangular_derivative(x: Any, xp: Any) -> Any:
-    return xp.where(x > 0, ramp(x, xp, 0.0, 1.0, -1.0), ramp(x, xp, -1.0, 0.0, 1.0))
-
-
-def _positive_beta(beta: Any) -> str | None:
-    return None if np.all(beta > 0) else "beta must be above 0"
-
-
 def _ordered_thresholds(right_threshold: Any, right_slope: Any, left_threshold: Any, left_slope: Any) -> str | None:
     below = np.all(np.asarray(left_threshold) <= right_threshold)
     return None if below else "left_threshold must not be above right_threshold"
@@ -146,7 +113,7 @@ relu6 = Activation(
     year=2010,
     source="Krizhevsky, Convolutional deep belief networks on CIFAR-10, 2010",
     value_rule=_relu6,
-    derivative_rule=_relu6_derivative,
+    derivative_rule=straight((0.0, 6.0), (0.0, 1.0, 0.0)),
     notes="It is hard_tanh with minimum 0 and maximum 6. The derivative at 6 is 1 here, 0 in JAX.",
 )
 
@@ -185,7 +152,7 @@ threshold = Activation(
     year=2014,
     source="With value 0 Konda, Memisevic and Krueger, 2014, arXiv:1402.3337; with any other PyTorch's nn.Threshold",
     value_rule=_threshold,
-    derivative_rule=_threshold_derivative,
+    derivative_rule=straight(("threshold",), (0.0, 1.0)),
     aliases=("thresholded_relu",),
     parameters=(Parameter("threshold", 1.0), Parameter("value", 0.0)),
     notes="PyTorch and Keras have no defaults; ONNX calls it alpha. Where it jumps the derivative is 0, that "
@@ -233,8 +200,8 @@ sparse_sigmoid = Activation(
     family="piecewise",
     year=2019,
     source="Blondel, Martins and Niculae, 2019, arXiv:1901.02324",
-    value_rule=_sparse_sigmoid,
-    derivative_rule=_sparse_sigmoid_derivative,
+    value_rule=_smelu_derivative,
+    derivative_rule=straight((-1.0, 1.0), (0.0, 0.5, 0.0)),
     notes="It is hard_sigmoid with slope 0.5.",
 )
 
@@ -253,7 +220,7 @@ smelu = Activation(
     derivative_rule=_smelu_derivative,
     aliases=("sparse_plus",),
     parameters=(Parameter("beta", 1.0, low=0.0),),
-    constraint=_positive_beta,
+    constraint=above_zero("beta"),
     notes="With beta 1 its derivative is sparse_sigmoid.",
 )
 
@@ -287,7 +254,7 @@ srelu = Activation(
     year=2015,
     source="Jin, Xu, Feng, Wei, Xiong and Yan, 2015, arXiv:1512.07030",
     value_rule=_srelu,
-    derivative_rule=_srelu_derivative,
+    derivative_rule=straight(("left_threshold", "right_threshold"), ("left_slope", 1.0, "right_slope")),
     aliases=("s_shaped_relu",),
     parameters=(
         Parameter("right_threshold", 2.5, trainable=True),
@@ -315,7 +282,7 @@ triangular = Activation(
     year=2000,
     source="Demuth and Beale, Neural Network Toolbox for MATLAB 6, MathWorks, 2000 (tribas)",
     value_rule=_triangular,
-    derivative_rule=_triangular_derivative,
+    derivative_rule=straight((-1.0, 0.0, 1.0), (0.0, 1.0, -1.0, 0.0)),
     aliases=("hat", "triangular_basis"),
     notes="Formula as commonly implemented; MATLAB may have had it before version 6. In finite elements it is the hat "
     "function. The Hat function of Hong, Siegel, Tan and Xu, 2022, arXiv:2208.04924, is this one moved to the right "

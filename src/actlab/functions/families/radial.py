@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import absolute, decay, is_single, polynomial, undecay
+from actlab.functions.numerics import Scaled, above_zero, absolute, coefficients, decay, finite, is_single, polynomial
 
 
-def _bell(x: Any, xp: Any, rate: float) -> tuple[Any, Any, Any]:
-    """exp(−rate·x²) with `decay`'s factor, its mask, and x clipped to where it has not underflowed; rate 1 or ½.
+def _bell(x: Any, xp: Any, rate: float) -> tuple[Scaled, Any]:
+    """exp(−rate·x²), and x clipped to where it has not underflowed; rate 1 or ½.
 
     |x| is split into h, whose square is exact, and a rest that is small enough for a short polynomial: rounding x²
     would cost the tail x² ulp.
@@ -25,37 +23,32 @@ def _bell(x: Any, xp: Any, rate: float) -> tuple[Any, Any, Any]:
     rest = -rate * (size - h) * (size + h)
     series = polynomial(rest, tuple(1.0 / math.factorial(k) for k in reversed(range(terms))))
     exponent = -rate * h * h
-    exponential, far = decay(exponent, exponent, xp)
-    return exponential * series, far, near
+    return decay(exponent, exponent, xp).times(series), near
 
 
 def _gaussian(x: Any, xp: Any) -> Any:
-    bell, far, _ = _bell(x, xp, 1.0)
-    return undecay(bell, far, xp)
+    bell, _ = _bell(x, xp, 1.0)
+    return bell.plain(xp)
 
 
 def _gaussian_derivative(x: Any, xp: Any) -> Any:
-    bell, far, near = _bell(x, xp, 1.0)
-    return undecay(-2.0 * near * bell, far, xp)
+    bell, near = _bell(x, xp, 1.0)
+    return bell.times(-2.0 * near).plain(xp)
 
 
 def _mexican_hat(x: Any, xp: Any) -> Any:
-    bell, far, near = _bell(x, xp, 0.5)
-    return undecay((1.0 - near) * (1.0 + near) * bell, far, xp)
+    bell, near = _bell(x, xp, 0.5)
+    return bell.times((1.0 - near) * (1.0 + near)).plain(xp)
 
 
 def _mexican_hat_derivative(x: Any, xp: Any) -> Any:
-    # x(x² − 3), where x² − 3 = (x − r)(x + r) + (r² − 3) for r = √3 rounded: beside the root nothing is lost.
-    bell, far, near = _bell(x, xp, 0.5)
+    # x(x² − 3), where x² − 3 = (x − r)(x + r) + (r² − 3): beside the root nothing is lost. The table has r = √3
+    # rounded to the type, and r² − 3.
+    bell, near = _bell(x, xp, 0.5)
     size = absolute(near, xp)
-    root, rest = _ROOT_3_SINGLE if is_single(x) else _ROOT_3_DOUBLE
+    root, rest = coefficients("root_of_three", x)
     difference = polynomial((size - root) * (size + root), (1.0, rest))
-    return undecay(difference * near * bell, far, xp)
-
-
-# √3 rounded to the type, and what its square has over 3.
-_ROOT_3_SINGLE = (1.7320507764816284, -1.0768938807359518e-07)
-_ROOT_3_DOUBLE = (1.7320508075688772, -3.476255146080469e-16)
+    return bell.times(difference * near).plain(xp)
 
 
 def _scaled(x: Any, xp: Any, width: Any) -> tuple[Any, Any, Any]:
@@ -69,43 +62,34 @@ def _scaled(x: Any, xp: Any, width: Any) -> tuple[Any, Any, Any]:
     return larger, xp.where(big, sign, x / larger), 1.0 + ratio * ratio
 
 
-def _finite(x: Any, xp: Any) -> Any:
-    largest = float(xp.finfo(x.dtype).max)
-    return xp.clip(x, -largest, largest)
-
-
 def _multiquadratic(x: Any, xp: Any, width: Any) -> Any:
-    larger, _, square = _scaled(_finite(x, xp), xp, width)
+    larger, _, square = _scaled(finite(x, xp), xp, width)
     return xp.where(xp.isinf(x), absolute(x, xp), larger * xp.sqrt(square))
 
 
 def _multiquadratic_derivative(x: Any, xp: Any, width: Any) -> Any:
-    _, quotient, square = _scaled(_finite(x, xp), xp, width)
+    _, quotient, square = _scaled(finite(x, xp), xp, width)
     return quotient / xp.sqrt(square)
 
 
 def _multiquadratic_by_width(x: Any, xp: Any, width: Any) -> Any:
-    larger, _, square = _scaled(_finite(x, xp), xp, width)
+    larger, _, square = _scaled(finite(x, xp), xp, width)
     return width / larger / xp.sqrt(square)
 
 
 def _inverse_multiquadratic(x: Any, xp: Any, width: Any) -> Any:
-    larger, _, square = _scaled(_finite(x, xp), xp, width)
+    larger, _, square = _scaled(finite(x, xp), xp, width)
     return xp.where(xp.isinf(x), 0.0, 1.0 / larger / xp.sqrt(square))
 
 
 def _inverse_multiquadratic_derivative(x: Any, xp: Any, width: Any) -> Any:
-    larger, quotient, square = _scaled(_finite(x, xp), xp, width)
+    larger, quotient, square = _scaled(finite(x, xp), xp, width)
     return -(quotient / (square * xp.sqrt(square)) / larger) / larger
 
 
 def _inverse_multiquadratic_by_width(x: Any, xp: Any, width: Any) -> Any:
-    larger, _, square = _scaled(_finite(x, xp), xp, width)
+    larger, _, square = _scaled(finite(x, xp), xp, width)
     return -(width / larger / (square * xp.sqrt(square)) / larger) / larger
-
-
-def _positive_width(width: Any) -> str | None:
-    return None if np.all(width > 0) else "width must be above 0"
 
 
 gaussian = Activation(
@@ -133,7 +117,7 @@ multiquadratic = Activation(
     aliases=("multiquadric",),
     parameters=(Parameter("width", 1.0, low=0.0),),
     parameter_derivatives={"width": _multiquadratic_by_width},
-    constraint=_positive_width,
+    constraint=above_zero("width"),
     notes="Others write sqrt(1 + (e*x)^2), with the shape parameter e = 1/width: width times less.",
 )
 
@@ -149,7 +133,7 @@ inverse_multiquadratic = Activation(
     aliases=("inverse_multiquadric",),
     parameters=(Parameter("width", 1.0, low=0.0),),
     parameter_derivatives={"width": _inverse_multiquadratic_by_width},
-    constraint=_positive_width,
+    constraint=above_zero("width"),
     notes="Others write 1/sqrt(1 + (e*x)^2), with the shape parameter e = 1/width: width times as large.",
 )
 

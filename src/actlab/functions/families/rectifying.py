@@ -5,66 +5,40 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.squashing import logistic
 from actlab.functions.numerics import (
-    decay,
+    above_zero,
+    coefficients,
     exponential_minus_one,
     is_exactly,
     is_single,
+    left_part,
+    logistic,
     polynomial,
+    scaled_exponential,
+    sine_and_cosine,
+    straight,
     through_roots,
     times,
-    undecay,
 )
 
-# Klambauer and others solved for mean 0 and variance 1 to be a fixed point; to the last digit of float64.
-_SELU_ALPHA = 1.6732632423543772
-_SELU_SCALE = 1.0507009873554805
-_SELU_LEFT = 1.7580993408473766
+# The scale λ, and λ·α with α = 1.6732632423543772, for which mean 0 and variance 1 are a fixed point; to the last digit
+# of float64.
+_SELU_SCALE, _SELU_LEFT = 1.0507009873554805, 1.7580993408473766
 
 # Their defaults, where the value passes through zero at a place that is known.
 _STAR_SCALE, _STAR_BIAS, _FLEXIBLE_BIAS = 0.8944, -0.4472, -0.398
-
-# π/4 as a number of the type and what is missing from it.
-_EIGHTH_SINGLE, _EIGHTH_DOUBLE = (
-    (0.785398185253143310546875, -2.185569500093121415e-08),
-    (
-        0.7853981633974483,
-        3.061616997868383e-17,
-    ),
-)
-
-
-def left_part(x: Any, xp: Any) -> Any:
-    """min(x, 0), whose derivative at 0 is that of the left piece and not half of it.
-
-    >>> left_part(np.array([-2.0, 0.0, 3.0]), np)
-    array([-2.,  0.,  0.])
-    """
-    return xp.where(x > 0, 0.0, x)
 
 
 def _relu(x: Any, xp: Any) -> Any:
     return xp.maximum(x, 0.0)
 
 
-def _relu_derivative(x: Any, xp: Any) -> Any:
-    # NaN alone reaches the last branch, so that it is handed on at no cost of its own.
-    return xp.where(x > 0, 1.0, xp.where(x <= 0, 0.0, x))
-
-
 def _leaky_relu(x: Any, xp: Any, negative_slope: Any) -> Any:
     if isinstance(negative_slope, float) and negative_slope == 0:
         return _relu(x, xp)  # 0·(−inf) would be NaN
     return xp.where(x > 0, x, negative_slope * x)
-
-
-def _leaky_relu_derivative(x: Any, xp: Any, negative_slope: Any) -> Any:
-    return xp.where(x > 0, 1.0, xp.where(x <= 0, negative_slope, x))
 
 
 def _leaky_relu_by_slope(x: Any, xp: Any, negative_slope: Any) -> Any:
@@ -81,16 +55,6 @@ def _elu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
 
 def _elu_by_alpha(x: Any, xp: Any, alpha: Any) -> Any:
     return exponential_minus_one(left_part(x, xp), xp)
-
-
-def scaled_exponential(scale: Any, x: Any, xp: Any) -> Any:
-    """scale·exp(x) for x ≤ 0; a scale above 1 makes subnormal numbers normal, which XLA flushes to 0.
-
-    >>> scaled_exponential(2.0, np.array([-np.inf, 0.0]), np)
-    array([0., 2.])
-    """
-    exponential, far = decay(x, x, xp)
-    return undecay(scale * exponential, far, xp)
 
 
 def _selu(x: Any, xp: Any) -> Any:
@@ -120,7 +84,7 @@ def _softplus_derivative(x: Any, xp: Any, beta: Any) -> Any:
     return logistic(beta * x, xp)
 
 
-def _relu_squared(x: Any, xp: Any) -> Any:
+def _relu_squared(x: Any, xp: Any, **_: Any) -> Any:
     right = _relu(x, xp)
     return right * right
 
@@ -142,17 +106,9 @@ def _star_relu_derivative(x: Any, xp: Any, scale: Any, bias: Any) -> Any:
     return times(2.0 * scale, _relu(x, xp), xp)
 
 
-def _star_relu_by_scale(x: Any, xp: Any, scale: Any, bias: Any) -> Any:
-    return _relu_squared(x, xp)
-
-
 def _flexible_relu(x: Any, xp: Any, bias: Any) -> Any:
     value = _relu(x, xp) + bias
     return through_roots(value, x, xp, "frelu.value") if is_exactly(bias, _FLEXIBLE_BIAS) else value
-
-
-def _flexible_relu_derivative(x: Any, xp: Any, bias: Any) -> Any:
-    return _relu_derivative(x, xp)
 
 
 def _by_bias(x: Any, xp: Any, **_: Any) -> Any:
@@ -193,16 +149,13 @@ def _shifted_wave(x: Any, xp: Any) -> tuple[Any, Any]:
     sin x − cos x itself would cancel at every one of its zeros.
     """
     near = xp.where(xp.isinf(x) | (x > 0), 0.0, x)
-    eighth, missing = _EIGHTH_SINGLE if is_single(x) else _EIGHTH_DOUBLE
+    eighth, missing = coefficients("eighth_turn", x)  # π/4 rounded to the type, and what is missing from it
     angle = near - eighth
     taken = angle - near
     rest = polynomial((near - (angle - taken)) - (eighth + taken), (1.0, -missing))
-    sine, cosine, small_sine, small_cosine = xp.sin(angle), xp.cos(angle), xp.sin(rest), xp.cos(rest)
+    sine, cosine = sine_and_cosine(angle, rest, xp)
     infinite = xp.isinf(x)
-    return (
-        xp.where(infinite, 0.0, sine * small_cosine + cosine * small_sine),
-        xp.where(infinite, 0.0, cosine * small_cosine - sine * small_sine),
-    )
+    return xp.where(infinite, 0.0, sine), xp.where(infinite, 0.0, cosine)
 
 
 def _sine_relu(x: Any, xp: Any, epsilon: Any) -> Any:
@@ -213,14 +166,6 @@ def _sine_relu_derivative(x: Any, xp: Any, epsilon: Any) -> Any:
     return xp.where(x > 0, 1.0, math.sqrt(2.0) * epsilon * _shifted_wave(x, xp)[1])
 
 
-def _positive_alpha(alpha: Any) -> str | None:
-    return None if np.all(alpha > 0) else "alpha must be above 0"
-
-
-def _positive_beta(beta: Any) -> str | None:
-    return None if np.all(beta > 0) else "beta must be above 0"
-
-
 relu = Activation(
     name="relu",
     title="ReLU",
@@ -229,7 +174,7 @@ relu = Activation(
     year=1969,
     source="Fukushima, 1969, doi:10.1109/TSSC.1969.300225; in deep networks Nair and Hinton, ICML 2010",
     value_rule=_relu,
-    derivative_rule=_relu_derivative,
+    derivative_rule=straight((0.0,), (0.0, 1.0)),
     aliases=("rectifier", "rectified_linear"),
 )
 
@@ -244,7 +189,7 @@ leaky_relu = Activation(
     year=2013,
     source="Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models, ICML 2013",
     value_rule=_leaky_relu,
-    derivative_rule=_leaky_relu_derivative,
+    derivative_rule=straight((0.0,), ("negative_slope", 1.0)),
     aliases=("lrelu",),
     parameters=(Parameter("negative_slope", 0.01),),
     parameter_derivatives={"negative_slope": _leaky_relu_by_slope},
@@ -262,7 +207,7 @@ prelu = Activation(
     year=2015,
     source="He, Zhang, Ren and Sun, 2015, arXiv:1502.01852",
     value_rule=_leaky_relu,
-    derivative_rule=_leaky_relu_derivative,
+    derivative_rule=straight((0.0,), ("negative_slope", 1.0)),
     aliases=("parametric_relu",),
     parameters=(Parameter("negative_slope", 0.25, trainable=True),),
     parameter_derivatives={"negative_slope": _leaky_relu_by_slope},
@@ -313,7 +258,7 @@ softplus = Activation(
     derivative_rule=_softplus_derivative,
     aliases=("smooth_relu",),
     parameters=(Parameter("beta", 1.0, low=0.0),),
-    constraint=_positive_beta,
+    constraint=above_zero("beta"),
 )
 
 celu = Activation(
@@ -330,7 +275,7 @@ celu = Activation(
     derivative_rule=_celu_derivative,
     aliases=("continuously_differentiable_elu",),
     parameters=(Parameter("alpha", 1.0, low=0.0),),
-    constraint=_positive_alpha,
+    constraint=above_zero("alpha"),
     notes="At alpha 1 it is ELU.",
 )
 
@@ -356,8 +301,9 @@ star_relu = Activation(
     value_rule=_star_relu,
     derivative_rule=_star_relu_derivative,
     parameters=(Parameter("scale", _STAR_SCALE, trainable=True), Parameter("bias", _STAR_BIAS, trainable=True)),
-    parameter_derivatives={"scale": _star_relu_by_scale, "bias": _by_bias},
-    notes="The defaults give a unit normal mean 0 and variance 1; the authors' code starts learning at 1 and 0.",
+    parameter_derivatives={"scale": _relu_squared, "bias": _by_bias},
+    notes="The defaults give a unit normal mean 0 and variance 1; the authors' code starts learning at 1 and 0. "
+    "Beside its root it is accurate to ulps at the default parameters alone.",
 )
 
 frelu = Activation(
@@ -368,12 +314,13 @@ frelu = Activation(
     year=2017,
     source="Qiu, Xu and Cai, FReLU: flexible rectified linear units, 2017, arXiv:1706.08098",
     value_rule=_flexible_relu,
-    derivative_rule=_flexible_relu_derivative,
+    derivative_rule=straight((0.0,), (0.0, 1.0)),
     aliases=("flexible_relu",),
     parameters=(Parameter("bias", _FLEXIBLE_BIAS, trainable=True),),
     parameter_derivatives={"bias": _by_bias},
     notes="It starts at −0.398 = −1/√(2π), which gives a unit normal mean 0; the authors' Torch code starts at −1. "
-    "The funnel ReLU (arXiv:2007.11824) is called FReLU too and is another function.",
+    "The funnel ReLU (arXiv:2007.11824) is called FReLU too and is another function. "
+    "Beside its root it is accurate to ulps in float32 at the default bias alone.",
 )
 
 nlrelu = Activation(
@@ -387,7 +334,7 @@ nlrelu = Activation(
     derivative_rule=_nlrelu_derivative,
     aliases=("natural_logarithm_relu",),
     parameters=(Parameter("beta", 1.0, low=0.0),),
-    constraint=_positive_beta,
+    constraint=above_zero("beta"),
 )
 
 flatten_t_swish = Activation(
@@ -401,6 +348,7 @@ flatten_t_swish = Activation(
     derivative_rule=_flatten_t_swish_derivative,
     aliases=("fts",),
     parameters=(Parameter("threshold", -0.2),),
+    notes="Beside its root it is accurate to ulps at the default threshold alone.",
 )
 
 sine_relu = Activation(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.families.elementary import step
-from actlab.functions.numerics import absolute
+from actlab.functions.numerics import above_zero, absolute
 
 
 def _spike(x: Any, xp: Any, **_: Any) -> Any:
@@ -41,10 +39,6 @@ def _triangular(x: Any, xp: Any, height: Any) -> Any:
     return height * xp.maximum(1.0 - absolute(x, xp), 0.0)
 
 
-def _positive_slope(slope: Any) -> str | None:
-    return None if np.all(slope > 0) else "slope must be above 0"
-
-
 _FORWARD = "The derivative is that of {}, not of the step: it is what makes the step learn."
 
 spike_fast_sigmoid = Activation(
@@ -60,7 +54,7 @@ spike_fast_sigmoid = Activation(
     value_rule=_spike,
     derivative_rule=_fast_sigmoid,
     parameters=(Parameter("slope", 25.0, low=0.0),),
-    constraint=_positive_slope,
+    constraint=above_zero("slope"),
     notes=_FORWARD.format("x/(1 + slope*|x|)")
     + " slope is 25 as in snnTorch; Zenke and Ganguli call it beta, and take "
     "1 per millivolt.",

@@ -6,8 +6,7 @@ from typing import Any
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.families.rectifying import left_part
-from actlab.functions.numerics import absolute
+from actlab.functions.numerics import absolute, finite, left_part
 
 
 def _hypotenuse(size: Any, side: Any, xp: Any) -> Any:
@@ -18,15 +17,9 @@ def _hypotenuse(size: Any, side: Any, xp: Any) -> Any:
     return longer * xp.sqrt(1.0 + ratio * ratio)
 
 
-def _bounded(x: Any, xp: Any) -> Any:
-    """x, with the largest number for ±inf."""
-    largest = float(xp.finfo(x.dtype).max)
-    return xp.clip(x, -largest, largest)
-
-
 def _squareplus_parts(x: Any, xp: Any, b: Any) -> tuple[Any, Any, Any]:
     """√(x² + b), and (√(x² + b) ± |x|)/2 without cancellation, the values right and left of 0."""
-    size = absolute(_bounded(x, xp), xp)
+    size = absolute(finite(x, xp), xp)
     root = _hypotenuse(size, b**0.5, xp)
     # Far out both are the same, and XLA would add them before it halves the sum, which overflows.
     half = xp.where(root == size, size, 0.5 * size + 0.5 * root)
@@ -47,7 +40,7 @@ def _squareplus_derivative(x: Any, xp: Any, b: Any) -> Any:
 
 def _left_root(x: Any, xp: Any, alpha: Any) -> tuple[Any, Any, Any, Any]:
     """For z = √alpha·min(x, 0): x itself, bounded; 1 + 1/z² and 1/|z| where z < −1, else 1 + z² and 1; and where."""
-    near = _bounded(left_part(x, xp), xp)
+    near = finite(left_part(x, xp), xp)
     size = -(alpha**0.5) * near
     far = size > 1
     inverse = 1.0 / xp.where(far, size, 1.0)
@@ -68,13 +61,13 @@ def _isrlu_derivative(x: Any, xp: Any, alpha: Any) -> Any:
 
 def _bent_identity(x: Any, xp: Any) -> Any:
     # √(x² + 1) − 1 = x²/(√(x² + 1) + 1) does not cancel near 0.
-    near = _bounded(x, xp)
+    near = finite(x, xp)
     quotient = near / (_hypotenuse(absolute(near, xp), 1.0, xp) + 1.0)
     return x * (1.0 + 0.5 * quotient)
 
 
 def _bent_identity_derivative(x: Any, xp: Any) -> Any:
-    near = _bounded(x, xp)
+    near = finite(x, xp)
     return 1.0 + 0.5 * near / _hypotenuse(absolute(near, xp), 1.0, xp)
 
 

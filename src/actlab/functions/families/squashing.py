@@ -5,34 +5,26 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.numerics import (
     DENSITY_AT_ZERO,
+    Scaled,
+    above_zero,
     absolute,
+    by_pieces,
     coarse,
     decay,
     exponential_minus_one,
     falling,
     is_single,
+    logistic,
+    minimum_below_maximum,
     normal_density,
     normal_tail,
-    undecay,
+    straight,
 )
 from actlab.functions.numerics import tanh as _tanh
-
-
-def logistic(x: Any, xp: Any) -> Any:
-    """1/(1 + exp(−x)), the exponential taken of −|x| so that it neither overflows nor loses the left tail.
-
-    >>> import numpy as np
-    >>> logistic(np.array([0.0, -40.0]), np)
-    array([5.00000000e-01, 4.24835426e-18])
-    """
-    exponential = xp.exp(-absolute(x, xp))
-    return xp.where(x >= 0, 1.0, exponential) / (1.0 + exponential)
 
 
 def _sigmoid_derivative(x: Any, xp: Any) -> Any:
@@ -50,9 +42,9 @@ def tanh_derivative(x: Any, xp: Any) -> Any:
     array([1.0000000e+00, 1.6993417e-17])
     """
     exponent = -2.0 * absolute(x, xp)
-    exponential, far = decay(exponent, exponent, xp)
-    total = 1.0 + exponential
-    return undecay(4.0 * exponential / (total * total), far, xp)
+    e = decay(exponent, exponent, xp)
+    total = 1.0 + e
+    return e.times(4.0).over(total * total).plain(xp)
 
 
 def _softsign(x: Any, xp: Any) -> Any:
@@ -72,25 +64,11 @@ def _hard_sigmoid(x: Any, xp: Any, slope: Any, offset: Any) -> Any:
 
 
 def _hard_sigmoid_derivative(x: Any, xp: Any, slope: Any, offset: Any) -> Any:
-    return ramp(x, xp, -offset / slope, (1.0 - offset) / slope, slope)
+    return by_pieces(x, xp, (-offset / slope, (1.0 - offset) / slope), (0.0, slope, 0.0))
 
 
 def _hard_tanh(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
     return xp.clip(x, minimum, maximum)
-
-
-def _hard_tanh_derivative(x: Any, xp: Any, minimum: Any, maximum: Any) -> Any:
-    return ramp(x, xp, minimum, maximum, 1.0)
-
-
-def ramp(x: Any, xp: Any, low: Any, high: Any, slope: Any) -> Any:
-    """`slope` on low < x ≤ high, else 0; the last branch is reached by NaN alone.
-
-    >>> import numpy as np
-    >>> ramp(np.array([0.0, 1.0, 2.0]), np, 0.0, 1.0, 0.5)
-    array([0. , 0.5, 0. ])
-    """
-    return xp.where(x > high, 0.0, xp.where(x > low, slope, xp.where(x <= low, 0.0, x)))
 
 
 def scaled_tanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
@@ -104,9 +82,9 @@ def scaled_tanh(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
 
 
 def _stanh_derivative(x: Any, xp: Any, scale: Any, slope: Any) -> Any:
-    exponential, far = falling(2.0 * slope, absolute(x, xp), xp)
-    total = 1.0 + exponential
-    return undecay(4.0 * scale * slope * exponential / (total * total), far, xp)
+    e = falling(2.0 * slope, absolute(x, xp), xp)
+    total = 1.0 + e
+    return e.times(4.0 * scale * slope).over(total * total).plain(xp)
 
 
 def _weighted_tanh(x: Any, xp: Any, weight: Any) -> Any:
@@ -167,22 +145,22 @@ def _log_sigmoid_derivative(x: Any, xp: Any) -> Any:
     return logistic(-x, xp)
 
 
-def _soft_clipping_parts(x: Any, xp: Any, alpha: Any) -> tuple[Any, Any, Any, Any]:
-    """x or 1 − x, whichever is ≤ ½ (that is exact, and turns f into 1 − f); e^(−α|x|) of it with `decay`'s mask; and
-    1 + e^(α(x−1)). No exponent is positive.
+def _soft_clipping_parts(x: Any, xp: Any, alpha: Any) -> tuple[Any, Scaled, Any]:
+    """x or 1 − x, whichever is ≤ ½ (that is exact, and turns f into 1 − f); e^(−α|x|) of it; and 1 + e^(α(x−1)).
+
+    No exponent is positive.
     """
     left = xp.where(x <= 0.5, x, 1.0 - x)
     exponent = -alpha * absolute(left, xp)
-    exponential, far = decay(exponent, exponent, xp)
-    return left, exponential, far, 1.0 + xp.exp(alpha * (left - 1.0))
+    return left, decay(exponent, exponent, xp), 1.0 + xp.exp(alpha * (left - 1.0))
 
 
 def _soft_clipping(x: Any, xp: Any, alpha: Any) -> Any:
     # ln(1 + eᵘ) − ln(1 + eᵛ) as ln(1 + (eᵘ − eᵛ)/(1 + eᵛ)), for 0 < x ≤ ½ with e^(αx) taken out.
-    left, exponential, far, below = _soft_clipping_parts(x, xp, alpha)
+    left, e, below = _soft_clipping_parts(x, xp, alpha)
     inside = xp.maximum(left, 0.0)
     difference = -exponential_minus_one(-alpha * (1.0 - 2.0 * inside), xp)
-    low = inside + undecay(xp.log1p(exponential * difference / below) / alpha, far, xp)
+    low = inside + e.of(xp.log1p(e.array * difference / below) / alpha).plain(xp)
     # Nothing but increasing steps where inputs are dense: the sum above would go up and down by an ulp.
     whole = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
     growing = whole / (xp.exp(xp.clip(-alpha * left, -20.0, 20.0)) + (1.0 - whole))
@@ -191,10 +169,10 @@ def _soft_clipping(x: Any, xp: Any, alpha: Any) -> Any:
 
 
 def _soft_clipping_derivative(x: Any, xp: Any, alpha: Any) -> Any:
-    left, exponential, far, below = _soft_clipping_parts(x, xp, alpha)
+    left, e, below = _soft_clipping_parts(x, xp, alpha)
     difference = -exponential_minus_one(xp.zeros_like(x) - alpha, xp)
-    above = xp.where(left <= 0, exponential, 1.0) * difference
-    return undecay(above / ((1.0 + exponential) * below), far & (left <= 0), xp)
+    above = e.of(xp.where(left <= 0, e.array, 1.0) * difference)
+    return above.over((1.0 + e) * below).only(left <= 0).plain(xp)
 
 
 def _deviation(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> tuple[Any, Any, Any]:
@@ -229,22 +207,6 @@ def _laplace(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> Any:
 def _laplace_derivative(x: Any, xp: Any, mean: Any, standard_deviation: Any) -> Any:
     t, added, _ = _deviation(x, xp, mean, standard_deviation)
     return (1.0 + t * added) * (DENSITY_AT_ZERO / standard_deviation) * normal_density(t, xp)
-
-
-def _positive_slope(slope: Any, offset: Any) -> str | None:
-    return None if np.all(slope > 0) else "slope must be above 0"
-
-
-def _positive_alpha(alpha: Any) -> str | None:
-    return None if np.all(alpha > 0) else "alpha must be above 0"
-
-
-def _positive_deviation(mean: Any, standard_deviation: Any) -> str | None:
-    return None if np.all(standard_deviation > 0) else "standard_deviation must be above 0"
-
-
-def _ordered(minimum: Any, maximum: Any) -> str | None:
-    return None if np.all(minimum < maximum) else "minimum must be below maximum"
 
 
 sigmoid = Activation(
@@ -295,7 +257,7 @@ hard_sigmoid = Activation(
     value_rule=_hard_sigmoid,
     derivative_rule=_hard_sigmoid_derivative,
     parameters=(Parameter("slope", 1 / 6, low=0.0), Parameter("offset", 0.5)),
-    constraint=_positive_slope,
+    constraint=above_zero("slope"),
     notes="PyTorch's and JAX's. ONNX, and Keras before version 3, take slope 0.2 and offset 0.5: "
     "hard_sigmoid(x, slope=0.2).",
 )
@@ -308,9 +270,9 @@ hard_tanh = Activation(
     year=2004,
     source="Collobert, Large scale machine learning, thesis, Université Paris VI, 2004",
     value_rule=_hard_tanh,
-    derivative_rule=_hard_tanh_derivative,
+    derivative_rule=straight(("minimum", "maximum"), (0.0, 1.0, 0.0)),
     parameters=(Parameter("minimum", -1.0), Parameter("maximum", 1.0)),
-    constraint=_ordered,
+    constraint=minimum_below_maximum,
 )
 
 stanh = Activation(
@@ -352,7 +314,7 @@ isru = Activation(
     derivative_rule=_isru_derivative,
     aliases=("inverse_square_root", "inverse_square_root_unit"),
     parameters=(Parameter("alpha", 1.0, low=0.0),),
-    constraint=_positive_alpha,
+    constraint=above_zero("alpha"),
 )
 
 arctan = Activation(
@@ -392,7 +354,7 @@ soft_clipping = Activation(
     value_rule=_soft_clipping,
     derivative_rule=_soft_clipping_derivative,
     parameters=(Parameter("alpha", 0.5, low=0.0),),
-    constraint=_positive_alpha,
+    constraint=above_zero("alpha"),
     notes="The larger alpha, the nearer to x clipped to [0, 1]. 0.5 is the echoAI package's default.",
 )
 
@@ -426,7 +388,7 @@ laplace = Activation(
         Parameter("mean", math.sqrt(1 / 2)),
         Parameter("standard_deviation", math.sqrt(1 / (4 * math.pi)), low=0.0),
     ),
-    constraint=_positive_deviation,
+    constraint=above_zero("standard_deviation"),
     notes="The defaults make it touch the square of ReLU at its point of steepest ascent, where both are 1/2.",
 )
 

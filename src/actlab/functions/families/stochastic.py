@@ -8,7 +8,7 @@ import numpy as np
 
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
-from actlab.functions.numerics import both
+from actlab.functions.numerics import both, by_pieces, left_part, straight
 
 
 def _rrelu_slope(noise: Any, lower: Any, upper: Any) -> Any:
@@ -23,24 +23,20 @@ def _rrelu(x: Any, xp: Any, noise: Any, lower: Any, upper: Any) -> Any:
 
 
 def _rrelu_derivative(x: Any, xp: Any, noise: Any, lower: Any, upper: Any) -> Any:
-    return xp.where(x > 0, 1.0, xp.where(x <= 0, _rrelu_slope(noise, lower, upper), x))
+    return by_pieces(x, xp, (0.0,), (_rrelu_slope(noise, lower, upper), 1.0))
 
 
 def _rrelu_by_lower(x: Any, xp: Any, noise: Any, lower: Any, upper: Any) -> Any:
-    return xp.where(x > 0, 0.0, x) * (0.5 if noise is None else 1.0 - noise)
+    return left_part(x, xp) * (0.5 if noise is None else 1.0 - noise)
 
 
 def _rrelu_by_upper(x: Any, xp: Any, noise: Any, lower: Any, upper: Any) -> Any:
-    return xp.where(x > 0, 0.0, x) * (0.5 if noise is None else noise)
+    return left_part(x, xp) * (0.5 if noise is None else noise)
 
 
 def _prob_act(x: Any, xp: Any, noise: Any, scale: Any) -> Any:
     mean = xp.maximum(x, 0.0)
     return mean if noise is None else mean + scale * noise
-
-
-def _prob_act_derivative(x: Any, xp: Any, noise: Any, scale: Any) -> Any:
-    return xp.where(x > 0, 1.0, xp.where(x <= 0, 0.0, x))
 
 
 def _prob_act_by_scale(x: Any, xp: Any, noise: Any, scale: Any) -> Any:
@@ -83,7 +79,7 @@ prob_act = Activation(
     year=2019,
     source="Shridhar, Lee, Hayashi, Mehta, Iwana and others, 2019, arXiv:1905.10761",
     value_rule=_prob_act,
-    derivative_rule=_prob_act_derivative,
+    derivative_rule=straight((0.0,), (0.0, 1.0)),
     parameters=(Parameter("scale", 0.0, trainable=True),),
     kind="stochastic",
     noise="normal",

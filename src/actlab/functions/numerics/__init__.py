@@ -1,40 +1,84 @@
 """Numerical pieces that several families share, each as accurate as the functions must be."""
 
-from actlab.functions.numerics.exponentials import decay, exponential_minus_one, falling, gompertz, tanh, undecay
-from actlab.functions.numerics.normal import DENSITY_AT_ZERO, erf, normal_density, normal_near, normal_tail
+from actlab.functions.numerics.coefficients import coefficients
+from actlab.functions.numerics.constraints import above_zero, minimum_below_maximum
+from actlab.functions.numerics.exponentials import (
+    BEYOND,
+    Scaled,
+    decay,
+    exponential_minus_one,
+    exponential_of_size,
+    falling,
+    gompertz,
+    logistic,
+    scaled_exponential,
+    tanh,
+)
+from actlab.functions.numerics.normal import (
+    DENSITY_AT_ZERO,
+    erf,
+    normal_density,
+    normal_near,
+    normal_parts,
+    normal_tail,
+)
 from actlab.functions.numerics.pieces import (
     absolute,
     both,
+    by_pieces,
     coarse,
     either,
+    finite,
     is_exactly,
     is_single,
+    left_part,
     polynomial,
     product,
+    sine_and_cosine,
+    straight,
     times,
+    unless_nan,
 )
 from actlab.functions.numerics.roots import through_roots
+from actlab.functions.numerics.units import along, at_even_places, places
 
 __all__ = [
+    "BEYOND",
     "DENSITY_AT_ZERO",
+    "Scaled",
+    "above_zero",
     "absolute",
+    "along",
+    "at_even_places",
     "both",
+    "by_pieces",
     "coarse",
+    "coefficients",
     "decay",
     "either",
     "erf",
     "exponential_minus_one",
+    "exponential_of_size",
     "falling",
+    "finite",
     "gompertz",
     "is_exactly",
     "is_single",
+    "left_part",
+    "logistic",
+    "minimum_below_maximum",
     "normal_density",
     "normal_near",
+    "normal_parts",
     "normal_tail",
+    "places",
     "polynomial",
     "product",
+    "scaled_exponential",
+    "sine_and_cosine",
+    "straight",
     "tanh",
     "through_roots",
     "times",
-    "undecay",
+    "unless_nan",
 ]

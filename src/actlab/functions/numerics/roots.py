@@ -7,10 +7,9 @@ formulas of the tests, and not from the functions here.
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from typing import Any, NamedTuple
 
+from actlab.functions.numerics.coefficients import table
 from actlab.functions.numerics.pieces import absolute, is_single, polynomial
 
 
@@ -27,18 +26,16 @@ class Root(NamedTuple):
     coefficients: tuple[float, ...]
 
 
-def _read() -> dict[str, tuple[tuple[Root, Root], ...]]:
-    table = json.loads(files("actlab.functions.numerics").joinpath("roots.json").read_text(encoding="utf-8"))
-    return {name: tuple((_root(single), _root(double)) for single, double in pairs) for name, pairs in table.items()}
-
-
 def _root(entry: list[Any]) -> Root:
     position, reach, at_position, coefficients = entry
     return Root(position, reach, at_position, tuple(coefficients))
 
 
 #: name → for each root the pair for float32 and float64. "gelu" is its derivative, "gelu.value" would be its value.
-ROOTS: dict[str, tuple[tuple[Root, Root], ...]] = _read()
+ROOTS: dict[str, tuple[tuple[Root, Root], ...]] = {
+    name: tuple((_root(single), _root(double)) for single, double in pairs)
+    for name, pairs in table("roots.json").items()
+}
 
 
 def through_roots(general: Any, x: Any, xp: Any, name: str) -> Any:
