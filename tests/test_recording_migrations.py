@@ -1,4 +1,4 @@
-"""Recordings that earlier versions wrote open, report and export: `recordings/schema-N` holds some as they were written."""
+"""Recordings of earlier versions open, report and export: `recordings/schema-N` holds some as they were written."""
 
 from __future__ import annotations
 
