@@ -11,17 +11,19 @@ import pytest
 from tests.populations import STACKED
 
 from actlab import engine, tasks
-from actlab.engine import devices, histograms, measures, program
+from actlab.engine import devices, histograms, measures
 from actlab.engine.forward import PopulationModel
 from actlab.engine.histograms import histogram
 from actlab.engine.layouts import LAYOUTS
 from actlab.engine.training import initial_parameters, learning_rate_tree, transformation
 from actlab.functions import catalogue
 from actlab.layers import Act, Conv, Dense, Flatten, MaxPool
+from actlab.plan import evaluation
 from actlab.plan.evaluation import prepare
 from actlab.plan.layout import choose
 from actlab.plan.population import populations
 from actlab.recipes import recipe
+from actlab.recording.measures import BINS
 from actlab.study import Study, complete
 
 devices.prepare()
@@ -222,7 +224,7 @@ def test_extreme_values_are_counted_and_nan_is_not():
     assert counts.sum() == 7
     assert counts[0] == 2
     assert counts[-1] == 3
-    assert counts[measures.BINS // 2] == 2
+    assert counts[BINS // 2] == 2
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -261,7 +263,7 @@ def test_thinning_looks_at_all_units(last):
 
 
 def test_metrics_equal_numpy_on_slices_that_do_not_divide_the_data(monkeypatch, tmp_path):
-    monkeypatch.setattr(program, "SLICE_NUMBERS", 2000)
+    monkeypatch.setattr(evaluation, "SLICE_NUMBERS", 2000)
     task = tasks.load("parabolas")
     task = dataclasses.replace(task, x_test=task.x_test[:313], y_test=task.y_test[:313])
     study = Study(

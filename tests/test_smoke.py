@@ -1,4 +1,4 @@
-"""Once through every room, in seconds: what `make check` runs beside lint. Each room has tests of its own that say more."""
+"""Once through every room, in seconds: what `make check` runs beside lint. Each room has tests that say more."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 
 from actlab.engine.convolutions import convolve, grouped
 from actlab.layers import BatchNorm, Conv, Dropout, Scale
+from actlab.network import BuiltLayer
 
 Array = jax.Array
 Tree = Any
@@ -68,6 +69,10 @@ class Layout(ABC):
     @abstractmethod
     def transform(self, layer: Any, x: Array) -> Array:
         """A layer without parameters on activations, sample by sample."""
+
+    @abstractmethod
+    def observed(self, built: BuiltLayer, variants: int, seeds: int, samples: int) -> tuple[int, ...]:
+        """Shape of what leaves a layer, all members on the same samples."""
 
     @abstractmethod
     def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
@@ -134,6 +139,9 @@ class MembersLast(Layout):
     def transform(self, layer: Any, x: Array) -> Array:
         return layer.apply({}, x) if isinstance(layer, Scale) else x.reshape(x.shape[0], -1, *x.shape[-2:])
 
+    def observed(self, built: BuiltLayer, variants: int, seeds: int, samples: int) -> tuple[int, ...]:
+        return (samples, *built.output_shape, variants, seeds)
+
     def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
         drawn = jax.vmap(lambda key: layer.mask(key, x.shape[:-2], x.dtype), out_axes=-1)(keys)
         return drawn[..., None, :]
@@ -182,6 +190,9 @@ class MembersFirst(Layout):
         y = function(x.reshape(-1, *x.shape[3:]))
         return y.reshape(*x.shape[:3], *y.shape[1:])
 
+    def observed(self, built: BuiltLayer, variants: int, seeds: int, samples: int) -> tuple[int, ...]:
+        return (variants, seeds, samples, *built.output_shape)
+
     def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
         return jax.vmap(lambda key: layer.mask(key, x.shape[2:], x.dtype))(keys)[None]
 
@@ -211,6 +222,9 @@ class SamplesLast(MembersFirst):
 
     def transform(self, layer: Any, x: Array) -> Array:
         return layer.apply({}, x) if isinstance(layer, Scale) else x.reshape(*x.shape[:2], -1, x.shape[-1])
+
+    def observed(self, built: BuiltLayer, variants: int, seeds: int, samples: int) -> tuple[int, ...]:
+        return (variants, seeds, *built.output_shape, samples)
 
     def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
         shape = (x.shape[-1], *x.shape[2:-1])

@@ -43,9 +43,10 @@ def principal_axes(values: np.ndarray) -> np.ndarray:
         return np.zeros((3, values.shape[1]))
     mean = kept.mean(axis=0)
     apart = kept - mean
-    # Of few rows and many units the products of rows have the same axes, and are a smaller matrix.
-    sizes, left = np.linalg.eigh(apart @ apart.T)
-    axes = [_direction(apart.T @ left[:, -k], sizes[-k]) for k in (1, 2)]
+    # The products of rows and those of units have the same axes: whichever is the smaller matrix.
+    few_units = 2 <= apart.shape[1] <= len(apart)
+    sizes, vectors = np.linalg.eigh(apart.T @ apart if few_units else apart @ apart.T)
+    axes = [_direction(vectors[:, -k] if few_units else apart.T @ vectors[:, -k], sizes[-k]) for k in (1, 2)]
     return np.stack([mean, *axes])
 
 
