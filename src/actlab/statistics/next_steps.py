@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -146,9 +148,8 @@ def _seeds_wanted(effect: float, rivals: int) -> int:
     >>> _seeds_wanted(1.0, 1)
     7
     """
-    from scipy.stats import norm
-
-    return max(FEWEST_SEEDS, int(np.ceil(((norm.ppf(1 - ALPHA / rivals) + norm.ppf(POWER)) / effect) ** 2)))
+    quantile = NormalDist().inv_cdf
+    return max(FEWEST_SEEDS, math.ceil(((quantile(1 - ALPHA / rivals) + quantile(POWER)) / effect) ** 2))
 
 
 def _rates(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:
