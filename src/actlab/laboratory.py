@@ -106,5 +106,5 @@ def write_results(recording: recordings.Recording) -> dict[str, Any]:
         raise RecordingFailed(
             f"{path}: the summary cannot be written ({error.strerror}); the recording {kept} and loads."
         ) from None
-    report(recording, recording.directory / REPORT)
+    report(recording, recording.directory / REPORT, summary)
     return summary

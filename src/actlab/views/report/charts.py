@@ -97,11 +97,12 @@ def quartiles(values: Floats) -> Floats:
     >>> quartiles(np.array([[1.0, 2.0, 3.0, np.nan]]))[:, 0].tolist()
     [1.5, 2.0, 2.5]
     """
-    kept = np.where(np.isfinite(values), values, np.nan).astype(float)
+    kept = np.sort(np.where(np.isfinite(values), values, np.nan).astype(float), axis=-1)
+    counts = np.isfinite(kept).sum(axis=-1)
     found = np.full((3, len(kept)), np.nan)
-    some = ~np.isnan(kept).all(axis=-1)
-    if some.any():
-        found[:, some] = np.nanpercentile(kept[some], (25, 50, 75), axis=-1)
+    # NaN is sorted to the end. Rows with equally many members are taken together: nanpercentile takes each by itself.
+    for count in np.unique(counts[counts > 0]):
+        found[:, counts == count] = np.percentile(kept[counts == count, :count], (25, 50, 75), axis=-1)
     return found
 
 

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,13 @@ class Section:
     charts: Sequence[Chart] = field(default=())
 
 
-def report(recording: Recording, out: str | Path) -> Path:
+def report(recording: Recording, out: str | Path, summary: Mapping[str, Any] | None = None) -> Path:
     """Write the report of a recording, complete or not, as one HTML file that asks the network for nothing.
 
     Args:
         recording: what to report on; NumPy alone is needed to read it.
         out: the file to write; an earlier one is replaced at once, never by half.
+        summary: what `actlab.summarise` says of the recording, where it is at hand.
 
     Returns:
         The path of the file.
@@ -81,7 +83,7 @@ def report(recording: Recording, out: str | Path) -> Path:
     out = Path(out)
     if out.is_dir():
         raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
-    text = page(recording)
+    text = page(recording, summary or summarise(recording))
     try:
         write_synced(out, text.encode())
     except OSError as error:
@@ -93,9 +95,8 @@ def report(recording: Recording, out: str | Path) -> Path:
     return out
 
 
-def page(recording: Recording) -> str:
+def page(recording: Recording, summary: Mapping[str, Any]) -> str:
     """The report as the text of an HTML page."""
-    summary = summarise(recording)
     ranked = [entry["name"] for entry in summary["activations"]]
     # Few activations keep the colours of the study's order; of many, the best get those that differ most.
     order = recording.study.activations if len(ranked) <= len(SERIES) else ranked
@@ -177,6 +178,7 @@ def _usual(recording: Recording, played: Mapping[str, Any] | None, hidden: Seque
     }
 
 
+@cache
 def plotly() -> str:
     """Plotly's script, compressed: as it is it would be most of the page."""
     from plotly.offline import get_plotlyjs
