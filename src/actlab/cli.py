@@ -294,10 +294,7 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
 
 
 def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, Any]) -> None:
-    import json
-
     from actlab.laboratory import run
-    from actlab.statistics import summarise
     from actlab.views.terminal import comparison as terminal
 
     earlier = _database(directory)
@@ -305,20 +302,16 @@ def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, An
         recording = run(study, directory, **options)
     except KeyboardInterrupt:
         raise _Stopped(_what_is_left(directory, earlier)) from None
-    already = earlier is not None and _database(directory) == earlier
-    if already:
-        summary = summarise(recording)
+    if earlier is not None and _database(directory) == earlier:
         typer.echo(
             f"{directory} holds all {study.epochs} epochs of this study already, and nothing was trained; --restart "
             "trains it anew.\n",
             err=as_json,
         )
-    else:
-        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
     if as_json:
-        _print_json(summary)
+        _print_json(recording.summary)
         return
-    _show(terminal.leaderboard(recording, summary))
+    _show(terminal.leaderboard(recording, recording.summary))
     typer.echo(f"\nreport     {directory / 'report.html'}")
     typer.echo(f"summary    {directory / 'summary.json'}")
 

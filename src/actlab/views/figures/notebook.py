@@ -8,7 +8,6 @@ from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.recording import Recording
-from actlab.statistics import summarise
 from actlab.views.report.html import BEST, NOTHING, interval, number
 
 ROWS = 12
@@ -35,15 +34,13 @@ def _reach(recording: Recording) -> str:
     return f"stopped after epoch {recording.epochs} of {wanted}"
 
 
-def card(recording: Recording) -> str:
-    """A recording as HTML for a notebook: headline, table, where the report lies; it asks the network for nothing.
+def complaint(recording: Recording, error: ActlabError) -> str:
+    """A recording that cannot be read as HTML for a notebook: its line, and what is wrong."""
+    return f"<div><p>{escape(line(recording))}</p><p>{escape(str(error))}</p></div>"
 
-    What cannot be read is told in a sentence.
-    """
-    try:
-        summary = summarise(recording)
-    except ActlabError as error:
-        return f"<div><p>{escape(line(recording))}</p><p>{escape(str(error))}</p></div>"
+
+def card(recording: Recording, summary: Mapping[str, Any]) -> str:
+    """A recording as HTML for a notebook: headline, table, where the report lies; it asks the network for nothing."""
     table = _table(summary) if recording.epochs >= 0 else ""
     return (
         f"<div><p><b>{escape(summary['headline'])}</b></p>{table}"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab import recording as recordings
-from actlab.errors import InvalidFunction, InvalidRecording, UnknownName
+from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
 from actlab.replay.feature_space import FeatureSpace, feature_space, on_shared_axes
-from actlab.statistics import reported
+from actlab.statistics import reported, summarise
 from actlab.views.palette import styles
 
 if TYPE_CHECKING:
@@ -180,15 +180,32 @@ class Recording(recordings.Recording):
     In a notebook it shows its result as a table.
     """
 
+    @classmethod
+    def of(cls, recording: recordings.Recording) -> Recording:
+        """An open recording as one that draws itself; what has been read of it is not read again."""
+        if isinstance(recording, cls):
+            return recording
+        drawing = cls.__new__(cls)
+        vars(drawing).update(vars(recording))
+        return drawing
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What `actlab.summarise` says of it, computed once."""
+        return summarise(self)
+
     def __repr__(self) -> str:
         from actlab.views.figures.notebook import line
 
         return line(self)
 
     def _repr_html_(self) -> str:
-        from actlab.views.figures.notebook import card
+        from actlab.views.figures import notebook
 
-        return card(self)
+        try:
+            return notebook.card(self, self.summary)
+        except ActlabError as error:
+            return notebook.complaint(self, error)
 
     def feature_space(
         self,
