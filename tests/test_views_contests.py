@@ -10,7 +10,8 @@ from tests.synthetic_recording import CHOSEN, TRIED, record, record_contests, st
 
 from actlab.statistics import summarise
 from actlab.views import palette
-from actlab.views.report import conditions, html
+from actlab.views.report import conditions
+from actlab.wording import number
 
 
 def text(markup):
@@ -53,7 +54,7 @@ def test_every_contest_has_its_title_its_headline_and_its_table(summary, page):
         assert list(own) == [row["name"] for row in condition["activations"]]
         for row in condition["activations"]:
             assert f"{100 * row['test_accuracy']['mean']:.2f} %" in own[row["name"]][0]
-            assert html.number(row["learning_rate"]) in own[row["name"]]
+            assert number(row["learning_rate"]) in own[row["name"]]
     # The main headline is the page's title.
     assert summary["headline"] not in text(page)
     for condition in summary["contests"]:

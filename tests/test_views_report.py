@@ -26,6 +26,7 @@ from actlab.views.report.charts import quartiles, rounded, thinned
 from actlab.views.report.report import page as report_page
 from actlab.views.report.report import report
 from actlab.views.report.scripts import asset
+from actlab.wording import number
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -184,7 +185,7 @@ def test_the_way_of_the_gradient_is_a_table(tmp_path, bare):
     for name in ranked:
         for steps in zip(*(gradient_flow(made, by_name[name], epoch) for epoch in (0, 8)), strict=True):
             factors = [value for s in steps for value in (s.share, s.slope, s.weights)]
-            wanted.append([steps[0].layer, *(html.number(None if math.isnan(v) else v, ".2g") for v in factors)])
+            wanted.append([steps[0].layer, *(number(v, ".2g") for v in factors)])
     assert rows == wanted
 
 
@@ -423,8 +424,8 @@ def test_several_learning_rates_report_the_chosen_one(tmp_path, bare):
 def test_page_and_print_agree_on_colours():
     css = asset("report.css")
     for prefix, colours in (("series", palette.SERIES), ("class", palette.CLASSES)):
-        for number, colour in enumerate(colours):
-            assert f"--{prefix}-{number}: light-dark({colour}," in css
+        for slot, colour in enumerate(colours):
+            assert f"--{prefix}-{slot}: light-dark({colour}," in css
     for prefix, steps in (("heat", palette.HEAT_STEPS), ("layer", palette.LAYER_STEPS)):
         assert f"--{prefix}-{steps - 1}:" in css
         assert f"--{prefix}-{steps}:" not in css
@@ -460,12 +461,6 @@ def test_quartiles_leave_out_what_is_not_finite():
     found = quartiles(np.array([[1, 2, 3, np.inf], [np.nan] * 4], np.float32))
     np.testing.assert_array_equal(found[:, 0], [1.5, 2, 2.5])
     assert np.isnan(found[:, 1]).all()
-
-
-def test_numbers_in_words():
-    assert html.number(123.4, "#.3g") == "123"
-    assert html.interval(None) == ""
-    assert html.interval([-0.02, 0.01], 100, "+.1f") == "−2.0 to +1.0"
 
 
 def test_all_members_at_one_hundred_per_cent_are_drawn(tmp_path):

@@ -23,6 +23,7 @@ from actlab.statistics.linear_folding import collapse
 from actlab.statistics.milestones import races
 from actlab.statistics.selection import Reported, last, mostly_diverged
 from actlab.statistics.sentences import counted, listed
+from actlab.wording import number, percent
 
 Finding = dict[str, Any]
 
@@ -140,7 +141,7 @@ def _when(epoch: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:,.0f} %"
+    return percent(share, ".2g" if share < 0.995 else ",.0f", minus="-")
 
 
 def only_regulariser(recording: Recording, entry: Reported, reported: Sequence[Reported]) -> Finding | None:
@@ -314,7 +315,7 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
 
 def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
     """The first pairs with their differences in words, and how many more there are."""
-    told = [f"{row['a']} − {row['b']} {100 * row['difference']:+.2f}".replace("-", "−") for row in rows[:PAIRS_TOLD]]
+    told = [f"{row['a']} − {row['b']} {number(100 * row['difference'], '+.2f')}" for row in rows[:PAIRS_TOLD]]
     more = len(rows) - len(told)
     return listed(told) if not more else f"{', '.join(told)} and {counted(more, 'pair')} more"
 

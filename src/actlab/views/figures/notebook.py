@@ -8,7 +8,8 @@ from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.recording import Recording
-from actlab.views.report.html import BEST, NOTHING, interval, number
+from actlab.views.report.html import BEST
+from actlab.wording import DASH, interval, number, percent
 
 ROWS = 12
 # A notebook has its own colours, light or dark: only what suits both is set.
@@ -61,11 +62,10 @@ def _table(summary: Mapping[str, Any]) -> str:
 
 def _row(row: Mapping[str, Any], best: bool) -> str:
     accuracy = row["test_accuracy"]
-    mean = accuracy["mean"]
     cells = (
         escape(row["name"]),
-        number(None if mean is None else 100 * mean, ".2f", " %"),
-        interval(accuracy["ci95"], 100, ".2f") or NOTHING,
+        percent(accuracy["mean"]),
+        interval(accuracy["ci95"], ".2f", 100) or DASH,
         number(row["test_loss"]["mean"], "#.3g"),
         f"{row['diverged']} of {row['members']}" if row["diverged"] else "0",
         BEST if best else "",

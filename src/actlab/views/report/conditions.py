@@ -8,6 +8,7 @@ from typing import Any
 
 from actlab.views.palette import Style
 from actlab.views.report import html
+from actlab.wording import number
 
 Summary = Mapping[str, Any]
 
@@ -44,7 +45,7 @@ def _choice(summary: Summary) -> str:
         return ""
     rates = sorted({rate for tried in rows.values() for rate in tried})
     chosen = summary["study"]["chosen_rates"]
-    heads = "".join(f'<th scope="col">{html.number(rate)}</th>' for rate in rates)
+    heads = "".join(f'<th scope="col">{number(rate)}</th>' for rate in rates)
     body = ""
     for (activation, init), tried in rows.items():
         cells = "".join(_cell(tried.get(rate), chosen[init][activation] == rate) for rate in rates)
@@ -62,5 +63,5 @@ def _cell(row: Mapping[str, Any] | None, chosen: bool) -> str:
     if row is None:
         return "<td></td>"
     loss = row["validation_loss"]
-    text = f"{row['diverged']} of {row['members']} diverged" if loss is None else html.number(loss, "#.3g")
+    text = f"{row['diverged']} of {row['members']} diverged" if loss is None else number(loss, "#.3g")
     return f"<td>{f'<b>{text}</b>' if chosen else text}</td>"

@@ -17,6 +17,7 @@ from actlab.recording import Recording
 from actlab.statistics.gradients import still_training
 from actlab.views.report.charts import Floats, thinned
 from actlab.views.report.page_data import packed
+from actlab.wording import number
 
 COLUMNS = 100
 # Of many activations each gets fewer epochs, so that the page does not grow with them.
@@ -200,14 +201,14 @@ def _written(value: float) -> str:
     >>> _written(-30), _written(1e-06)
     ('−30', '1e−6')
     """
-    return f"{value:g}".replace("e-0", "e-").replace("-", "−")
+    return number(value, "g").replace("e−0", "e−")
 
 
 def _ranges(edges: Floats, first: int, last: int) -> list[str]:
     """What each bin holds, in words; the outermost two are open."""
     words = []
     for i in range(first, last):
-        low, high = f"{edges[i]:.3g}", f"{edges[i + 1]:.3g}"
+        low, high = number(edges[i]), number(edges[i + 1])
         lowest = i == 0
         words.append(f"below {high}" if lowest else f"{low} or more" if i == len(edges) - 2 else f"{low} to {high}")
-    return [word.replace("-", "−") for word in words]
+    return words

@@ -11,7 +11,8 @@ from actlab.statistics.findings import gradient_table
 from actlab.statistics.gradients import GradientFlow
 from actlab.statistics.selection import reported
 from actlab.views.palette import Style
-from actlab.views.report.html import key, number
+from actlab.views.report.html import key
+from actlab.wording import number
 
 
 def sentences(found: Sequence[Mapping[str, Any]]) -> str:
@@ -52,12 +53,8 @@ def _rows(name: str, tables: Sequence[Sequence[GradientFlow]], look: Style) -> s
     rows = ""
     for place, steps in enumerate(zip(*tables, strict=True)):
         cells = "".join(
-            f"<td>{_factor(value)}</td>" for step in steps for value in (step.share, step.slope, step.weights)
+            f"<td>{number(value, '.2g')}</td>" for step in steps for value in (step.share, step.slope, step.weights)
         )
         first = f"{key(look)}{escape(name)}" if place == 0 else ""
         rows += f'<tr><th scope="row">{first}</th><td>{escape(steps[0].layer)}</td>{cells}</tr>'
     return rows
-
-
-def _factor(value: float) -> str:
-    return number(None if value != value else value, ".2g")

@@ -14,8 +14,8 @@ from actlab.recording import Recording
 from actlab.views.palette import HEAT_STEPS, Style, css_class, css_layer
 from actlab.views.report.charts import Chart
 from actlab.views.report.outcome import oriented
+from actlab.wording import DASH, interval, number, percent
 
-NOTHING = "–"
 BEST = "may be the best"
 # The two buttons of every figure.
 SAVE = (
@@ -23,24 +23,6 @@ SAVE = (
     "<button type='button' data-save='csv' title='save the data'>CSV</button></span>"
 )
 Row = Mapping[str, Any]
-
-
-def number(value: float | None, pattern: str = ".3g", unit: str = "") -> str:
-    """A number as the page writes it, or a dash.
-
-    >>> number(0.5), number(None), number(-2.0, ".1f", " %"), number(0.14, "#.3g")
-    ('0.5', '–', '−2.0 %', '0.140')
-    """
-    return NOTHING if value is None else format(value, pattern).rstrip(".").replace("-", "−") + unit
-
-
-def interval(ends: Sequence[float] | None, scale: float = 1.0, pattern: str = ".3g") -> str:
-    """An interval as the page writes it; empty where there is none.
-
-    >>> interval([0.951, 0.973], 100, ".1f")
-    '95.1 to 97.3'
-    """
-    return "" if not ends else " to ".join(number(scale * end, pattern) for end in ends)
 
 
 def key(look: Style) -> str:
@@ -91,7 +73,7 @@ def table(summary: Row, styles: Mapping[str, Style], beside: Sequence[Row] = ())
         mark = f"<small>{BEST}</small>" if row["name"] in best else ""
         name = f'<th scope="row">{key(styles[row["name"]])}{escape(row["name"])}{mark}</th>'
         body.append(f"<tr>{name}<td>{_strip(row, low, high, styles[row['name']])}</td>{cells}</tr>")
-    ends = f"<i>{number(100 * low, '.0f')} %</i><i>{number(100 * high, '.0f')} %</i>"
+    ends = f"<i>{percent(low, '.0f')}</i><i>{percent(high, '.0f')}</i>"
     accuracy = f"<div class='strip'><span>test accuracy</span><span class='ends'>{ends}</span></div>"
     first = f'<th scope="col">activation</th><th scope="col" title="mean and 95 % interval">{accuracy}</th>'
     whole = f"<thead><tr>{first}{heads}</tr></thead><tbody>{''.join(body)}</tbody>"
@@ -102,7 +84,7 @@ def _majority(summary: Row, columns: int) -> str:
     """The foot with what always naming the most frequent class scores; empty where it is not known."""
     if not summary.get("majority"):
         return ""
-    named, accuracy = summary["majority"]["class"], number(100 * summary["majority"]["test_accuracy"], ".2f", " %")
+    named, accuracy = summary["majority"]["class"], percent(summary["majority"]["test_accuracy"])
     hint = "what always naming the most frequent class of the training data scores"
     return (
         f'<tfoot><tr title="{hint}"><th scope="row">always “{escape(named)}”</th><td>{accuracy}</td>'
@@ -159,15 +141,14 @@ def _milestone_cell(place: int) -> Any:
 
 def _target(rows: Sequence[Row]) -> str:
     target = rows[0]["epochs_to_target"]["target"]
-    wanted = number(target and 100 * target, ".1f", " %")
-    return f"validation accuracy of {wanted}: median epoch, seeds that get there"
+    return f"validation accuracy of {percent(target, '.1f')}: median epoch, seeds that get there"
 
 
 def _waiting(waited: Row, row: Row) -> str:
     """Median epoch, and how many got there where not all did."""
     reached, members = waited["reached"], row["members"]
     if reached is None:
-        return NOTHING
+        return DASH
     count = round(reached * members)
     share = "" if count == members else f"<small>{count} of {members} seeds</small>"
     return number(waited["median"]) + share
@@ -175,7 +156,7 @@ def _waiting(waited: Row, row: Row) -> str:
 
 def _share(value: float | None) -> str:
     small = value is not None and 0 < value < 0.005
-    return "&lt; 0.5 %" if small else number(value and 100 * value, ".0f", " %")
+    return "&lt; 0.5 %" if small else percent(value, ".0f")
 
 
 def _diverged(row: Row) -> str:
@@ -195,11 +176,11 @@ def _strip(row: Row, low: float, high: float, look: Style) -> str:
     """Accuracy in figures with a small drawing of its interval, all rows on one scale."""
     accuracy = row["test_accuracy"]
     if accuracy["mean"] is None:
-        return NOTHING
+        return DASH
     ends = accuracy["ci95"] or [accuracy["mean"]] * 2
     left, middle, right = (100 * (value - low) / (high - low) for value in (ends[0], accuracy["mean"], ends[1]))
-    figures = f"<b>{number(100 * accuracy['mean'], '.2f')} %</b>"
-    figures += f"<small>{interval(accuracy['ci95'], 100, '.2f')}</small>"
+    figures = f"<b>{percent(accuracy['mean'])}</b>"
+    figures += f"<small>{interval(accuracy['ci95'], '.2f', 100)}</small>"
     return (
         f'<div class="strip" style="--colour:{look.css}">{figures}'
         f'<svg viewBox="-3 0 106 10" aria-hidden="true">'
@@ -221,7 +202,7 @@ def pairs(summary: Row) -> str:
             f"{escape(turned['a'])} − {escape(turned['b'])}",
             row["metric"].replace("_", " "),
             number(difference if difference is None else scale * difference, pattern, unit),
-            interval(turned["ci95"], scale, pattern) or NOTHING,
+            interval(turned["ci95"], pattern, scale) or DASH,
             number(row["p"]),
             number(row["p_holm"]),
         ]

@@ -23,8 +23,8 @@ from actlab.layers import Act
 from actlab.network import Network
 from actlab.recording import Recording
 from actlab.statistics import unseen_share, verdict
+from actlab.wording import DASH, number, percent
 
-ABSENT = "–"
 # Published numbers that do not agree, or cannot be compared, of which the terminal tells.
 OTHERS_TOLD = 4
 Summary = Mapping[str, Any]
@@ -206,13 +206,8 @@ def _decimals(activations: Iterable[Mapping[str, Any]]) -> int:
 
 def _interval(estimate: Mapping[str, Any], decimals: int) -> str:
     """Mean and interval in per cent; with no blank in the interval, a narrow cell breaks before it."""
-    if estimate["mean"] is None:
-        return ABSENT
-    mean = f"{100 * estimate['mean']:.{decimals}f}"
-    if estimate["ci95"] is None:
-        return mean
-    low, high = (f"{100 * end:.{decimals}f}" for end in estimate["ci95"])
-    return f"{mean} [{low}–{high}]"
+    mean, *ends = (percent(share, f".{decimals}f", "") for share in (estimate["mean"], *(estimate["ci95"] or ())))
+    return f"{mean} [{'–'.join(ends)}]" if ends else mean
 
 
 def _number(value: float | None) -> str:
@@ -221,11 +216,7 @@ def _number(value: float | None) -> str:
     >>> [_number(v) for v in (0.08123, 2.3, 123.4, 1.2e-9, None)]
     ['0.0812', '2.30', '123', '1.2e-09', '–']
     """
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    if value and not 1e-4 <= abs(value) < 1e4:
-        return f"{value:.2g}"
-    return f"{value:#.3g}".removesuffix(".")
+    return number(value, "#.3g" if not value or 1e-4 <= abs(value) < 1e4 else ".2g", minus="-")
 
 
 def _percent(value: float | None) -> str:
@@ -234,9 +225,7 @@ def _percent(value: float | None) -> str:
     >>> [_percent(v) for v in (0.0, 0.1234, 1.0, None)]
     ['0', '12.3', '100', '–']
     """
-    if value is None:
-        return ABSENT
-    return f"{100 * value:.0f}" if value in (0, 1) else f"{100 * value:.1f}"
+    return percent(value, ".0f" if value in (0, 1) else ".1f", "")
 
 
 def _epoch(time_to_target: Mapping[str, Any]) -> str:
@@ -247,7 +236,7 @@ def _epoch(time_to_target: Mapping[str, Any]) -> str:
     """
     if time_to_target["median"] is not None:
         return f"{time_to_target['median']:g}"
-    return "never" if time_to_target["reached"] == 0 else ABSENT
+    return "never" if time_to_target["reached"] == 0 else DASH
 
 
 def _milestone_cells(row: Mapping[str, Any]) -> list[str]:

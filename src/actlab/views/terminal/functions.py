@@ -11,7 +11,6 @@ from rich.text import Text
 
 from actlab.functions import Activation
 from actlab.functions.measured.card import (
-    ABSENT,
     between,
     curves,
     description,
@@ -22,6 +21,7 @@ from actlab.functions.measured.card import (
 )
 from actlab.views.terminal.braille import Curve, draw
 from actlab.views.terminal.comparison import plain_table
+from actlab.wording import DASH
 
 HEADERS = ("function", "year", "range", "zero-\ncentred", "sup\n|f'|", "satu-\nrates", "also called")
 # Value, further values, derivative.
@@ -47,9 +47,9 @@ def _cells(activation: Activation) -> list[str | Text]:
     facts = activation.facts()
     return [
         Text(f" {activation.name}"),
-        str(activation.year or ABSENT),
+        str(activation.year or DASH),
         between(facts.range),
-        ABSENT if facts.zero_centred is None else "yes" if facts.zero_centred else "no",
+        DASH if facts.zero_centred is None else "yes" if facts.zero_centred else "no",
         real(facts.slope_supremum),
         _sides(facts.saturation),
         Text(", ".join(activation.aliases)),
@@ -63,7 +63,7 @@ def _sides(saturation: tuple[float | None, float | None] | None) -> str:
     ('both', 'left', 'no', '–')
     """
     if saturation is None:
-        return ABSENT
+        return DASH
     left, right = (end is not None for end in saturation)
     return ("both" if right else "left") if left else ("right" if right else "no")
 
