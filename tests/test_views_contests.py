@@ -33,12 +33,12 @@ def summary(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(summary):
-    return conditions.results(summary, palette.styles(summary["study"]["activations"]))
+    return conditions.results(summary, palette.styles_of(summary["study"]["activations"]))
 
 
 def test_a_single_contest_has_no_headings(tmp_path):
     summary = summarise(record(tmp_path / "run", study(seeds=3)))
-    found = conditions.results(summary, palette.styles(summary["study"]["activations"]))
+    found = conditions.results(summary, palette.styles_of(summary["study"]["activations"]))
     assert found.count("<table>") == 1
     assert "<h3>" not in found
     assert "learning rate" not in text(found)

@@ -266,7 +266,7 @@ def test_differences_are_those_of_the_summary(recording, page):
 
 def test_the_table_is_ranked_and_says_what_the_summary_says(recording, page):
     summary = summarise(recording)
-    table = html.table(summary, palette.styles(recording.study.activations))
+    table = html.table(summary, palette.styles_of(recording.study.activations))
     names = re.findall(r'<th scope="row">.*?</span>(\w+)<', table)
     means = [float(mean) for mean in re.findall(r"<b>([\d.]+) %</b>", table)]
     assert names == [row["name"] for row in summary["activations"]]
@@ -290,7 +290,7 @@ def marked_rows(text):
 
 
 def test_what_may_be_the_best_is_marked_in_words(recording):
-    styles = palette.styles(recording.study.activations)
+    styles = palette.styles_of(recording.study.activations)
     summary = summarise(recording) | {"best_set": ["tanh", "relu"]}
     text = conditions.results(summary, styles)
     assert re.sub("<[^>]*>", "", text).startswith("May be the best: tanh, relu.")
@@ -301,7 +301,7 @@ def test_what_may_be_the_best_is_marked_in_words(recording):
 @pytest.mark.parametrize("given", [{}, {"best_set": None}, {"best_set": []}])
 def test_a_summary_that_does_not_say_what_may_be_the_best_marks_nothing(recording, given):
     summary = {name: value for name, value in summarise(recording).items() if name != "best_set"}
-    text = conditions.results(summary | given, palette.styles(recording.study.activations))
+    text = conditions.results(summary | given, palette.styles_of(recording.study.activations))
     assert "may be the best" not in text.lower()
 
 
@@ -309,7 +309,7 @@ def test_each_contest_marks_its_own_best(tmp_path):
     summary = summarise(record_contests(tmp_path / "run")) | {"best_set": ["sigmoid"]}
     first, *others = ({"best_set": ["relu"]}, *({"best_set": None} for _ in summary["contests"][1:]))
     summary["contests"] = [held | own for held, own in zip(summary["contests"], (first, *others), strict=True)]
-    text = conditions.results(summary, palette.styles(("sigmoid", "tanh", "relu")))
+    text = conditions.results(summary, palette.styles_of(("sigmoid", "tanh", "relu")))
     assert marked_rows(text) == ["sigmoidmay be the best", "relumay be the best"]
 
 
@@ -440,7 +440,7 @@ def test_no_colour_of_a_figure_is_unknown_to_the_page(page):
 
 def test_looks_differ_beyond_twelve():
     names = [f"f{i}" for i in range(30)]
-    assert len(set(palette.styles(names).values())) == 30
+    assert len(set(palette.styles_of(names).values())) == 30
 
 
 @pytest.mark.parametrize(("epochs", "most"), [(0, 150), (1, 150), (149, 150), (1000, 150), (7, 3)])

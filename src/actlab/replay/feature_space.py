@@ -77,7 +77,7 @@ class FeatureSpace:
         recording, member, layer: whose it is.
         network: of the member's activation.
         x, y: the samples and their classes.
-        shared: the limits of its pictures where it shares them with others.
+        shared: the limits of its figures where it shares them with others.
     """
 
     recording: Recording
@@ -110,11 +110,11 @@ class FeatureSpace:
 
     @property
     def shown(self) -> Floats:
-        """The limits of its pictures."""
+        """The limits of its figures."""
         return self.box if self.shared is None else self.shared
 
     @property
-    def flat(self) -> bool:
+    def planar(self) -> bool:
         """Whether the input space is a plane."""
         return self.x[0].size == 2
 
@@ -132,8 +132,8 @@ class FeatureSpace:
             loss,
             predicted(logits) == self.y,
             self._over_features(params),
-            self._over_inputs(params) if self.flat else None,
-            self._lines(params) if self.flat else None,
+            self._over_inputs(params) if self.planar else None,
+            self._lines(params) if self.planar else None,
         )
 
     @cached_property
@@ -216,7 +216,7 @@ def feature_space(
 
 
 def on_shared_axes(spaces: Sequence[FeatureSpace]) -> tuple[FeatureSpace, ...]:
-    """The same feature spaces with common limits of their pictures.
+    """The same feature spaces with common limits of their figures.
 
     As in the page, what diverged or reaches more than ten times as far as the middle one does not stretch them.
     """

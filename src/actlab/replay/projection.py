@@ -31,7 +31,7 @@ def principal_axes(values: np.ndarray) -> np.ndarray:
     """Mean and the two directions of largest variance, (3, units), of values (samples, units).
 
     Found from 256 rows at most, evenly chosen; rows that are not finite are left out. Each axis points to where its
-    largest entry is positive, so that equal data give equal pictures.
+    largest entry is positive, so that equal data give equal figures.
 
     >>> found = principal_axes(np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 0.1], [2.0, -0.1]]))
     >>> (found.round(2) + 0.0).tolist()

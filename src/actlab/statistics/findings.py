@@ -51,7 +51,7 @@ def findings(
 
     Args:
         recording: complete or stopped.
-        entered: the activations, best first.
+        reported: the activations, best first.
         comparisons: all pairs, as in the summary.
     """
     if recording.epochs < 1:
@@ -323,7 +323,7 @@ def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
 def gradient_table(
     recording: Recording, reported: Sequence[Reported]
 ) -> dict[str, dict[int, tuple[GradientFlow, ...]]]:
-    """By activation and epoch, untrained and last, how the gradient passes: see `gradients.passages`.
+    """By activation and epoch, untrained and last, how the gradient passes: see `gradient_flow`.
 
     Empty with fewer than two places of functions, or without the gradients.
     """

@@ -29,7 +29,7 @@ def races(recording: Recording, reported: Sequence[Reported]) -> list[dict[str, 
 
     Args:
         recording: of any study; without milestones, or with one activation, there is no race.
-        entries: the activations.
+        reported: the activations.
     """
     if recording.epochs < 1 or len(reported) < 2:
         return []

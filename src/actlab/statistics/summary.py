@@ -54,7 +54,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
         `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
         `headline`. `samples` and `majority` are None in recordings that do not hold them. In each activation:
         `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
-        `chances_of_best`); `epochs_to_target` and `milestones` (see `Waiting`); `gradient_ratio`; `flat_share` and
+        `chances_of_best`); `epochs_to_target` and `milestones` (see `TimeToTarget`); `gradient_ratio`; `flat_share` and
         `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its conditions.
         `condition` is the name and title of the main condition; `conditions` holds the others, each with `name`,
         `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate

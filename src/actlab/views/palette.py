@@ -41,10 +41,10 @@ class Style:
         return SERIES[self.slot]
 
 
-def styles(names: Sequence[str]) -> dict[str, Style]:
-    """A look for each name; beyond twelve the colours come again with another dash pattern.
+def styles_of(names: Sequence[str]) -> dict[str, Style]:
+    """A style for each name; beyond twelve the colours come again with another dash pattern.
 
-    >>> looks(["relu", "gelu"])["gelu"]
+    >>> styles_of(["relu", "gelu"])["gelu"]
     Style(slot=1, dash='solid')
     """
     rounds = [divmod(number, len(SERIES)) for number in range(len(names))]

@@ -1,4 +1,4 @@
-"""Still pictures of a whole training: curves, gradients, milestones; all activations in one figure, for paper."""
+"""Still figures of a whole training: curves, gradients, milestones; all activations in one figure, for paper."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ Drawing = Callable[[Figure, Recording, Sequence[Reported], Mapping[str, Style]],
 HISTORIES: Mapping[str, Drawing] = {"curves": curves, "gradients": gradients, "milestones": milestones}
 
 
-def line(look: Style) -> dict[str, Any]:
+def line(style: Style) -> dict[str, Any]:
     """How Matplotlib draws the lines of an activation: beyond twelve, colours come again with other strokes.
 
     >>> line(Style(slot=0, dash="dot"))
     {'color': '#0172d2', 'linestyle': ':'}
     """
-    return {"color": look.printed, "linestyle": STROKES[look.dash]}
+    return {"color": style.printed, "linestyle": STROKES[style.dash]}
 
 
 def draw(

@@ -18,7 +18,7 @@ def results(summary: Summary, styles: Mapping[str, Style]) -> str:
 
     Args:
         summary: what `actlab.statistics.summarise` returns, made JSON-safe.
-        looks: colour and dash by activation.
+        styles: colour and dash by activation.
     """
     best = {"best_set": summary.get("best_set")}
     if not summary["contests"]:

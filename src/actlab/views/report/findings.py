@@ -49,12 +49,12 @@ def gradient_flow_table(recording: Recording, ranked: Sequence[str], styles: Map
     )
 
 
-def _rows(name: str, tables: Sequence[Sequence[GradientFlow]], look: Style) -> str:
+def _rows(name: str, tables: Sequence[Sequence[GradientFlow]], style: Style) -> str:
     rows = ""
     for place, steps in enumerate(zip(*tables, strict=True)):
         cells = "".join(
             f"<td>{number(value, '.2g')}</td>" for step in steps for value in (step.share, step.slope, step.weights)
         )
-        first = f"{key(look)}{escape(name)}" if place == 0 else ""
+        first = f"{key(style)}{escape(name)}" if place == 0 else ""
         rows += f'<tr><th scope="row">{first}</th><td>{escape(steps[0].layer)}</td>{cells}</tr>'
     return rows

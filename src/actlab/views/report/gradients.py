@@ -21,10 +21,6 @@ from actlab.views.report.charts import (
     thinned,
 )
 
-# Small shares must be seen beside shares near one: colour follows the square root of the share.
-HEAT_POWER = 2
-TICKS = (0.3, 1, 3, 10, 30, 100, 300, 1e3, 1e4, 1e5, 1e6)
-
 
 def gradients(recording: Recording, members: Mapping[str, Sequence[int]]) -> list[Chart]:
     """A panel for each activation: the gradient norm of every weight layer, on one log axis for all."""

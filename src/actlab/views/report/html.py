@@ -25,9 +25,9 @@ SAVE = (
 Row = Mapping[str, Any]
 
 
-def key(look: Style) -> str:
+def key(style: Style) -> str:
     """The colour mark of an activation."""
-    return f'<span class="key {look.dash}" style="--colour:{look.css}"></span>'
+    return f'<span class="key {style.dash}" style="--colour:{style.css}"></span>'
 
 
 def legend(names: Sequence[str], styles: Mapping[str, Style], hidden: Sequence[str]) -> str:
@@ -172,7 +172,7 @@ def _common_span(rows: Sequence[Row]) -> tuple[float, float]:
     return low, min(1.0, max(high, low + 0.01))
 
 
-def _strip(row: Row, low: float, high: float, look: Style) -> str:
+def _strip(row: Row, low: float, high: float, style: Style) -> str:
     """Accuracy in figures with a small drawing of its interval, all rows on one scale."""
     accuracy = row["test_accuracy"]
     if accuracy["mean"] is None:
@@ -182,7 +182,7 @@ def _strip(row: Row, low: float, high: float, look: Style) -> str:
     figures = f"<b>{percent(accuracy['mean'])}</b>"
     figures += f"<small>{interval(accuracy['ci95'], '.2f', 100)}</small>"
     return (
-        f'<div class="strip" style="--colour:{look.css}">{figures}'
+        f'<div class="strip" style="--colour:{style.css}">{figures}'
         f'<svg viewBox="-3 0 106 10" aria-hidden="true">'
         f'<line class="scale" x1="0" x2="100" y1="5" y2="5"/>'
         f'<line x1="{left:.2f}" x2="{right:.2f}" y1="5" y2="5"/>'
@@ -281,7 +281,7 @@ def canvases(
     Args:
         kind: "heat" or "card".
         names: the activations.
-        looks: by activation.
+        styles: by activation.
         label: what each shows, for readers who do not see it; "{}" stands for the name.
         captions: a line of text by activation, where there is one.
     """

@@ -45,7 +45,7 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: M
     Args:
         recording: with at least epoch 0.
         members: by activation, places on the member axis.
-        looks: by activation.
+        styles: by activation.
     """
     # Many activations share a budget of points, so that the page does not grow with them.
     epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
@@ -96,7 +96,7 @@ def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: 
     return found
 
 
-def _band_and_line(name: str, epochs: Any, band: Floats, look: Style, seeds: int) -> list[dict[str, Any]]:
+def _band_and_line(name: str, epochs: Any, band: Floats, style: Style, seeds: int) -> list[dict[str, Any]]:
     """Traces of one activation: the area between the quartiles if there are several seeds, and the median."""
     low, middle, high = band
     shared = {"meta": name, "legendgroup": name, "type": "scatter", "mode": "lines"}
@@ -105,18 +105,18 @@ def _band_and_line(name: str, epochs: Any, band: Floats, look: Style, seeds: int
         "mode": line_mode(middle),
         "x": rounded(epochs),
         "y": rounded(middle),
-        "line": {"color": look.css, "dash": look.dash, "width": 2},
+        "line": {"color": style.css, "dash": style.dash, "width": 2},
         "hovertemplate": "%{y:.4~g}",
     }
     if seeds < 2:
         return [line]
-    drawn = np.isfinite(low)
+    known = np.isfinite(low)
     area = shared | {
-        "x": rounded(np.concatenate([epochs[drawn], epochs[drawn][::-1]])),
-        "y": rounded(np.concatenate([high[drawn], low[drawn][::-1]])),
+        "x": rounded(np.concatenate([epochs[known], epochs[known][::-1]])),
+        "y": rounded(np.concatenate([high[known], low[known][::-1]])),
         "fill": "toself",
-        "fillcolor": f"{look.css}/0.13",
-        "line": {"width": 0, "color": look.css},
+        "fillcolor": f"{style.css}/0.13",
+        "line": {"width": 0, "color": style.css},
         "hoverinfo": "skip",
     }
     return [area, line]
@@ -154,7 +154,7 @@ def differences(summary: Mapping[str, Any], metric: str, styles: Mapping[str, St
     Args:
         summary: of `actlab.statistics`.
         metric: the metric of the comparisons to show.
-        looks: by activation.
+        styles: by activation.
     """
     best = summary["activations"][0]["name"]
     rows = [
@@ -209,7 +209,7 @@ def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
     return row | {"a": row["b"], "b": row["a"], "difference": difference, "ci95": interval}
 
 
-def _difference(row: Mapping[str, Any], look: Style, tests: int) -> dict[str, Any]:
+def _difference(row: Mapping[str, Any], style: Style, tests: int) -> dict[str, Any]:
     """One mark with its interval: other activation minus the best one, in percentage points, and p of `tests`."""
     middle = -100 * row["difference"]
     low, high = [-100 * end for end in reversed(row["ci95"])] if row["ci95"] else (middle, middle)
@@ -231,11 +231,11 @@ def _difference(row: Mapping[str, Any], look: Style, tests: int) -> dict[str, An
             "symmetric": False,
             "array": rounded([high - middle]),
             "arrayminus": rounded([middle - low]),
-            "color": look.css,
+            "color": style.css,
             "thickness": 2,
             "width": 5,
         },
-        "marker": {"color": look.css, "size": 11},
+        "marker": {"color": style.css, "size": 11},
         "hovertemplate": f"%{{x:+.3~g}} points; {chance}<extra></extra>",
     }
 

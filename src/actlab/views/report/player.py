@@ -1,6 +1,6 @@
 """What the player needs: small networks with all their weights, so that the page computes them at every epoch.
 
-The page gets weights, not pictures: from nine numbers a network and epoch it draws the input space, the feature space
+The page gets weights, not figures: from nine numbers a network and epoch it draws the input space, the feature space
 and the distributions anew, as often as the screen does.
 """
 
@@ -31,23 +31,23 @@ BYTES = 3_000_000
 SAMPLES = 3_000
 
 
-def content(recording: Recording, names: Sequence[str], drawn: Mapping[str, Style]) -> dict[str, Any] | None:
+def content(recording: Recording, names: Sequence[str], styles: Mapping[str, Style]) -> dict[str, Any] | None:
     """What is embedded for the player, or None where the page could not compute these networks.
 
     Args:
         recording: any; weights of several epochs, samples and small fully connected networks are needed.
         names: the activations, in the order in which they are shown.
-        drawn: their colours.
+        styles: colour and dash by activation.
     """
     if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample:
         return None
     # The weights of large networks lie in segments of their own, and are not there for every epoch.
     every = not any(segment.kind == "weights" for segment in recording.segments)
     networks = _networks(recording, names) if every else {}
-    return _computed(recording, networks, drawn) if networks else _framed(recording, names, drawn)
+    return _computed(recording, networks, styles) if networks else _framed(recording, names, styles)
 
 
-def _framed(recording: Recording, names: Sequence[str], drawn: Mapping[str, Style]) -> dict[str, Any] | None:
+def _framed(recording: Recording, names: Sequence[str], styles: Mapping[str, Style]) -> dict[str, Any] | None:
     """Figures of networks too large for the page to compute: where the samples lie, at epochs of the first seed."""
     found = frames(recording, names)
     if not found["networks"]:
@@ -58,7 +58,7 @@ def _framed(recording: Recording, names: Sequence[str], drawn: Mapping[str, Styl
     for given in found["networks"]:
         entry = by_name[given["name"]]
         chosen = [next(member for member in entry.members if member.seed == seed)]
-        networks.append(given | _happened(recording, entry, chosen) | {"colour": drawn[given["name"]].css})
+        networks.append(given | _happened(recording, entry, chosen) | {"colour": styles[given["name"]].css})
     return _shared(recording) | found | {"networks": networks, "seeds": [seed], "functions": {}, "box": None}
 
 
@@ -66,7 +66,7 @@ def _shared(recording: Recording) -> dict[str, Any]:
     return {"classes": [str(name) for name in recording.facts["classes"]], "last": recording.epochs}
 
 
-def _computed(recording: Recording, networks: Mapping[str, Network], drawn: Mapping[str, Style]) -> dict[str, Any]:
+def _computed(recording: Recording, networks: Mapping[str, Network], styles: Mapping[str, Style]) -> dict[str, Any]:
     """Networks that the page computes from all their weights."""
     kept = recording.weight_epochs
     by_name = {entry.activation: entry for entry in reported(recording)}
@@ -84,7 +84,7 @@ def _computed(recording: Recording, networks: Mapping[str, Network], drawn: Mapp
         "seeds": list(seeds),
         "functions": page_data.functions(list(networks.values())),
         "networks": [
-            _member(recording, by_name[name], network, epochs, seeds) | {"colour": drawn[name].css}
+            _member(recording, by_name[name], network, epochs, seeds) | {"colour": styles[name].css}
             for name, network in networks.items()
         ],
     }

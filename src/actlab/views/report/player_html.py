@@ -1,4 +1,4 @@
-"""The frames of what moves with the epoch: the controls, and a row of empty pictures for each activation."""
+"""The frames of what moves with the epoch: the controls, and a row of empty figures for each activation."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ MOVES = (
 )
 
 
-def body(content: Mapping[str, Any], drawn: Mapping[str, Style]) -> str:
-    """HTML of the player's pictures: all empty, for the page's script to draw.
+def body(content: Mapping[str, Any], styles: Mapping[str, Style]) -> str:
+    """HTML of the player's figures: all empty, for the page's script to draw.
 
     Args:
         content: what is embedded for it (see `actlab.views.report.player.content`).
-        drawn: the activations' looks.
+        styles: colour and dash by activation.
     """
     panels = _panels(content)
     heads = "".join(f"<span><b>{escape(title)}</b><small>{escape(text)}</small></span>" for _, title, text in panels)
-    rows = "".join(_row(member, panels, drawn) for member in content["networks"])
+    rows = "".join(_row(member, panels, styles) for member in content["networks"])
     return f"<div data-player style='--panels:{len(panels)}'><div class='heads'>{heads}</div>{rows}</div>"
 
 
 def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, title and sentence of each picture of a row."""
+    """Name, title and sentence of each figure of a row."""
     binary = content["networks"][0]["outputs"] == 1
     classes = content["classes"]
     probability = f"probability of {classes[1]}" if binary else "probability of the true class"
@@ -53,17 +53,17 @@ def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
-def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], drawn: Mapping[str, Style]) -> str:
+def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], styles: Mapping[str, Style]) -> str:
     name = escape(member["name"])
-    pictures = "".join(
+    figures = "".join(
         f"<div class='{panel}'><p>{escape(title)}</p>"
         f"<canvas data-panel='{panel}' role='img' aria-label='{name}, {escape(title)}: {escape(text)}'></canvas></div>"
         for panel, title, text in panels
     )
     return (
-        f"<article class='member' data-row data-activation='{name}'><h3>{key(drawn[member['name']])}{name}"
+        f"<article class='member' data-row data-activation='{name}'><h3>{key(styles[member['name']])}{name}"
         f"<output data-readout></output><span class='flags' data-flags></span>{SAVE}</h3>"
-        f"<div class='views'>{pictures}</div></article>"
+        f"<div class='views'>{figures}</div></article>"
     )
 
 
@@ -75,7 +75,7 @@ def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapp
         seeds: to choose from; none or one is no choice.
         layers: likewise.
         usual: the state of the page as it is opened.
-        rows: how many activations there are pictures of, whose axes are shared or not.
+        rows: how many activations have figures, on shared axes or each on its own.
     """
     steps = "".join(
         f"<button type='button' data-go='{move}' aria-label='{label}' title='{label}'>"

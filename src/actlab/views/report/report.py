@@ -24,7 +24,7 @@ from actlab.replay import feature_space
 from actlab.statistics import summarise, unseen_share
 from actlab.statistics.selection import probe_samples
 from actlab.statistics.sentences import listed
-from actlab.views.palette import SERIES, Style, styles
+from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
     conditions,
     distributions,
@@ -100,10 +100,10 @@ def page(recording: Recording, summary: Mapping[str, Any]) -> str:
     ranked = [entry["name"] for entry in summary["activations"]]
     # Few activations keep the colours of the study's order; of many, the best get those that differ most.
     order = recording.study.activations if len(ranked) <= len(SERIES) else ranked
-    drawn = styles(order)
+    styles = styles_of(order)
     hidden = ranked[SHOWN_AT_FIRST:] if len(ranked) > len(SERIES) else []
-    shown = _moving(recording, summary, drawn, hidden)
-    sections = _sections(recording, summary, drawn, shown)
+    shown = _moving(recording, summary, styles, hidden)
+    sections = _sections(recording, summary, styles, shown)
     all_charts = [chart for section in sections for chart in section.charts]
     functions = shown.player.pop("functions") if shown.player else {}
     content = {
@@ -121,7 +121,7 @@ def page(recording: Recording, summary: Mapping[str, Any]) -> str:
             "headline": escape(summary["headline"]),
             "facts": _facts_line(recording),
             "contents": "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections),
-            "legend": html.legend(ranked, drawn, hidden) if all_charts else "",
+            "legend": html.legend(ranked, styles, hidden) if all_charts else "",
             "many": _many_line(len(ranked)) if hidden else "",
             "sections": "".join(map(_section, sections)),
             "content": script_json(content),
@@ -139,7 +139,7 @@ def _filled(parts: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class _Moving:
-    """What is embedded for the pictures that move with the epoch, and the state of the page as it is opened."""
+    """What is embedded for the figures that move with the epoch, and the state of the page as it is opened."""
 
     player: dict[str, Any] | None
     distributions: Sequence[Mapping[str, Any]]
@@ -148,16 +148,16 @@ class _Moving:
 
 
 def _moving(
-    recording: Recording, summary: Mapping[str, Any], drawn: Mapping[str, Style], hidden: Sequence[str]
+    recording: Recording, summary: Mapping[str, Any], styles: Mapping[str, Style], hidden: Sequence[str]
 ) -> _Moving:
     ranked = [entry["name"] for entry in summary["activations"]]
     members = {name: places for name, places in reported_members(recording, summary).items() if places}
     some = recording.epochs >= 0 and bool(members)
-    played = player.content(recording, list(members), drawn) if some else None
+    played = player.content(recording, list(members), styles) if some else None
     return _Moving(
         played,
         distributions.distributions(recording, members) if some else [],
-        outcome.cards(recording, ranked, drawn),
+        outcome.cards(recording, ranked, styles),
         _usual(recording, played, hidden),
     )
 
@@ -221,16 +221,16 @@ def _section(section: Section) -> str:
 def _sections(
     recording: Recording,
     summary: Mapping[str, Any],
-    drawn: Mapping[str, Style],
+    styles: Mapping[str, Style],
     shown: _Moving,
 ) -> list[Section]:
     """All sections for which there is something to show: the result first, what it rests on after it."""
     ranked = [entry["name"] for entry in summary["activations"]]
-    found = [_results(summary, drawn)] if recording.epochs >= 0 else []
+    found = [_results(summary, styles)] if recording.epochs >= 0 else []
     if summary["notes"]:
         found.append(Section("notes", "What to bear in mind", "", html.notes(summary["notes"])))
     if shown.player:
-        found.append(_player(recording, shown, drawn))
+        found.append(_player(recording, shown, styles))
     if said := published.body(summary):
         lead = "The numbers of the source beside ours: one run there, as a rule, and a spread of seeds here."
         found.append(Section("source", "What the source says", lead, said))
@@ -245,14 +245,14 @@ def _sections(
         found.append(Section("next", "What to try next", lead, html.steps(summary["next_steps"])))
     members = {name: places for name, places in reported_members(recording, summary).items() if places}
     if recording.epochs >= 0 and members:
-        found += _outcome(recording, summary, members, drawn) + _insides(recording, members, drawn)
+        found += _outcome(recording, summary, members, styles) + _insides(recording, members, styles)
     if shown.distributions:
-        found.append(_distributions(recording, shown, drawn))
-    found += [*_functions(recording, shown, ranked, drawn), _method(recording)]
+        found.append(_distributions(recording, shown, styles))
+    found += [*_functions(recording, shown, ranked, styles), _method(recording)]
     return found
 
 
-def _results(summary: Mapping[str, Any], drawn: Mapping[str, Style]) -> Section:
+def _results(summary: Mapping[str, Any], styles: Mapping[str, Style]) -> Section:
     lead = (
         "By mean test accuracy, with 95 % intervals of that mean over seeds: where the headline does not tell two "
         "apart, their order may be luck."
@@ -261,29 +261,29 @@ def _results(summary: Mapping[str, Any], drawn: Mapping[str, Style]) -> Section:
     )
     if samples := (summary["samples"] or {}).get("test"):
         lead += f" The test set has {samples:,} samples; one of them weighs {100 / samples:.2g} points."
-    return Section("results", "Results", lead, conditions.results(summary, drawn))
+    return Section("results", "Results", lead, conditions.results(summary, styles))
 
 
 def _outcome(
     recording: Recording,
     summary: Mapping[str, Any],
     members: Mapping[str, Sequence[int]],
-    drawn: Mapping[str, Style],
+    styles: Mapping[str, Style],
 ) -> list[Section]:
-    lines = outcome.curves(recording, members, drawn)
+    lines = outcome.curves(recording, members, styles)
     several = len(recording.study.seeds) > 1
     lead = (
         "Lines are medians over the seeds, bands the middle half of the seeds (25th to 75th percentile). "
         if several
         else "One seed: the lines are single runs. "
     ) + "Look for who learns early, who still rises at the end, where validation turns away from training."
-    body = f"<div class='pair'>{html.figures(lines, drawn)}</div>"
+    body = f"<div class='pair'>{html.figures(lines, styles)}</div>"
     if several:
         body = html.one_seed(recording.study.seeds) + body
     found = [Section("curves", "Learning", lead, body, lines)]
-    forest = outcome.differences(summary, "test_accuracy", drawn)
+    forest = outcome.differences(summary, "test_accuracy", styles)
     if forest:
-        body = html.figures([forest], drawn) + (
+        body = html.figures([forest], styles) + (
             f"<details><summary>All pairs</summary>{html.scrolling('all pairs', html.pairs(summary))}</details>"
         )
         lead = (
@@ -295,7 +295,7 @@ def _outcome(
     return found
 
 
-def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: Mapping[str, Style]) -> list[Section]:
+def _insides(recording: Recording, members: Mapping[str, Sequence[int]], styles: Mapping[str, Style]) -> list[Section]:
     found = []
     norms = gradients.gradients(recording, members)
     if norms:
@@ -303,10 +303,10 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
             "Norm of the loss gradient in each weight layer, median over seeds, on a logarithmic axis that "
             "all panels share. A gradient that shrinks towards the input cannot teach the first layers."
         )
-        body = html.layer_legend(recording.weight_layers) + _panels(norms, drawn)
-        body += findings.gradient_flow_table(recording, list(members), drawn)
+        body = html.layer_legend(recording.weight_layers) + _panels(norms, styles)
+        body += findings.gradient_flow_table(recording, list(members), styles)
         found.append(Section("gradients", "Gradients, layer by layer", lead, body, norms))
-    silent = outcome.silence(recording, members, drawn)
+    silent = outcome.silence(recording, members, styles)
     if silent:
         probed = probe_samples(recording)
         lead = (
@@ -314,13 +314,13 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
             f"{probed} probe samples it is called dead; such a unit may still fire for "
             f"{100 * unseen_share(probed):.2g} % of the data. Medians over the seeds, means over the layers."
         )
-        body = f"<div class='pair'>{html.figures(silent, drawn)}</div>"
+        body = f"<div class='pair'>{html.figures(silent, styles)}</div>"
         found.append(Section("silence", "Flat and dead units", lead, body, silent))
     return found
 
 
-def _panels(panels: Sequence[Chart], drawn: Mapping[str, Style]) -> str:
-    return f"<div class='panels'>{html.figures(panels, drawn)}</div>"
+def _panels(panels: Sequence[Chart], styles: Mapping[str, Style]) -> str:
+    return f"<div class='panels'>{html.figures(panels, styles)}</div>"
 
 
 def _controls(recording: Recording, shown: _Moving) -> str:
@@ -330,7 +330,7 @@ def _controls(recording: Recording, shown: _Moving) -> str:
     return player_html.controls(max(recording.epochs, 0), usual["seeds"], usual["layers"], usual, rows)
 
 
-def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) -> Section:
+def _player(recording: Recording, shown: _Moving, styles: Mapping[str, Style]) -> Section:
     played = shown.player
     assert played is not None
     planes = [space["units"] == 2 for space in played["networks"][0]["spaces"]]
@@ -354,19 +354,19 @@ def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) ->
     body = (
         _controls(recording, shown)
         + html.class_legend(played["classes"], sorted(set(played["y"])), decision)
-        + player_html.body(played, drawn)
+        + player_html.body(played, styles)
     )
     return Section("player", "Watch it learn", lead + left, body)
 
 
-def _distributions(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) -> Section:
+def _distributions(recording: Recording, shown: _Moving, styles: Mapping[str, Style]) -> Section:
     lead = (
         "Layer by layer, the input's at the bottom, all seeds together, all activations on one scale; the line is the "
         "epoch. Colour follows the square root of the share, so that tails stay visible."
     )
     names = list(shown.distributions[0]["panels"])
     label = "Distribution in each layer of the networks with {} over training"
-    panels = html.canvases("heat", names, drawn, label, {})
+    panels = html.canvases("heat", names, styles, label, {})
     body = ("" if shown.player else _controls(recording, shown)) + html.quantities(shown.distributions)
     return Section(
         "distributions",
@@ -376,14 +376,16 @@ def _distributions(recording: Recording, shown: _Moving, drawn: Mapping[str, Sty
     )
 
 
-def _functions(recording: Recording, shown: _Moving, names: Sequence[str], drawn: Mapping[str, Style]) -> list[Section]:
+def _functions(
+    recording: Recording, shown: _Moving, names: Sequence[str], styles: Mapping[str, Style]
+) -> list[Section]:
     formulas = {
         name: str(recording.functions[name].get("formula", "")) for name in names if name in recording.functions
     }
     label = "{} and its derivative for x from −6 to 6, and the distribution of this run's pre-activations"
-    panels = html.canvases("card", list(shown.cards), drawn, label, formulas)
+    panels = html.canvases("card", list(shown.cards), styles, label, formulas)
     without = [name for name in formulas if name not in shown.cards]
-    cards = "".join(f"<li>{html.key(drawn[n])}<b>{escape(n)}</b> {escape(formulas[n])}</li>" for n in without)
+    cards = "".join(f"<li>{html.key(styles[n])}<b>{escape(n)}</b> {escape(formulas[n])}</li>" for n in without)
     others = f"<p>These mix several units and have no curve:</p><ul class='notes'>{cards}</ul>" if without else ""
     if not shown.cards and not others:
         return []

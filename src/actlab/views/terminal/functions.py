@@ -1,4 +1,4 @@
-"""The functions in a terminal: all of them as a table, one of them as a card with its picture."""
+"""The functions in a terminal: all of them as a table, one of them as a card with its figure."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def _sides(saturation: tuple[float | None, float | None] | None) -> str:
 
 
 def function_card(activation: Activation, *, plot: bool = True) -> RenderableType:
-    """Everything there is to say about one function: title, formula, picture, parameters, source, names, facts."""
+    """Everything there is to say about one function: title, formula, figure, parameters, source, names, facts."""
     title = Text(f"{activation.title} ({activation.name})", style="bold")
     words = description(activation)
     parts: list[RenderableType] = [title, _grid(words[:1])]
-    picture = _picture(activation) if plot else None
-    if picture:
-        parts += [Text(), *picture, Text()]
+    figure = _figure(activation) if plot else None
+    if figure:
+        parts += [Text(), *figure, Text()]
     return Group(*parts, _grid([*words[1:], *facts_in_words(activation.facts())]))
 
 
@@ -89,7 +89,7 @@ def _grid(points: Iterable[tuple[str, str]]) -> RenderableType:
     return Padding(grid, (0, 0, 0, 2))
 
 
-def _picture(activation: Activation) -> list[Text]:
+def _figure(activation: Activation) -> list[Text]:
     """Value and derivative in braille, and what is what; nothing for a function that needs weights."""
     x, lines = curves(activation)
     if not lines:
