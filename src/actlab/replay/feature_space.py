@@ -5,7 +5,7 @@ Nothing of it is recorded: it is computed anew from the recorded weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from actlab.network import Network, Params
 from actlab.recording import Member, Recording
 from actlab.replay.forward import cross_entropy, hidden, predicted
 from actlab.replay.projection import limits, principal_axes
-from actlab.statistics import reported
+from actlab.statistics import Reported, reported
 from actlab.statistics.intervals import Floats
 
 # Points to a side of the grid on which decisions are computed, and of each coordinate line.
@@ -249,12 +249,12 @@ def two_unit_layer(network: Network) -> str | None:
     return found[-1] if found else None
 
 
-def typical_seed(recording: Recording) -> int | None:
+def typical_seed(recording: Recording, entries: Iterable[Reported] | None = None) -> int | None:
     """The seed of median validation accuracy, averaged over activations; a diverged member counts as 0."""
     seeds: Sequence[int] = recording.study.seeds
     accuracy = recording.metrics["validation_accuracy"][-1]
     totals = dict.fromkeys(seeds, 0.0)
-    for entry in reported(recording):
+    for entry in reported(recording) if entries is None else entries:
         for member, column in zip(entry.members, entry.columns, strict=True):
             totals[member.seed] += float(np.nan_to_num(accuracy[column]))
     ranked = sorted(seeds, key=lambda seed: (totals[seed], seed))

@@ -47,8 +47,8 @@ def finite(values: ArrayLike) -> Floats:
     >>> finite([1.0, float("nan"), 3.0]).tolist()
     [1.0, 3.0]
     """
-    flat = np.asarray(values, dtype=float).ravel()
-    return flat[np.isfinite(flat)]
+    every = np.asarray(values, dtype=float).ravel()
+    return every[np.isfinite(every)]
 
 
 def mean(values: ArrayLike) -> float:

@@ -54,13 +54,13 @@ def collapse(recording: Recording, entry: Reported) -> Collapse | None:
     if epoch < 1 or not recording.sample or not members or not _is_linear_chain(network):
         return None
     x = recording.sample["x"]
-    flat = x.reshape(len(x), -1).astype(float)
+    rows = x.reshape(len(x), -1).astype(float)
     apart = []
     matrix = np.empty((0, 0))
     for member in members:
         params = recording.weights(member, epoch)
         matrix, bias = product(network, params)
-        layered, single = np.asarray(network.apply(params, x), dtype=float), flat @ matrix + bias
+        layered, single = np.asarray(network.apply(params, x), dtype=float), rows @ matrix + bias
         # Of logits beyond all bounds a sigmoid would still make certainties, and differences that mean nothing.
         known = np.isfinite(layered).all()
         probability = np.abs(probabilities(layered) - probabilities(single)).max() if known else np.nan

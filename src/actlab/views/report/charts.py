@@ -11,9 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from actlab.recording import Recording
-from actlab.statistics import reported
-
 Floats = npt.NDArray[np.floating[Any]]
 CURVE_POINTS = 150
 
@@ -113,12 +110,6 @@ def plotly_text(text: str) -> str:
     '&lt;b&gt;%&#123;x}'
     """
     return html.escape(text).replace("{", "&#123;")
-
-
-def reported_members(recording: Recording, summary: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Places on the member axis of the members that are reported, by activation, the best first."""
-    columns = {entry.activation: list(entry.columns) for entry in reported(recording)}
-    return {entry["name"]: columns[entry["name"]] for entry in summary["activations"]}
 
 
 def log_ticks(low: float, high: float) -> dict[str, Any]:

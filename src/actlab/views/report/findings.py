@@ -9,7 +9,7 @@ from typing import Any
 from actlab.recording import Recording
 from actlab.statistics.findings import gradient_table
 from actlab.statistics.gradients import GradientFlow
-from actlab.statistics.selection import reported
+from actlab.statistics.selection import Reported
 from actlab.views.palette import Style
 from actlab.views.report.html import key
 from actlab.wording import number
@@ -21,10 +21,9 @@ def sentences(found: Sequence[Mapping[str, Any]]) -> str:
     return f"<ul class='notes'>{''.join(items)}</ul>"
 
 
-def gradient_flow_table(recording: Recording, ranked: Sequence[str], styles: Mapping[str, Style]) -> str:
+def gradient_flow_table(recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]) -> str:
     """What is left of the gradient at each place of the function, untrained and at the end; empty with one place."""
-    by_name = {entry.activation: entry for entry in reported(recording)}
-    tables = gradient_table(recording, [by_name[name] for name in ranked if by_name[name].members])
+    tables = gradient_table(recording, list(entries.values()))
     if not tables:
         return ""
     epochs = list(next(iter(tables.values())))

@@ -6,7 +6,7 @@ and the distributions anew, as often as the screen does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from actlab.recording import Member, Recording
 from actlab.replay.feature_space import typical_seed
 from actlab.replay.forward import hidden
 from actlab.replay.projection import limits, principal_axes
-from actlab.statistics import reported
 from actlab.statistics.selection import Reported
 from actlab.statistics.time_to_target import milestone_epochs
 from actlab.study import Milestone
@@ -31,32 +30,35 @@ BYTES = 3_000_000
 SAMPLES = 3_000
 
 
-def content(recording: Recording, names: Sequence[str], styles: Mapping[str, Style]) -> dict[str, Any] | None:
+def content(
+    recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]
+) -> dict[str, Any] | None:
     """What is embedded for the player, or None where the page could not compute these networks.
 
     Args:
         recording: any; weights of several epochs, samples and small fully connected networks are needed.
-        names: the activations, in the order in which they are shown.
+        entries: by activation, in the order in which they are shown.
         styles: colour and dash by activation.
     """
     if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample:
         return None
     # The weights of large networks lie in segments of their own, and are not there for every epoch.
     every = not any(segment.kind == "weights" for segment in recording.segments)
-    networks = _networks(recording, names) if every else {}
-    return _computed(recording, networks, styles) if networks else _framed(recording, names, styles)
+    networks = _networks(recording, entries) if every else {}
+    return _computed(recording, entries, networks, styles) if networks else _framed(recording, entries, styles)
 
 
-def _framed(recording: Recording, names: Sequence[str], styles: Mapping[str, Style]) -> dict[str, Any] | None:
+def _framed(
+    recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]
+) -> dict[str, Any] | None:
     """Figures of networks too large for the page to compute: where the samples lie, at epochs of the first seed."""
-    found = frames(recording, names)
+    found = frames(recording, entries)
     if not found["networks"]:
         return None
     seed = recording.study.seeds[0]
-    by_name = {entry.activation: entry for entry in reported(recording)}
     networks = []
     for given in found["networks"]:
-        entry = by_name[given["name"]]
+        entry = entries[given["name"]]
         chosen = [next(member for member in entry.members if member.seed == seed)]
         networks.append(given | _happened(recording, entry, chosen) | {"colour": styles[given["name"]].css})
     return _shared(recording) | found | {"networks": networks, "seeds": [seed], "functions": {}, "box": None}
@@ -66,31 +68,35 @@ def _shared(recording: Recording) -> dict[str, Any]:
     return {"classes": [str(name) for name in recording.facts["classes"]], "last": recording.epochs}
 
 
-def _computed(recording: Recording, networks: Mapping[str, Network], styles: Mapping[str, Style]) -> dict[str, Any]:
+def _computed(
+    recording: Recording,
+    entries: Mapping[str, Reported],
+    networks: Mapping[str, Network],
+    styles: Mapping[str, Style],
+) -> dict[str, Any]:
     """Networks that the page computes from all their weights."""
     kept = recording.weight_epochs
-    by_name = {entry.activation: entry for entry in reported(recording)}
     numbers = max(network.parameter_count for network in networks.values()) * len(networks)
-    seeds = _seeds(recording, by_name, numbers * len(kept))
+    seeds = _seeds(recording, entries, numbers * len(kept))
     epochs = _thinned(kept, BYTES // (4 * numbers * len(seeds)))
     x, y = (recording.sample[name][:SAMPLES] for name in ("x", "y"))
-    flat = x.reshape(len(x), -1)
-    plane = flat.shape[1] == 2
+    rows = x.reshape(len(x), -1)
+    plane = rows.shape[1] == 2
     return _shared(recording) | {
-        "x": page_data.packed(flat),
+        "x": page_data.packed(rows),
         "y": y.tolist(),
-        "box": [limits(flat[:, 0]), limits(flat[:, 1])] if plane else None,
+        "box": [limits(rows[:, 0]), limits(rows[:, 1])] if plane else None,
         "epochs": list(epochs),
         "seeds": list(seeds),
         "functions": page_data.functions(list(networks.values())),
         "networks": [
-            _member(recording, by_name[name], network, epochs, seeds) | {"colour": styles[name].css}
+            _member(recording, entries[name], network, epochs, seeds) | {"colour": styles[name].css}
             for name, network in networks.items()
         ],
     }
 
 
-def _networks(recording: Recording, names: Sequence[str]) -> dict[str, Network]:
+def _networks(recording: Recording, names: Iterable[str]) -> dict[str, Network]:
     """The networks of those activations that the page can compute."""
     found = {}
     for name in names:
@@ -105,17 +111,17 @@ def _networks(recording: Recording, names: Sequence[str]) -> dict[str, Network]:
     return found
 
 
-def _seeds(recording: Recording, by_name: Mapping[str, Reported], numbers: int) -> tuple[int, ...]:
+def _seeds(recording: Recording, entries: Mapping[str, Reported], numbers: int) -> tuple[int, ...]:
     """Seeds that every activation has and that there is room for, the typical one before all others."""
     common = [
         seed
         for seed in recording.study.seeds
-        if all(any(member.seed == seed for member in entry.members) for entry in by_name.values())
+        if all(any(member.seed == seed for member in entry.members) for entry in entries.values())
     ]
     most = max(1, BYTES // (4 * numbers))
     if len(common) <= most:
         return tuple(common)
-    typical = typical_seed(recording)
+    typical = typical_seed(recording, entries.values())
     first = [seed for seed in common if seed == typical]
     return tuple(sorted([*first, *(seed for seed in common if seed != typical)][:most]))
 

@@ -21,8 +21,8 @@ from actlab.errors import ActlabError
 from actlab.files import write_synced
 from actlab.recording import Recording
 from actlab.replay import feature_space
-from actlab.statistics import summarise, unseen_share
-from actlab.statistics.selection import probe_samples
+from actlab.statistics import reported, summarise, unseen_share
+from actlab.statistics.selection import Reported, probe_samples
 from actlab.statistics.sentences import listed
 from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
@@ -36,7 +36,7 @@ from actlab.views.report import (
     player_html,
     published,
 )
-from actlab.views.report.charts import Chart, reported_members
+from actlab.views.report.charts import Chart
 from actlab.views.report.scripts import asset, bundle, table
 
 SHOWN_AT_FIRST = 8
@@ -102,8 +102,10 @@ def page(recording: Recording, summary: Mapping[str, Any]) -> str:
     order = recording.study.activations if len(ranked) <= len(SERIES) else ranked
     styles = styles_of(order)
     hidden = ranked[SHOWN_AT_FIRST:] if len(ranked) > len(SERIES) else []
-    shown = _moving(recording, summary, styles, hidden)
-    sections = _sections(recording, summary, styles, shown)
+    by_name = {entry.activation: entry for entry in reported(recording)}
+    entries = {name: by_name[name] for name in ranked if by_name[name].members}
+    shown = _moving(recording, ranked, entries, styles, hidden)
+    sections = _sections(recording, summary, entries, styles, shown)
     all_charts = [chart for section in sections for chart in section.charts]
     functions = shown.player.pop("functions") if shown.player else {}
     content = {
@@ -148,25 +150,34 @@ class _Moving:
 
 
 def _moving(
-    recording: Recording, summary: Mapping[str, Any], styles: Mapping[str, Style], hidden: Sequence[str]
+    recording: Recording,
+    ranked: Sequence[str],
+    entries: Mapping[str, Reported],
+    styles: Mapping[str, Style],
+    hidden: Sequence[str],
 ) -> _Moving:
-    ranked = [entry["name"] for entry in summary["activations"]]
-    members = {name: places for name, places in reported_members(recording, summary).items() if places}
-    some = recording.epochs >= 0 and bool(members)
-    played = player.content(recording, list(members), styles) if some else None
+    some = recording.epochs >= 0 and bool(entries)
+    played = player.content(recording, entries, styles) if some else None
     return _Moving(
         played,
-        distributions.distributions(recording, members) if some else [],
+        distributions.distributions(recording, _columns(entries)) if some else [],
         outcome.cards(recording, ranked, styles),
-        _usual(recording, played, hidden),
+        _usual(recording, entries, played, hidden),
     )
 
 
-def _usual(recording: Recording, played: Mapping[str, Any] | None, hidden: Sequence[str]) -> dict[str, Any]:
+def _columns(entries: Mapping[str, Reported]) -> dict[str, Sequence[int]]:
+    """By activation, places on the member axis."""
+    return {name: list(entry.columns) for name, entry in entries.items()}
+
+
+def _usual(
+    recording: Recording, entries: Mapping[str, Reported], played: Mapping[str, Any] | None, hidden: Sequence[str]
+) -> dict[str, Any]:
     """The state of the page as it is opened: the last epoch, the typical seed, the last layer."""
     layers = list(recording.act_layers)
     seeds = played["seeds"] if played else []
-    typical = feature_space.typical_seed(recording) if seeds else None
+    typical = feature_space.typical_seed(recording, entries.values()) if seeds else None
     return {
         "hidden": list(hidden),
         "epoch": max(recording.epochs, 0),
@@ -221,6 +232,7 @@ def _section(section: Section) -> str:
 def _sections(
     recording: Recording,
     summary: Mapping[str, Any],
+    entries: Mapping[str, Reported],
     styles: Mapping[str, Style],
     shown: _Moving,
 ) -> list[Section]:
@@ -243,9 +255,8 @@ def _sections(
             # No command knows a function that Python has registered.
             lead = f"What the numbers suggest. {_registered(own)}: what the commands change, change in Python."
         found.append(Section("next", "What to try next", lead, html.steps(summary["next_steps"])))
-    members = {name: places for name, places in reported_members(recording, summary).items() if places}
-    if recording.epochs >= 0 and members:
-        found += _outcome(recording, summary, members, styles) + _insides(recording, members, styles)
+    if recording.epochs >= 0 and entries:
+        found += _outcome(recording, summary, _columns(entries), styles) + _insides(recording, entries, styles)
     if shown.distributions:
         found.append(_distributions(recording, shown, styles))
     found += [*_functions(recording, shown, ranked, styles), _method(recording)]
@@ -295,8 +306,9 @@ def _outcome(
     return found
 
 
-def _insides(recording: Recording, members: Mapping[str, Sequence[int]], styles: Mapping[str, Style]) -> list[Section]:
+def _insides(recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]) -> list[Section]:
     found = []
+    members = _columns(entries)
     norms = gradients.gradients(recording, members)
     if norms:
         lead = (
@@ -304,7 +316,7 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], styles:
             "all panels share. A gradient that shrinks towards the input cannot teach the first layers."
         )
         body = html.layer_legend(recording.weight_layers) + _panels(norms, styles)
-        body += findings.gradient_flow_table(recording, list(members), styles)
+        body += findings.gradient_flow_table(recording, entries, styles)
         found.append(Section("gradients", "Gradients, layer by layer", lead, body, norms))
     silent = outcome.silence(recording, members, styles)
     if silent:
