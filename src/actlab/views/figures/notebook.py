@@ -8,6 +8,7 @@ from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.recording import Recording
+from actlab.statistics.sentences import counted
 from actlab.views.report.html import BEST
 from actlab.wording import DASH, interval, number, percent
 
@@ -22,14 +23,14 @@ def line(recording: Recording) -> str:
     """A recording in a line: its study, where it lies, how much it holds and whether it is whole."""
     study = recording.study
     counts = (len(recording.members), "network"), (len(study.activations), "activation"), (len(study.seeds), "seed")
-    networks, *others = (f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    networks, *others = (counted(*count) for count in counts)
     return f"<Recording {study.name!r} in {recording.directory}: {networks} ({', '.join(others)}), {_reach(recording)}>"
 
 
 def _reach(recording: Recording) -> str:
     wanted = recording.study.epochs
     if recording.complete:
-        return f"{wanted} epoch{'' if wanted == 1 else 's'}, complete"
+        return f"{counted(wanted, 'epoch')}, complete"
     if recording.epochs < 0:
         return f"stopped before the first of {wanted} epochs"
     return f"stopped after epoch {recording.epochs} of {wanted}"

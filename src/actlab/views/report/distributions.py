@@ -6,9 +6,9 @@ are seen beside large ones; what is there at all is at least 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,60 +30,47 @@ class _Quantity:
     """Something whose distribution is recorded.
 
     Attributes:
-        name, title: its name in the page and in words.
+        title: its name in words.
         probe: its histograms in the recording.
         sentence: what its heat map shows.
-        layers: of a recording.
+        layers: attribute of a recording that names them.
         signed: whether its values have a sign; else they are sizes, on a logarithmic scale.
     """
 
-    name: str
     title: str
     probe: str
     sentence: str
-    layers: Callable[[Recording], Sequence[str]]
+    layers: Literal["act_layers", "weight_layers"]
     signed: bool
-
-
-def _act_layers(recording: Recording) -> Sequence[str]:
-    return recording.act_layers
-
-
-def _weight_layers(recording: Recording) -> Sequence[str]:
-    return recording.weight_layers
 
 
 QUANTITIES = (
     _Quantity(
         "pre-activations",
-        "pre-activations",
         "pre_activation_histogram",
         "What goes into the function: where on it the network lives. The axis is stretched around zero.",
-        _act_layers,
+        "act_layers",
         True,
     ),
     _Quantity(
-        "activations",
         "activations",
         "activation_histogram",
         "What comes out of the function. A band at an edge is saturation, a line at zero units that say nothing.",
-        _act_layers,
+        "act_layers",
         True,
     ),
     _Quantity(
-        "weight-gradients",
         "weight gradients",
         "weight_gradient_histogram",
         "Sizes of the gradient with respect to each weight. A band that lies low learns slowly; at the bottom: zeros.",
-        _weight_layers,
+        "weight_layers",
         False,
     ),
     _Quantity(
-        "activation-gradients",
         "activation gradients",
         "activation_gradient_histogram",
         "Sizes of the gradient with respect to each activation, as it comes back from the layers after it.",
-        _act_layers,
+        "act_layers",
         False,
     ),
 )
@@ -113,10 +100,10 @@ def _content(recording: Recording, members: Mapping[str, Sequence[int]], quantit
     kept = slice(first, last)
     top = float(np.nan_to_num(np.stack(list(shares.values()))).max()) or 1.0
     return {
-        "name": quantity.name,
+        "name": quantity.title.replace(" ", "-"),
         "title": quantity.title,
         "sentence": quantity.sentence,
-        "layers": list(quantity.layers(recording)),
+        "layers": list(getattr(recording, quantity.layers)),
         "epochs": epochs.tolist(),
         "edges": [float(f"{edge:.6g}") for edge in edges[first : last + 1]],
         "ticks": _signed_ticks(edges[first : last + 1]) if quantity.signed else _size_ticks(edges[: last + 1]),

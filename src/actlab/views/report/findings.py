@@ -11,7 +11,7 @@ from actlab.statistics.findings import gradient_table
 from actlab.statistics.gradients import GradientFlow
 from actlab.statistics.selection import Reported
 from actlab.views.palette import Style
-from actlab.views.report.html import key
+from actlab.views.report.html import key, scrolling
 from actlab.wording import number
 
 
@@ -39,12 +39,12 @@ def gradient_flow_table(recording: Recording, entries: Mapping[str, Reported], s
     head = (
         f'<tr><th></th><th></th>{groups}</tr><tr><th scope="col">activation</th><th scope="col">place</th>{heads}</tr>'
     )
+    table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
     return (
         "<details><summary>Layer by layer: what slopes and weights leave of the gradient</summary>"
         "<p>From the output to the input, medians over seeds: the share of the gradient that arrives, the factor that "
         "the slope of the function puts on it there, and the factor of the weights on the way to the place before.</p>"
-        f"<div class='wide' tabindex='0' role='region' aria-label='gradient layer by layer'><table><thead>{head}"
-        f"</thead><tbody>{body}</tbody></table></div></details>"
+        f"{scrolling('gradient layer by layer', table)}</details>"
     )
 
 

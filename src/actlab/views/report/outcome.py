@@ -131,12 +131,8 @@ def _accuracy_axis(bands: Mapping[str, Floats]) -> dict[str, Any]:
     if not len(settled) or np.ptp(settled) > 0.5 * np.ptp(everything) or np.ptp(settled) == 0:
         return axis
     room = 0.08 * np.ptp(settled)
-    low = _round_down(settled.min() - room)
+    low = max(0, int(np.floor(settled.min() - room)))
     return axis | {"range": [low, min(float(everything.max() + room), 100 + 0.02 * (100 - low))]}
-
-
-def _round_down(value: float) -> int:
-    return max(0, int(np.floor(value)))
 
 
 def _loss_axis(bands: Mapping[str, Floats], title: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from actlab.recipes import RECIPES
 from actlab.statistics import verdict
+from actlab.views.report.html import scrolling
 from actlab.wording import DASH, interval, number
 
 Row = Mapping[str, Any]
@@ -41,7 +42,7 @@ def _table(rows: Sequence[Row]) -> str:
     lines = "".join(_line(row, notes) for row in rows)
     marked = "".join(f"<small>{i}: {escape(note)}.</small>" for i, note in enumerate(notes, 1))
     table = f"<table class='published'><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
-    return f"<div class='wide' tabindex='0' role='region' aria-label='published numbers'>{table}</div>{marked}"
+    return scrolling("published numbers", table) + marked
 
 
 def _line(row: Row, notes: Sequence[str]) -> str:

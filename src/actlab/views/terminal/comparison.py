@@ -23,6 +23,7 @@ from actlab.layers import Act
 from actlab.network import Network
 from actlab.recording import Recording
 from actlab.statistics import unseen_share, verdict
+from actlab.statistics.sentences import counted
 from actlab.wording import DASH, number, percent
 
 # Published numbers that do not agree, or cannot be compared, of which the terminal tells.
@@ -142,7 +143,7 @@ def milestone_table(recording: Recording, summary: Summary) -> Table:
 def _title(recording: Recording) -> str:
     study = recording.study
     counts = ((len(study.activations), "activation"), (len(study.seeds), "seed"), (study.epochs, "epoch"))
-    return f"{study.name}: " + ", ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
+    return f"{study.name}: " + ", ".join(counted(*count) for count in counts)
 
 
 def plain_table(title: str | Text | None = None, gap: int = 2, **settings: Any) -> Table:
