@@ -154,7 +154,7 @@ def throughput(members: int) -> dict[str, float]:
     return found | {"train_seconds": 1.0, "compile_seconds": 0.5}
 
 
-# What `record_contests` holds: the rates that were chosen, by kind of initial weights, and those that were tried.
+# What `record_conditions` holds: the rates that were chosen, by kind of initial weights, and those that were tried.
 CHOSEN = {
     "stated": {"sigmoid": 0.4, "tanh": 0.1, "relu": 0.1},
     "gain": {"sigmoid": 0.2, "tanh": 0.2, "relu": 0.05},
@@ -162,7 +162,7 @@ CHOSEN = {
 TRIED = {"sigmoid": (0.1, 0.2, 0.4), "tanh": (0.05, 0.1, 0.2), "relu": (0.05, 0.1, 0.2)}
 
 
-def record_contests(directory: Path, metrics: Mapping[str, Any] | None = None, **settings: Any) -> Recording:
+def record_conditions(directory: Path, metrics: Mapping[str, Any] | None = None, **settings: Any) -> Recording:
     """A recording of three conditions: at rate 0.1, each at its best, and each at its best from weights of its gain.
 
     Sigmoid's rates were sought beyond the larger end. From weights of its gain, every rate of relu diverged.

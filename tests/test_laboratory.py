@@ -378,7 +378,7 @@ def test_fixed_functions_of_ones_own_are_told_in_the_file_too():
     assert not actlab.Study(activations=["relu"]).to_toml().startswith("#")
 
 
-def test_pictures_of_a_function_that_is_not_known_here_say_why(own, tmp_path):
+def test_figures_of_a_function_that_is_not_known_here_say_why(own, tmp_path):
     command = [sys.executable, "-m", "actlab", "figure", str(own.directory), "losses", "--out", str(tmp_path / "a.png")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save
-from tests.synthetic_recording import record, record_contests
+from tests.synthetic_recording import record, record_conditions
 from tests.views_recording import record_all
 
 from actlab.errors import ActlabError, InvalidRecording
@@ -342,7 +342,7 @@ def test_whatever_is_changed_at_random_ends_in_a_sentence_or_a_report(whole, tmp
     """Whoever finds a change that ends in another exception adds it to the tables above."""
     rng = random.Random(seed)
     conditions = tmp_path / "contests"
-    record_contests(conditions)
+    record_conditions(conditions)
     for number in range(12):
         source = rng.choice([whole, whole, conditions])
         directory = copy_of(source, tmp_path / str(number))
@@ -364,6 +364,6 @@ def test_recordings_of_all_kinds_are_whole(tmp_path):
     """Nothing is refused that a run leaves."""
     record(tmp_path / "stopped", last_epoch=3, complete=False)
     record(tmp_path / "begun", last_epoch=-1, complete=False)
-    record_contests(tmp_path / "contests")
+    record_conditions(tmp_path / "contests")
     for name in ("stopped", "begun", "contests"):
         write_results(load(tmp_path / name))

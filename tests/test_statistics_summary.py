@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 from scipy import stats
-from tests.synthetic_recording import CHOSEN, members_of, record, record_contests, study
+from tests.synthetic_recording import CHOSEN, members_of, record, record_conditions, study
 
 from actlab.statistics import headline, json_safe, mean_interval, reported, summarise
 from actlab.study import Milestone
@@ -361,7 +361,7 @@ class TestContests:
         return {"test_accuracy": accuracy, "validation_accuracy": accuracy}
 
     def test_the_best_rates_come_first_then_the_stated_settings_then_other_weights(self, tmp_path):
-        summary = summarise(record_contests(tmp_path / "run", self.metrics()))
+        summary = summarise(record_conditions(tmp_path / "run", self.metrics()))
         conditions = [{**summary, **summary["contest"]}, *summary["contests"]]
         assert [condition["name"] for condition in conditions] == ["best", "stated", "gain"]
         rates = {"best": CHOSEN["stated"], "stated": dict.fromkeys(FINALS, 0.1), "gain": CHOSEN["gain"]}
@@ -383,7 +383,7 @@ class TestContests:
         assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
     def test_one_target_serves_all(self, tmp_path):
-        summary = summarise(record_contests(tmp_path / "run", self.metrics()))
+        summary = summarise(record_conditions(tmp_path / "run", self.metrics()))
         targets = {
             row["epochs_to_target"]["target"]
             for condition in (summary, *summary["contests"])
@@ -392,14 +392,14 @@ class TestContests:
         assert [*targets] == pytest.approx([0.95 * 0.7])
         assert rows(summary["contests"][0])["sigmoid"]["epochs_to_target"]["reached"] == 0
 
-    def test_an_arm_of_two_contests_is_trained_once(self, tmp_path):
-        recording = record_contests(tmp_path / "run")
+    def test_a_variant_of_two_conditions_is_trained_once(self, tmp_path):
+        recording = record_conditions(tmp_path / "run")
         variants = {(m.activation, m.learning_rate, m.init) for m in recording.members}
         # Tanh and relu are at their best at the stated rate.
         assert len(recording.members) == 7 * len(variants) == 7 * (3 + 1 + 3)
 
     def test_what_was_tried_is_said_and_kept(self, tmp_path):
-        summary = summarise(record_contests(tmp_path / "run"))
+        summary = summarise(record_conditions(tmp_path / "run"))
         assert len(summary["tuning"]) == 18
         assert said(summary, "after 8 epochs with the seeds 7, 8 and 9, which serve nothing else.")
         assert said(
@@ -407,11 +407,11 @@ class TestContests:
         )
         assert len(said(summary, "diverged")) == 1
         assert not said(summary, "held out of the training data")
-        held = summarise(record_contests(tmp_path / "test", validation="test"))
+        held = summarise(record_conditions(tmp_path / "test", validation="test"))
         assert said(held, "mean validation loss on samples held out of the training data after 8 epochs")
 
-    def test_edges_are_those_of_what_was_tried_in_every_contest(self, tmp_path):
-        summary = summarise(record_contests(tmp_path / "run"))
+    def test_edges_are_those_of_what_was_tried_in_every_condition(self, tmp_path):
+        summary = summarise(record_conditions(tmp_path / "run"))
         flags = {
             condition["name"]: {row["name"] for row in condition["activations"] if row["learning_rate_at_edge"]}
             for condition in ({**summary, **summary["contest"]}, *summary["contests"])
@@ -425,18 +425,18 @@ class TestContests:
             "smaller one may be better.",
         ]
 
-    def test_members_that_diverged_are_named_with_their_contest(self, tmp_path):
+    def test_members_that_diverged_are_named_with_their_condition(self, tmp_path):
         diverged = {("sigmoid", 0.1, 2): (3, "loss is not finite"), ("sigmoid", 0.2, 1): (4, "loss is not finite")}
-        summary = summarise(record_contests(tmp_path / "run", diverged=diverged))
+        summary = summarise(record_conditions(tmp_path / "run", diverged=diverged))
         assert said(summary, "sigmoid with the settings as stated: 1 of 7 members diverged, the first at epoch 3")
         assert said(summary, "sigmoid with weights scaled by its gain: 1 of 7 members diverged, the first at epoch 4")
         row = rows(summary)["sigmoid"]
         assert row["diverged"] == 0
         assert {member["init"] for member in row["diverged_members"]} == {"stated", "gain"}
 
-    def test_members_of_two_contests_are_named_once(self, tmp_path):
+    def test_members_of_two_conditions_are_named_once(self, tmp_path):
         diverged = {("tanh", 0.1, 2): (3, "loss is not finite")}
-        (note,) = said(summarise(record_contests(tmp_path / "run", diverged=diverged)), "members diverged")
+        (note,) = said(summarise(record_conditions(tmp_path / "run", diverged=diverged)), "members diverged")
         assert note.startswith("tanh: 1 of 7 members diverged")
 
     @pytest.mark.parametrize(

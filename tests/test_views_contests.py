@@ -6,7 +6,7 @@ import re
 from html import unescape
 
 import pytest
-from tests.synthetic_recording import CHOSEN, TRIED, record, record_contests, study
+from tests.synthetic_recording import CHOSEN, TRIED, record, record_conditions, study
 
 from actlab.statistics import summarise
 from actlab.views import palette
@@ -28,7 +28,7 @@ def rows_of(table):
 def summary(tmp_path_factory):
     finals = {"stated": 0.8, "gain": 0.95}
     metrics = {"test_accuracy": lambda m: finals[m.init] + 0.002 * m.seed + m.learning_rate / 100}
-    return summarise(record_contests(tmp_path_factory.mktemp("contests") / "run", metrics))
+    return summarise(record_conditions(tmp_path_factory.mktemp("contests") / "run", metrics))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def page(summary):
     return conditions.results(summary, palette.styles_of(summary["study"]["activations"]))
 
 
-def test_a_single_contest_has_no_headings(tmp_path):
+def test_a_single_condition_has_no_headings(tmp_path):
     summary = summarise(record(tmp_path / "run", study(seeds=3)))
     found = conditions.results(summary, palette.styles_of(summary["study"]["activations"]))
     assert found.count("<table>") == 1
@@ -44,7 +44,7 @@ def test_a_single_contest_has_no_headings(tmp_path):
     assert "learning rate" not in text(found)
 
 
-def test_every_contest_has_its_title_its_headline_and_its_table(summary, page):
+def test_every_condition_has_its_title_its_headline_and_its_table(summary, page):
     parts = re.split(r"<h3>", page)[1:]
     titles = [summary["contest"]["title"], *(condition["title"] for condition in summary["contests"])]
     assert [text(part.split("</h3>")[0]).lower() for part in parts] == titles

@@ -59,7 +59,7 @@ def test_a_curve_that_leaves_the_plot_is_cut_at_its_edge():
 
 
 @pytest.mark.parametrize("name", ["gelu", "step", "softmax", "glu", "meta_acon", "exponential"])
-def test_a_card_shows_formula_picture_and_facts(name):
+def test_a_card_shows_formula_figure_and_facts(name):
     text = rendered(function_card(catalogue[name]), 100)
     assert catalogue[name].title in text
     assert "formula" in text

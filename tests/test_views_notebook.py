@@ -79,7 +79,7 @@ def test_what_may_be_the_best_is_said_in_words(tmp_path, monkeypatch):
 
 
 def test_it_asks_for_nothing_and_sets_no_colours(tmp_path):
-    """Nothing is loaded or run, and text has the notebook's own colour on its own ground, light or dark."""
+    """Nothing is loaded or run, and text has the notebook's own colour on its own background, light or dark."""
     _, seen = shown(record(tmp_path / "run"))
     assert {tag for tag, _ in seen.elements} <= PLAIN
     styles = [given.get("style", "") for _, given in seen.elements]

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.synthetic_recording import record, record_contests
+from tests.synthetic_recording import record, record_conditions
 from tests.views_recording import record_all
 
 from actlab.errors import ActlabError
@@ -305,8 +305,8 @@ def test_a_summary_that_does_not_say_what_may_be_the_best_marks_nothing(recordin
     assert "may be the best" not in text.lower()
 
 
-def test_each_contest_marks_its_own_best(tmp_path):
-    summary = summarise(record_contests(tmp_path / "run")) | {"best_set": ["sigmoid"]}
+def test_each_condition_marks_its_own_best(tmp_path):
+    summary = summarise(record_conditions(tmp_path / "run")) | {"best_set": ["sigmoid"]}
     first, *others = ({"best_set": ["relu"]}, *({"best_set": None} for _ in summary["contests"][1:]))
     summary["contests"] = [held | own for held, own in zip(summary["contests"], (first, *others), strict=True)]
     text = conditions.results(summary, palette.styles_of(("sigmoid", "tanh", "relu")))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from scipy import stats
-from tests.synthetic_recording import record, record_contests, study
+from tests.synthetic_recording import record, record_conditions, study
 
 from actlab.layers import Act, Dense
 from actlab.network import build
@@ -228,7 +228,7 @@ class TestContests:
     def test_each_has_its_title_its_headline_and_its_table(self, tmp_path, width):
         finals = {("stated", 0.1): 0.8, ("gain", 0.2): 0.95}
         metrics = {"test_accuracy": lambda m: finals.get((m.init, m.learning_rate), 0.7) + 0.001 * m.seed}
-        recording = record_contests(tmp_path / "run", metrics, milestones=MILESTONES)
+        recording = record_conditions(tmp_path / "run", metrics, milestones=MILESTONES)
         summary = summarise(recording)
         text = rendered(leaderboard(recording, summary), width)
         titles = [
