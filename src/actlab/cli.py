@@ -136,7 +136,7 @@ def recipes(
         _show(recipe_card(recipe(name), measured().get(name)))
 
 
-# What a user decides of a file of data that leaves a doubt.
+# Decisions about a file of data that leaves a doubt.
 _Header = Annotated[
     str | None, typer.Option(metavar="yes|no", help="Whether the .csv's first row names its columns, or is data.")
 ]
@@ -317,7 +317,7 @@ def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, An
 
 
 def _database(directory: Path) -> tuple[int, int] | None:
-    """Which file the database of a recording with epochs is, for one that takes its place to be told apart."""
+    """The identity of a recording's database file: a new recording has another one; None without epochs."""
     from actlab.recording import load
 
     try:

@@ -1,6 +1,6 @@
-"""What a network makes of the samples at an epoch: its feature space, its decisions, its losses; in NumPy.
+"""A network at an epoch, in NumPy: its feature space, its decisions, its losses.
 
-Nothing of it is recorded: it is computed anew from the recorded weights.
+All is computed anew from the recorded weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LINES = 13
 LINE_POINTS = 41
 # Epochs from which the limits of a feature space are found.
 BOX_EPOCHS = 40
-# How many times as far as the middle one of some feature spaces one may reach, to be held by axes that they share.
+# Shared axes hold a feature space that reaches at most so many times as far as the middle one.
 FAR = 10
 
 
@@ -157,7 +157,7 @@ class FeatureSpace:
         if self.network.layers[place].output_shape != (2,):
             return None
         following = self.network.layers[place + 1 :]
-        # Inside a residual block what follows needs the block's input, too, and behind the last layer nothing follows.
+        # Inside a residual block the next layers need the block's input, too; behind the last layer there are none.
         forks = sum(isinstance(built.layer, Fork) - isinstance(built.layer, Join) for built in following)
         if not following or forks < 0:
             return None

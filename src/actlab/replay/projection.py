@@ -8,7 +8,7 @@ from actlab.statistics.intervals import Floats
 
 # Rows from which the axes of a layer are found.
 ROWS = 256
-# Room on either side of what is drawn, as a share of its extent.
+# Room on either side of the points, as a share of their extent.
 ROOM = 0.07
 
 
@@ -22,7 +22,7 @@ def project(values: np.ndarray) -> np.ndarray:
         return values
     finite = [epoch for epoch in range(len(values)) if np.isfinite(values[epoch]).all()]
     mean, *axes = principal_axes(values[finite[-1] if finite else -1])
-    # Of a network that diverged, some values are no numbers, and stay so.
+    # A network that diverged has values that are not finite; they stay so.
     with np.errstate(all="ignore"):
         return (values - mean.astype(values.dtype)) @ np.stack(axes, axis=1).astype(values.dtype)
 
@@ -43,7 +43,7 @@ def principal_axes(values: np.ndarray) -> np.ndarray:
         return np.zeros((3, values.shape[1]))
     mean = kept.mean(axis=0)
     apart = kept - mean
-    # Of few rows and many units the products of rows have the same axes, and are a smaller matrix.
+    # With few rows and many units, the products of rows have the same axes and are a smaller matrix.
     sizes, left = np.linalg.eigh(apart @ apart.T)
     axes = [_direction(apart.T @ left[:, -k], sizes[-k]) for k in (1, 2)]
     return np.stack([mean, *axes])

@@ -1,4 +1,4 @@
-"""How sure a mean is: estimates over members, with those that have no finite value masked and counted."""
+"""Means with intervals: estimates over members; members without a finite value are masked and counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
-# Metrics are means of float32 numbers: what is closer than this, relative to their size, is the same number.
+# Metrics are means of float32 numbers: a relative difference below this is none.
 RESOLUTION = 4 * float(np.finfo(np.float32).eps)
 # Student's t at 0.975 for 1 to 30 degrees of freedom, scipy's numbers to the last bit: importing scipy takes longer
 # than a whole summary.
@@ -100,7 +100,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95, step: float = 0.0) -> 
     kept = finite(values)
     if kept.size < 2:
         return None
-    # What differs by rounding alone is the same number.
+    # Values that differ by rounding alone are equal.
     same = np.ptp(kept) <= RESOLUTION * np.abs(kept).max()
     deviation = max(0.0 if same else float(kept.std(ddof=1)), step / math.sqrt(12))
     if not deviation:

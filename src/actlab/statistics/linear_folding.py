@@ -13,7 +13,7 @@ from actlab.recording import Recording
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
 
-# What a chain of matrices may hold between them; at evaluation dropout does nothing.
+# A chain of matrices may hold these layers; at evaluation dropout does nothing.
 CHAIN = {"dense", "flatten", "dropout", "act"}
 
 
@@ -61,7 +61,7 @@ def collapse(recording: Recording, entry: Reported) -> Collapse | None:
         params = recording.weights(member, epoch)
         matrix, bias = product(network, params)
         layered, single = np.asarray(network.apply(params, x), dtype=float), rows @ matrix + bias
-        # Of logits beyond all bounds a sigmoid would still make certainties, and differences that mean nothing.
+        # Infinite logits would still give probabilities of 0 and 1, and differences without a meaning.
         known = np.isfinite(layered).all()
         probability = np.abs(probabilities(layered) - probabilities(single)).max() if known else np.nan
         apart.append((probability, np.abs(layered - single).max() / np.abs(layered).max()))

@@ -114,7 +114,7 @@ def ranking(recording: Recording, reported: Sequence[Reported]) -> tuple[Reporte
     survivor last.
     """
 
-    # Beyond seven decimals accuracies differ by rounding, and that should not rank them.
+    # Beyond seven decimals accuracies differ by rounding: that does not rank them.
     def place(entry: Reported) -> tuple[bool, float, float]:
         accuracy, loss = (mean(last(recording.metrics[name], entry)) for name in COMPARED)
         worst = math.isnan(accuracy)
@@ -229,7 +229,7 @@ def gradient_ratio(recording: Recording, entry: Reported) -> float | None:
     if norms is None or norms.shape[-1] < 2:
         return None
     norms = norms[:, list(entry.columns)].astype(float)
-    # Where the last layer has no gradient there is no ratio: 0/0 and x/0 are masked like diverged members.
+    # A last layer without gradient has no ratio: 0/0 and x/0 are masked like diverged members.
     with np.errstate(divide="ignore", invalid="ignore"):
         return median(norms[..., 0] / norms[..., -1])
 
@@ -244,7 +244,7 @@ def _comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[dict[
     found = []
     for metric in COMPARED:
         values = {entry.activation: by_seed(recording, entry, metric) for entry in ranked}
-        # What is left of an activation that mostly diverged was chosen by its luck.
+        # The survivors of an activation that mostly diverged were chosen by luck.
         broken = {entry.activation for entry in ranked if mostly_diverged(entry)}
         values |= {name: [math.nan] * len(values[name]) for name in broken}
         pairs = list(combinations(values, 2))

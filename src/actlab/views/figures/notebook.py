@@ -13,7 +13,7 @@ from actlab.views.report.html import BEST
 from actlab.wording import DASH, interval, number, percent
 
 ROWS = 12
-# A notebook has its own colours, light or dark: only what suits both is set.
+# A notebook has its own colours, light or dark: these settings suit both.
 RULE = "1px solid rgba(128, 128, 128, 0.4)"
 CELL = f"padding: 0.2em 0.8em; border-bottom: {RULE}; white-space: nowrap"
 QUIET = "opacity: 0.75; font-size: 0.9em"

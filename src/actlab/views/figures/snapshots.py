@@ -18,7 +18,7 @@ from actlab.replay.feature_space import DecisionSurface, FeatureSpace, Snapshot
 from actlab.views.figures.legends import LETTER, below, wrapped
 from actlab.views.palette import CLASSES, WRONG, Style
 
-# Inches of a panel, and of what stands around all of them; a legend comes on top.
+# Inches of a panel, and of the margins around all panels; a legend comes on top.
 PANEL = (2.5, 2.3)
 AROUND = (0.7, 0.4)
 BINS = 40

@@ -23,7 +23,7 @@ def results(summary: Summary, styles: Mapping[str, Style]) -> str:
     best = {"best_set": summary.get("best_set")}
     if not summary["contests"]:
         return html.best_set(summary, styles) + html.scrolling("results", html.table(summary, styles))
-    # What may be the best in one condition says nothing of the others.
+    # Each condition has its own set of activations that may be the best.
     whole = [summary["contest"] | best | {"headline": ""}, *({"best_set": None} | own for own in summary["contests"])]
     rows = [row for condition in (summary, *summary["contests"]) for row in condition["activations"]]
     parts = []
@@ -37,7 +37,7 @@ def results(summary: Summary, styles: Mapping[str, Style]) -> str:
 
 
 def _choice(summary: Summary) -> str:
-    """Which rates were tried: mean validation loss of every activation at each, the chosen one in bold."""
+    """The learning rates that were tried: mean validation loss of every activation at each, the chosen one in bold."""
     rows: dict[tuple[str, str], dict[float, Mapping[str, Any]]] = {}
     for row in summary["tuning"]:
         rows.setdefault((row["activation"], row["init"]), {})[row["learning_rate"]] = row

@@ -1,4 +1,4 @@
-"""How activations and gradients are distributed in each layer, epoch by epoch: what the page's heat maps are made of.
+"""The page's heat maps: distributions of activations and gradients in each layer, epoch by epoch.
 
 One quantity is on one scale for all activations. Shares are embedded as bytes of their square roots, so that small ones
 are seen beside large ones; what is there at all is at least 1.
@@ -20,14 +20,14 @@ from actlab.views.report.page_data import packed
 from actlab.wording import number
 
 COLUMNS = 100
-# Of many activations each gets fewer epochs, so that the page does not grow with them.
+# With more activations, each gets fewer epochs: the page does not grow with their number.
 MANY = 24
 TICKS = (0.3, 1, 3, 10, 30, 100, 300, 1e3, 1e4, 1e5, 1e6)
 
 
 @dataclass(frozen=True)
 class _Quantity:
-    """Something whose distribution is recorded.
+    """A quantity with a recorded distribution.
 
     Attributes:
         title: its name in words.
@@ -129,7 +129,7 @@ def _shares(
 
 
 def _occupied(shares: Floats, signed: bool) -> tuple[int, int]:
-    """The bins from the first to the last in which anything fell in any panel, and one more beside signed ones."""
+    """First and last bin that any panel has counts in; signed quantities get one more bin on either side."""
     used = np.flatnonzero(shares.reshape(-1, shares.shape[-1]).max(axis=0) > 0)
     if not signed:
         used = used[used > 0]
@@ -174,7 +174,7 @@ def _size_ticks(edges: Floats) -> list[list[Any]]:
 
 
 def _sparse(places: Mapping[float, float], step: float = 1 / 7) -> list[list[Any]]:
-    """Of values with their places those that keep a distance, counted from zero outwards; with their text."""
+    """The values that keep a distance from each other, chosen from zero outwards, with their places and texts."""
     kept: list[float] = []
     for value in sorted(places, key=abs):
         if all(abs(places[value] - places[other]) >= step for other in kept):
@@ -192,7 +192,7 @@ def _written(value: float) -> str:
 
 
 def _ranges(edges: Floats, first: int, last: int) -> list[str]:
-    """What each bin holds, in words; the outermost two are open."""
+    """Each bin's range in words; the outermost two are open."""
     words = []
     for i in range(first, last):
         low, high = number(edges[i]), number(edges[i + 1])

@@ -22,7 +22,7 @@ def sentences(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def gradient_flow_table(recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]) -> str:
-    """What is left of the gradient at each place of the function, untrained and at the end; empty with one place."""
+    """The share of the gradient at each place of the function, untrained and at the end; empty with one place."""
     tables = gradient_table(recording, list(entries.values()))
     if not tables:
         return ""

@@ -1,4 +1,4 @@
-"""Where the samples lie in the layers of large networks: projected on two axes, at some epochs of the first seed.
+"""Samples in the layers of large networks: projected on two axes, at some epochs of the first seed.
 
 Computed in NumPy from the recorded weights; the axes of a layer are the same through all epochs, so that what moves is
 the samples.
@@ -48,7 +48,7 @@ def frames(recording: Recording, entries: Mapping[str, Reported]) -> dict[str, A
 
 
 def _networks(recording: Recording, names: Iterable[str]) -> dict[str, Network]:
-    """The networks that can be computed here: those of functions that this process knows."""
+    """The networks that this process can compute: it knows their functions."""
     found = {}
     for name in names:
         try:

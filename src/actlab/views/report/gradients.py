@@ -67,7 +67,7 @@ def _layer_line(epochs: Any, values: Floats, number: int, layers: Sequence[str])
         "mode": line_mode(values),
         "name": layers[number],
         "x": rounded(epochs),
-        # A log axis has no zero; a gap says that nothing came through.
+        # A log axis has no zero: a gap shows that nothing came through.
         "y": rounded(np.where(values > 0, values, np.nan)),
         "line": {"color": css_layer(number, len(layers)), "width": 2},
         "hovertemplate": f"{layers[number]}, epoch %{{x}}: %{{y:.3~g}}<extra></extra>",

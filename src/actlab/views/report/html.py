@@ -81,7 +81,7 @@ def table(summary: Row, styles: Mapping[str, Style], beside: Sequence[Row] = ())
 
 
 def _majority(summary: Row, columns: int) -> str:
-    """The foot with what always naming the most frequent class scores; empty where it is not known."""
+    """The foot: the score of always naming the most frequent class; empty where it is not known."""
     if not summary.get("majority"):
         return ""
     named, accuracy = summary["majority"]["class"], percent(summary["majority"]["test_accuracy"])
@@ -145,7 +145,7 @@ def _target(rows: Sequence[Row]) -> str:
 
 
 def _waiting(waited: Row, row: Row) -> str:
-    """Median epoch, and how many got there where not all did."""
+    """Median epoch, and the number of seeds that got there unless all did."""
     reached, members = waited["reached"], row["members"]
     if reached is None:
         return DASH

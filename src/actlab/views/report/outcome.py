@@ -31,7 +31,7 @@ CURVES = {
     "train_accuracy": "Training accuracy",
     "train_loss": "Training loss",
 }
-# What training minimises besides the cross-entropy, which the losses above leave out.
+# Training minimises these too; the losses above are cross-entropy alone.
 APART = {"penalty": "L2 penalty"}
 SILENCE = {
     "flat_share": "Flat: samples on which a unit's slope is all but zero",
@@ -47,7 +47,7 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: M
         members: by activation, places on the member axis.
         styles: by activation.
     """
-    # Many activations share a budget of points, so that the page does not grow with them.
+    # All activations share a budget of points: the page does not grow with their number.
     epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
     charts = []
     apart = {name: title for name, title in APART.items() if name in recording.probes}

@@ -1,4 +1,4 @@
-"""What the player needs: small networks with all their weights, so that the page computes them at every epoch.
+"""The player's data: small networks with all their weights, for the page to compute at every epoch.
 
 The page gets weights, not figures: from nine numbers a network and epoch it draws the input space, the feature space
 and the distributions anew, as often as the screen does.
@@ -33,7 +33,7 @@ SAMPLES = 3_000
 def content(
     recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]
 ) -> dict[str, Any] | None:
-    """What is embedded for the player, or None where the page could not compute these networks.
+    """The player's data, or None where the page cannot compute these networks.
 
     Args:
         recording: any; weights of several epochs, samples and small fully connected networks are needed.
@@ -106,13 +106,13 @@ def _networks(recording: Recording, names: Iterable[str]) -> dict[str, Network]:
                 page_data.functions([network])
                 found[name] = network
         except (InvalidRecording, InvalidFunction):
-            # A function or network of somebody's own, whose rule is not here or not for JavaScript.
+            # A user's own function or network: its rule is not here, or cannot be written in JavaScript.
             continue
     return found
 
 
 def _seeds(recording: Recording, entries: Mapping[str, Reported], numbers: int) -> tuple[int, ...]:
-    """Seeds that every activation has and that there is room for, the typical one before all others."""
+    """Seeds that every activation has, as many as there is room for, the typical one first."""
     common = [
         seed
         for seed in recording.study.seeds
@@ -150,7 +150,7 @@ def _member(
 
 
 def _last_place(member: Member, epochs: Sequence[int]) -> int:
-    """Where among some epochs the last one lies before a member diverged; of all the last one if it never did."""
+    """The place of the last epoch before a member diverged; that of the last one of all if it never did."""
     ended = member.diverged_epoch
     before = [place for place, epoch in enumerate(epochs) if ended is None or epoch < max(ended, 1)]
     return before[-1] if before else 0

@@ -1,4 +1,4 @@
-"""The frames of what moves with the epoch: the controls, and a row of empty figures for each activation."""
+"""The player's HTML: the controls, and a row of empty figures for each activation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from actlab.views.palette import Style
 from actlab.views.report.html import SAVE, key
 
 SPEEDS = (1, 2, 5, 10, 20, 40, 60)
-# At the speed it begins with, a training plays for about so many seconds.
+# A training plays for about so many seconds at the initial speed.
 PLAYING = 7
-# Where a button goes, what it says, and its sign: a triangle, with a bar for the ends.
+# Buttons: target, title, and icon (a triangle, with a bar for the ends).
 MOVES = (
     ("start", "first epoch", "M3 3h2v10H3zM13 3v10L6 8z"),
     ("back", "one epoch back", "M11 3v10L4 8z"),
@@ -68,7 +68,7 @@ def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], styl
 
 
 def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapping[str, Any], rows: int) -> str:
-    """HTML of what moves the epoch and chooses seed, layer and axes.
+    """HTML of the controls of epoch, seed, layer and axes.
 
     Args:
         last: the last epoch.

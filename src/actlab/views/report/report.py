@@ -158,7 +158,7 @@ class _Shown:
 
     @property
     def hidden(self) -> list[str]:
-        """Activations that the page does not draw before it is asked to."""
+        """Activations that are hidden when the page opens."""
         return self.ranked[SHOWN_AT_FIRST:] if len(self.ranked) > len(SERIES) else []
 
     @property
@@ -200,7 +200,7 @@ class _Shown:
 
 @cache
 def plotly() -> str:
-    """Plotly's script, compressed: as it is it would be most of the page."""
+    """Plotly's script, compressed: uncompressed it would be most of the page."""
     from plotly.offline import get_plotlyjs
 
     packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
@@ -239,7 +239,7 @@ def _section(section: Section) -> str:
 
 
 def _sections(shown: _Shown) -> list[Section]:
-    """All sections for which there is something to show: the result first, what it rests on after it."""
+    """All sections that have something to show: the result first, its foundations after it."""
     recording, summary = shown.recording, shown.summary
     found = [_results(shown)] if recording.epochs >= 0 else []
     if summary["notes"]:
@@ -255,7 +255,7 @@ def _sections(shown: _Shown) -> list[Section]:
     if summary["next_steps"]:
         lead = "What the numbers suggest, as commands for the run directory, in which study.toml lies."
         if own := recording.study.own_functions:
-            # No command knows a function that Python has registered.
+            # Commands do not know functions that were registered in Python.
             lead = f"What the numbers suggest. {_registered(own)}: what the commands change, change in Python."
         found.append(Section("next", "What to try next", lead, html.steps(summary["next_steps"])))
     if shown.some:
@@ -332,7 +332,7 @@ def _insides(shown: _Shown) -> list[Section]:
 
 
 def _controls(shown: _Shown) -> str:
-    """What moves the epoch: in the first section that has something to move."""
+    """The controls of the epoch; they stand in the first section that moves with it."""
     usual = shown.usual
     rows = len(shown.player["networks"]) if shown.player else 0
     return player_html.controls(usual["epoch"], usual["seeds"], usual["layers"], usual, rows)
@@ -404,7 +404,7 @@ def _functions(shown: _Shown) -> list[Section]:
 
 
 def _registered(own: Sequence[str]) -> str:
-    """Of functions of a user's own, whose code no file holds."""
+    """A sentence about a user's own functions: no file holds their code."""
     return f"{listed(own)} {'was' if len(own) == 1 else 'were'} registered in Python"
 
 

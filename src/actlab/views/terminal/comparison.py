@@ -26,7 +26,7 @@ from actlab.statistics import unseen_share, verdict
 from actlab.statistics.sentences import counted
 from actlab.wording import DASH, number, percent
 
-# Published numbers that do not agree, or cannot be compared, of which the terminal tells.
+# The terminal shows so many of the published numbers that do not agree or cannot be compared.
 OTHERS_TOLD = 4
 Summary = Mapping[str, Any]
 
@@ -52,11 +52,11 @@ class _Leaderboard:
         tables = self._tables([self.summary, *({**self.summary, **other} for other in others)], console, options)
         titles = [condition["title"] for condition in (self.summary["contest"], *others)] if others else [""]
         headlines = [condition["headline"] for condition in (self.summary, *others)]
-        for title, headline, of_contest in zip(titles, headlines, tables, strict=True):
+        for title, headline, own_tables in zip(titles, headlines, tables, strict=True):
             if title:
                 yield Text(f"{title[:1].upper()}{title[1:]}", style="bold")
             yield Text(headline, style="" if title else "bold")
-            for table in of_contest:
+            for table in own_tables:
                 yield Text()
                 yield table
             yield Text()
@@ -67,7 +67,7 @@ class _Leaderboard:
         yield from _findings(self.summary)
 
     def _tables(self, summaries: Sequence[Summary], console: Console, options: ConsoleOptions) -> list[list[Table]]:
-        """Of each condition one table if it fits, with wide gaps if they do; else the milestones in one beside it."""
+        """One table for each condition, with wide gaps if these fit; a second one for milestones if one is too wide."""
         wide = options.update(max_width=1000)
         split = bool(self.recording.study.milestones)
         tables: list[Table] = []
@@ -84,7 +84,7 @@ class _Leaderboard:
 
 
 def legend(summary: Summary) -> str:
-    """What the numbers of the table are over, and so how far they carry.
+    """A legend says which samples and seeds the numbers of the table are over.
 
     Args:
         summary: what `actlab.statistics.summarise` says of a recording.
@@ -199,7 +199,7 @@ def _cells(row: Mapping[str, Any], decimals: int) -> list[str | Text]:
 
 
 def _decimals(activations: Iterable[Mapping[str, Any]]) -> int:
-    """Decimals of an accuracy in per cent: two where one would hide how narrow some interval is."""
+    """Decimals of an accuracy in per cent: two where an interval is too narrow for one."""
     intervals = [row["test_accuracy"]["ci95"] for row in activations]
     widths = [high - low for low, high in filter(None, intervals) if high > low]
     return 2 if widths and min(widths) < 0.003 else 1
@@ -250,7 +250,7 @@ def _milestone_cells(row: Mapping[str, Any]) -> list[str]:
 def network_table(network: Network | TracedNetwork) -> Table:
     """The layers from input to output, with the shape of one sample after each and its parameters.
 
-    Of a user's own network, its arrays, and the places where it calls `act`.
+    A user's own network shows its arrays and the places where it calls `act`.
     """
     table = plain_table(show_footer=True)
     table.add_column("layer", footer="total", overflow="fold")

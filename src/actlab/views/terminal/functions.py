@@ -69,7 +69,7 @@ def _sides(saturation: tuple[float | None, float | None] | None) -> str:
 
 
 def function_card(activation: Activation, *, plot: bool = True) -> RenderableType:
-    """Everything there is to say about one function: title, formula, figure, parameters, source, names, facts."""
+    """All about one function: title, formula, figure, parameters, source, names, facts."""
     title = Text(f"{activation.title} ({activation.name})", style="bold")
     words = description(activation)
     parts: list[RenderableType] = [title, _grid(words[:1])]
@@ -90,7 +90,7 @@ def _grid(points: Iterable[tuple[str, str]]) -> RenderableType:
 
 
 def _figure(activation: Activation) -> list[Text]:
-    """Value and derivative in braille, and what is what; nothing for a function that needs weights."""
+    """Value and derivative in braille with a legend; nothing for a function that needs weights."""
     x, lines = curves(activation)
     if not lines:
         return []
