@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actlab.statistics import (
+from actlab.statistics.comparisons import (
+    EXACT_PAIRS,
     compare,
-    estimate,
-    first_epoch,
     holm,
-    learned_epoch,
-    mean_interval,
+    paired_differences,
+    pairs_needed,
     rank_biserial,
     signed_rank_p,
     signed_ranks,
-    time_to_target,
+    smallest_p,
 )
-from actlab.statistics.comparisons import EXACT_PAIRS, paired_differences, pairs_needed, smallest_p
-from actlab.statistics.intervals import T95, finite, mean, median
+from actlab.statistics.intervals import T95, estimate, finite, mean, mean_interval, median
+from actlab.statistics.time_to_target import first_epoch, learned_epoch, time_to_target
 
 NAN, INF = math.nan, math.inf
 

@@ -15,7 +15,7 @@ from actlab.recording import Member, Recording
 from actlab.statistics.best import ALPHA, chances_of_best
 from actlab.statistics.comparisons import compare, holm
 from actlab.statistics.findings import findings
-from actlab.statistics.intervals import Estimate, estimate, finite, mean, median
+from actlab.statistics.intervals import estimate, finite, mean, median
 from actlab.statistics.next_steps import next_steps
 from actlab.statistics.published import compare_published
 from actlab.statistics.selection import (
@@ -143,8 +143,7 @@ def _activation(recording: Recording, entry: Reported, target: float | None) -> 
         "members": len(entry.members),
         "diverged": sum(member.diverged_epoch is not None for member in entry.members),
         **{
-            name: _estimate(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
-            for name in ESTIMATED
+            name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name))) for name in ESTIMATED
         },
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],
@@ -189,10 +188,6 @@ def _majority(recording: Recording) -> dict[str, Any] | None:
         return None
     label = int(np.argmax(training))
     return {"class": recording.facts["classes"][label], "test_accuracy": test[label] / sum(test)}
-
-
-def _estimate(found: Estimate) -> dict[str, Any]:
-    return asdict(found) | {"ci95": found.ci95 and list(found.ci95), "values": list(found.values)}
 
 
 def _diverged(member: Member) -> dict[str, Any]:

@@ -7,7 +7,7 @@ eyes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SERIES = (
@@ -39,6 +39,9 @@ class Style:
     def printed(self) -> str:
         """The colour for paper, in hexadecimal."""
         return SERIES[self.slot]
+
+
+Styles = Mapping[str, Style]
 
 
 def styles_of(names: Sequence[str]) -> dict[str, Style]:

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from actlab.replay.feature_space import DecisionSurface, FeatureSpace, Snapshot
 from actlab.views.figures.legends import LETTER, below, wrapped
-from actlab.views.palette import CLASSES, WRONG, Style
+from actlab.views.palette import CLASSES, WRONG, Styles
 
 # Inches of a panel, and of the margins around all panels; a legend comes on top.
 PANEL = (2.5, 2.3)
@@ -193,7 +193,7 @@ def draw_snapshots(
     spaces: Sequence[FeatureSpace],
     kinds: Sequence[str],
     epochs: Sequence[int],
-    styles: Mapping[str, Style],
+    styles: Styles,
     height: float | None,
 ) -> None:
     """A row for each activation, and in it a panel for each epoch and kind.
@@ -226,7 +226,7 @@ def _title(space: FeatureSpace, snapshot: Snapshot, epoch: int, kind: str, kinds
     return f"{said}\n{beyond} samples beyond the axes" if beyond and kind == "feature-space" else said
 
 
-def _marks(spaces: Sequence[FeatureSpace], kinds: Sequence[str], styles: Mapping[str, Style]) -> list[Line2D]:
+def _marks(spaces: Sequence[FeatureSpace], kinds: Sequence[str], styles: Styles) -> list[Line2D]:
     """What the legend explains: what these kinds of panels draw, and nothing else."""
     first = spaces[0]
     planes = bool({"input-space", "feature-space"} & set(kinds))

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from actlab.views.palette import Style
+from actlab.views.palette import Styles
 from actlab.views.report import html
 from actlab.wording import number
 
 Summary = Mapping[str, Any]
 
 
-def results(summary: Summary, styles: Mapping[str, Style]) -> str:
+def results(summary: Summary, styles: Styles) -> str:
     """A table for each condition, the main one first; with a heading each where there are several.
 
     Args:

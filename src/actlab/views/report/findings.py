@@ -10,7 +10,7 @@ from actlab.recording import Recording
 from actlab.statistics.findings import gradient_table
 from actlab.statistics.gradients import GradientFlow
 from actlab.statistics.selection import Reported
-from actlab.views.palette import Style
+from actlab.views.palette import Style, Styles
 from actlab.views.report.html import key, scrolling
 from actlab.wording import number
 
@@ -21,7 +21,7 @@ def sentences(found: Sequence[Mapping[str, Any]]) -> str:
     return f"<ul class='notes'>{''.join(items)}</ul>"
 
 
-def gradient_flow_table(recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]) -> str:
+def gradient_flow_table(recording: Recording, entries: Mapping[str, Reported], styles: Styles) -> str:
     """The share of the gradient at each place of the function, untrained and at the end; empty with one place."""
     tables = gradient_table(recording, list(entries.values()))
     if not tables:

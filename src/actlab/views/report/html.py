@@ -11,7 +11,7 @@ from typing import Any
 
 from actlab.custom import CustomNetwork
 from actlab.recording import Recording
-from actlab.views.palette import HEAT_STEPS, Style, css_class, css_layer
+from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
 from actlab.views.report.charts import Chart
 from actlab.views.report.outcome import oriented
 from actlab.wording import DASH, interval, number, percent
@@ -30,7 +30,7 @@ def key(style: Style) -> str:
     return f'<span class="key {style.dash}" style="--colour:{style.css}"></span>'
 
 
-def legend(names: Sequence[str], styles: Mapping[str, Style], hidden: Sequence[str]) -> str:
+def legend(names: Sequence[str], styles: Styles, hidden: Sequence[str]) -> str:
     """The buttons that show and hide activations, in every chart at once."""
     return "".join(
         f'<button type="button" class="chip" data-toggle="{escape(name)}" '
@@ -44,7 +44,7 @@ def scrolling(label: str, table: str) -> str:
     return f"<div class='wide' tabindex='0' role='region' aria-label='{escape(label)}'>{table}</div>"
 
 
-def best_set(summary: Row, styles: Mapping[str, Style]) -> str:
+def best_set(summary: Row, styles: Styles) -> str:
     """Which activations may be the best, in a line; empty where the summary does not say."""
     names = _may_be_best(summary)
     if not names:
@@ -60,7 +60,7 @@ def _may_be_best(summary: Row) -> Sequence[str]:
     return (summary.get("best_set") or ()) if len(summary["activations"]) > 1 else ()
 
 
-def table(summary: Row, styles: Mapping[str, Style], beside: Sequence[Row] = ()) -> str:
+def table(summary: Row, styles: Styles, beside: Sequence[Row] = ()) -> str:
     """The table of activations, best first; on one scale of accuracies with the rows `beside` it."""
     rows = summary["activations"]
     columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
@@ -95,7 +95,6 @@ def _majority(summary: Row, columns: int) -> str:
 def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     """Heading, explanation, cell and whether there is anything to show, for the columns after accuracy."""
     rows = summary["activations"]
-    milestones = [milestone["name"] for milestone in rows[0]["milestones"]]
     several = len(summary["study"]["learning_rates"] or ()) > 1
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
@@ -103,8 +102,13 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
         ("training loss", "mean over the seeds", lambda row: number(row["train_loss"]["mean"], "#.3g"), True),
         ("epochs to target", _target(rows), lambda row: _waiting(row["epochs_to_target"], row), True),
         *(
-            (name, "median epoch; share of seeds that get there", _milestone_cell(place), True)
-            for place, name in enumerate(milestones)
+            (
+                milestone["name"],
+                "median epoch; share of seeds that get there",
+                lambda row, place=place: _waiting(row["milestones"][place], row),
+                True,
+            )
+            for place, milestone in enumerate(rows[0]["milestones"])
         ),
         (
             "gradient, first : last",
@@ -133,10 +137,6 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
         ),
         ("parameters", "trained numbers", lambda row: number(row["parameters"], ","), parameters),
     ]
-
-
-def _milestone_cell(place: int) -> Any:
-    return lambda row: _waiting(row["milestones"][place], row)
 
 
 def _target(rows: Sequence[Row]) -> str:
@@ -238,12 +238,12 @@ def one_seed(seeds: Sequence[int]) -> str:
     )
 
 
-def figures(charts: Sequence[Chart], styles: Mapping[str, Style]) -> str:
+def figures(charts: Sequence[Chart], styles: Styles) -> str:
     """A frame for each chart, in which the page's script draws."""
     return "".join(_figure(chart, styles) for chart in charts)
 
 
-def _figure(chart: Chart, styles: Mapping[str, Style]) -> str:
+def _figure(chart: Chart, styles: Styles) -> str:
     owner = f' data-activation="{escape(chart.activation)}"' if chart.activation else ""
     mark = key(styles[chart.activation]) if chart.activation else ""
     caption = f"<small>{escape(chart.caption)}</small>" if chart.caption else ""
@@ -273,9 +273,7 @@ def _mark(shape: str, colour: str, text: str) -> str:
     return f'<span><span class="{shape}" style="--colour:{colour}"></span>{escape(text)}</span>'
 
 
-def canvases(
-    kind: str, names: Sequence[str], styles: Mapping[str, Style], label: str, captions: Mapping[str, str]
-) -> str:
+def canvases(kind: str, names: Sequence[str], styles: Styles, label: str, captions: Mapping[str, str]) -> str:
     """A frame with an empty canvas for each activation.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from actlab.recording import Recording
 from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
 from actlab.statistics.selection import probe_samples
-from actlab.views.palette import Style
+from actlab.views.palette import Style, Styles
 from actlab.views.report.charts import (
     CURVE_POINTS,
     Chart,
@@ -39,7 +40,7 @@ SILENCE = {
 }
 
 
-def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: Mapping[str, Style]) -> list[Chart]:
+def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles) -> list[Chart]:
     """Charts of median and middle half over the seeds, a line for each activation: accuracy, loss and L2 penalty.
 
     Args:
@@ -55,11 +56,7 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: M
     for metric, title in (CURVES | apart).items():
         scale = 100.0 if metric.endswith("accuracy") else 1.0
         bands = {name: quartiles(known[metric][epochs][:, places]) * scale for name, places in members.items()}
-        data = [
-            trace
-            for name, band in bands.items()
-            for trace in _band_and_line(name, epochs, band, styles[name], len(members[name]))
-        ]
+        data = _bands_and_lines(epochs, bands, members, styles)
         axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands, APART.get(metric, "cross-entropy"))
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
@@ -69,7 +66,7 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: M
     return charts
 
 
-def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: Mapping[str, Style]) -> list[Chart]:
+def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles) -> list[Chart]:
     """Charts of samples on which the function is flat and of units that are flat for all, means over the layers.
 
     Functions that mix units have no slope of their own and no line.
@@ -81,12 +78,8 @@ def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: 
             continue
         values = 100 * recording.probes[probe].mean(axis=-1)
         bands = {name: quartiles(values[epochs][:, places]) for name, places in members.items()}
-        data = [
-            trace
-            for name, band in bands.items()
-            if np.isfinite(band).any()
-            for trace in _band_and_line(name, epochs, band, styles[name], len(members[name]))
-        ]
+        bands = {name: band for name, band in bands.items() if np.isfinite(band).any()}
+        data = _bands_and_lines(epochs, bands, members, styles)
         axis = {"title": {"text": "per cent"}, "rangemode": "tozero"}
         layout = {"height": 280, "xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         if probe == "dead_share":
@@ -94,6 +87,13 @@ def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: 
         label = f"{title} over {recording.epochs} epochs, one line for each activation"
         found.append(Chart(probe.replace("_", "-"), title, label, data, layout))
     return found
+
+
+def _bands_and_lines(
+    epochs: Any, bands: Mapping[str, Floats], members: Mapping[str, Sequence[int]], styles: Styles
+) -> list[dict[str, Any]]:
+    traces = (_band_and_line(name, epochs, band, styles[name], len(members[name])) for name, band in bands.items())
+    return list(chain.from_iterable(traces))
 
 
 def _band_and_line(name: str, epochs: Any, band: Floats, style: Style, seeds: int) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ def _loss_axis(bands: Mapping[str, Floats], title: str) -> dict[str, Any]:
     return axis | {"type": "log", **log_ticks(float(np.log10(values.min())), float(np.log10(values.max())))}
 
 
-def differences(summary: Mapping[str, Any], metric: str, styles: Mapping[str, Style]) -> Chart | None:
+def differences(summary: Mapping[str, Any], metric: str, styles: Styles) -> Chart | None:
     """How far every activation lies behind the best one, seed by seed; None without a comparison.
 
     Args:
@@ -236,7 +236,7 @@ def _difference(row: Mapping[str, Any], style: Style, tests: int) -> dict[str, A
     }
 
 
-def cards(recording: Recording, names: Sequence[str], styles: Mapping[str, Style]) -> dict[str, Any]:
+def cards(recording: Recording, names: Sequence[str], styles: Styles) -> dict[str, Any]:
     """By name, for each function that has a curve: x, value and derivative as recorded, and its colour."""
     found = {}
     for name in names:

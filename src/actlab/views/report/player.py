@@ -21,18 +21,17 @@ from actlab.replay.projection import limits, principal_axes
 from actlab.statistics.selection import Reported
 from actlab.statistics.time_to_target import milestone_epochs
 from actlab.study import Milestone
-from actlab.views.palette import Style
+from actlab.views.palette import Styles
 from actlab.views.report import page_data
 from actlab.views.report.frames import frames
 
 # Weights take this many bytes at most; where there are more, seeds are left out, and then epochs.
 BYTES = 3_000_000
 SAMPLES = 3_000
+Entries = Mapping[str, Reported]
 
 
-def content(
-    recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]
-) -> dict[str, Any] | None:
+def content(recording: Recording, entries: Entries, styles: Styles) -> dict[str, Any] | None:
     """The player's data, or None where the page cannot compute these networks.
 
     Args:
@@ -48,9 +47,7 @@ def content(
     return _computed(recording, entries, networks, styles) if networks else _framed(recording, entries, styles)
 
 
-def _framed(
-    recording: Recording, entries: Mapping[str, Reported], styles: Mapping[str, Style]
-) -> dict[str, Any] | None:
+def _framed(recording: Recording, entries: Entries, styles: Styles) -> dict[str, Any] | None:
     """Figures of networks too large for the page to compute: where the samples lie, at epochs of the first seed."""
     found = frames(recording, entries)
     if not found["networks"]:
@@ -69,10 +66,7 @@ def _shared(recording: Recording) -> dict[str, Any]:
 
 
 def _computed(
-    recording: Recording,
-    entries: Mapping[str, Reported],
-    networks: Mapping[str, Network],
-    styles: Mapping[str, Style],
+    recording: Recording, entries: Entries, networks: Mapping[str, Network], styles: Styles
 ) -> dict[str, Any]:
     """Networks that the page computes from all their weights."""
     kept = recording.weight_epochs
@@ -111,7 +105,7 @@ def _networks(recording: Recording, names: Iterable[str]) -> dict[str, Network]:
     return found
 
 
-def _seeds(recording: Recording, entries: Mapping[str, Reported], numbers: int) -> tuple[int, ...]:
+def _seeds(recording: Recording, entries: Entries, numbers: int) -> tuple[int, ...]:
     """Seeds that every activation has, as many as there is room for, the typical one first."""
     common = [
         seed
@@ -182,10 +176,7 @@ def _reached(recording: Recording, entry: Reported, milestone: Milestone, chosen
 
 
 def _spaces(
-    recording: Recording,
-    network: Network,
-    arrays: Mapping[str, Mapping[str, np.ndarray]],
-    ends: Sequence[int],
+    recording: Recording, network: Network, arrays: Mapping[str, Mapping[str, np.ndarray]], ends: Sequence[int]
 ) -> list[dict[str, Any]]:
     """The layers of functions: two units are a plane by themselves, more are projected on two axes.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from actlab.views.palette import Style
+from actlab.views.palette import Styles
 from actlab.views.report.html import SAVE, key
 
 SPEEDS = (1, 2, 5, 10, 20, 40, 60)
@@ -21,7 +21,7 @@ MOVES = (
 )
 
 
-def body(content: Mapping[str, Any], styles: Mapping[str, Style]) -> str:
+def body(content: Mapping[str, Any], styles: Styles) -> str:
     """HTML of the player's figures: all empty, for the page's script to draw.
 
     Args:
@@ -53,7 +53,7 @@ def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
-def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], styles: Mapping[str, Style]) -> str:
+def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], styles: Styles) -> str:
     name = escape(member["name"])
     figures = "".join(
         f"<div class='{panel}'><p>{escape(title)}</p>"

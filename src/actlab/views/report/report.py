@@ -116,7 +116,9 @@ def page(recording: Recording, summary: Mapping[str, Any] | None = None) -> str:
         "facts": _facts_line(recording),
         "contents": "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections),
         "legend": html.legend(shown.ranked, shown.styles, shown.hidden) if all_charts else "",
-        "many": _many_line(len(shown.ranked)) if shown.hidden else "",
+        "many": f"<p class='many'>The best {SHOWN_AT_FIRST} of {len(shown.ranked)} are shown; choose others here.</p>"
+        if shown.hidden
+        else "",
         "sections": "".join(map(_section, sections)),
         "content": script_json(content),
         "plotly": plotly() if all_charts else "",
@@ -227,10 +229,6 @@ def _facts_line(recording: Recording) -> str:
     ]
     facts = [f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
     return " · ".join(escape(text) for text in (study.task, *facts))
-
-
-def _many_line(count: int) -> str:
-    return f"<p class='many'>The best {SHOWN_AT_FIRST} of {count} are shown; choose others here.</p>"
 
 
 def _section(section: Section) -> str:
