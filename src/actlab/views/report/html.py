@@ -306,18 +306,16 @@ def quantities(distributions: Sequence[Row]) -> str:
     )
 
 
-def _network(network: Any) -> str:
-    return str(network) if isinstance(network, CustomNetwork) else " → ".join(map(_layer, network or ()))
-
-
 def settings(recording: Recording) -> str:
     """How it was done: settings, data, machine and speed as a list of terms."""
     study, facts = recording.study, recording.facts
+    own = isinstance(study.network, CustomNetwork)
+    network = str(study.network) if own else " → ".join(map(_layer, study.network or ()))
     rates = [number(rate) for rate in study.learning_rates or ()]
     terms = {
         "Data": study.provenance or study.task,
         "SHA-256 of the data": study.digest,
-        "Network": _network(study.network),
+        "Network": network,
         "Parameters": _parameters(facts.get("parameters", {})),
         "Optimiser": _optimiser(study.optimiser.model_dump(mode="json")),
         "Learning rate": ", ".join(rates) + (" – one chosen for each activation" if len(rates) > 1 else ""),
