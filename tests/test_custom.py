@@ -256,7 +256,7 @@ def test_settings_that_need_layers(settings, message, tmp_path):
 
 def test_gradients_of_a_population_are_those_of_one_network():
     """Against jax.grad of the plain function, for the second of two seeds."""
-    from actlab.engine.forward import forward
+    from actlab.engine.forward import PopulationModel, forward
     from actlab.engine.layouts import MembersFirst
     from actlab.plan.population import populations
 
@@ -265,7 +265,7 @@ def test_gradients_of_a_population_are_those_of_one_network():
     drawn = jax.vmap(population.network.init)(jax.random.split(jax.random.key(0), 2))
     params = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), drawn)
     x = jax.random.normal(jax.random.key(1), (1, 2, 5, 8, 8, 1))
-    logits, seen = forward(population, MembersFirst(), params, x)
+    logits, seen = forward(PopulationModel(population, MembersFirst()), params, x)
     one = jax.tree.map(lambda leaf: leaf[1], drawn)["network"]
     for variant, name in enumerate(study.activations):
         expected = Same.apply(one, x[0, 1], lambda z, name, f=catalogue[name]: f(z), training=False, key=None)

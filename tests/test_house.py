@@ -14,7 +14,7 @@ import actlab
 SOURCE = Path(actlab.__file__).parent
 # A module may import from its own floor or one before it.
 FLOORS = [
-    {"errors", "files"},
+    {"errors", "files", "wording"},
     {"functions", "initialisers", "torch", "keras"},
     {"objectives"},
     {"tasks", "layers", "network", "custom"},

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -20,10 +21,12 @@ import actlab
 from actlab.errors import ActlabError, InvalidData, InvalidRecording, RecordingFailed
 from actlab.laboratory import write_results
 from actlab.recipes import recipe
+from actlab.recording import reader
 from actlab.recording import writer as writer_module
 from actlab.study import Study, from_toml
 from actlab.tasks import load as load_task
 from actlab.tasks.task import build
+from actlab.views.figures import recording as drawing
 from actlab.views.tensorboard import RECORDED, epoch_times
 
 SMALL = recipe("parabolas").study.model_copy(update={"seeds": (0, 1), "epochs": 20, "milestones": ()})
@@ -50,6 +53,28 @@ def test_a_run_leaves_what_is_promised(finished):
     summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
     assert summary == json.loads(json.dumps(actlab.summarise(recording)))
     assert write_results(recording) == actlab.summarise(recording)
+
+
+def test_a_run_opens_summarises_and_reads_its_recording_once(tmp_path, monkeypatch):
+    calls = Counter()
+
+    def counted(owner, function):
+        real = getattr(owner, function)
+        monkeypatch.setattr(
+            owner, function, lambda what, *more: (calls.update([(function, what)]), real(what, *more))[1]
+        )
+
+    counted(drawing, "summarise")
+    counted(reader, "whole_file")
+    recording = actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
+    recording._repr_html_()
+    recording.feature_space()
+    segments = [("whole_file", path) for path in (tmp_path / "run" / "segments").iterdir()]
+    assert calls == dict.fromkeys([("summarise", recording), *segments], 1)
+    # A recording that lies there is handed back as it was opened.
+    again = actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
+    assert (again.directory, again.summary) == (recording.directory, recording.summary)
+    assert type(again) is type(recording) is type(actlab.load(tmp_path / "run"))
 
 
 def test_progress_goes_from_compiling_to_the_last_epoch(finished):
@@ -353,7 +378,7 @@ def test_fixed_functions_of_ones_own_are_told_in_the_file_too():
     assert not actlab.Study(activations=["relu"]).to_toml().startswith("#")
 
 
-def test_pictures_of_a_function_that_is_not_known_here_say_why(own, tmp_path):
+def test_figures_of_a_function_that_is_not_known_here_say_why(own, tmp_path):
     command = [sys.executable, "-m", "actlab", "figure", str(own.directory), "losses", "--out", str(tmp_path / "a.png")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2

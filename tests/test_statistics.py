@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actlab.statistics import (
+from actlab.statistics.comparisons import (
+    EXACT_PAIRS,
     compare,
-    estimate,
-    first_epoch,
     holm,
-    learned_epoch,
-    mean_interval,
+    paired_differences,
+    pairs_needed,
     rank_biserial,
     signed_rank_p,
     signed_ranks,
-    time_to_target,
+    smallest_p,
 )
-from actlab.statistics.comparisons import EXACT_PAIRS, paired_differences, pairs_needed, smallest_p
-from actlab.statistics.intervals import finite, mean, median
+from actlab.statistics.intervals import T95, estimate, finite, mean, mean_interval, median
+from actlab.statistics.time_to_target import first_epoch, learned_epoch, time_to_target
 
 NAN, INF = math.nan, math.inf
 
@@ -85,6 +84,9 @@ class TestIntervals:
         values = np.random.default_rng(size).exponential(size=size) ** 2
         expected = stats.ttest_1samp(values, 0).confidence_interval(level)
         assert mean_interval(values, level) == pytest.approx((expected.low, expected.high), rel=1e-12)
+
+    def test_the_quantiles_at_hand_are_those_of_scipy_to_the_last_bit(self):
+        assert list(T95) == [float(stats.t.ppf(0.975, freedom)) for freedom in range(1, len(T95) + 1)]
 
     def test_the_order_of_the_values_does_not_matter(self):
         values = np.random.default_rng(1).normal(size=12)

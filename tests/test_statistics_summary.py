@@ -12,7 +12,10 @@ import pytest
 from scipy import stats
 from tests.synthetic_recording import CHOSEN, members_of, record, record_conditions, study
 
-from actlab.statistics import headline, json_safe, mean_interval, reported, summarise
+from actlab.statistics import reported, summarise
+from actlab.statistics.intervals import mean_interval
+from actlab.statistics.sentences import headline
+from actlab.statistics.summary import json_safe
 from actlab.study import Milestone
 
 NAN = math.nan

@@ -10,7 +10,8 @@ from tests.synthetic_recording import CHOSEN, TRIED, record, record_conditions, 
 
 from actlab.statistics import summarise
 from actlab.views import palette
-from actlab.views.report import conditions, html
+from actlab.views.report import conditions
+from actlab.wording import number
 
 
 def text(markup):
@@ -32,12 +33,12 @@ def summary(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(summary):
-    return conditions.results(summary, palette.styles(summary["study"]["activations"]))
+    return conditions.results(summary, palette.styles_of(summary["study"]["activations"]))
 
 
 def test_a_single_condition_has_no_headings(tmp_path):
     summary = summarise(record(tmp_path / "run", study(seeds=3)))
-    found = conditions.results(summary, palette.styles(summary["study"]["activations"]))
+    found = conditions.results(summary, palette.styles_of(summary["study"]["activations"]))
     assert found.count("<table>") == 1
     assert "<h3>" not in found
     assert "learning rate" not in text(found)
@@ -53,7 +54,7 @@ def test_every_condition_has_its_title_its_headline_and_its_table(summary, page)
         assert list(own) == [row["name"] for row in condition["activations"]]
         for row in condition["activations"]:
             assert f"{100 * row['test_accuracy']['mean']:.2f} %" in own[row["name"]][0]
-            assert html.number(row["learning_rate"]) in own[row["name"]]
+            assert number(row["learning_rate"]) in own[row["name"]]
     # The main headline is the page's title.
     assert summary["headline"] not in text(page)
     for condition in summary["contests"]:

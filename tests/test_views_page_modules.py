@@ -15,7 +15,8 @@ from actlab.layers import Act, Dense, Dropout, Flatten, Scale
 from actlab.network import build
 from actlab.replay.feature_space import feature_space
 from actlab.replay.forward import hidden
-from actlab.views.palette import styles
+from actlab.statistics import reported
+from actlab.views.palette import styles_of
 from actlab.views.report import page_data, player
 from actlab.views.report.scripts import bundle, table
 
@@ -226,7 +227,8 @@ def test_extents_are_those_of_python(tmp_path, network):
     """Of all samples at all epochs; of a network that diverged, at those before it did."""
     ended = {("tanh", 0.05, 1): (5, "the training loss became infinite")}
     recording = record_all(tmp_path / "run", network=network, seeds=2, diverged=ended)
-    content = player.content(recording, recording.study.activations, styles(recording.study.activations))
+    entries = {entry.activation: entry for entry in reported(recording)}
+    content = player.content(recording, entries, styles_of(recording.study.activations))
     functions = table(content.pop("functions"))
     found = run(tmp_path, EXTENTS.replace("const all", f"{functions}\nconst all", 1), content)
     for name, by_seed in zip(recording.study.activations, found, strict=True):

@@ -26,6 +26,7 @@ from actlab.views.report.charts import quartiles, rounded, thinned
 from actlab.views.report.report import page as report_page
 from actlab.views.report.report import report
 from actlab.views.report.scripts import asset
+from actlab.wording import number
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -184,7 +185,7 @@ def test_the_way_of_the_gradient_is_a_table(tmp_path, bare):
     for name in ranked:
         for steps in zip(*(gradient_flow(made, by_name[name], epoch) for epoch in (0, 8)), strict=True):
             factors = [value for s in steps for value in (s.share, s.slope, s.weights)]
-            wanted.append([steps[0].layer, *(html.number(None if math.isnan(v) else v, ".2g") for v in factors)])
+            wanted.append([steps[0].layer, *(number(v, ".2g") for v in factors)])
     assert rows == wanted
 
 
@@ -265,7 +266,7 @@ def test_differences_are_those_of_the_summary(recording, page):
 
 def test_the_table_is_ranked_and_says_what_the_summary_says(recording, page):
     summary = summarise(recording)
-    table = html.table(summary, palette.styles(recording.study.activations))
+    table = html.table(summary, palette.styles_of(recording.study.activations))
     names = re.findall(r'<th scope="row">.*?</span>(\w+)<', table)
     means = [float(mean) for mean in re.findall(r"<b>([\d.]+) %</b>", table)]
     assert names == [row["name"] for row in summary["activations"]]
@@ -289,7 +290,7 @@ def marked_rows(text):
 
 
 def test_what_may_be_the_best_is_marked_in_words(recording):
-    styles = palette.styles(recording.study.activations)
+    styles = palette.styles_of(recording.study.activations)
     summary = summarise(recording) | {"best_set": ["tanh", "relu"]}
     text = conditions.results(summary, styles)
     assert re.sub("<[^>]*>", "", text).startswith("May be the best: tanh, relu.")
@@ -300,7 +301,7 @@ def test_what_may_be_the_best_is_marked_in_words(recording):
 @pytest.mark.parametrize("given", [{}, {"best_set": None}, {"best_set": []}])
 def test_a_summary_that_does_not_say_what_may_be_the_best_marks_nothing(recording, given):
     summary = {name: value for name, value in summarise(recording).items() if name != "best_set"}
-    text = conditions.results(summary | given, palette.styles(recording.study.activations))
+    text = conditions.results(summary | given, palette.styles_of(recording.study.activations))
     assert "may be the best" not in text.lower()
 
 
@@ -308,7 +309,7 @@ def test_each_condition_marks_its_own_best(tmp_path):
     summary = summarise(record_conditions(tmp_path / "run")) | {"best_set": ["sigmoid"]}
     first, *others = ({"best_set": ["relu"]}, *({"best_set": None} for _ in summary["contests"][1:]))
     summary["contests"] = [held | own for held, own in zip(summary["contests"], (first, *others), strict=True)]
-    text = conditions.results(summary, palette.styles(("sigmoid", "tanh", "relu")))
+    text = conditions.results(summary, palette.styles_of(("sigmoid", "tanh", "relu")))
     assert marked_rows(text) == ["sigmoidmay be the best", "relumay be the best"]
 
 
@@ -423,8 +424,8 @@ def test_several_learning_rates_report_the_chosen_one(tmp_path, bare):
 def test_page_and_print_agree_on_colours():
     css = asset("report.css")
     for prefix, colours in (("series", palette.SERIES), ("class", palette.CLASSES)):
-        for number, colour in enumerate(colours):
-            assert f"--{prefix}-{number}: light-dark({colour}," in css
+        for slot, colour in enumerate(colours):
+            assert f"--{prefix}-{slot}: light-dark({colour}," in css
     for prefix, steps in (("heat", palette.HEAT_STEPS), ("layer", palette.LAYER_STEPS)):
         assert f"--{prefix}-{steps - 1}:" in css
         assert f"--{prefix}-{steps}:" not in css
@@ -439,7 +440,7 @@ def test_no_colour_of_a_figure_is_unknown_to_the_page(page):
 
 def test_looks_differ_beyond_twelve():
     names = [f"f{i}" for i in range(30)]
-    assert len(set(palette.styles(names).values())) == 30
+    assert len(set(palette.styles_of(names).values())) == 30
 
 
 @pytest.mark.parametrize(("epochs", "most"), [(0, 150), (1, 150), (149, 150), (1000, 150), (7, 3)])
@@ -460,12 +461,6 @@ def test_quartiles_leave_out_what_is_not_finite():
     found = quartiles(np.array([[1, 2, 3, np.inf], [np.nan] * 4], np.float32))
     np.testing.assert_array_equal(found[:, 0], [1.5, 2, 2.5])
     assert np.isnan(found[:, 1]).all()
-
-
-def test_numbers_in_words():
-    assert html.number(123.4, "#.3g") == "123"
-    assert html.interval(None) == ""
-    assert html.interval([-0.02, 0.01], 100, "+.1f") == "−2.0 to +1.0"
 
 
 def test_all_members_at_one_hundred_per_cent_are_drawn(tmp_path):

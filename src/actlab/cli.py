@@ -136,7 +136,7 @@ def recipes(
         _show(recipe_card(recipe(name), measured().get(name)))
 
 
-# What a user decides of a file of data that leaves a doubt.
+# Decisions about a file of data that leaves a doubt.
 _Header = Annotated[
     str | None, typer.Option(metavar="yes|no", help="Whether the .csv's first row names its columns, or is data.")
 ]
@@ -294,10 +294,7 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
 
 
 def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, Any]) -> None:
-    import json
-
     from actlab.laboratory import run
-    from actlab.statistics import summarise
     from actlab.views.terminal import comparison as terminal
 
     earlier = _database(directory)
@@ -305,26 +302,22 @@ def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, An
         recording = run(study, directory, **options)
     except KeyboardInterrupt:
         raise _Stopped(_what_is_left(directory, earlier)) from None
-    already = earlier is not None and _database(directory) == earlier
-    if already:
-        summary = summarise(recording)
+    if earlier is not None and _database(directory) == earlier:
         typer.echo(
             f"{directory} holds all {study.epochs} epochs of this study already, and nothing was trained; --restart "
             "trains it anew.\n",
             err=as_json,
         )
-    else:
-        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
     if as_json:
-        _print_json(summary)
+        _print_json(recording.summary)
         return
-    _show(terminal.leaderboard(recording, summary))
+    _show(terminal.leaderboard(recording, recording.summary))
     typer.echo(f"\nreport     {directory / 'report.html'}")
     typer.echo(f"summary    {directory / 'summary.json'}")
 
 
 def _database(directory: Path) -> tuple[int, int] | None:
-    """Which file the database of a recording with epochs is, for one that takes its place to be told apart."""
+    """The identity of a recording's database file: a new recording has another one; None without epochs."""
     from actlab.recording import load
 
     try:

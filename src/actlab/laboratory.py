@@ -14,7 +14,7 @@ from actlab.files import write_synced
 from actlab.recording.format import REPORT, SUMMARY
 from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
-from actlab.views.figures.recording import Recording, load
+from actlab.views.figures.recording import Recording
 
 if TYPE_CHECKING:
     from actlab.engine import Progress
@@ -60,11 +60,13 @@ def run(
     with recordings.Claim(directory, complete(study, task), restart=restart) as claim:
         if claim.finished is None:
             with bar() if progress is None else nullcontext(progress) as show:
-                recording = _record(study, claim, task, memory, restart, show)
+                recording = Recording.of(_record(study, claim, task, memory, restart, show))
             write_results(recording)
-        elif not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
-            write_results(claim.finished)
-    return load(directory)
+        else:
+            recording = Recording.of(claim.finished)
+            if not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
+                write_results(recording)
+    return recording
 
 
 def _record(
@@ -94,10 +96,9 @@ def write_results(recording: recordings.Recording) -> dict[str, Any]:
     Raises:
         ActlabError: they cannot be written; the recording is as it was.
     """
-    from actlab.statistics import summarise
     from actlab.views.report.report import report
 
-    summary = summarise(recording)
+    summary = Recording.of(recording).summary
     path = recording.directory / SUMMARY
     try:
         write_synced(path, (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
@@ -106,5 +107,5 @@ def write_results(recording: recordings.Recording) -> dict[str, Any]:
         raise RecordingFailed(
             f"{path}: the summary cannot be written ({error.strerror}); the recording {kept} and loads."
         ) from None
-    report(recording, recording.directory / REPORT)
+    report(recording, recording.directory / REPORT, summary)
     return summary

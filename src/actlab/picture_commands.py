@@ -59,19 +59,19 @@ def figure(
     from actlab.views.figures.snapshots import PANELS
 
     check_suffix(out)
-    pictures = _pictures(directory, activations, layer, seed, axes)
+    figures = _figures(directory, activations, layer, seed, axes)
     inches = _inches(size)
     if kind in HISTORIES:
         if epochs or layer or seed is not None:
             raise InvalidFunction(f"{kind} shows all seeds over all epochs: leave out --epochs, --layer and --seed.")
-        drawn = pictures.history(kind, **inches)
+        made = figures.history(kind, **inches)
     else:
         kinds = kind.split(",")
         for one in kinds:
             if one not in PANELS:
                 raise UnknownName("picture", one, [*PANELS, *HISTORIES])
-        drawn = pictures.draw(kinds, None if epochs is None else epoch_list(epochs), **inches)
-    save(drawn, out, dpi)
+        made = figures.draw(kinds, None if epochs is None else epoch_list(epochs), **inches)
+    save(made, out, dpi)
     typer.echo(f"wrote {out}")
 
 
@@ -99,10 +99,10 @@ def animate(
     from actlab.views.figures.animations import save, writer_for
 
     writer = writer_for(out, speed)
-    pictures = _pictures(directory, activations, layer, seed, axes)
+    figures = _figures(directory, activations, layer, seed, axes)
     chosen = None if epochs is None else epoch_list(epochs)
-    film = pictures.animate(chosen, kind.split(","), speed, **_inches(size))
-    save(film, out, writer, dpi)
+    animation = figures.animate(chosen, kind.split(","), speed, **_inches(size))
+    save(animation, out, writer, dpi)
     typer.echo(f"wrote {out}")
 
 
@@ -122,7 +122,7 @@ def export(
     typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}\n{epoch_times(recording)[1]}")
 
 
-def _pictures(directory: Path, activations: str | None, layer: str | None, seed: int | None, axes: str) -> Figures:
+def _figures(directory: Path, activations: str | None, layer: str | None, seed: int | None, axes: str) -> Figures:
     from actlab.views.figures.recording import AXES, Figures, load, names_of
 
     if axes not in AXES:

@@ -1,11 +1,11 @@
-"""What a network makes of the samples at an epoch: its feature space, its decisions, its losses; in NumPy.
+"""A network at an epoch, in NumPy: its feature space, its decisions, its losses.
 
-Nothing of it is recorded: it is computed anew from the recorded weights.
+All is computed anew from the recorded weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from actlab.network import Network, Params
 from actlab.recording import Member, Recording
 from actlab.replay.forward import cross_entropy, hidden, predicted
 from actlab.replay.projection import limits, principal_axes
-from actlab.statistics import reported
+from actlab.statistics import Reported, reported
 from actlab.statistics.intervals import Floats
 
 # Points to a side of the grid on which decisions are computed, and of each coordinate line.
@@ -27,7 +27,7 @@ LINES = 13
 LINE_POINTS = 41
 # Epochs from which the limits of a feature space are found.
 BOX_EPOCHS = 40
-# How many times as far as the middle one of some feature spaces one may reach, to be held by axes that they share.
+# Shared axes hold a feature space that reaches at most so many times as far as the middle one.
 FAR = 10
 
 
@@ -77,7 +77,7 @@ class FeatureSpace:
         recording, member, layer: whose it is.
         network: of the member's activation.
         x, y: the samples and their classes.
-        shared: the limits of its pictures where it shares them with others.
+        shared: the limits of its figures where it shares them with others.
     """
 
     recording: Recording
@@ -110,11 +110,11 @@ class FeatureSpace:
 
     @property
     def shown(self) -> Floats:
-        """The limits of its pictures."""
+        """The limits of its figures."""
         return self.box if self.shared is None else self.shared
 
     @property
-    def flat(self) -> bool:
+    def planar(self) -> bool:
         """Whether the input space is a plane."""
         return self.x[0].size == 2
 
@@ -132,8 +132,8 @@ class FeatureSpace:
             loss,
             predicted(logits) == self.y,
             self._over_features(params),
-            self._over_inputs(params) if self.flat else None,
-            self._lines(params) if self.flat else None,
+            self._over_inputs(params) if self.planar else None,
+            self._lines(params) if self.planar else None,
         )
 
     @cached_property
@@ -157,7 +157,7 @@ class FeatureSpace:
         if self.network.layers[place].output_shape != (2,):
             return None
         following = self.network.layers[place + 1 :]
-        # Inside a residual block what follows needs the block's input, too, and behind the last layer nothing follows.
+        # Inside a residual block the next layers need the block's input, too; behind the last layer there are none.
         forks = sum(isinstance(built.layer, Fork) - isinstance(built.layer, Join) for built in following)
         if not following or forks < 0:
             return None
@@ -216,7 +216,7 @@ def feature_space(
 
 
 def on_shared_axes(spaces: Sequence[FeatureSpace]) -> tuple[FeatureSpace, ...]:
-    """The same feature spaces with common limits of their pictures.
+    """The same feature spaces with common limits of their figures.
 
     As in the page, what diverged or reaches more than ten times as far as the middle one does not stretch them.
     """
@@ -249,12 +249,12 @@ def two_unit_layer(network: Network) -> str | None:
     return found[-1] if found else None
 
 
-def typical_seed(recording: Recording) -> int | None:
+def typical_seed(recording: Recording, entries: Iterable[Reported] | None = None) -> int | None:
     """The seed of median validation accuracy, averaged over activations; a diverged member counts as 0."""
     seeds: Sequence[int] = recording.study.seeds
     accuracy = recording.metrics["validation_accuracy"][-1]
     totals = dict.fromkeys(seeds, 0.0)
-    for entry in reported(recording):
+    for entry in reported(recording) if entries is None else entries:
         for member, column in zip(entry.members, entry.columns, strict=True):
             totals[member.seed] += float(np.nan_to_num(accuracy[column]))
     ranked = sorted(seeds, key=lambda seed: (totals[seed], seed))

@@ -1,4 +1,4 @@
-"""A network computed again in NumPy: what leaves its functions, the class it predicts, the loss of each sample."""
+"""A network computed again in NumPy: outputs of its functions, predicted classes, the loss of each sample."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from actlab.statistics.intervals import Floats
 
 # Rows from which the axes of a layer are found.
 ROWS = 256
-# Room on either side of what is drawn, as a share of its extent.
+# Room on either side of the points, as a share of their extent.
 ROOM = 0.07
 
 
@@ -22,7 +22,7 @@ def project(values: np.ndarray) -> np.ndarray:
         return values
     finite = [epoch for epoch in range(len(values)) if np.isfinite(values[epoch]).all()]
     mean, *axes = principal_axes(values[finite[-1] if finite else -1])
-    # Of a network that diverged, some values are no numbers, and stay so.
+    # A network that diverged has values that are not finite; they stay so.
     with np.errstate(all="ignore"):
         return (values - mean.astype(values.dtype)) @ np.stack(axes, axis=1).astype(values.dtype)
 
@@ -31,7 +31,7 @@ def principal_axes(values: np.ndarray) -> np.ndarray:
     """Mean and the two directions of largest variance, (3, units), of values (samples, units).
 
     Found from 256 rows at most, evenly chosen; rows that are not finite are left out. Each axis points to where its
-    largest entry is positive, so that equal data give equal pictures.
+    largest entry is positive, so that equal data give equal figures.
 
     >>> found = principal_axes(np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 0.1], [2.0, -0.1]]))
     >>> (found.round(2) + 0.0).tolist()

@@ -23,6 +23,7 @@ from actlab.statistics.linear_folding import collapse
 from actlab.statistics.milestones import races
 from actlab.statistics.selection import Reported, last, mostly_diverged
 from actlab.statistics.sentences import counted, listed
+from actlab.wording import number, percent
 
 Finding = dict[str, Any]
 
@@ -33,10 +34,10 @@ VANISHED = 0.01
 # A cross-entropy that stays above this share of what the class frequencies alone give is no learning: batch noise and
 # rounding move it by less than a fiftieth.
 UNLEARNT = 0.98
-# Of the way from the share of the largest class to everything right: what a network gets by chance, even untrained, is
-# below a twentieth of it.
+# The way from the share of the largest class to everything right: by chance, an untrained network gets less than a
+# twentieth of it.
 GUESSED = 0.05
-# Up to so many activations all pairs are looked at for likeness; of more, those that several sources compare.
+# All pairs of up to so many activations are compared; of more, only the rectifiers, as several sources do.
 FEW = 5
 RECTIFIERS = ("relu", "leaky_relu", "elu")
 PAIRS_TOLD = 3
@@ -50,7 +51,7 @@ def findings(
 
     Args:
         recording: complete or stopped.
-        entered: the activations, best first.
+        reported: the activations, best first.
         comparisons: all pairs, as in the summary.
     """
     if recording.epochs < 1:
@@ -102,7 +103,7 @@ def linear_depth(recording: Recording, entry: Reported) -> Finding | None:
 
 def vanishing_gradient(recording: Recording, entry: Reported) -> Finding | None:
     """Whether the first place of the function gets less than 1 % of the gradient that the last one gets."""
-    # After most members diverged, those that are left are no typical ones; untrained all are there.
+    # The survivors of an activation that mostly diverged are not typical; untrained, all members are there.
     epochs = (0,) if mostly_diverged(entry) else (0, recording.epochs)
     tables = {epoch: gradient_flow(recording, entry, epoch) for epoch in epochs}
     shares = {epoch: table[-1].share for epoch, table in tables.items() if len(table) > 1}
@@ -117,7 +118,7 @@ def vanishing_gradient(recording: Recording, entry: Reported) -> Finding | None:
         f"{entry.activation}: the gradient vanishes towards the input: {first} gets {listed(told)} of the norm that "
         f"{final} gets."
     )
-    # Where nothing at all comes through there are no factors.
+    # A gradient of zero has no factors.
     if slope * weights > 0:
         sentence += (
             f" From each place to the one before, the slope of the function leaves a factor of {slope:.2g} and the "
@@ -140,7 +141,7 @@ def _when(epoch: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:,.0f} %"
+    return percent(share, ".2g" if share < 0.995 else ",.0f", minus="-")
 
 
 def only_regulariser(recording: Recording, entry: Reported, reported: Sequence[Reported]) -> Finding | None:
@@ -298,7 +299,7 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
     if not rows or smallest_p(max(row["pairs"] for row in rows), len(compared)) >= SIGNIFICANT:
         return None
     rows = [row | {"within_noise": not row["p_holm"] < SIGNIFICANT} for row in rows]
-    # Those that sources compare first, then the closest: that others are far apart needs no telling.
+    # The rectifiers first, then the closest pairs.
     rows.sort(key=lambda row: (not {row["a"], row["b"]} <= set(RECTIFIERS), abs(row["difference"])))
     alike = [row for row in rows if row["within_noise"]]
     apart = [row for row in rows if not row["within_noise"]]
@@ -314,7 +315,7 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
 
 def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
     """The first pairs with their differences in words, and how many more there are."""
-    told = [f"{row['a']} − {row['b']} {100 * row['difference']:+.2f}".replace("-", "−") for row in rows[:PAIRS_TOLD]]
+    told = [f"{row['a']} − {row['b']} {number(100 * row['difference'], '+.2f')}" for row in rows[:PAIRS_TOLD]]
     more = len(rows) - len(told)
     return listed(told) if not more else f"{', '.join(told)} and {counted(more, 'pair')} more"
 
@@ -322,7 +323,7 @@ def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
 def gradient_table(
     recording: Recording, reported: Sequence[Reported]
 ) -> dict[str, dict[int, tuple[GradientFlow, ...]]]:
-    """By activation and epoch, untrained and last, how the gradient passes: see `gradients.passages`.
+    """By activation and epoch, untrained and last, how the gradient passes: see `gradient_flow`.
 
     Empty with fewer than two places of functions, or without the gradients.
     """

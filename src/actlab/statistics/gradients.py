@@ -67,8 +67,7 @@ def gradient_flow(recording: Recording, entry: Reported, epoch: int) -> tuple[Gr
 def still_training(recording: Recording, columns: Sequence[int]) -> NDArray[np.bool_]:
     """Whether members at `columns` of the member axis have not diverged yet, (epochs, columns)."""
     ends = [recording.members[column].diverged_epoch for column in columns]
-    epochs = np.arange(recording.epochs + 1)
-    return np.array([[end is None or epoch < end for end in ends] for epoch in epochs]).reshape(len(epochs), len(ends))
+    return np.arange(recording.epochs + 1)[:, None] < np.array([np.inf if end is None else end for end in ends])
 
 
 def gradient_sizes(

@@ -13,7 +13,7 @@ from actlab.recording import Recording
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
 
-# What a chain of matrices may hold between them; at evaluation dropout does nothing.
+# A chain of matrices may hold these layers; at evaluation dropout does nothing.
 CHAIN = {"dense", "flatten", "dropout", "act"}
 
 
@@ -54,14 +54,14 @@ def collapse(recording: Recording, entry: Reported) -> Collapse | None:
     if epoch < 1 or not recording.sample or not members or not _is_linear_chain(network):
         return None
     x = recording.sample["x"]
-    flat = x.reshape(len(x), -1).astype(float)
+    rows = x.reshape(len(x), -1).astype(float)
     apart = []
     matrix = np.empty((0, 0))
     for member in members:
         params = recording.weights(member, epoch)
         matrix, bias = product(network, params)
-        layered, single = np.asarray(network.apply(params, x), dtype=float), flat @ matrix + bias
-        # Of logits beyond all bounds a sigmoid would still make certainties, and differences that mean nothing.
+        layered, single = np.asarray(network.apply(params, x), dtype=float), rows @ matrix + bias
+        # Infinite logits would still give probabilities of 0 and 1, and differences without a meaning.
         known = np.isfinite(layered).all()
         probability = np.abs(probabilities(layered) - probabilities(single)).max() if known else np.nan
         apart.append((probability, np.abs(layered - single).max() / np.abs(layered).max()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -28,7 +29,7 @@ def races(recording: Recording, reported: Sequence[Reported]) -> list[dict[str, 
 
     Args:
         recording: of any study; without milestones, or with one activation, there is no race.
-        entries: the activations.
+        reported: the activations.
     """
     if recording.epochs < 1 or len(reported) < 2:
         return []
@@ -83,11 +84,10 @@ def first_by_seed(a: Floats, b: Floats) -> dict[str, Any]:
     >>> first_by_seed(np.array([1.0, 2, 3, 4, 5, 9]), np.array([2.0, 3, np.inf, 5, 6, 10]))["p"]
     0.03125
     """
-    from scipy.stats import binomtest
-
     first_a, first_b = int((a < b).sum()), int((b < a).sum())
     decided = first_a + first_b
-    p = float(binomtest(first_a, decided).pvalue) if decided else 1.0
+    tail = sum(math.comb(decided, successes) for successes in range(min(first_a, first_b) + 1))
+    p = min(1.0, 2 * tail / 2**decided)
     return {"first_a": first_a, "first_b": first_b, "ties": len(a) - decided, "pairs": len(a), "p": p}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,8 @@ from actlab.statistics.comparisons import paired_differences
 from actlab.statistics.selection import Reported, by_seed, mostly_diverged, probe_samples, step_of
 from actlab.statistics.sentences import counted, listed
 
-# The last share of the epochs, in which a loss that still falls by so much says that training was too short; and how
-# far it may rise above its lowest before it says that training was too long.
+# Training was too short if the loss falls by FALLING in the last LATE of the epochs, and too long if it ends RISING
+# above its lowest.
 LATE = 0.2
 FALLING = 0.02
 RISING = 0.05
@@ -24,10 +26,10 @@ VANISHED = 0.01
 # Healthy networks of rectifiers have a tenth of their units dead, and learn as well; Amazon SageMaker Debugger's rule
 # DeadRelu speaks from half of them on.
 DEAD = 0.5
-# Nowhere flat, to try in the place of what is.
+# Functions to try instead of flat ones.
 NOWHERE_FLAT = ("leaky_relu", "silu")
 MOST_SEEDS = 100
-# How often the seeds that are advised would tell a difference as large as the one seen.
+# The advised seeds tell a difference as large as the one seen in so many studies.
 POWER = 0.8
 
 
@@ -122,7 +124,7 @@ def _more_seeds(recording: Recording, ranked: Sequence[Reported], rows: Sequence
     accuracies = (by_seed(recording, entry, "test_accuracy") for entry in (first, second))
     differences, resolution = paired_differences(*accuracies)
     seeds = len(differences)
-    # What is less than one test sample, no number of seeds makes matter.
+    # A difference of less than one test sample matters with no number of seeds.
     if seeds < 2 or differences.mean() <= max(resolution, step):
         return []
     deviation = max(float(differences.std(ddof=1)), step / np.sqrt(6))
@@ -146,9 +148,8 @@ def _seeds_wanted(effect: float, rivals: int) -> int:
     >>> _seeds_wanted(1.0, 1)
     7
     """
-    from scipy.stats import norm
-
-    return max(FEWEST_SEEDS, int(np.ceil(((norm.ppf(1 - ALPHA / rivals) + norm.ppf(POWER)) / effect) ** 2)))
+    quantile = NormalDist().inv_cdf
+    return max(FEWEST_SEEDS, math.ceil(((quantile(1 - ALPHA / rivals) + quantile(POWER)) / effect) ** 2))
 
 
 def _rates(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:

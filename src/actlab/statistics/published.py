@@ -17,10 +17,10 @@ from actlab.statistics.time_to_target import milestone_epochs
 from actlab.study import Study
 
 MILESTONE = "milestone:"
-# Settings that do not change what a member computes: how many there are, and what is looked at.
+# Settings that do not change what a member computes.
 OF_NO_ACCOUNT = {"name", "seeds", "tuning_seeds", "activations", "probe_samples", "milestones", "provenance", "digest"}
 # The rate and the initial weights are those of the condition that is compared.
-OF_THE_CONTEST = {"learning_rates", "stated_rate", "chosen_rates", "init"}
+OF_THE_CONDITION = {"learning_rates", "stated_rate", "chosen_rates", "init"}
 Row = dict[str, Any]
 
 
@@ -66,10 +66,10 @@ def differences(study: Study, recipe: Study, entry: Reported) -> list[str]:
 
     Seeds and the choice of activations do not count: every member is trained by itself.
     """
-    ours, theirs = (s.model_dump(exclude=OF_NO_ACCOUNT | OF_THE_CONTEST | {"network"}) for s in (study, recipe))
+    ours, theirs = (s.model_dump(exclude=OF_NO_ACCOUNT | OF_THE_CONDITION | {"network"}) for s in (study, recipe))
     found = [f"{_setting(name)} {_plain(ours[name])} instead of {_plain(theirs[name])}" for name in ours
              if ours[name] != theirs[name]]  # fmt: skip
-    # A network of somebody's own is none of layers.
+    # A user's own network has no layers.
     if not isinstance(study.network, tuple) or expand(study.network) != expand(recipe.network or ()):
         found.append("another network")
     rates = recipe.learning_rates or (recipe.stated_rate,)

@@ -201,7 +201,7 @@ def headline(summary: Mapping[str, Any]) -> str:
         said = [f"{best['name']} is best: test accuracy {_accuracy(best)}, {lead} {basis}.", *_best(summary, best)]
     else:
         said = [f"Highest mean: {best['name']}, test accuracy {_accuracy(best)} {basis}.", *_best(summary, best)]
-    # The few that are left of what mostly diverged say nothing for it.
+    # The survivors of an activation that mostly diverged say nothing for it.
     if broken := [other for other in reported if other is not best and other["diverged"] > other["members"] / 2]:
         said.append(f"Not compared: {listed(map(_broken, broken))}.")
     return " ".join(said)

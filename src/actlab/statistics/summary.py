@@ -15,7 +15,7 @@ from actlab.recording import Member, Recording
 from actlab.statistics.best import ALPHA, chances_of_best
 from actlab.statistics.comparisons import compare, holm
 from actlab.statistics.findings import findings
-from actlab.statistics.intervals import Estimate, estimate, finite, mean, median
+from actlab.statistics.intervals import estimate, finite, mean, median
 from actlab.statistics.next_steps import next_steps
 from actlab.statistics.published import compare_published
 from actlab.statistics.selection import (
@@ -54,7 +54,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
         `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
         `headline`. `samples` and `majority` are None in recordings that do not hold them. In each activation:
         `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
-        `chances_of_best`); `epochs_to_target` and `milestones` (see `Waiting`); `gradient_ratio`; `flat_share` and
+        `chances_of_best`); `epochs_to_target` and `milestones` (see `TimeToTarget`); `gradient_ratio`; `flat_share` and
         `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its conditions.
         `condition` is the name and title of the main condition; `conditions` holds the others, each with `name`,
         `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate
@@ -114,7 +114,7 @@ def ranking(recording: Recording, reported: Sequence[Reported]) -> tuple[Reporte
     survivor last.
     """
 
-    # Beyond seven decimals accuracies differ by rounding, and that should not rank them.
+    # Beyond seven decimals accuracies differ by rounding: that does not rank them.
     def place(entry: Reported) -> tuple[bool, float, float]:
         accuracy, loss = (mean(last(recording.metrics[name], entry)) for name in COMPARED)
         worst = math.isnan(accuracy)
@@ -143,8 +143,7 @@ def _activation(recording: Recording, entry: Reported, target: float | None) -> 
         "members": len(entry.members),
         "diverged": sum(member.diverged_epoch is not None for member in entry.members),
         **{
-            name: _estimate(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
-            for name in ESTIMATED
+            name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name))) for name in ESTIMATED
         },
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],
@@ -191,10 +190,6 @@ def _majority(recording: Recording) -> dict[str, Any] | None:
     return {"class": recording.facts["classes"][label], "test_accuracy": test[label] / sum(test)}
 
 
-def _estimate(found: Estimate) -> dict[str, Any]:
-    return asdict(found) | {"ci95": found.ci95 and list(found.ci95), "values": list(found.values)}
-
-
 def _diverged(member: Member) -> dict[str, Any]:
     return {
         "seed": member.seed,
@@ -229,7 +224,7 @@ def gradient_ratio(recording: Recording, entry: Reported) -> float | None:
     if norms is None or norms.shape[-1] < 2:
         return None
     norms = norms[:, list(entry.columns)].astype(float)
-    # Where the last layer has no gradient there is no ratio: 0/0 and x/0 are masked like diverged members.
+    # A last layer without gradient has no ratio: 0/0 and x/0 are masked like diverged members.
     with np.errstate(divide="ignore", invalid="ignore"):
         return median(norms[..., 0] / norms[..., -1])
 
@@ -244,7 +239,7 @@ def _comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[dict[
     found = []
     for metric in COMPARED:
         values = {entry.activation: by_seed(recording, entry, metric) for entry in ranked}
-        # What is left of an activation that mostly diverged was chosen by its luck.
+        # The survivors of an activation that mostly diverged were chosen by luck.
         broken = {entry.activation for entry in ranked if mostly_diverged(entry)}
         values |= {name: [math.nan] * len(values[name]) for name in broken}
         pairs = list(combinations(values, 2))

@@ -76,9 +76,9 @@ def time_to_target(epochs: ArrayLike) -> TimeToTarget:
 
     Of no members the median is infinite and the share NaN.
 
-    >>> waiting([3, 5, float("inf")])
-    Waiting(median=5.0, reached=0.6666666666666666)
-    >>> waiting([3, float("inf")]).median
+    >>> time_to_target([3, 5, float("inf")])
+    TimeToTarget(median=5.0, reached=0.6666666666666666)
+    >>> time_to_target([3, float("inf")]).median
     inf
     """
     epochs = np.asarray(epochs, dtype=float)

@@ -7,7 +7,7 @@ eyes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SERIES = (
@@ -41,10 +41,13 @@ class Style:
         return SERIES[self.slot]
 
 
-def styles(names: Sequence[str]) -> dict[str, Style]:
-    """A look for each name; beyond twelve the colours come again with another dash pattern.
+Styles = Mapping[str, Style]
 
-    >>> looks(["relu", "gelu"])["gelu"]
+
+def styles_of(names: Sequence[str]) -> dict[str, Style]:
+    """A style for each name; beyond twelve the colours come again with another dash pattern.
+
+    >>> styles_of(["relu", "gelu"])["gelu"]
     Style(slot=1, dash='solid')
     """
     rounds = [divmod(number, len(SERIES)) for number in range(len(names))]

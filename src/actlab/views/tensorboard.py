@@ -22,8 +22,8 @@ SCALARS = {
     "flat_share": "act_layers",
     "dead_share": "act_layers",
 }
-# Those that are a histogram: its layers, the edges it is counted by, and its tag. TensorBoard shows thirty bins of
-# equal width, of which gradients over many decades would fill one: they are told on the scale of their logarithms.
+# Probes that are a histogram: its layers, its edges and its tag. TensorBoard shows thirty bins of equal width.
+# Gradients span many decades and would fill one bin: they are on the scale of their logarithms.
 HISTOGRAMS = {
     "pre_activation_histogram": ("act_layers", "histogram_edges", "pre_activation"),
     "activation_histogram": ("act_layers", "histogram_edges", "activation"),
@@ -95,7 +95,7 @@ def epoch_times(recording: Recording) -> tuple[np.ndarray, str]:
     if began is None:
         began = min((recording.directory / "study.toml").stat().st_mtime, *(time for _, time in known), float("inf"))
     last, times = np.array([(-1, began), *known], dtype=float).T
-    # A clock that was set back, or files that were copied, do not turn time round.
+    # Times do not fall where a clock was set back or files were copied.
     seconds = np.interp(np.arange(recording.epochs + 1), last, np.maximum.accumulate(times))
     return seconds, RECORDED if recorded else OF_FILES
 
@@ -103,7 +103,7 @@ def epoch_times(recording: Recording) -> tuple[np.ndarray, str]:
 def _times_of_files(recording: Recording) -> list[tuple[int, float]]:
     """The last epoch of each chunk and when its file was written."""
     chunks = [(s.last_epoch, recording.directory / s.file) for s in recording.segments if s.kind == "epochs"]
-    # One that is missing is told of when it is read.
+    # A missing file is reported when it is read.
     return [(last, path.stat().st_mtime) for last, path in chunks if path.is_file()]
 
 
@@ -151,7 +151,7 @@ def histogram(counts: np.ndarray, edges: np.ndarray) -> Mapping[str, Any]:
     used = np.flatnonzero(counts)
     first, last = int(used[0]), int(used[-1])
     middles = (edges[:-1] + edges[1:]) / 2
-    # The bin before the first one used is kept, empty: its limit is where the first one begins.
+    # The empty bin before the first used one is kept: its limit is where the used one begins.
     start = max(first - 1, 0)
     return {
         "min": float(edges[first]),

@@ -18,11 +18,11 @@ SUFFIXES = (".gif", ".mp4", ".webm")
 _EVEN = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]
 
 
-def save(film: Animation, path: Path, writer: AbstractMovieWriter, dpi: float) -> Path:
+def save(animation: Animation, path: Path, writer: AbstractMovieWriter, dpi: float) -> Path:
     """Write an animation, under a temporary name first.
 
     Args:
-        film: see `actlab.views.figures.snapshots.film`.
+        animation: see `actlab.views.figures.snapshots.animation`.
         path: a .gif, .mp4 or .webm file.
         writer: what `writer_for` gave for it.
         dpi: dots to an inch of the figure.
@@ -32,7 +32,7 @@ def save(film: Animation, path: Path, writer: AbstractMovieWriter, dpi: float) -
     """
     try:
         with replacing(path) as temporary:
-            film.save(str(temporary), writer=writer, dpi=dpi)
+            animation.save(str(temporary), writer=writer, dpi=dpi)
     except OSError as error:
         raise ActlabError(f"{path}: the animation cannot be written ({error.strerror or error}).") from None
     return path

@@ -1,4 +1,4 @@
-"""A picture of activation functions with their derivatives, for a file."""
+"""A figure of activation functions with their derivatives, for a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INK, QUIET, RULE = "#1f1f23", "#6a6862", "#d9d6cc"
 
 
 def plot(activations: str | Activation | Sequence[str | Activation], path: str | Path) -> Path:
-    """Draw each function with its derivative, in a panel of its own, and write the picture.
+    """Draw each function with its derivative, in a panel of its own, and write the figure.
 
     Grouping functions are drawn for two units (x, 0), over x: all outputs and the first one's derivative.
 

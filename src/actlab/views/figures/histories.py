@@ -1,4 +1,4 @@
-"""Still pictures of a whole training: curves, gradients, milestones; all activations in one figure, for paper."""
+"""Still figures of a whole training: curves, gradients, milestones; all activations in one figure, for paper."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from actlab.statistics.selection import Reported
 from actlab.statistics.time_to_target import milestone_epochs
 from actlab.views.figures.legends import below, wrapped
 from actlab.views.figures.snapshots import INK, STYLE
-from actlab.views.palette import Style
+from actlab.views.palette import Style, Styles
 from actlab.views.report.charts import quartiles
 
 # Curves of so few epochs leave out the untrained network, whose accuracy by chance would press all others together.
@@ -29,7 +29,7 @@ TITLE = 11.0
 STROKES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 
 
-def curves(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Mapping[str, Style]) -> None:
+def curves(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Styles) -> None:
     """Validation accuracy and training loss over the epochs: medians over seeds, bands the middle half of them."""
     first = 1 if 1 < recording.epochs <= FEW_EPOCHS else 0
     panels = figure.subplots(1, 2)
@@ -39,7 +39,7 @@ def curves(figure: Figure, recording: Recording, reported: Sequence[Reported], s
 
 
 def _curve(
-    panel: Axes, title: str, values: np.ndarray, reported: Sequence[Reported], styles: Mapping[str, Style], first: int
+    panel: Axes, title: str, values: np.ndarray, reported: Sequence[Reported], styles: Styles, first: int
 ) -> None:
     for entry in reported:
         low, middle, high = quartiles(values[first:, list(entry.columns)])
@@ -51,7 +51,7 @@ def _curve(
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def gradients(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Mapping[str, Style]) -> None:
+def gradients(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Styles) -> None:
     """Gradient norm layer by layer after the last epoch, and how the first layer's is distributed."""
     norms, counts = (recording.probes[f"weight_gradient_{what}"] for what in ("norm", "histogram"))
     edges = np.array(recording.facts["gradient_edges"])
@@ -71,7 +71,7 @@ def gradients(figure: Figure, recording: Recording, reported: Sequence[Reported]
     )
 
 
-def milestones(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Mapping[str, Style]) -> None:
+def milestones(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Styles) -> None:
     """For each milestone the share of seeds that are there, epoch by epoch."""
     held = recording.study.milestones
     if not held:
@@ -86,26 +86,21 @@ def milestones(figure: Figure, recording: Recording, reported: Sequence[Reported
         panel.set_title(wrapped(milestone.name, room, TITLE), fontsize=TITLE, parse_math=False)
 
 
-Drawing = Callable[[Figure, Recording, Sequence[Reported], Mapping[str, Style]], None]
+Drawing = Callable[[Figure, Recording, Sequence[Reported], Styles], None]
 HISTORIES: Mapping[str, Drawing] = {"curves": curves, "gradients": gradients, "milestones": milestones}
 
 
-def line(look: Style) -> dict[str, Any]:
+def line(style: Style) -> dict[str, Any]:
     """How Matplotlib draws the lines of an activation: beyond twelve, colours come again with other strokes.
 
     >>> line(Style(slot=0, dash="dot"))
     {'color': '#0172d2', 'linestyle': ':'}
     """
-    return {"color": look.printed, "linestyle": STROKES[look.dash]}
+    return {"color": style.printed, "linestyle": STROKES[style.dash]}
 
 
 def draw(
-    kind: str,
-    figure: Figure,
-    recording: Recording,
-    reported: Sequence[Reported],
-    styles: Mapping[str, Style],
-    height: float | None,
+    kind: str, figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Styles, height: float | None
 ) -> None:
     """Draw one of HISTORIES onto an empty figure, and below it which line is whose.
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.recording import Recording
-from actlab.statistics import summarise
-from actlab.views.report.html import BEST, NOTHING, interval, number
+from actlab.statistics.sentences import counted
+from actlab.views.report.html import BEST
+from actlab.wording import DASH, interval, number, percent
 
 ROWS = 12
-# A notebook has its own colours, light or dark: only what suits both is set.
+# A notebook has its own colours, light or dark: these settings suit both.
 RULE = "1px solid rgba(128, 128, 128, 0.4)"
 CELL = f"padding: 0.2em 0.8em; border-bottom: {RULE}; white-space: nowrap"
 QUIET = "opacity: 0.75; font-size: 0.9em"
@@ -22,28 +23,26 @@ def line(recording: Recording) -> str:
     """A recording in a line: its study, where it lies, how much it holds and whether it is whole."""
     study = recording.study
     counts = (len(recording.members), "network"), (len(study.activations), "activation"), (len(study.seeds), "seed")
-    networks, *others = (f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    networks, *others = (counted(*count) for count in counts)
     return f"<Recording {study.name!r} in {recording.directory}: {networks} ({', '.join(others)}), {_reach(recording)}>"
 
 
 def _reach(recording: Recording) -> str:
     wanted = recording.study.epochs
     if recording.complete:
-        return f"{wanted} epoch{'' if wanted == 1 else 's'}, complete"
+        return f"{counted(wanted, 'epoch')}, complete"
     if recording.epochs < 0:
         return f"stopped before the first of {wanted} epochs"
     return f"stopped after epoch {recording.epochs} of {wanted}"
 
 
-def card(recording: Recording) -> str:
-    """A recording as HTML for a notebook: headline, table, where the report lies; it asks the network for nothing.
+def complaint(recording: Recording, error: ActlabError) -> str:
+    """A recording that cannot be read as HTML for a notebook: its line, and what is wrong."""
+    return f"<div><p>{escape(line(recording))}</p><p>{escape(str(error))}</p></div>"
 
-    What cannot be read is told in a sentence.
-    """
-    try:
-        summary = summarise(recording)
-    except ActlabError as error:
-        return f"<div><p>{escape(line(recording))}</p><p>{escape(str(error))}</p></div>"
+
+def card(recording: Recording, summary: Mapping[str, Any]) -> str:
+    """A recording as HTML for a notebook: headline, table, where the report lies; it asks the network for nothing."""
     table = _table(summary) if recording.epochs >= 0 else ""
     return (
         f"<div><p><b>{escape(summary['headline'])}</b></p>{table}"
@@ -64,11 +63,10 @@ def _table(summary: Mapping[str, Any]) -> str:
 
 def _row(row: Mapping[str, Any], best: bool) -> str:
     accuracy = row["test_accuracy"]
-    mean = accuracy["mean"]
     cells = (
         escape(row["name"]),
-        number(None if mean is None else 100 * mean, ".2f", " %"),
-        interval(accuracy["ci95"], 100, ".2f") or NOTHING,
+        percent(accuracy["mean"]),
+        interval(accuracy["ci95"], ".2f", 100) or DASH,
         number(row["test_loss"]["mean"], "#.3g"),
         f"{row['diverged']} of {row['members']}" if row["diverged"] else "0",
         BEST if best else "",

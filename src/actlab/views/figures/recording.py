@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab import recording as recordings
-from actlab.errors import InvalidFunction, InvalidRecording, UnknownName
+from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
 from actlab.replay.feature_space import FeatureSpace, feature_space, on_shared_axes
-from actlab.statistics import reported
-from actlab.views.palette import styles
+from actlab.statistics import reported, summarise
+from actlab.views.palette import Style, styles_of
 
 if TYPE_CHECKING:
     from actlab.views.figures.snapshots import Animation, Picture
@@ -83,7 +83,7 @@ class Figures:
         epochs = self._chosen(epoch)
         usual = size_of(len(self.activations), len(kinds) * len(epochs))
         figure, height = _empty(usual, **size)
-        draw_snapshots(figure, self.spaces, kinds, epochs, self._colours, height)
+        draw_snapshots(figure, self.spaces, kinds, epochs, self._styles, height)
         return figure
 
     def animate(
@@ -93,20 +93,19 @@ class Figures:
         frames_per_second: float = FRAMES_PER_SECOND,
         **size: Any,
     ) -> Animation:
-        """The same panels at one epoch after the other: `film.save("training.gif")`, or show it in a notebook."""
-        from actlab.views.figures.snapshots import draw_snapshots, film, size_of
+        """The same panels at one epoch after the other: `animation.save("training.gif")`, or show it in a notebook."""
+        from actlab.views.figures.snapshots import animation, draw_snapshots, size_of
 
         self._check(kinds)
         chosen = self._chosen(epochs if epochs is not None else self.epochs)
         figure, height = _empty(size_of(len(self.activations), len(kinds)), **size)
-        colours = self._colours
 
         def draw(epoch: int) -> None:
-            draw_snapshots(figure, self.spaces, kinds, [epoch], colours, height)
+            draw_snapshots(figure, self.spaces, kinds, [epoch], self._styles, height)
 
-        # What writes a film asks for its size before the first frame.
+        # A writer asks for the size before the first frame.
         draw(chosen[0])
-        return film(figure, draw, chosen, frames_per_second)
+        return animation(figure, draw, chosen, frames_per_second)
 
     def curves(self, **size: Any) -> Picture:
         """Validation accuracy and training loss over the epochs, medians and middle halves of all seeds."""
@@ -124,13 +123,12 @@ class Figures:
             raise UnknownName("picture", kind, list(HISTORIES))
         figure, height = _empty(SIZE, **size)
         shown = [entry for entry in reported(self.recording) if entry.activation in self.activations]
-        draw(kind, figure, self.recording, shown, styles(self.recording.study.activations), height)
+        draw(kind, figure, self.recording, shown, self._styles, height)
         return figure
 
     @property
-    def _colours(self) -> dict[str, str]:
-        drawn = styles(self.recording.study.activations)
-        return {name: drawn[name].printed for name in self.activations}
+    def _styles(self) -> dict[str, Style]:
+        return styles_of(self.recording.study.activations)
 
     def _check(self, kinds: Sequence[str]) -> None:
         from actlab.views.figures.snapshots import PANELS
@@ -138,7 +136,7 @@ class Figures:
         for kind in kinds:
             if kind not in PANELS:
                 raise UnknownName("picture", kind, list(PANELS))
-        if "input-space" in kinds and not self.spaces[0].flat:
+        if "input-space" in kinds and not self.spaces[0].planar:
             shape = self.recording.facts["input_shape"]
             raise InvalidFunction(f"the input space has shape {tuple(shape)} and is no plane: draw the feature space.")
 
@@ -180,15 +178,32 @@ class Recording(recordings.Recording):
     In a notebook it shows its result as a table.
     """
 
+    @classmethod
+    def of(cls, recording: recordings.Recording) -> Recording:
+        """An open recording as one that draws itself; what has been read of it is not read again."""
+        if isinstance(recording, cls):
+            return recording
+        drawing = cls.__new__(cls)
+        vars(drawing).update(vars(recording))
+        return drawing
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What `actlab.summarise` says of it, computed once."""
+        return summarise(self)
+
     def __repr__(self) -> str:
         from actlab.views.figures.notebook import line
 
         return line(self)
 
     def _repr_html_(self) -> str:
-        from actlab.views.figures.notebook import card
+        from actlab.views.figures import notebook
 
-        return card(self)
+        try:
+            return notebook.card(self, self.summary)
+        except ActlabError as error:
+            return notebook.complaint(self, error)
 
     def feature_space(
         self,
@@ -213,7 +228,7 @@ class Recording(recordings.Recording):
         if axes not in AXES:
             raise UnknownName("axes", axes, AXES)
         found = Figures(self, names_of(self, activations), layer, seed, axes)
-        found.spaces  # noqa: B018 - what is not there is said here, not when it is drawn
+        found.spaces  # noqa: B018 - a missing part is reported here, before anything is drawn
         return found
 
     def probability_histogram(self, epoch: int | Sequence[int] | None = None, **chosen: Any) -> Picture:

@@ -1,4 +1,4 @@
-"""Still and moving pictures of a recording, drawn with Matplotlib: what the page's player shows, for paper."""
+"""Still and moving figures of a recording, drawn with Matplotlib: what the page's player shows, for paper."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 
 from actlab.replay.feature_space import DecisionSurface, FeatureSpace, Snapshot
 from actlab.views.figures.legends import LETTER, below, wrapped
-from actlab.views.palette import CLASSES, WRONG
+from actlab.views.palette import CLASSES, WRONG, Styles
 
-# Inches of a panel, and of what stands around all of them; a legend comes on top.
+# Inches of a panel, and of the margins around all panels; a legend comes on top.
 PANEL = (2.5, 2.3)
 AROUND = (0.7, 0.4)
 BINS = 40
@@ -58,36 +58,36 @@ class Animation(FuncAnimation):
 Panel = Callable[[Axes, FeatureSpace, Snapshot, str], None]
 
 
-def input_space(panel: Axes, space: FeatureSpace, moment: Snapshot, colour: str) -> None:
+def input_space(panel: Axes, space: FeatureSpace, snapshot: Snapshot, colour: str) -> None:
     """The samples as they are, and what the network decides over them."""
     points = space.x.reshape(-1, 2)
     ticks = [np.linspace(low, high, 13) for low, high in space.input_box]
     panel.vlines(ticks[0], *space.input_box[1], color=QUIET, alpha=0.25, linewidth=0.6, zorder=1)
     panel.hlines(ticks[1], *space.input_box[0], color=QUIET, alpha=0.25, linewidth=0.6, zorder=1)
-    _plane(panel, points, space, moment, moment.inputs, space.input_box)
+    _plane(panel, points, space, snapshot, snapshot.inputs, space.input_box)
 
 
-def features(panel: Axes, space: FeatureSpace, moment: Snapshot, colour: str) -> None:
+def features(panel: Axes, space: FeatureSpace, snapshot: Snapshot, colour: str) -> None:
     """The samples as the layer sees them, with the input space's coordinate lines bent."""
-    for line in moment.lines if moment.lines is not None else ():
+    for line in snapshot.lines if snapshot.lines is not None else ():
         panel.plot(*line.T, color=QUIET, alpha=0.35, linewidth=0.6, zorder=1)
-    _plane(panel, moment.points, space, moment, moment.features, space.shown)
+    _plane(panel, snapshot.points, space, snapshot, snapshot.features, space.shown)
 
 
 def _plane(
     panel: Axes,
     points: np.ndarray,
     space: FeatureSpace,
-    moment: Snapshot,
-    ground: DecisionSurface | None,
+    snapshot: Snapshot,
+    surface: DecisionSurface | None,
     box: np.ndarray,
 ) -> None:
-    if ground is not None and np.isfinite(ground.logits).all():
-        _decisions(panel, ground)
+    if surface is not None and np.isfinite(surface.logits).all():
+        _decisions(panel, surface)
     # Samples beyond shared axes stand at their edge.
     points = np.clip(points, *box.T)
     size = 3.0 if len(points) <= 600 else 1.8
-    wrong = points[~moment.right]
+    wrong = points[~snapshot.right]
     panel.plot(*wrong.T, "o", color=WRONG, markersize=size + 1.6, markeredgewidth=0, alpha=0.9, zorder=2)
     for label in np.unique(space.y):
         own = points[space.y == label]
@@ -98,16 +98,15 @@ def _plane(
     panel.spines[:].set_visible(True)
 
 
-def _decisions(panel: Axes, ground: DecisionSurface) -> None:
+def _decisions(panel: Axes, surface: DecisionSurface) -> None:
     """A tint by what the network says, and the lines on which it changes its mind."""
-    logits = ground.logits.astype(float)
-    extent = (*ground.box[0], *ground.box[1])
+    logits = surface.logits.astype(float)
+    extent = (*surface.box[0], *surface.box[1])
     if logits.shape[2] == 1:
         blend = LinearSegmentedColormap.from_list("decision", [CLASSES[0], "#ffffff", CLASSES[1]])
         share = 1 / (1 + np.exp(-np.clip(logits[..., 0], -50, 50)))
-        image = share
         panel.imshow(
-            image, extent=extent, origin="lower", cmap=blend, vmin=0, vmax=1, alpha=0.3, aspect="auto", zorder=0
+            share, extent=extent, origin="lower", cmap=blend, vmin=0, vmax=1, alpha=0.3, aspect="auto", zorder=0
         )
         margins = [logits[..., 0]]
     else:
@@ -115,19 +114,19 @@ def _decisions(panel: Axes, ground: DecisionSurface) -> None:
         colours = np.array([to_rgba(CLASSES[k % len(CLASSES)], 0.18) for k in range(logits.shape[2])])
         panel.imshow(colours[best], extent=extent, origin="lower", aspect="auto", zorder=0)
         margins = [logits[..., k] - np.delete(logits, k, axis=2).max(axis=2) for k in range(logits.shape[2])]
-    across, up = (np.linspace(low, high, logits.shape[0]) for low, high in ground.box)
+    across, up = (np.linspace(low, high, logits.shape[0]) for low, high in surface.box)
     for margin in margins:
         if margin.min() < 0 < margin.max():
             panel.contour(across, up, margin, levels=[0], colors=[INK], linewidths=1.4, zorder=4)
 
 
-def probabilities(panel: Axes, space: FeatureSpace, moment: Snapshot, colour: str) -> None:
+def probabilities(panel: Axes, space: FeatureSpace, snapshot: Snapshot, colour: str) -> None:
     """Samples by predicted probability; with two classes the second one's above the line, the first one's below."""
     edges = np.linspace(0, 1, BINS + 1)
     binary = space.network.output_shape == (1,)
     sides = [(space.y == 1, 1, CLASSES[1]), (space.y == 0, -1, CLASSES[0])] if binary else [(space.y >= 0, 1, colour)]
     for chosen, sign, own in sides:
-        _bars(panel, moment.probability[chosen], moment.right[chosen], edges, own, sign)
+        _bars(panel, snapshot.probability[chosen], snapshot.right[chosen], edges, own, sign)
     classes = space.recording.facts["classes"]
     most = len(space.y) / 2 if binary else len(space.y)
     words = f"probability of {classes[1]}" if binary else "probability of the true class"
@@ -135,10 +134,10 @@ def probabilities(panel: Axes, space: FeatureSpace, moment: Snapshot, colour: st
     _counts(panel, -most if binary else 0, most)
 
 
-def losses(panel: Axes, space: FeatureSpace, moment: Snapshot, colour: str) -> None:
+def losses(panel: Axes, space: FeatureSpace, snapshot: Snapshot, colour: str) -> None:
     """Samples by their cross-entropy, on a logarithmic axis."""
     edges = np.geomspace(*LOSSES, BINS + 1)
-    _bars(panel, np.clip(moment.loss, *LOSSES), moment.right, edges, colour, 1)
+    _bars(panel, np.clip(snapshot.loss, *LOSSES), snapshot.right, edges, colour, 1)
     panel.set_xscale("log")
     panel.set_xlabel("loss of each sample")
     _counts(panel, 0, len(space.y))
@@ -194,7 +193,7 @@ def draw_snapshots(
     spaces: Sequence[FeatureSpace],
     kinds: Sequence[str],
     epochs: Sequence[int],
-    colours: Mapping[str, str],
+    styles: Styles,
     height: float | None,
 ) -> None:
     """A row for each activation, and in it a panel for each epoch and kind.
@@ -208,26 +207,26 @@ def draw_snapshots(
         for row, space in zip(panels, spaces, strict=True):
             activation = space.member.activation
             for panel, (epoch, kind) in zip(row, columns, strict=True):
-                moment = space.at(min(epoch, space.epochs[-1]))
-                PANELS[kind][1](panel, space, moment, colours[activation])
-                panel.set_title(_title(space, moment, epoch, kind, len(kinds)), fontsize=9, color=QUIET)
+                snapshot = space.at(min(epoch, space.epochs[-1]))
+                PANELS[kind][1](panel, space, snapshot, styles[activation].printed)
+                panel.set_title(_title(space, snapshot, epoch, kind, len(kinds)), fontsize=9, color=QUIET)
             # A long name gets a smaller type: it stands along its panel.
             size = min(11.0, 72 * 0.6 * PANEL[1] / (1.15 * LETTER * len(activation)))
-            row[0].set_ylabel(activation, fontsize=size, fontweight="bold", color=colours[activation])
-        below(figure, _marks(spaces, kinds, colours), height, QUIET)
+            row[0].set_ylabel(activation, fontsize=size, fontweight="bold", color=styles[activation].printed)
+        below(figure, _marks(spaces, kinds, styles), height, QUIET)
 
 
-def _title(space: FeatureSpace, moment: Snapshot, epoch: int, kind: str, kinds: int) -> str:
+def _title(space: FeatureSpace, snapshot: Snapshot, epoch: int, kind: str, kinds: int) -> str:
     what = f"{PANELS[kind][0]}\n" if kinds > 1 else ""
-    if moment.epoch < epoch:
+    if snapshot.epoch < epoch:
         said = f"{what}diverged at epoch {space.member.diverged_epoch}"
     else:
-        said = f"{what}epoch {epoch}: {100 * moment.right.mean():.1f} % right"
-    beyond = ((moment.points < space.shown[:, 0]) | (moment.points > space.shown[:, 1])).any(axis=1).sum()
+        said = f"{what}epoch {epoch}: {100 * snapshot.right.mean():.1f} % right"
+    beyond = ((snapshot.points < space.shown[:, 0]) | (snapshot.points > space.shown[:, 1])).any(axis=1).sum()
     return f"{said}\n{beyond} samples beyond the axes" if beyond and kind == "feature-space" else said
 
 
-def _marks(spaces: Sequence[FeatureSpace], kinds: Sequence[str], colours: Mapping[str, str]) -> list[Line2D]:
+def _marks(spaces: Sequence[FeatureSpace], kinds: Sequence[str], styles: Styles) -> list[Line2D]:
     """What the legend explains: what these kinds of panels draw, and nothing else."""
     first = spaces[0]
     planes = bool({"input-space", "feature-space"} & set(kinds))
@@ -239,7 +238,7 @@ def _marks(spaces: Sequence[FeatureSpace], kinds: Sequence[str], colours: Mappin
         names = first.recording.facts["classes"]
         marks += [_mark(CLASSES[int(label) % len(CLASSES)], str(names[int(label)])) for label in np.unique(first.y)]
     if by_activation and len(spaces) == 1:
-        marks.append(_mark(colours[first.member.activation], "classified rightly"))
+        marks.append(_mark(styles[first.member.activation].printed, "classified rightly"))
     elif by_activation:
         marks.append(_mark(QUIET, "classified rightly: the colour of the activation"))
     marks.append(_mark(WRONG, "classified wrongly"))
@@ -250,7 +249,7 @@ def _mark(colour: str, label: str) -> Line2D:
     return Line2D([], [], marker="o", linestyle="", color=colour, label=label)
 
 
-def film(figure: Figure, draw: Callable[[int], Any], epochs: Sequence[int], frames_per_second: float) -> Animation:
+def animation(figure: Figure, draw: Callable[[int], Any], epochs: Sequence[int], frames_per_second: float) -> Animation:
     """An animation that draws each epoch anew."""
 
     def frame(epoch: int) -> list[Any]:

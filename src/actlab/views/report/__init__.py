@@ -1,1 +1,1 @@
-"""The report: one HTML file with all its pictures."""
+"""The report: one HTML file with all its figures."""

@@ -11,9 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from actlab.recording import Recording
-from actlab.statistics import reported
-
 Floats = npt.NDArray[np.floating[Any]]
 CURVE_POINTS = 150
 
@@ -97,11 +94,12 @@ def quartiles(values: Floats) -> Floats:
     >>> quartiles(np.array([[1.0, 2.0, 3.0, np.nan]]))[:, 0].tolist()
     [1.5, 2.0, 2.5]
     """
-    kept = np.where(np.isfinite(values), values, np.nan).astype(float)
+    kept = np.sort(np.where(np.isfinite(values), values, np.nan).astype(float), axis=-1)
+    counts = np.isfinite(kept).sum(axis=-1)
     found = np.full((3, len(kept)), np.nan)
-    some = ~np.isnan(kept).all(axis=-1)
-    if some.any():
-        found[:, some] = np.nanpercentile(kept[some], (25, 50, 75), axis=-1)
+    # NaN is sorted to the end. Rows with equally many members are taken together: nanpercentile takes each by itself.
+    for count in np.unique(counts[counts > 0]):
+        found[:, counts == count] = np.percentile(kept[counts == count, :count], (25, 50, 75), axis=-1)
     return found
 
 
@@ -112,12 +110,6 @@ def plotly_text(text: str) -> str:
     '&lt;b&gt;%&#123;x}'
     """
     return html.escape(text).replace("{", "&#123;")
-
-
-def reported_members(recording: Recording, summary: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Places on the member axis of the members that are reported, by activation, the best first."""
-    columns = {entry.activation: list(entry.columns) for entry in reported(recording)}
-    return {entry["name"]: columns[entry["name"]] for entry in summary["activations"]}
 
 
 def log_ticks(low: float, high: float) -> dict[str, Any]:

@@ -6,23 +6,24 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from actlab.views.palette import Style
+from actlab.views.palette import Styles
 from actlab.views.report import html
+from actlab.wording import number
 
 Summary = Mapping[str, Any]
 
 
-def results(summary: Summary, styles: Mapping[str, Style]) -> str:
+def results(summary: Summary, styles: Styles) -> str:
     """A table for each condition, the main one first; with a heading each where there are several.
 
     Args:
         summary: what `actlab.statistics.summarise` returns, made JSON-safe.
-        looks: colour and dash by activation.
+        styles: colour and dash by activation.
     """
     best = {"best_set": summary.get("best_set")}
     if not summary["contests"]:
         return html.best_set(summary, styles) + html.scrolling("results", html.table(summary, styles))
-    # What may be the best in one condition says nothing of the others.
+    # Each condition has its own set of activations that may be the best.
     whole = [summary["contest"] | best | {"headline": ""}, *({"best_set": None} | own for own in summary["contests"])]
     rows = [row for condition in (summary, *summary["contests"]) for row in condition["activations"]]
     parts = []
@@ -36,7 +37,7 @@ def results(summary: Summary, styles: Mapping[str, Style]) -> str:
 
 
 def _choice(summary: Summary) -> str:
-    """Which rates were tried: mean validation loss of every activation at each, the chosen one in bold."""
+    """The learning rates that were tried: mean validation loss of every activation at each, the chosen one in bold."""
     rows: dict[tuple[str, str], dict[float, Mapping[str, Any]]] = {}
     for row in summary["tuning"]:
         rows.setdefault((row["activation"], row["init"]), {})[row["learning_rate"]] = row
@@ -44,7 +45,7 @@ def _choice(summary: Summary) -> str:
         return ""
     rates = sorted({rate for tried in rows.values() for rate in tried})
     chosen = summary["study"]["chosen_rates"]
-    heads = "".join(f'<th scope="col">{html.number(rate)}</th>' for rate in rates)
+    heads = "".join(f'<th scope="col">{number(rate)}</th>' for rate in rates)
     body = ""
     for (activation, init), tried in rows.items():
         cells = "".join(_cell(tried.get(rate), chosen[init][activation] == rate) for rate in rates)
@@ -62,5 +63,5 @@ def _cell(row: Mapping[str, Any] | None, chosen: bool) -> str:
     if row is None:
         return "<td></td>"
     loss = row["validation_loss"]
-    text = f"{row['diverged']} of {row['members']} diverged" if loss is None else html.number(loss, "#.3g")
+    text = f"{row['diverged']} of {row['members']} diverged" if loss is None else number(loss, "#.3g")
     return f"<td>{f'<b>{text}</b>' if chosen else text}</td>"

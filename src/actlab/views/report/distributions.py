@@ -1,4 +1,4 @@
-"""How activations and gradients are distributed in each layer, epoch by epoch: what the page's heat maps are made of.
+"""The page's heat maps: distributions of activations and gradients in each layer, epoch by epoch.
 
 One quantity is on one scale for all activations. Shares are embedded as bytes of their square roots, so that small ones
 are seen beside large ones; what is there at all is at least 1.
@@ -6,9 +6,9 @@ are seen beside large ones; what is there at all is at least 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,72 +17,60 @@ from actlab.recording import Recording
 from actlab.statistics.gradients import still_training
 from actlab.views.report.charts import Floats, thinned
 from actlab.views.report.page_data import packed
+from actlab.wording import number
 
 COLUMNS = 100
-# Of many activations each gets fewer epochs, so that the page does not grow with them.
+# With more activations, each gets fewer epochs: the page does not grow with their number.
 MANY = 24
 TICKS = (0.3, 1, 3, 10, 30, 100, 300, 1e3, 1e4, 1e5, 1e6)
 
 
 @dataclass(frozen=True)
 class _Quantity:
-    """Something whose distribution is recorded.
+    """A quantity with a recorded distribution.
 
     Attributes:
-        name, title: its name in the page and in words.
+        title: its name in words.
         probe: its histograms in the recording.
         sentence: what its heat map shows.
-        layers: of a recording.
+        layers: attribute of a recording that names them.
         signed: whether its values have a sign; else they are sizes, on a logarithmic scale.
     """
 
-    name: str
     title: str
     probe: str
     sentence: str
-    layers: Callable[[Recording], Sequence[str]]
+    layers: Literal["act_layers", "weight_layers"]
     signed: bool
-
-
-def _act_layers(recording: Recording) -> Sequence[str]:
-    return recording.act_layers
-
-
-def _weight_layers(recording: Recording) -> Sequence[str]:
-    return recording.weight_layers
 
 
 QUANTITIES = (
     _Quantity(
         "pre-activations",
-        "pre-activations",
         "pre_activation_histogram",
         "What goes into the function: where on it the network lives. The axis is stretched around zero.",
-        _act_layers,
+        "act_layers",
         True,
     ),
     _Quantity(
-        "activations",
         "activations",
         "activation_histogram",
         "What comes out of the function. A band at an edge is saturation, a line at zero units that say nothing.",
-        _act_layers,
+        "act_layers",
         True,
     ),
     _Quantity(
-        "weight-gradients",
         "weight gradients",
         "weight_gradient_histogram",
         "Sizes of the gradient with respect to each weight. A band that lies low learns slowly; at the bottom: zeros.",
-        _weight_layers,
+        "weight_layers",
         False,
     ),
     _Quantity(
-        "activation-gradients",
         "activation gradients",
         "activation_gradient_histogram",
         "Sizes of the gradient with respect to each activation, as it comes back from the layers after it.",
-        _act_layers,
+        "act_layers",
         False,
     ),
 )
@@ -112,10 +100,10 @@ def _content(recording: Recording, members: Mapping[str, Sequence[int]], quantit
     kept = slice(first, last)
     top = float(np.nan_to_num(np.stack(list(shares.values()))).max()) or 1.0
     return {
-        "name": quantity.name,
+        "name": quantity.title.replace(" ", "-"),
         "title": quantity.title,
         "sentence": quantity.sentence,
-        "layers": list(quantity.layers(recording)),
+        "layers": list(getattr(recording, quantity.layers)),
         "epochs": epochs.tolist(),
         "edges": [float(f"{edge:.6g}") for edge in edges[first : last + 1]],
         "ticks": _signed_ticks(edges[first : last + 1]) if quantity.signed else _size_ticks(edges[: last + 1]),
@@ -141,7 +129,7 @@ def _shares(
 
 
 def _occupied(shares: Floats, signed: bool) -> tuple[int, int]:
-    """The bins from the first to the last in which anything fell in any panel, and one more beside signed ones."""
+    """First and last bin that any panel has counts in; signed quantities get one more bin on either side."""
     used = np.flatnonzero(shares.reshape(-1, shares.shape[-1]).max(axis=0) > 0)
     if not signed:
         used = used[used > 0]
@@ -186,7 +174,7 @@ def _size_ticks(edges: Floats) -> list[list[Any]]:
 
 
 def _sparse(places: Mapping[float, float], step: float = 1 / 7) -> list[list[Any]]:
-    """Of values with their places those that keep a distance, counted from zero outwards; with their text."""
+    """The values that keep a distance from each other, chosen from zero outwards, with their places and texts."""
     kept: list[float] = []
     for value in sorted(places, key=abs):
         if all(abs(places[value] - places[other]) >= step for other in kept):
@@ -200,14 +188,14 @@ def _written(value: float) -> str:
     >>> _written(-30), _written(1e-06)
     ('−30', '1e−6')
     """
-    return f"{value:g}".replace("e-0", "e-").replace("-", "−")
+    return number(value, "g").replace("e−0", "e−")
 
 
 def _ranges(edges: Floats, first: int, last: int) -> list[str]:
-    """What each bin holds, in words; the outermost two are open."""
+    """Each bin's range in words; the outermost two are open."""
     words = []
     for i in range(first, last):
-        low, high = f"{edges[i]:.3g}", f"{edges[i + 1]:.3g}"
+        low, high = number(edges[i]), number(edges[i + 1])
         lowest = i == 0
         words.append(f"below {high}" if lowest else f"{low} or more" if i == len(edges) - 2 else f"{low} to {high}")
-    return [word.replace("-", "−") for word in words]
+    return words

@@ -9,9 +9,10 @@ from typing import Any
 from actlab.recording import Recording
 from actlab.statistics.findings import gradient_table
 from actlab.statistics.gradients import GradientFlow
-from actlab.statistics.selection import reported
-from actlab.views.palette import Style
-from actlab.views.report.html import key, number
+from actlab.statistics.selection import Reported
+from actlab.views.palette import Style, Styles
+from actlab.views.report.html import key, scrolling
+from actlab.wording import number
 
 
 def sentences(found: Sequence[Mapping[str, Any]]) -> str:
@@ -20,10 +21,9 @@ def sentences(found: Sequence[Mapping[str, Any]]) -> str:
     return f"<ul class='notes'>{''.join(items)}</ul>"
 
 
-def gradient_flow_table(recording: Recording, ranked: Sequence[str], styles: Mapping[str, Style]) -> str:
-    """What is left of the gradient at each place of the function, untrained and at the end; empty with one place."""
-    by_name = {entry.activation: entry for entry in reported(recording)}
-    tables = gradient_table(recording, [by_name[name] for name in ranked if by_name[name].members])
+def gradient_flow_table(recording: Recording, entries: Mapping[str, Reported], styles: Styles) -> str:
+    """The share of the gradient at each place of the function, untrained and at the end; empty with one place."""
+    tables = gradient_table(recording, list(entries.values()))
     if not tables:
         return ""
     epochs = list(next(iter(tables.values())))
@@ -39,25 +39,21 @@ def gradient_flow_table(recording: Recording, ranked: Sequence[str], styles: Map
     head = (
         f'<tr><th></th><th></th>{groups}</tr><tr><th scope="col">activation</th><th scope="col">place</th>{heads}</tr>'
     )
+    table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
     return (
         "<details><summary>Layer by layer: what slopes and weights leave of the gradient</summary>"
         "<p>From the output to the input, medians over seeds: the share of the gradient that arrives, the factor that "
         "the slope of the function puts on it there, and the factor of the weights on the way to the place before.</p>"
-        f"<div class='wide' tabindex='0' role='region' aria-label='gradient layer by layer'><table><thead>{head}"
-        f"</thead><tbody>{body}</tbody></table></div></details>"
+        f"{scrolling('gradient layer by layer', table)}</details>"
     )
 
 
-def _rows(name: str, tables: Sequence[Sequence[GradientFlow]], look: Style) -> str:
+def _rows(name: str, tables: Sequence[Sequence[GradientFlow]], style: Style) -> str:
     rows = ""
     for place, steps in enumerate(zip(*tables, strict=True)):
         cells = "".join(
-            f"<td>{_factor(value)}</td>" for step in steps for value in (step.share, step.slope, step.weights)
+            f"<td>{number(value, '.2g')}</td>" for step in steps for value in (step.share, step.slope, step.weights)
         )
-        first = f"{key(look)}{escape(name)}" if place == 0 else ""
+        first = f"{key(style)}{escape(name)}" if place == 0 else ""
         rows += f'<tr><th scope="row">{first}</th><td>{escape(steps[0].layer)}</td>{cells}</tr>'
     return rows
-
-
-def _factor(value: float) -> str:
-    return number(None if value != value else value, ".2g")

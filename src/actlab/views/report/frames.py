@@ -1,4 +1,4 @@
-"""Where the samples lie in the layers of large networks: projected on two axes, at some epochs of the first seed.
+"""Samples in the layers of large networks: projected on two axes, at some epochs of the first seed.
 
 Computed in NumPy from the recorded weights; the axes of a layer are the same through all epochs, so that what moves is
 the samples.
@@ -6,7 +6,7 @@ the samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from actlab.network import Network
 from actlab.recording import Member, Recording
 from actlab.replay.forward import cross_entropy, hidden, operations, predicted
 from actlab.replay.projection import limits, project
-from actlab.statistics import reported
+from actlab.statistics import Reported
 from actlab.views.report.page_data import packed
 
 # Samples shown, fewer where networks are so large that computing them would take more operations than this.
@@ -26,20 +26,20 @@ OPERATIONS = 1e11
 STEPS = 65_535
 
 
-def frames(recording: Recording, names: Sequence[str]) -> dict[str, Any]:
+def frames(recording: Recording, entries: Mapping[str, Reported]) -> dict[str, Any]:
     """Samples and, for each activation, where they lie at each epoch with the first seed's weights.
 
     Args:
         recording: with samples and the first seed's weights of two epochs or more.
-        names: the activations, in the order in which they are shown.
+        entries: by activation, in the order in which they are shown.
     """
     epochs = recording.first_seed_epochs
-    networks = _networks(recording, names)
+    networks = _networks(recording, entries)
     each = sum(map(operations, networks.values())) * len(epochs)
     count = max(FEWEST, min(SAMPLES, int(OPERATIONS / max(each, 1))))
     x, y = (recording.sample[name][:count] for name in ("x", "y"))
     seed = recording.study.seeds[0]
-    first = {e.activation: m for e in reported(recording) for m in e.members if m.seed == seed}
+    first = {e.activation: m for e in entries.values() for m in e.members if m.seed == seed}
     return {
         "y": y.tolist(),
         "epochs": list(epochs),
@@ -47,8 +47,8 @@ def frames(recording: Recording, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _networks(recording: Recording, names: Sequence[str]) -> dict[str, Network]:
-    """The networks that can be computed here: those of functions that this process knows."""
+def _networks(recording: Recording, names: Iterable[str]) -> dict[str, Network]:
+    """The networks that this process can compute: it knows their functions."""
     found = {}
     for name in names:
         try:

@@ -21,10 +21,6 @@ from actlab.views.report.charts import (
     thinned,
 )
 
-# Small shares must be seen beside shares near one: colour follows the square root of the share.
-HEAT_POWER = 2
-TICKS = (0.3, 1, 3, 10, 30, 100, 300, 1e3, 1e4, 1e5, 1e6)
-
 
 def gradients(recording: Recording, members: Mapping[str, Sequence[int]]) -> list[Chart]:
     """A panel for each activation: the gradient norm of every weight layer, on one log axis for all."""
@@ -71,7 +67,7 @@ def _layer_line(epochs: Any, values: Floats, number: int, layers: Sequence[str])
         "mode": line_mode(values),
         "name": layers[number],
         "x": rounded(epochs),
-        # A log axis has no zero; a gap says that nothing came through.
+        # A log axis has no zero: a gap shows that nothing came through.
         "y": rounded(np.where(values > 0, values, np.nan)),
         "line": {"color": css_layer(number, len(layers)), "width": 2},
         "hovertemplate": f"{layers[number]}, epoch %{{x}}: %{{y:.3~g}}<extra></extra>",

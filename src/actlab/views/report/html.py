@@ -11,11 +11,11 @@ from typing import Any
 
 from actlab.custom import CustomNetwork
 from actlab.recording import Recording
-from actlab.views.palette import HEAT_STEPS, Style, css_class, css_layer
+from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
 from actlab.views.report.charts import Chart
 from actlab.views.report.outcome import oriented
+from actlab.wording import DASH, interval, number, percent
 
-NOTHING = "–"
 BEST = "may be the best"
 # The two buttons of every figure.
 SAVE = (
@@ -25,30 +25,12 @@ SAVE = (
 Row = Mapping[str, Any]
 
 
-def number(value: float | None, pattern: str = ".3g", unit: str = "") -> str:
-    """A number as the page writes it, or a dash.
-
-    >>> number(0.5), number(None), number(-2.0, ".1f", " %"), number(0.14, "#.3g")
-    ('0.5', '–', '−2.0 %', '0.140')
-    """
-    return NOTHING if value is None else format(value, pattern).rstrip(".").replace("-", "−") + unit
-
-
-def interval(ends: Sequence[float] | None, scale: float = 1.0, pattern: str = ".3g") -> str:
-    """An interval as the page writes it; empty where there is none.
-
-    >>> interval([0.951, 0.973], 100, ".1f")
-    '95.1 to 97.3'
-    """
-    return "" if not ends else " to ".join(number(scale * end, pattern) for end in ends)
-
-
-def key(look: Style) -> str:
+def key(style: Style) -> str:
     """The colour mark of an activation."""
-    return f'<span class="key {look.dash}" style="--colour:{look.css}"></span>'
+    return f'<span class="key {style.dash}" style="--colour:{style.css}"></span>'
 
 
-def legend(names: Sequence[str], styles: Mapping[str, Style], hidden: Sequence[str]) -> str:
+def legend(names: Sequence[str], styles: Styles, hidden: Sequence[str]) -> str:
     """The buttons that show and hide activations, in every chart at once."""
     return "".join(
         f'<button type="button" class="chip" data-toggle="{escape(name)}" '
@@ -62,7 +44,7 @@ def scrolling(label: str, table: str) -> str:
     return f"<div class='wide' tabindex='0' role='region' aria-label='{escape(label)}'>{table}</div>"
 
 
-def best_set(summary: Row, styles: Mapping[str, Style]) -> str:
+def best_set(summary: Row, styles: Styles) -> str:
     """Which activations may be the best, in a line; empty where the summary does not say."""
     names = _may_be_best(summary)
     if not names:
@@ -78,7 +60,7 @@ def _may_be_best(summary: Row) -> Sequence[str]:
     return (summary.get("best_set") or ()) if len(summary["activations"]) > 1 else ()
 
 
-def table(summary: Row, styles: Mapping[str, Style], beside: Sequence[Row] = ()) -> str:
+def table(summary: Row, styles: Styles, beside: Sequence[Row] = ()) -> str:
     """The table of activations, best first; on one scale of accuracies with the rows `beside` it."""
     rows = summary["activations"]
     columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
@@ -91,7 +73,7 @@ def table(summary: Row, styles: Mapping[str, Style], beside: Sequence[Row] = ())
         mark = f"<small>{BEST}</small>" if row["name"] in best else ""
         name = f'<th scope="row">{key(styles[row["name"]])}{escape(row["name"])}{mark}</th>'
         body.append(f"<tr>{name}<td>{_strip(row, low, high, styles[row['name']])}</td>{cells}</tr>")
-    ends = f"<i>{number(100 * low, '.0f')} %</i><i>{number(100 * high, '.0f')} %</i>"
+    ends = f"<i>{percent(low, '.0f')}</i><i>{percent(high, '.0f')}</i>"
     accuracy = f"<div class='strip'><span>test accuracy</span><span class='ends'>{ends}</span></div>"
     first = f'<th scope="col">activation</th><th scope="col" title="mean and 95 % interval">{accuracy}</th>'
     whole = f"<thead><tr>{first}{heads}</tr></thead><tbody>{''.join(body)}</tbody>"
@@ -99,10 +81,10 @@ def table(summary: Row, styles: Mapping[str, Style], beside: Sequence[Row] = ())
 
 
 def _majority(summary: Row, columns: int) -> str:
-    """The foot with what always naming the most frequent class scores; empty where it is not known."""
+    """The foot: the score of always naming the most frequent class; empty where it is not known."""
     if not summary.get("majority"):
         return ""
-    named, accuracy = summary["majority"]["class"], number(100 * summary["majority"]["test_accuracy"], ".2f", " %")
+    named, accuracy = summary["majority"]["class"], percent(summary["majority"]["test_accuracy"])
     hint = "what always naming the most frequent class of the training data scores"
     return (
         f'<tfoot><tr title="{hint}"><th scope="row">always “{escape(named)}”</th><td>{accuracy}</td>'
@@ -113,7 +95,6 @@ def _majority(summary: Row, columns: int) -> str:
 def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     """Heading, explanation, cell and whether there is anything to show, for the columns after accuracy."""
     rows = summary["activations"]
-    milestones = [milestone["name"] for milestone in rows[0]["milestones"]]
     several = len(summary["study"]["learning_rates"] or ()) > 1
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
@@ -121,8 +102,13 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
         ("training loss", "mean over the seeds", lambda row: number(row["train_loss"]["mean"], "#.3g"), True),
         ("epochs to target", _target(rows), lambda row: _waiting(row["epochs_to_target"], row), True),
         *(
-            (name, "median epoch; share of seeds that get there", _milestone_cell(place), True)
-            for place, name in enumerate(milestones)
+            (
+                milestone["name"],
+                "median epoch; share of seeds that get there",
+                lambda row, place=place: _waiting(row["milestones"][place], row),
+                True,
+            )
+            for place, milestone in enumerate(rows[0]["milestones"])
         ),
         (
             "gradient, first : last",
@@ -153,21 +139,16 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     ]
 
 
-def _milestone_cell(place: int) -> Any:
-    return lambda row: _waiting(row["milestones"][place], row)
-
-
 def _target(rows: Sequence[Row]) -> str:
     target = rows[0]["epochs_to_target"]["target"]
-    wanted = number(target and 100 * target, ".1f", " %")
-    return f"validation accuracy of {wanted}: median epoch, seeds that get there"
+    return f"validation accuracy of {percent(target, '.1f')}: median epoch, seeds that get there"
 
 
 def _waiting(waited: Row, row: Row) -> str:
-    """Median epoch, and how many got there where not all did."""
+    """Median epoch, and the number of seeds that got there unless all did."""
     reached, members = waited["reached"], row["members"]
     if reached is None:
-        return NOTHING
+        return DASH
     count = round(reached * members)
     share = "" if count == members else f"<small>{count} of {members} seeds</small>"
     return number(waited["median"]) + share
@@ -175,7 +156,7 @@ def _waiting(waited: Row, row: Row) -> str:
 
 def _share(value: float | None) -> str:
     small = value is not None and 0 < value < 0.005
-    return "&lt; 0.5 %" if small else number(value and 100 * value, ".0f", " %")
+    return "&lt; 0.5 %" if small else percent(value, ".0f")
 
 
 def _diverged(row: Row) -> str:
@@ -191,17 +172,17 @@ def _common_span(rows: Sequence[Row]) -> tuple[float, float]:
     return low, min(1.0, max(high, low + 0.01))
 
 
-def _strip(row: Row, low: float, high: float, look: Style) -> str:
+def _strip(row: Row, low: float, high: float, style: Style) -> str:
     """Accuracy in figures with a small drawing of its interval, all rows on one scale."""
     accuracy = row["test_accuracy"]
     if accuracy["mean"] is None:
-        return NOTHING
+        return DASH
     ends = accuracy["ci95"] or [accuracy["mean"]] * 2
     left, middle, right = (100 * (value - low) / (high - low) for value in (ends[0], accuracy["mean"], ends[1]))
-    figures = f"<b>{number(100 * accuracy['mean'], '.2f')} %</b>"
-    figures += f"<small>{interval(accuracy['ci95'], 100, '.2f')}</small>"
+    figures = f"<b>{percent(accuracy['mean'])}</b>"
+    figures += f"<small>{interval(accuracy['ci95'], '.2f', 100)}</small>"
     return (
-        f'<div class="strip" style="--colour:{look.css}">{figures}'
+        f'<div class="strip" style="--colour:{style.css}">{figures}'
         f'<svg viewBox="-3 0 106 10" aria-hidden="true">'
         f'<line class="scale" x1="0" x2="100" y1="5" y2="5"/>'
         f'<line x1="{left:.2f}" x2="{right:.2f}" y1="5" y2="5"/>'
@@ -221,7 +202,7 @@ def pairs(summary: Row) -> str:
             f"{escape(turned['a'])} − {escape(turned['b'])}",
             row["metric"].replace("_", " "),
             number(difference if difference is None else scale * difference, pattern, unit),
-            interval(turned["ci95"], scale, pattern) or NOTHING,
+            interval(turned["ci95"], pattern, scale) or DASH,
             number(row["p"]),
             number(row["p_holm"]),
         ]
@@ -257,12 +238,12 @@ def one_seed(seeds: Sequence[int]) -> str:
     )
 
 
-def figures(charts: Sequence[Chart], styles: Mapping[str, Style]) -> str:
+def figures(charts: Sequence[Chart], styles: Styles) -> str:
     """A frame for each chart, in which the page's script draws."""
     return "".join(_figure(chart, styles) for chart in charts)
 
 
-def _figure(chart: Chart, styles: Mapping[str, Style]) -> str:
+def _figure(chart: Chart, styles: Styles) -> str:
     owner = f' data-activation="{escape(chart.activation)}"' if chart.activation else ""
     mark = key(styles[chart.activation]) if chart.activation else ""
     caption = f"<small>{escape(chart.caption)}</small>" if chart.caption else ""
@@ -292,15 +273,13 @@ def _mark(shape: str, colour: str, text: str) -> str:
     return f'<span><span class="{shape}" style="--colour:{colour}"></span>{escape(text)}</span>'
 
 
-def canvases(
-    kind: str, names: Sequence[str], styles: Mapping[str, Style], label: str, captions: Mapping[str, str]
-) -> str:
+def canvases(kind: str, names: Sequence[str], styles: Styles, label: str, captions: Mapping[str, str]) -> str:
     """A frame with an empty canvas for each activation.
 
     Args:
         kind: "heat" or "card".
         names: the activations.
-        looks: by activation.
+        styles: by activation.
         label: what each shows, for readers who do not see it; "{}" stands for the name.
         captions: a line of text by activation, where there is one.
     """
@@ -327,18 +306,16 @@ def quantities(distributions: Sequence[Row]) -> str:
     )
 
 
-def _network(network: Any) -> str:
-    return str(network) if isinstance(network, CustomNetwork) else " → ".join(map(_layer, network or ()))
-
-
 def settings(recording: Recording) -> str:
     """How it was done: settings, data, machine and speed as a list of terms."""
     study, facts = recording.study, recording.facts
+    own = isinstance(study.network, CustomNetwork)
+    network = str(study.network) if own else " → ".join(map(_layer, study.network or ()))
     rates = [number(rate) for rate in study.learning_rates or ()]
     terms = {
         "Data": study.provenance or study.task,
         "SHA-256 of the data": study.digest,
-        "Network": _network(study.network),
+        "Network": network,
         "Parameters": _parameters(facts.get("parameters", {})),
         "Optimiser": _optimiser(study.optimiser.model_dump(mode="json")),
         "Learning rate": ", ".join(rates) + (" – one chosen for each activation" if len(rates) > 1 else ""),

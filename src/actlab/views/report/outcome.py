@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from actlab.recording import Recording
 from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
 from actlab.statistics.selection import probe_samples
-from actlab.views.palette import Style
+from actlab.views.palette import Style, Styles
 from actlab.views.report.charts import (
     CURVE_POINTS,
     Chart,
@@ -31,7 +32,7 @@ CURVES = {
     "train_accuracy": "Training accuracy",
     "train_loss": "Training loss",
 }
-# What training minimises besides the cross-entropy, which the losses above leave out.
+# Training minimises these too; the losses above are cross-entropy alone.
 APART = {"penalty": "L2 penalty"}
 SILENCE = {
     "flat_share": "Flat: samples on which a unit's slope is all but zero",
@@ -39,15 +40,15 @@ SILENCE = {
 }
 
 
-def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: Mapping[str, Style]) -> list[Chart]:
+def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles) -> list[Chart]:
     """Charts of median and middle half over the seeds, a line for each activation: accuracy, loss and L2 penalty.
 
     Args:
         recording: with at least epoch 0.
         members: by activation, places on the member axis.
-        looks: by activation.
+        styles: by activation.
     """
-    # Many activations share a budget of points, so that the page does not grow with them.
+    # All activations share a budget of points: the page does not grow with their number.
     epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
     charts = []
     apart = {name: title for name, title in APART.items() if name in recording.probes}
@@ -55,11 +56,7 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: M
     for metric, title in (CURVES | apart).items():
         scale = 100.0 if metric.endswith("accuracy") else 1.0
         bands = {name: quartiles(known[metric][epochs][:, places]) * scale for name, places in members.items()}
-        data = [
-            trace
-            for name, band in bands.items()
-            for trace in _band_and_line(name, epochs, band, styles[name], len(members[name]))
-        ]
+        data = _bands_and_lines(epochs, bands, members, styles)
         axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands, APART.get(metric, "cross-entropy"))
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
@@ -69,7 +66,7 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: M
     return charts
 
 
-def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: Mapping[str, Style]) -> list[Chart]:
+def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles) -> list[Chart]:
     """Charts of samples on which the function is flat and of units that are flat for all, means over the layers.
 
     Functions that mix units have no slope of their own and no line.
@@ -81,12 +78,8 @@ def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: 
             continue
         values = 100 * recording.probes[probe].mean(axis=-1)
         bands = {name: quartiles(values[epochs][:, places]) for name, places in members.items()}
-        data = [
-            trace
-            for name, band in bands.items()
-            if np.isfinite(band).any()
-            for trace in _band_and_line(name, epochs, band, styles[name], len(members[name]))
-        ]
+        bands = {name: band for name, band in bands.items() if np.isfinite(band).any()}
+        data = _bands_and_lines(epochs, bands, members, styles)
         axis = {"title": {"text": "per cent"}, "rangemode": "tozero"}
         layout = {"height": 280, "xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         if probe == "dead_share":
@@ -96,7 +89,14 @@ def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: 
     return found
 
 
-def _band_and_line(name: str, epochs: Any, band: Floats, look: Style, seeds: int) -> list[dict[str, Any]]:
+def _bands_and_lines(
+    epochs: Any, bands: Mapping[str, Floats], members: Mapping[str, Sequence[int]], styles: Styles
+) -> list[dict[str, Any]]:
+    traces = (_band_and_line(name, epochs, band, styles[name], len(members[name])) for name, band in bands.items())
+    return list(chain.from_iterable(traces))
+
+
+def _band_and_line(name: str, epochs: Any, band: Floats, style: Style, seeds: int) -> list[dict[str, Any]]:
     """Traces of one activation: the area between the quartiles if there are several seeds, and the median."""
     low, middle, high = band
     shared = {"meta": name, "legendgroup": name, "type": "scatter", "mode": "lines"}
@@ -105,18 +105,18 @@ def _band_and_line(name: str, epochs: Any, band: Floats, look: Style, seeds: int
         "mode": line_mode(middle),
         "x": rounded(epochs),
         "y": rounded(middle),
-        "line": {"color": look.css, "dash": look.dash, "width": 2},
+        "line": {"color": style.css, "dash": style.dash, "width": 2},
         "hovertemplate": "%{y:.4~g}",
     }
     if seeds < 2:
         return [line]
-    drawn = np.isfinite(low)
+    known = np.isfinite(low)
     area = shared | {
-        "x": rounded(np.concatenate([epochs[drawn], epochs[drawn][::-1]])),
-        "y": rounded(np.concatenate([high[drawn], low[drawn][::-1]])),
+        "x": rounded(np.concatenate([epochs[known], epochs[known][::-1]])),
+        "y": rounded(np.concatenate([high[known], low[known][::-1]])),
         "fill": "toself",
-        "fillcolor": f"{look.css}/0.13",
-        "line": {"width": 0, "color": look.css},
+        "fillcolor": f"{style.css}/0.13",
+        "line": {"width": 0, "color": style.css},
         "hoverinfo": "skip",
     }
     return [area, line]
@@ -131,12 +131,8 @@ def _accuracy_axis(bands: Mapping[str, Floats]) -> dict[str, Any]:
     if not len(settled) or np.ptp(settled) > 0.5 * np.ptp(everything) or np.ptp(settled) == 0:
         return axis
     room = 0.08 * np.ptp(settled)
-    low = _round_down(settled.min() - room)
+    low = max(0, int(np.floor(settled.min() - room)))
     return axis | {"range": [low, min(float(everything.max() + room), 100 + 0.02 * (100 - low))]}
-
-
-def _round_down(value: float) -> int:
-    return max(0, int(np.floor(value)))
 
 
 def _loss_axis(bands: Mapping[str, Floats], title: str) -> dict[str, Any]:
@@ -148,13 +144,13 @@ def _loss_axis(bands: Mapping[str, Floats], title: str) -> dict[str, Any]:
     return axis | {"type": "log", **log_ticks(float(np.log10(values.min())), float(np.log10(values.max())))}
 
 
-def differences(summary: Mapping[str, Any], metric: str, styles: Mapping[str, Style]) -> Chart | None:
+def differences(summary: Mapping[str, Any], metric: str, styles: Styles) -> Chart | None:
     """How far every activation lies behind the best one, seed by seed; None without a comparison.
 
     Args:
         summary: of `actlab.statistics`.
         metric: the metric of the comparisons to show.
-        looks: by activation.
+        styles: by activation.
     """
     best = summary["activations"][0]["name"]
     rows = [
@@ -209,7 +205,7 @@ def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
     return row | {"a": row["b"], "b": row["a"], "difference": difference, "ci95": interval}
 
 
-def _difference(row: Mapping[str, Any], look: Style, tests: int) -> dict[str, Any]:
+def _difference(row: Mapping[str, Any], style: Style, tests: int) -> dict[str, Any]:
     """One mark with its interval: other activation minus the best one, in percentage points, and p of `tests`."""
     middle = -100 * row["difference"]
     low, high = [-100 * end for end in reversed(row["ci95"])] if row["ci95"] else (middle, middle)
@@ -231,16 +227,16 @@ def _difference(row: Mapping[str, Any], look: Style, tests: int) -> dict[str, An
             "symmetric": False,
             "array": rounded([high - middle]),
             "arrayminus": rounded([middle - low]),
-            "color": look.css,
+            "color": style.css,
             "thickness": 2,
             "width": 5,
         },
-        "marker": {"color": look.css, "size": 11},
+        "marker": {"color": style.css, "size": 11},
         "hovertemplate": f"%{{x:+.3~g}} points; {chance}<extra></extra>",
     }
 
 
-def cards(recording: Recording, names: Sequence[str], styles: Mapping[str, Style]) -> dict[str, Any]:
+def cards(recording: Recording, names: Sequence[str], styles: Styles) -> dict[str, Any]:
     """By name, for each function that has a curve: x, value and derivative as recorded, and its colour."""
     found = {}
     for name in names:

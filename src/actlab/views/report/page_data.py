@@ -23,7 +23,7 @@ def packed(values: npt.ArrayLike, dtype: str = "<f4") -> str:
 
 
 def computable(network: Network) -> bool:
-    """Whether the page can compute a network: of fully connected layers, functions and what does nothing to them."""
+    """Whether the page can compute a network: it does fully connected layers, functions, scaling and dropout."""
     return all(isinstance(built.layer, (Dense, Act, Flatten, Scale, Dropout)) for built in network.layers)
 
 

@@ -1,12 +1,12 @@
-"""What the player needs: small networks with all their weights, so that the page computes them at every epoch.
+"""The player's data: small networks with all their weights, for the page to compute at every epoch.
 
-The page gets weights, not pictures: from nine numbers a network and epoch it draws the input space, the feature space
+The page gets weights, not figures: from nine numbers a network and epoch it draws the input space, the feature space
 and the distributions anew, as often as the screen does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,47 +18,46 @@ from actlab.recording import Member, Recording
 from actlab.replay.feature_space import typical_seed
 from actlab.replay.forward import hidden
 from actlab.replay.projection import limits, principal_axes
-from actlab.statistics import reported
 from actlab.statistics.selection import Reported
 from actlab.statistics.time_to_target import milestone_epochs
 from actlab.study import Milestone
-from actlab.views.palette import Style
+from actlab.views.palette import Styles
 from actlab.views.report import page_data
 from actlab.views.report.frames import frames
 
 # Weights take this many bytes at most; where there are more, seeds are left out, and then epochs.
 BYTES = 3_000_000
 SAMPLES = 3_000
+Entries = Mapping[str, Reported]
 
 
-def content(recording: Recording, names: Sequence[str], drawn: Mapping[str, Style]) -> dict[str, Any] | None:
-    """What is embedded for the player, or None where the page could not compute these networks.
+def content(recording: Recording, entries: Entries, styles: Styles) -> dict[str, Any] | None:
+    """The player's data, or None where the page cannot compute these networks.
 
     Args:
         recording: any; weights of several epochs, samples and small fully connected networks are needed.
-        names: the activations, in the order in which they are shown.
-        drawn: their colours.
+        entries: by activation, in the order in which they are shown.
+        styles: colour and dash by activation.
     """
     if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample:
         return None
     # The weights of large networks lie in segments of their own, and are not there for every epoch.
     every = not any(segment.kind == "weights" for segment in recording.segments)
-    networks = _networks(recording, names) if every else {}
-    return _computed(recording, networks, drawn) if networks else _framed(recording, names, drawn)
+    networks = _networks(recording, entries) if every else {}
+    return _computed(recording, entries, networks, styles) if networks else _framed(recording, entries, styles)
 
 
-def _framed(recording: Recording, names: Sequence[str], drawn: Mapping[str, Style]) -> dict[str, Any] | None:
+def _framed(recording: Recording, entries: Entries, styles: Styles) -> dict[str, Any] | None:
     """Figures of networks too large for the page to compute: where the samples lie, at epochs of the first seed."""
-    found = frames(recording, names)
+    found = frames(recording, entries)
     if not found["networks"]:
         return None
     seed = recording.study.seeds[0]
-    by_name = {entry.activation: entry for entry in reported(recording)}
     networks = []
     for given in found["networks"]:
-        entry = by_name[given["name"]]
+        entry = entries[given["name"]]
         chosen = [next(member for member in entry.members if member.seed == seed)]
-        networks.append(given | _happened(recording, entry, chosen) | {"colour": drawn[given["name"]].css})
+        networks.append(given | _happened(recording, entry, chosen) | {"colour": styles[given["name"]].css})
     return _shared(recording) | found | {"networks": networks, "seeds": [seed], "functions": {}, "box": None}
 
 
@@ -66,31 +65,32 @@ def _shared(recording: Recording) -> dict[str, Any]:
     return {"classes": [str(name) for name in recording.facts["classes"]], "last": recording.epochs}
 
 
-def _computed(recording: Recording, networks: Mapping[str, Network], drawn: Mapping[str, Style]) -> dict[str, Any]:
+def _computed(
+    recording: Recording, entries: Entries, networks: Mapping[str, Network], styles: Styles
+) -> dict[str, Any]:
     """Networks that the page computes from all their weights."""
     kept = recording.weight_epochs
-    by_name = {entry.activation: entry for entry in reported(recording)}
     numbers = max(network.parameter_count for network in networks.values()) * len(networks)
-    seeds = _seeds(recording, by_name, numbers * len(kept))
+    seeds = _seeds(recording, entries, numbers * len(kept))
     epochs = _thinned(kept, BYTES // (4 * numbers * len(seeds)))
     x, y = (recording.sample[name][:SAMPLES] for name in ("x", "y"))
-    flat = x.reshape(len(x), -1)
-    plane = flat.shape[1] == 2
+    rows = x.reshape(len(x), -1)
+    plane = rows.shape[1] == 2
     return _shared(recording) | {
-        "x": page_data.packed(flat),
+        "x": page_data.packed(rows),
         "y": y.tolist(),
-        "box": [limits(flat[:, 0]), limits(flat[:, 1])] if plane else None,
+        "box": [limits(rows[:, 0]), limits(rows[:, 1])] if plane else None,
         "epochs": list(epochs),
         "seeds": list(seeds),
         "functions": page_data.functions(list(networks.values())),
         "networks": [
-            _member(recording, by_name[name], network, epochs, seeds) | {"colour": drawn[name].css}
+            _member(recording, entries[name], network, epochs, seeds) | {"colour": styles[name].css}
             for name, network in networks.items()
         ],
     }
 
 
-def _networks(recording: Recording, names: Sequence[str]) -> dict[str, Network]:
+def _networks(recording: Recording, names: Iterable[str]) -> dict[str, Network]:
     """The networks of those activations that the page can compute."""
     found = {}
     for name in names:
@@ -100,22 +100,22 @@ def _networks(recording: Recording, names: Sequence[str]) -> dict[str, Network]:
                 page_data.functions([network])
                 found[name] = network
         except (InvalidRecording, InvalidFunction):
-            # A function or network of somebody's own, whose rule is not here or not for JavaScript.
+            # A user's own function or network: its rule is not here, or cannot be written in JavaScript.
             continue
     return found
 
 
-def _seeds(recording: Recording, by_name: Mapping[str, Reported], numbers: int) -> tuple[int, ...]:
-    """Seeds that every activation has and that there is room for, the typical one before all others."""
+def _seeds(recording: Recording, entries: Entries, numbers: int) -> tuple[int, ...]:
+    """Seeds that every activation has, as many as there is room for, the typical one first."""
     common = [
         seed
         for seed in recording.study.seeds
-        if all(any(member.seed == seed for member in entry.members) for entry in by_name.values())
+        if all(any(member.seed == seed for member in entry.members) for entry in entries.values())
     ]
     most = max(1, BYTES // (4 * numbers))
     if len(common) <= most:
         return tuple(common)
-    typical = typical_seed(recording)
+    typical = typical_seed(recording, entries.values())
     first = [seed for seed in common if seed == typical]
     return tuple(sorted([*first, *(seed for seed in common if seed != typical)][:most]))
 
@@ -144,7 +144,7 @@ def _member(
 
 
 def _last_place(member: Member, epochs: Sequence[int]) -> int:
-    """Where among some epochs the last one lies before a member diverged; of all the last one if it never did."""
+    """The place of the last epoch before a member diverged; that of the last one of all if it never did."""
     ended = member.diverged_epoch
     before = [place for place, epoch in enumerate(epochs) if ended is None or epoch < max(ended, 1)]
     return before[-1] if before else 0
@@ -176,10 +176,7 @@ def _reached(recording: Recording, entry: Reported, milestone: Milestone, chosen
 
 
 def _spaces(
-    recording: Recording,
-    network: Network,
-    arrays: Mapping[str, Mapping[str, np.ndarray]],
-    ends: Sequence[int],
+    recording: Recording, network: Network, arrays: Mapping[str, Mapping[str, np.ndarray]], ends: Sequence[int]
 ) -> list[dict[str, Any]]:
     """The layers of functions: two units are a plane by themselves, more are projected on two axes.
 

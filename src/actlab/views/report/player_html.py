@@ -1,4 +1,4 @@
-"""The frames of what moves with the epoch: the controls, and a row of empty pictures for each activation."""
+"""The player's HTML: the controls, and a row of empty figures for each activation."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from actlab.views.palette import Style
+from actlab.views.palette import Styles
 from actlab.views.report.html import SAVE, key
 
 SPEEDS = (1, 2, 5, 10, 20, 40, 60)
-# At the speed it begins with, a training plays for about so many seconds.
+# A training plays for about so many seconds at the initial speed.
 PLAYING = 7
-# Where a button goes, what it says, and its sign: a triangle, with a bar for the ends.
+# Buttons: target, title, and icon (a triangle, with a bar for the ends).
 MOVES = (
     ("start", "first epoch", "M3 3h2v10H3zM13 3v10L6 8z"),
     ("back", "one epoch back", "M11 3v10L4 8z"),
@@ -21,21 +21,21 @@ MOVES = (
 )
 
 
-def body(content: Mapping[str, Any], drawn: Mapping[str, Style]) -> str:
-    """HTML of the player's pictures: all empty, for the page's script to draw.
+def body(content: Mapping[str, Any], styles: Styles) -> str:
+    """HTML of the player's figures: all empty, for the page's script to draw.
 
     Args:
         content: what is embedded for it (see `actlab.views.report.player.content`).
-        drawn: the activations' looks.
+        styles: colour and dash by activation.
     """
     panels = _panels(content)
     heads = "".join(f"<span><b>{escape(title)}</b><small>{escape(text)}</small></span>" for _, title, text in panels)
-    rows = "".join(_row(member, panels, drawn) for member in content["networks"])
+    rows = "".join(_row(member, panels, styles) for member in content["networks"])
     return f"<div data-player style='--panels:{len(panels)}'><div class='heads'>{heads}</div>{rows}</div>"
 
 
 def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, title and sentence of each picture of a row."""
+    """Name, title and sentence of each figure of a row."""
     binary = content["networks"][0]["outputs"] == 1
     classes = content["classes"]
     probability = f"probability of {classes[1]}" if binary else "probability of the true class"
@@ -53,29 +53,29 @@ def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
-def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], drawn: Mapping[str, Style]) -> str:
+def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], styles: Styles) -> str:
     name = escape(member["name"])
-    pictures = "".join(
+    figures = "".join(
         f"<div class='{panel}'><p>{escape(title)}</p>"
         f"<canvas data-panel='{panel}' role='img' aria-label='{name}, {escape(title)}: {escape(text)}'></canvas></div>"
         for panel, title, text in panels
     )
     return (
-        f"<article class='member' data-row data-activation='{name}'><h3>{key(drawn[member['name']])}{name}"
+        f"<article class='member' data-row data-activation='{name}'><h3>{key(styles[member['name']])}{name}"
         f"<output data-readout></output><span class='flags' data-flags></span>{SAVE}</h3>"
-        f"<div class='views'>{pictures}</div></article>"
+        f"<div class='views'>{figures}</div></article>"
     )
 
 
 def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapping[str, Any], rows: int) -> str:
-    """HTML of what moves the epoch and chooses seed, layer and axes.
+    """HTML of the controls of epoch, seed, layer and axes.
 
     Args:
         last: the last epoch.
         seeds: to choose from; none or one is no choice.
         layers: likewise.
         usual: the state of the page as it is opened.
-        rows: how many activations there are pictures of, whose axes are shared or not.
+        rows: how many activations have figures, on shared axes or each on its own.
     """
     steps = "".join(
         f"<button type='button' data-go='{move}' aria-label='{label}' title='{label}'>"

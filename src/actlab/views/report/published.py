@@ -8,10 +8,11 @@ from typing import Any
 
 from actlab.recipes import RECIPES
 from actlab.statistics import verdict
-from actlab.views.report.html import NOTHING, interval, number
+from actlab.views.report.html import scrolling
+from actlab.wording import DASH, interval, number
 
 Row = Mapping[str, Any]
-MARKS = {True: ("agrees", "✓"), False: ("differs", "✗"), None: ("open", NOTHING)}
+MARKS = {True: ("agrees", "✓"), False: ("differs", "✗"), None: ("open", DASH)}
 
 
 def body(summary: Mapping[str, Any]) -> str:
@@ -41,7 +42,7 @@ def _table(rows: Sequence[Row]) -> str:
     lines = "".join(_line(row, notes) for row in rows)
     marked = "".join(f"<small>{i}: {escape(note)}.</small>" for i, note in enumerate(notes, 1))
     table = f"<table class='published'><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
-    return f"<div class='wide' tabindex='0' role='region' aria-label='published numbers'>{table}</div>{marked}"
+    return scrolling("published numbers", table) + marked
 
 
 def _line(row: Row, notes: Sequence[str]) -> str:
@@ -49,10 +50,10 @@ def _line(row: Row, notes: Sequence[str]) -> str:
     milestone = row["metric"].startswith("milestone:")
     pattern = ".3g" if milestone else ".4g"
     middle = measured.get("median") if milestone else measured["mean"]
-    shown = number(middle, pattern) + f"<small>{interval(measured['ci95'], 1, pattern)}</small>" * (not milestone)
+    shown = number(middle, pattern) + f"<small>{interval(measured['ci95'], pattern)}</small>" * (not milestone)
     if milestone and middle is None and measured["reached"] is not None:
         shown = "never"
-    spread = interval([measured["low"], measured["high"]], 1, pattern) if measured["low"] is not None else NOTHING
+    spread = interval([measured["low"], measured["high"]], pattern) if measured["low"] is not None else DASH
     name, mark = MARKS[row["agrees"]]
     note = f"<sup>{notes.index(row['note']) + 1}</sup>" if row["note"] else ""
     cells = [

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from actlab.errors import ActlabError
 from actlab.files import write_synced
 from actlab.recording import Recording
 from actlab.replay import feature_space
-from actlab.statistics import summarise, unseen_share
-from actlab.statistics.selection import probe_samples
+from actlab.statistics import reported, summarise, unseen_share
+from actlab.statistics.selection import Reported, probe_samples
 from actlab.statistics.sentences import listed
-from actlab.views.palette import SERIES, Style, styles
+from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
     conditions,
     distributions,
@@ -35,7 +36,7 @@ from actlab.views.report import (
     player_html,
     published,
 )
-from actlab.views.report.charts import Chart, reported_members
+from actlab.views.report.charts import Chart
 from actlab.views.report.scripts import asset, bundle, table
 
 SHOWN_AT_FIRST = 8
@@ -64,12 +65,13 @@ class Section:
     charts: Sequence[Chart] = field(default=())
 
 
-def report(recording: Recording, out: str | Path) -> Path:
+def report(recording: Recording, out: str | Path, summary: Mapping[str, Any] | None = None) -> Path:
     """Write the report of a recording, complete or not, as one HTML file that asks the network for nothing.
 
     Args:
         recording: what to report on; NumPy alone is needed to read it.
         out: the file to write; an earlier one is replaced at once, never by half.
+        summary: what `actlab.summarise` says of the recording, where it is at hand.
 
     Returns:
         The path of the file.
@@ -81,7 +83,7 @@ def report(recording: Recording, out: str | Path) -> Path:
     out = Path(out)
     if out.is_dir():
         raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
-    text = page(recording)
+    text = page(recording, summary)
     try:
         write_synced(out, text.encode())
     except OSError as error:
@@ -93,16 +95,10 @@ def report(recording: Recording, out: str | Path) -> Path:
     return out
 
 
-def page(recording: Recording) -> str:
+def page(recording: Recording, summary: Mapping[str, Any] | None = None) -> str:
     """The report as the text of an HTML page."""
-    summary = summarise(recording)
-    ranked = [entry["name"] for entry in summary["activations"]]
-    # Few activations keep the colours of the study's order; of many, the best get those that differ most.
-    order = recording.study.activations if len(ranked) <= len(SERIES) else ranked
-    drawn = styles(order)
-    hidden = ranked[SHOWN_AT_FIRST:] if len(ranked) > len(SERIES) else []
-    shown = _moving(recording, summary, drawn, hidden)
-    sections = _sections(recording, summary, drawn, shown)
+    shown = _Shown(recording, summary or summarise(recording))
+    sections = _sections(shown)
     all_charts = [chart for section in sections for chart in section.charts]
     functions = shown.player.pop("functions") if shown.player else {}
     content = {
@@ -112,73 +108,101 @@ def page(recording: Recording) -> str:
         "distributions": shown.distributions,
         "cards": shown.cards,
     }
-    return _filled(
-        {
-            "title": escape(f"{recording.study.name}: {len(ranked)} activation functions compared"),
-            "style": asset("report.css"),
-            "study": escape(recording.study.name),
-            "headline": escape(summary["headline"]),
-            "facts": _facts_line(recording),
-            "contents": "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections),
-            "legend": html.legend(ranked, drawn, hidden) if all_charts else "",
-            "many": _many_line(len(ranked)) if hidden else "",
-            "sections": "".join(map(_section, sections)),
-            "content": script_json(content),
-            "plotly": plotly() if all_charts else "",
-            "functions": table(functions),
-            "script": bundle("page.js"),
-        }
-    )
-
-
-def _filled(parts: Mapping[str, str]) -> str:
-    """The template with each `{{name}}` replaced, in one pass: what is put in is not searched again."""
+    parts = {
+        "title": escape(f"{recording.study.name}: {len(shown.ranked)} activation functions compared"),
+        "style": asset("report.css"),
+        "study": escape(recording.study.name),
+        "headline": escape(shown.summary["headline"]),
+        "facts": _facts_line(recording),
+        "contents": "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections),
+        "legend": html.legend(shown.ranked, shown.styles, shown.hidden) if all_charts else "",
+        "many": f"<p class='many'>The best {SHOWN_AT_FIRST} of {len(shown.ranked)} are shown; choose others here.</p>"
+        if shown.hidden
+        else "",
+        "sections": "".join(map(_section, sections)),
+        "content": script_json(content),
+        "plotly": plotly() if all_charts else "",
+        "functions": table(functions),
+        "script": bundle("page.js"),
+    }
+    # In one pass: inserted text is not searched again.
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("report.html"))
 
 
 @dataclass(frozen=True)
-class _Moving:
-    """What is embedded for the pictures that move with the epoch, and the state of the page as it is opened."""
+class _Shown:
+    """A recording with all that the page shows of it, each part computed once."""
 
-    player: dict[str, Any] | None
-    distributions: Sequence[Mapping[str, Any]]
-    cards: Mapping[str, Any]
-    usual: Mapping[str, Any]
+    recording: Recording
+    summary: Mapping[str, Any]
+
+    @cached_property
+    def ranked(self) -> list[str]:
+        """The activations, best first."""
+        return [row["name"] for row in self.summary["activations"]]
+
+    @cached_property
+    def entries(self) -> dict[str, Reported]:
+        """The activations that have members, best first."""
+        by_name = {entry.activation: entry for entry in reported(self.recording)}
+        return {name: by_name[name] for name in self.ranked if by_name[name].members}
+
+    @cached_property
+    def members(self) -> dict[str, Sequence[int]]:
+        """By activation, places on the member axis."""
+        return {name: list(entry.columns) for name, entry in self.entries.items()}
+
+    @cached_property
+    def styles(self) -> dict[str, Style]:
+        """Few activations keep the colours of the study's order; of many, the best get those that differ most."""
+        many = len(self.ranked) > len(SERIES)
+        return styles_of(self.ranked if many else self.recording.study.activations)
+
+    @property
+    def hidden(self) -> list[str]:
+        """Activations that are hidden when the page opens."""
+        return self.ranked[SHOWN_AT_FIRST:] if len(self.ranked) > len(SERIES) else []
+
+    @property
+    def some(self) -> bool:
+        """Whether there is anything to draw."""
+        return self.recording.epochs >= 0 and bool(self.entries)
+
+    @cached_property
+    def player(self) -> dict[str, Any] | None:
+        """What is embedded for the player."""
+        return player.content(self.recording, self.entries, self.styles) if self.some else None
+
+    @cached_property
+    def distributions(self) -> list[dict[str, Any]]:
+        """What is embedded for the heat maps."""
+        return distributions.distributions(self.recording, self.members) if self.some else []
+
+    @cached_property
+    def cards(self) -> dict[str, Any]:
+        """What is embedded for the functions."""
+        return outcome.cards(self.recording, self.ranked, self.styles)
+
+    @cached_property
+    def usual(self) -> dict[str, Any]:
+        """The state of the page as it is opened: the last epoch, the typical seed, the last layer."""
+        layers = list(self.recording.act_layers)
+        seeds = self.player["seeds"] if self.player else []
+        typical = feature_space.typical_seed(self.recording, self.entries.values()) if seeds else None
+        return {
+            "hidden": self.hidden,
+            "epoch": max(self.recording.epochs, 0),
+            "seeds": seeds,
+            "seed": typical if typical in seeds else next(iter(seeds), None),
+            "layers": layers,
+            "every": list(self.recording.study.seeds),
+            "layer": layers[-1] if layers else None,
+        }
 
 
-def _moving(
-    recording: Recording, summary: Mapping[str, Any], drawn: Mapping[str, Style], hidden: Sequence[str]
-) -> _Moving:
-    ranked = [entry["name"] for entry in summary["activations"]]
-    members = {name: places for name, places in reported_members(recording, summary).items() if places}
-    some = recording.epochs >= 0 and bool(members)
-    played = player.content(recording, list(members), drawn) if some else None
-    return _Moving(
-        played,
-        distributions.distributions(recording, members) if some else [],
-        outcome.cards(recording, ranked, drawn),
-        _usual(recording, played, hidden),
-    )
-
-
-def _usual(recording: Recording, played: Mapping[str, Any] | None, hidden: Sequence[str]) -> dict[str, Any]:
-    """The state of the page as it is opened: the last epoch, the typical seed, the last layer."""
-    layers = list(recording.act_layers)
-    seeds = played["seeds"] if played else []
-    typical = feature_space.typical_seed(recording) if seeds else None
-    return {
-        "hidden": list(hidden),
-        "epoch": max(recording.epochs, 0),
-        "seeds": seeds,
-        "seed": typical if typical in seeds else next(iter(seeds), None),
-        "layers": layers,
-        "every": list(recording.study.seeds),
-        "layer": layers[-1] if layers else None,
-    }
-
-
+@cache
 def plotly() -> str:
-    """Plotly's script, compressed: as it is it would be most of the page."""
+    """Plotly's script, compressed: uncompressed it would be most of the page."""
     from plotly.offline import get_plotlyjs
 
     packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
@@ -207,28 +231,19 @@ def _facts_line(recording: Recording) -> str:
     return " · ".join(escape(text) for text in (study.task, *facts))
 
 
-def _many_line(count: int) -> str:
-    return f"<p class='many'>The best {SHOWN_AT_FIRST} of {count} are shown; choose others here.</p>"
-
-
 def _section(section: Section) -> str:
     lead = f"<p class='lead'>{escape(section.lead)}</p>" if section.lead else ""
     return f"<section id='{section.name}'><h2>{escape(section.title)}</h2>{lead}{section.body}</section>"
 
 
-def _sections(
-    recording: Recording,
-    summary: Mapping[str, Any],
-    drawn: Mapping[str, Style],
-    shown: _Moving,
-) -> list[Section]:
-    """All sections for which there is something to show: the result first, what it rests on after it."""
-    ranked = [entry["name"] for entry in summary["activations"]]
-    found = [_results(summary, drawn)] if recording.epochs >= 0 else []
+def _sections(shown: _Shown) -> list[Section]:
+    """All sections that have something to show: the result first, its foundations after it."""
+    recording, summary = shown.recording, shown.summary
+    found = [_results(shown)] if recording.epochs >= 0 else []
     if summary["notes"]:
         found.append(Section("notes", "What to bear in mind", "", html.notes(summary["notes"])))
     if shown.player:
-        found.append(_player(recording, shown, drawn))
+        found.append(_player(shown))
     if said := published.body(summary):
         lead = "The numbers of the source beside ours: one run there, as a rule, and a spread of seeds here."
         found.append(Section("source", "What the source says", lead, said))
@@ -238,19 +253,19 @@ def _sections(
     if summary["next_steps"]:
         lead = "What the numbers suggest, as commands for the run directory, in which study.toml lies."
         if own := recording.study.own_functions:
-            # No command knows a function that Python has registered.
+            # Commands do not know functions that were registered in Python.
             lead = f"What the numbers suggest. {_registered(own)}: what the commands change, change in Python."
         found.append(Section("next", "What to try next", lead, html.steps(summary["next_steps"])))
-    members = {name: places for name, places in reported_members(recording, summary).items() if places}
-    if recording.epochs >= 0 and members:
-        found += _outcome(recording, summary, members, drawn) + _insides(recording, members, drawn)
+    if shown.some:
+        found += _outcome(shown) + _insides(shown)
     if shown.distributions:
-        found.append(_distributions(recording, shown, drawn))
-    found += [*_functions(recording, shown, ranked, drawn), _method(recording)]
+        found.append(_distributions(shown))
+    found += [*_functions(shown), _method(recording)]
     return found
 
 
-def _results(summary: Mapping[str, Any], drawn: Mapping[str, Style]) -> Section:
+def _results(shown: _Shown) -> Section:
+    summary = shown.summary
     lead = (
         "By mean test accuracy, with 95 % intervals of that mean over seeds: where the headline does not tell two "
         "apart, their order may be luck."
@@ -259,30 +274,26 @@ def _results(summary: Mapping[str, Any], drawn: Mapping[str, Style]) -> Section:
     )
     if samples := (summary["samples"] or {}).get("test"):
         lead += f" The test set has {samples:,} samples; one of them weighs {100 / samples:.2g} points."
-    return Section("results", "Results", lead, conditions.results(summary, drawn))
+    return Section("results", "Results", lead, conditions.results(summary, shown.styles))
 
 
-def _outcome(
-    recording: Recording,
-    summary: Mapping[str, Any],
-    members: Mapping[str, Sequence[int]],
-    drawn: Mapping[str, Style],
-) -> list[Section]:
-    lines = outcome.curves(recording, members, drawn)
+def _outcome(shown: _Shown) -> list[Section]:
+    recording, styles = shown.recording, shown.styles
+    lines = outcome.curves(recording, shown.members, styles)
     several = len(recording.study.seeds) > 1
     lead = (
         "Lines are medians over the seeds, bands the middle half of the seeds (25th to 75th percentile). "
         if several
         else "One seed: the lines are single runs. "
     ) + "Look for who learns early, who still rises at the end, where validation turns away from training."
-    body = f"<div class='pair'>{html.figures(lines, drawn)}</div>"
+    body = f"<div class='pair'>{html.figures(lines, styles)}</div>"
     if several:
         body = html.one_seed(recording.study.seeds) + body
     found = [Section("curves", "Learning", lead, body, lines)]
-    forest = outcome.differences(summary, "test_accuracy", drawn)
+    forest = outcome.differences(shown.summary, "test_accuracy", styles)
     if forest:
-        body = html.figures([forest], drawn) + (
-            f"<details><summary>All pairs</summary>{html.scrolling('all pairs', html.pairs(summary))}</details>"
+        body = html.figures([forest], styles) + (
+            f"<details><summary>All pairs</summary>{html.scrolling('all pairs', html.pairs(shown.summary))}</details>"
         )
         lead = (
             "Seed by seed, each against the best: same first weights, same batches, another function. "
@@ -293,7 +304,8 @@ def _outcome(
     return found
 
 
-def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: Mapping[str, Style]) -> list[Section]:
+def _insides(shown: _Shown) -> list[Section]:
+    recording, members, styles = shown.recording, shown.members, shown.styles
     found = []
     norms = gradients.gradients(recording, members)
     if norms:
@@ -301,10 +313,10 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
             "Norm of the loss gradient in each weight layer, median over seeds, on a logarithmic axis that "
             "all panels share. A gradient that shrinks towards the input cannot teach the first layers."
         )
-        body = html.layer_legend(recording.weight_layers) + _panels(norms, drawn)
-        body += findings.gradient_flow_table(recording, list(members), drawn)
+        body = html.layer_legend(recording.weight_layers) + f"<div class='panels'>{html.figures(norms, styles)}</div>"
+        body += findings.gradient_flow_table(recording, shown.entries, styles)
         found.append(Section("gradients", "Gradients, layer by layer", lead, body, norms))
-    silent = outcome.silence(recording, members, drawn)
+    silent = outcome.silence(recording, members, styles)
     if silent:
         probed = probe_samples(recording)
         lead = (
@@ -312,23 +324,19 @@ def _insides(recording: Recording, members: Mapping[str, Sequence[int]], drawn: 
             f"{probed} probe samples it is called dead; such a unit may still fire for "
             f"{100 * unseen_share(probed):.2g} % of the data. Medians over the seeds, means over the layers."
         )
-        body = f"<div class='pair'>{html.figures(silent, drawn)}</div>"
+        body = f"<div class='pair'>{html.figures(silent, styles)}</div>"
         found.append(Section("silence", "Flat and dead units", lead, body, silent))
     return found
 
 
-def _panels(panels: Sequence[Chart], drawn: Mapping[str, Style]) -> str:
-    return f"<div class='panels'>{html.figures(panels, drawn)}</div>"
-
-
-def _controls(recording: Recording, shown: _Moving) -> str:
-    """What moves the epoch: in the first section that has something to move."""
+def _controls(shown: _Shown) -> str:
+    """The controls of the epoch; they stand in the first section that moves with it."""
     usual = shown.usual
     rows = len(shown.player["networks"]) if shown.player else 0
-    return player_html.controls(max(recording.epochs, 0), usual["seeds"], usual["layers"], usual, rows)
+    return player_html.controls(usual["epoch"], usual["seeds"], usual["layers"], usual, rows)
 
 
-def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) -> Section:
+def _player(shown: _Shown) -> Section:
     played = shown.player
     assert played is not None
     planes = [space["units"] == 2 for space in played["networks"][0]["spaces"]]
@@ -339,7 +347,7 @@ def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) ->
         else "Each layer moves the samples; a layer of many units is seen along its two principal axes at the end of "
         "training, the same through all epochs. "
     )
-    seeds = len(recording.study.seeds)
+    seeds = len(shown.recording.study.seeds)
     if "x" in played:
         lead += "Every network is computed in the page from its recorded weights; between epochs these lie on a line."
         left = f" {len(played['seeds'])} of {seeds} seeds are embedded." if len(played["seeds"]) < seeds else ""
@@ -350,22 +358,22 @@ def _player(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) ->
     if len(played["networks"]) > 1:
         left += SHARED
     body = (
-        _controls(recording, shown)
+        _controls(shown)
         + html.class_legend(played["classes"], sorted(set(played["y"])), decision)
-        + player_html.body(played, drawn)
+        + player_html.body(played, shown.styles)
     )
     return Section("player", "Watch it learn", lead + left, body)
 
 
-def _distributions(recording: Recording, shown: _Moving, drawn: Mapping[str, Style]) -> Section:
+def _distributions(shown: _Shown) -> Section:
     lead = (
         "Layer by layer, the input's at the bottom, all seeds together, all activations on one scale; the line is the "
         "epoch. Colour follows the square root of the share, so that tails stay visible."
     )
     names = list(shown.distributions[0]["panels"])
     label = "Distribution in each layer of the networks with {} over training"
-    panels = html.canvases("heat", names, drawn, label, {})
-    body = ("" if shown.player else _controls(recording, shown)) + html.quantities(shown.distributions)
+    panels = html.canvases("heat", names, shown.styles, label, {})
+    body = ("" if shown.player else _controls(shown)) + html.quantities(shown.distributions)
     return Section(
         "distributions",
         "Inside the layers",
@@ -374,14 +382,13 @@ def _distributions(recording: Recording, shown: _Moving, drawn: Mapping[str, Sty
     )
 
 
-def _functions(recording: Recording, shown: _Moving, names: Sequence[str], drawn: Mapping[str, Style]) -> list[Section]:
-    formulas = {
-        name: str(recording.functions[name].get("formula", "")) for name in names if name in recording.functions
-    }
+def _functions(shown: _Shown) -> list[Section]:
+    styles, known = shown.styles, shown.recording.functions
+    formulas = {name: str(known[name].get("formula", "")) for name in shown.ranked if name in known}
     label = "{} and its derivative for x from −6 to 6, and the distribution of this run's pre-activations"
-    panels = html.canvases("card", list(shown.cards), drawn, label, formulas)
+    panels = html.canvases("card", list(shown.cards), styles, label, formulas)
     without = [name for name in formulas if name not in shown.cards]
-    cards = "".join(f"<li>{html.key(drawn[n])}<b>{escape(n)}</b> {escape(formulas[n])}</li>" for n in without)
+    cards = "".join(f"<li>{html.key(styles[n])}<b>{escape(n)}</b> {escape(formulas[n])}</li>" for n in without)
     others = f"<p>These mix several units and have no curve:</p><ul class='notes'>{cards}</ul>" if without else ""
     if not shown.cards and not others:
         return []
@@ -395,7 +402,7 @@ def _functions(recording: Recording, shown: _Moving, names: Sequence[str], drawn
 
 
 def _registered(own: Sequence[str]) -> str:
-    """Of functions of a user's own, whose code no file holds."""
+    """A sentence about a user's own functions: no file holds their code."""
     return f"{listed(own)} {'was' if len(own) == 1 else 'were'} registered in Python"
 
 

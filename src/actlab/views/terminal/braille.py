@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from rich.text import Text
 
+from actlab.wording import number
+
 # Bits of the dots of a braille character, by row and column.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _EMPTY = 0x2800
@@ -76,8 +78,8 @@ class _Canvas:
         """The lines of the plot with the numbers beside and below it."""
         text = Text()
         beside = self._ticks(self.height, len(self.dots), 2)
-        for number, (dots, styles) in enumerate(zip(self.dots, self.styles, strict=True)):
-            text.append(f"{beside.get(len(self.dots) - 1 - number, ''):>8} ", style="dim")
+        for line, (dots, styles) in enumerate(zip(self.dots, self.styles, strict=True)):
+            text.append(f"{beside.get(len(self.dots) - 1 - line, ''):>8} ", style="dim")
             for bits, style in zip(dots, styles, strict=True):
                 text.append(chr(_EMPTY + bits), style=style or None)
             text.append("\n")
@@ -95,7 +97,4 @@ class _Canvas:
         power = 10.0 ** math.floor(math.log10(least))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-9))
         numbers = [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-        return {
-            round((number - low) / (high - low) * (places - 1)): f"{number + 0.0:.4g}".replace("-", "−")
-            for number in numbers
-        }
+        return {round((place - low) / (high - low) * (places - 1)): number(place + 0.0, ".4g") for place in numbers}

@@ -23,9 +23,10 @@ from actlab.layers import Act
 from actlab.network import Network
 from actlab.recording import Recording
 from actlab.statistics import unseen_share, verdict
+from actlab.statistics.sentences import counted
+from actlab.wording import DASH, number, percent
 
-ABSENT = "–"
-# Published numbers that do not agree, or cannot be compared, of which the terminal tells.
+# The terminal shows so many of the published numbers that do not agree or cannot be compared.
 OTHERS_TOLD = 4
 Summary = Mapping[str, Any]
 
@@ -51,11 +52,11 @@ class _Leaderboard:
         tables = self._tables([self.summary, *({**self.summary, **other} for other in others)], console, options)
         titles = [condition["title"] for condition in (self.summary["contest"], *others)] if others else [""]
         headlines = [condition["headline"] for condition in (self.summary, *others)]
-        for title, headline, of_contest in zip(titles, headlines, tables, strict=True):
+        for title, headline, own_tables in zip(titles, headlines, tables, strict=True):
             if title:
                 yield Text(f"{title[:1].upper()}{title[1:]}", style="bold")
             yield Text(headline, style="" if title else "bold")
-            for table in of_contest:
+            for table in own_tables:
                 yield Text()
                 yield table
             yield Text()
@@ -66,7 +67,7 @@ class _Leaderboard:
         yield from _findings(self.summary)
 
     def _tables(self, summaries: Sequence[Summary], console: Console, options: ConsoleOptions) -> list[list[Table]]:
-        """Of each condition one table if it fits, with wide gaps if they do; else the milestones in one beside it."""
+        """One table for each condition, with wide gaps if these fit; a second one for milestones if one is too wide."""
         wide = options.update(max_width=1000)
         split = bool(self.recording.study.milestones)
         tables: list[Table] = []
@@ -83,7 +84,7 @@ class _Leaderboard:
 
 
 def legend(summary: Summary) -> str:
-    """What the numbers of the table are over, and so how far they carry.
+    """A legend says which samples and seeds the numbers of the table are over.
 
     Args:
         summary: what `actlab.statistics.summarise` says of a recording.
@@ -142,7 +143,7 @@ def milestone_table(recording: Recording, summary: Summary) -> Table:
 def _title(recording: Recording) -> str:
     study = recording.study
     counts = ((len(study.activations), "activation"), (len(study.seeds), "seed"), (study.epochs, "epoch"))
-    return f"{study.name}: " + ", ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
+    return f"{study.name}: " + ", ".join(counted(*count) for count in counts)
 
 
 def plain_table(title: str | Text | None = None, gap: int = 2, **settings: Any) -> Table:
@@ -198,7 +199,7 @@ def _cells(row: Mapping[str, Any], decimals: int) -> list[str | Text]:
 
 
 def _decimals(activations: Iterable[Mapping[str, Any]]) -> int:
-    """Decimals of an accuracy in per cent: two where one would hide how narrow some interval is."""
+    """Decimals of an accuracy in per cent: two where an interval is too narrow for one."""
     intervals = [row["test_accuracy"]["ci95"] for row in activations]
     widths = [high - low for low, high in filter(None, intervals) if high > low]
     return 2 if widths and min(widths) < 0.003 else 1
@@ -206,13 +207,8 @@ def _decimals(activations: Iterable[Mapping[str, Any]]) -> int:
 
 def _interval(estimate: Mapping[str, Any], decimals: int) -> str:
     """Mean and interval in per cent; with no blank in the interval, a narrow cell breaks before it."""
-    if estimate["mean"] is None:
-        return ABSENT
-    mean = f"{100 * estimate['mean']:.{decimals}f}"
-    if estimate["ci95"] is None:
-        return mean
-    low, high = (f"{100 * end:.{decimals}f}" for end in estimate["ci95"])
-    return f"{mean} [{low}–{high}]"
+    mean, *ends = (percent(share, f".{decimals}f", "") for share in (estimate["mean"], *(estimate["ci95"] or ())))
+    return f"{mean} [{'–'.join(ends)}]" if ends else mean
 
 
 def _number(value: float | None) -> str:
@@ -221,11 +217,7 @@ def _number(value: float | None) -> str:
     >>> [_number(v) for v in (0.08123, 2.3, 123.4, 1.2e-9, None)]
     ['0.0812', '2.30', '123', '1.2e-09', '–']
     """
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    if value and not 1e-4 <= abs(value) < 1e4:
-        return f"{value:.2g}"
-    return f"{value:#.3g}".removesuffix(".")
+    return number(value, "#.3g" if not value or 1e-4 <= abs(value) < 1e4 else ".2g", minus="-")
 
 
 def _percent(value: float | None) -> str:
@@ -234,9 +226,7 @@ def _percent(value: float | None) -> str:
     >>> [_percent(v) for v in (0.0, 0.1234, 1.0, None)]
     ['0', '12.3', '100', '–']
     """
-    if value is None:
-        return ABSENT
-    return f"{100 * value:.0f}" if value in (0, 1) else f"{100 * value:.1f}"
+    return percent(value, ".0f" if value in (0, 1) else ".1f", "")
 
 
 def _epoch(time_to_target: Mapping[str, Any]) -> str:
@@ -247,7 +237,7 @@ def _epoch(time_to_target: Mapping[str, Any]) -> str:
     """
     if time_to_target["median"] is not None:
         return f"{time_to_target['median']:g}"
-    return "never" if time_to_target["reached"] == 0 else ABSENT
+    return "never" if time_to_target["reached"] == 0 else DASH
 
 
 def _milestone_cells(row: Mapping[str, Any]) -> list[str]:
@@ -260,7 +250,7 @@ def _milestone_cells(row: Mapping[str, Any]) -> list[str]:
 def network_table(network: Network | TracedNetwork) -> Table:
     """The layers from input to output, with the shape of one sample after each and its parameters.
 
-    Of a user's own network, its arrays, and the places where it calls `act`.
+    A user's own network shows its arrays and the places where it calls `act`.
     """
     table = plain_table(show_footer=True)
     table.add_column("layer", footer="total", overflow="fold")

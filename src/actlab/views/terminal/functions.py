@@ -1,4 +1,4 @@
-"""The functions in a terminal: all of them as a table, one of them as a card with its picture."""
+"""The functions in a terminal: all of them as a table, one of them as a card with its figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rich.text import Text
 
 from actlab.functions import Activation
 from actlab.functions.measured.card import (
-    ABSENT,
     between,
     curves,
     description,
@@ -22,6 +21,7 @@ from actlab.functions.measured.card import (
 )
 from actlab.views.terminal.braille import Curve, draw
 from actlab.views.terminal.comparison import plain_table
+from actlab.wording import DASH
 
 HEADERS = ("function", "year", "range", "zero-\ncentred", "sup\n|f'|", "satu-\nrates", "also called")
 # Value, further values, derivative.
@@ -47,9 +47,9 @@ def _cells(activation: Activation) -> list[str | Text]:
     facts = activation.facts()
     return [
         Text(f" {activation.name}"),
-        str(activation.year or ABSENT),
+        str(activation.year or DASH),
         between(facts.range),
-        ABSENT if facts.zero_centred is None else "yes" if facts.zero_centred else "no",
+        DASH if facts.zero_centred is None else "yes" if facts.zero_centred else "no",
         real(facts.slope_supremum),
         _sides(facts.saturation),
         Text(", ".join(activation.aliases)),
@@ -63,19 +63,19 @@ def _sides(saturation: tuple[float | None, float | None] | None) -> str:
     ('both', 'left', 'no', '–')
     """
     if saturation is None:
-        return ABSENT
+        return DASH
     left, right = (end is not None for end in saturation)
     return ("both" if right else "left") if left else ("right" if right else "no")
 
 
 def function_card(activation: Activation, *, plot: bool = True) -> RenderableType:
-    """Everything there is to say about one function: title, formula, picture, parameters, source, names, facts."""
+    """All about one function: title, formula, figure, parameters, source, names, facts."""
     title = Text(f"{activation.title} ({activation.name})", style="bold")
     words = description(activation)
     parts: list[RenderableType] = [title, _grid(words[:1])]
-    picture = _picture(activation) if plot else None
-    if picture:
-        parts += [Text(), *picture, Text()]
+    figure = _figure(activation) if plot else None
+    if figure:
+        parts += [Text(), *figure, Text()]
     return Group(*parts, _grid([*words[1:], *facts_in_words(activation.facts())]))
 
 
@@ -89,8 +89,8 @@ def _grid(points: Iterable[tuple[str, str]]) -> RenderableType:
     return Padding(grid, (0, 0, 0, 2))
 
 
-def _picture(activation: Activation) -> list[Text]:
-    """Value and derivative in braille, and what is what; nothing for a function that needs weights."""
+def _figure(activation: Activation) -> list[Text]:
+    """Value and derivative in braille with a legend; nothing for a function that needs weights."""
     x, lines = curves(activation)
     if not lines:
         return []

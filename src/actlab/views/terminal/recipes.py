@@ -13,7 +13,8 @@ from actlab.layers import WEIGHTED
 from actlab.recipes import Measured, Published, Recipe
 from actlab.study import Study
 from actlab.tasks import outline
-from actlab.views.terminal.comparison import ABSENT, network_table, plain_table
+from actlab.views.terminal.comparison import network_table, plain_table
+from actlab.wording import DASH
 
 
 def recipes_table(recipes: Mapping[str, Recipe], times: Mapping[str, Measured]) -> RenderableType:
@@ -75,7 +76,7 @@ def _time(time: Measured | None) -> str:
     ('1 min 15 s (2 cores)', '1 min 15 s (10 seeds, a GPU)', '–')
     """
     if time is None:
-        return ABSENT
+        return DASH
     seeds = f"{time.seeds} seeds, " if time.seeds else ""
     return f"{_duration(time.seconds)} ({seeds}{time.machine})"
 

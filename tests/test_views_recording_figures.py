@@ -41,27 +41,27 @@ def by_hand(recording, activation, function, epoch, seed):
     return hidden, (hidden @ weights["dense2"]["weight"] + weights["dense2"]["bias"])[:, 0]
 
 
-def test_a_moment_is_a_forward_pass_by_hand(recording):
+def test_a_snapshot_is_a_forward_pass_by_hand(recording):
     space = feature_space(recording, "tanh", seed=3)
     for epoch in (0, 5):
         hidden, logits = by_hand(recording, "tanh", np.tanh, epoch, 3)
-        moment = space.at(epoch)
-        np.testing.assert_allclose(moment.points, hidden, atol=1e-6)
-        np.testing.assert_allclose(moment.probability, 1 / (1 + np.exp(-logits.astype(float))), rtol=1e-5)
-        assert moment.loss.mean() == pytest.approx(log_loss(recording.sample["y"], moment.probability), rel=1e-5)
-        np.testing.assert_array_equal(moment.right, (logits > 0) == recording.sample["y"])
+        snapshot = space.at(epoch)
+        np.testing.assert_allclose(snapshot.points, hidden, atol=1e-6)
+        np.testing.assert_allclose(snapshot.probability, 1 / (1 + np.exp(-logits.astype(float))), rtol=1e-5)
+        assert snapshot.loss.mean() == pytest.approx(log_loss(recording.sample["y"], snapshot.probability), rel=1e-5)
+        np.testing.assert_array_equal(snapshot.right, (logits > 0) == recording.sample["y"])
         assert np.all((space.box[:, 0] <= hidden) & (hidden <= space.box[:, 1]))
 
 
-def test_the_ground_is_what_the_network_says_there(recording):
+def test_the_decision_surface_is_what_the_network_says_there(recording):
     space = feature_space(recording, "tanh", seed=3)
-    moment, member = space.at(4), space.member
+    snapshot, member = space.at(4), space.member
     weights = recording.weights(member, 4)["dense2"]
-    (left, right), (low, high) = moment.features.box
+    (left, right), (low, high) = snapshot.features.box
     corner = np.array([[left, low], [right, high]]) @ weights["weight"] + weights["bias"]
-    np.testing.assert_allclose(moment.features.logits[[0, -1], [0, -1]], corner, rtol=1e-4)
-    assert moment.inputs.logits.shape == (101, 101, 1)
-    assert moment.lines.shape == (26, 41, 2)
+    np.testing.assert_allclose(snapshot.features.logits[[0, -1], [0, -1]], corner, rtol=1e-4)
+    assert snapshot.inputs.logits.shape == (101, 101, 1)
+    assert snapshot.lines.shape == (26, 41, 2)
 
 
 def test_a_wide_layer_is_projected_on_its_principal_axes(tmp_path):
@@ -103,15 +103,15 @@ def test_figures_have_a_row_for_each_activation_and_a_column_for_each_epoch(reco
 
 def test_rows_share_their_axes(recording):
     """Those of feature spaces hold all of them at all epochs; those of histograms are the same at any epoch."""
-    pictures = recording.feature_space(seed=2)
+    figures = recording.feature_space(seed=2)
     boxes = np.stack([feature_space(recording, name, seed=2).box for name in recording.study.activations])
     expected = np.stack([boxes[..., 0].min(axis=0), boxes[..., 1].max(axis=0)], axis=1)
-    for axes in pictures.plot(epoch=[0, 8]).axes:
+    for axes in figures.plot(epoch=[0, 8]).axes:
         np.testing.assert_allclose([axes.get_xlim(), axes.get_ylim()], expected)
     for kind in ("probabilities", "losses"):
-        seen = [(axes.get_xlim(), axes.get_ylim()) for axes in pictures.draw([kind], [0, 8]).axes]
+        seen = [(axes.get_xlim(), axes.get_ylim()) for axes in figures.draw([kind], [0, 8]).axes]
         assert len(set(seen)) == 1
-        assert seen[0] == ((pictures.draw([kind], 4)).axes[0].get_xlim(), seen[0][1])
+        assert seen[0] == ((figures.draw([kind], 4)).axes[0].get_xlim(), seen[0][1])
     own = recording.feature_space(seed=2, axes="own").plot(epoch=8).axes
     np.testing.assert_allclose([[axes.get_xlim(), axes.get_ylim()] for axes in own], boxes)
     with pytest.raises(UnknownName, match="unknown axes 'mine': known: own, shared"):
@@ -128,12 +128,12 @@ def test_what_diverged_or_lies_far_beyond_does_not_stretch_shared_axes(recording
         np.testing.assert_array_equal(space.shown, expected)
     ended = {("relu", 0.05, 2): (5, "the training loss became infinite")}
     diverged = actlab.load(record_all(tmp_path / "run", diverged=ended).directory)
-    pictures = diverged.feature_space(seed=2)
-    steady = on_shared_axes([space for space in pictures.spaces if space.member.activation != "relu"])[0].shown
-    np.testing.assert_array_equal(pictures.spaces[2].shown, steady)
-    panel = pictures.plot(epoch=4).axes[2]
-    moment = pictures.spaces[2].at(4)
-    beyond = ((moment.points < steady[:, 0]) | (moment.points > steady[:, 1])).any(axis=1).sum()
+    figures = diverged.feature_space(seed=2)
+    steady = on_shared_axes([space for space in figures.spaces if space.member.activation != "relu"])[0].shown
+    np.testing.assert_array_equal(figures.spaces[2].shown, steady)
+    panel = figures.plot(epoch=4).axes[2]
+    snapshot = figures.spaces[2].at(4)
+    beyond = ((snapshot.points < steady[:, 0]) | (snapshot.points > steady[:, 1])).any(axis=1).sum()
     assert beyond
     assert panel.get_title().endswith(f"\n{beyond} samples beyond the axes")
     points = np.concatenate([line.get_xydata() for line in panel.lines[-2:]])
@@ -142,8 +142,8 @@ def test_what_diverged_or_lies_far_beyond_does_not_stretch_shared_axes(recording
 
 @pytest.mark.parametrize("kind", ["probability_histogram", "loss_histogram"])
 def test_histograms_count_every_sample(recording, kind):
-    pictures = recording.feature_space(activations=["tanh"], seed=2)
-    (panel,) = getattr(pictures, kind)(epoch=3).axes
+    figures = recording.feature_space(activations=["tanh"], seed=2)
+    (panel,) = getattr(figures, kind)(epoch=3).axes
     heights = [abs(bar.get_height()) for bar in panel.patches]
     assert sum(heights) == len(recording.sample["y"])
     wrong = sum(
@@ -163,19 +163,19 @@ def test_curves_are_medians_over_the_seeds(recording):
     np.testing.assert_allclose(line.get_ydata(), expected[-len(line.get_ydata()) :])
 
 
-def test_pictures_show_themselves_in_a_notebook(recording):
+def test_figures_show_themselves_in_a_notebook(recording):
     figure = recording.feature_space(activations=["tanh"]).plot(epoch=2)
     assert figure._repr_png_().startswith(b"\x89PNG")
-    film = recording.feature_space(activations=["tanh"]).animate(epochs=[0, 1])
-    assert "data:image/png;base64" in film._repr_html_()
+    animation = recording.feature_space(activations=["tanh"]).animate(epochs=[0, 1])
+    assert "data:image/png;base64" in animation._repr_html_()
 
 
 def test_a_diverged_network_is_shown_up_to_its_last_epoch(tmp_path):
     ended = {("tanh", 0.05, 0): (5, "the training loss became infinite")}
     recording = actlab.load(record_all(tmp_path / "run", diverged=ended).directory)
-    pictures = recording.feature_space(activations=["tanh"], seed=0)
-    assert pictures.epochs == (0, 1, 2, 3, 4)
-    assert pictures.plot(epoch=[4, 8]).axes[1].get_title() == "diverged at epoch 5"
+    figures = recording.feature_space(activations=["tanh"], seed=0)
+    assert figures.epochs == (0, 1, 2, 3, 4)
+    assert figures.plot(epoch=[4, 8]).axes[1].get_title() == "diverged at epoch 5"
 
 
 def test_what_is_not_there_is_named(recording, tmp_path):
@@ -192,19 +192,19 @@ def test_what_is_not_there_is_named(recording, tmp_path):
 
 
 def test_an_input_that_is_no_plane(recording):
-    pictures = recording.feature_space(activations=["tanh"])
-    solid = replace(pictures.spaces[0], x=np.zeros((4, 3)))
-    object.__setattr__(pictures, "spaces", (solid,))
+    figures = recording.feature_space(activations=["tanh"])
+    solid = replace(figures.spaces[0], x=np.zeros((4, 3)))
+    object.__setattr__(figures, "spaces", (solid,))
     with pytest.raises(InvalidFunction, match="is no plane: draw the feature space"):
-        pictures.input_space()
+        figures.input_space()
 
 
 @pytest.mark.parametrize("network", [(Residual((Dense(2), Act())), Dense(1)), (Dense(2), Act())])
-def test_a_plane_of_which_more_follows_than_it_knows_has_no_ground(tmp_path, network):
+def test_a_plane_of_which_more_follows_than_it_knows_has_no_decision_surface(tmp_path, network):
     recording = record_all(tmp_path / "run", network=network)
-    moment = feature_space(recording, "tanh", seed=0).at(3)
-    assert moment.features is None
-    assert moment.inputs is not None
+    snapshot = feature_space(recording, "tanh", seed=0).at(3)
+    assert snapshot.features is None
+    assert snapshot.inputs is not None
 
 
 LONGEST = ("inverse_multiquadratic", "spike_fast_sigmoid", "spike_triangular", "soft_exponential", "trainable_swish")
@@ -256,8 +256,8 @@ def assert_whole(figure):
 @pytest.mark.parametrize("count", [1, 7, 20])
 @pytest.mark.parametrize("kind", ["losses", "feature-space", *HISTORIES])
 def test_nothing_is_cut_off_of_one_to_twenty_activations(crowded, kind, count):
-    pictures = Figures(crowded, TWENTY[:count], seed=0)
-    figure = pictures.history(kind) if kind in HISTORIES else pictures.draw([kind], 8)
+    figures = Figures(crowded, TWENTY[:count], seed=0)
+    figure = figures.history(kind) if kind in HISTORIES else figures.draw([kind], 8)
     assert_whole(figure)
     labels = [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
     if kind in HISTORIES:
@@ -297,8 +297,8 @@ def test_the_legend_explains_what_is_drawn(recording, kinds, expected):
 
 @pytest.mark.parametrize("figsize", [(9, 4), (5, 5), (4, 6)])
 def test_a_legend_is_whole_in_a_size_that_is_given(crowded, figsize):
-    pictures = Figures(crowded, TWENTY[:1], seed=0)
-    figure = pictures.draw(["feature-space"], 8, figsize=figsize)
+    figures = Figures(crowded, TWENTY[:1], seed=0)
+    figure = figures.draw(["feature-space"], 8, figsize=figsize)
     inside = drawn(figure)
     assert tuple(figure.get_size_inches()) == figsize
     assert holds(inside, figure.legends[0].get_window_extent())
@@ -315,12 +315,12 @@ def test_lines_beyond_twelve_are_told_apart(crowded):
     assert len({(line.get_color(), line.get_linestyle()) for line in panel.lines}) == 20
 
 
-def test_a_film_is_as_large_as_its_first_frame(crowded, tmp_path):
-    film = Figures(crowded, TWENTY[:1], seed=0).animate([0, 8], ["losses"])
-    film.save(str(tmp_path / "film.gif"), dpi=50)
-    with Image.open(tmp_path / "film.gif") as image:
+def test_an_animation_is_as_large_as_its_first_frame(crowded, tmp_path):
+    animation = Figures(crowded, TWENTY[:1], seed=0).animate([0, 8], ["losses"])
+    animation.save(str(tmp_path / "animation.gif"), dpi=50)
+    with Image.open(tmp_path / "animation.gif") as image:
         width, height = image.size
-    assert (width / 50, height / 50) == pytest.approx(tuple(film._fig.get_size_inches()), abs=0.05)
+    assert (width / 50, height / 50) == pytest.approx(tuple(animation._fig.get_size_inches()), abs=0.05)
 
 
 def command(*arguments):
@@ -351,7 +351,7 @@ def test_figure_writes_a_file(recording, tmp_path, kind, options, suffix):
 
 @pytest.mark.parametrize("suffix", [".gif", ".mp4", ".webm"])
 def test_animate_writes_a_file(recording, tmp_path, suffix):
-    out = tmp_path / f"film{suffix}"
+    out = tmp_path / f"animation{suffix}"
     options = ["--activations", "tanh", "--epochs", "0-8:2", "--dpi", "40", "--speed", "4"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -403,7 +403,7 @@ def test_without_ffmpeg_the_extra_is_named(recording, tmp_path, monkeypatch, cap
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_stopped_before_its_first_epoch_has_no_pictures(tmp_path, capsys):
+def test_a_run_stopped_before_its_first_epoch_has_no_figures(tmp_path, capsys):
     recording = record(tmp_path / "run", last_epoch=-1, complete=False)
     for arguments in (["figure", recording.directory, "curves"], ["animate", recording.directory]):
         assert (
