@@ -7,13 +7,13 @@ are seen beside large ones; what is there at all is at least 1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from actlab.recording import Recording
+from actlab.recording.measures import MEASURES, Measure
 from actlab.statistics.gradients import still_training
 from actlab.views.report.charts import Floats, thinned
 from actlab.views.report.page_data import packed
@@ -25,74 +25,26 @@ MANY = 24
 TICKS = (0.3, 1, 3, 10, 30, 100, 300, 1e3, 1e4, 1e5, 1e6)
 
 
-@dataclass(frozen=True)
-class _Quantity:
-    """A quantity with a recorded distribution.
-
-    Attributes:
-        title: its name in words.
-        probe: its histograms in the recording.
-        sentence: what its heat map shows.
-        layers: attribute of a recording that names them.
-        signed: whether its values have a sign; else they are sizes, on a logarithmic scale.
-    """
-
-    title: str
-    probe: str
-    sentence: str
-    layers: Literal["act_layers", "weight_layers"]
-    signed: bool
-
-
-QUANTITIES = (
-    _Quantity(
-        "pre-activations",
-        "pre_activation_histogram",
-        "What goes into the function: where on it the network lives. The axis is stretched around zero.",
-        "act_layers",
-        True,
-    ),
-    _Quantity(
-        "activations",
-        "activation_histogram",
-        "What comes out of the function. A band at an edge is saturation, a line at zero units that say nothing.",
-        "act_layers",
-        True,
-    ),
-    _Quantity(
-        "weight gradients",
-        "weight_gradient_histogram",
-        "Sizes of the gradient with respect to each weight. A band that lies low learns slowly; at the bottom: zeros.",
-        "weight_layers",
-        False,
-    ),
-    _Quantity(
-        "activation gradients",
-        "activation_gradient_histogram",
-        "Sizes of the gradient with respect to each activation, as it comes back from the layers after it.",
-        "act_layers",
-        False,
-    ),
-)
-
-
 def distributions(recording: Recording, members: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
-    """Every recorded quantity: its layers, scale and, for each activation, shares (layers, epochs, bins) as bytes.
+    """Every measure that is a histogram: its layers, scale and, for each activation, shares (layers, epochs, bins) as bytes.
 
     Args:
         recording: with at least epoch 0.
         members: by activation, places on the member axis; seeds that still train are taken together.
     """
-    return [_content(recording, members, quantity) for quantity in QUANTITIES if quantity.probe in recording.probes]
+    shown = [measure for measure in MEASURES.values() if measure.edges and measure.name in recording.probes]
+    return [_content(recording, members, measure) for measure in shown]
 
 
-def _content(recording: Recording, members: Mapping[str, Sequence[int]], quantity: _Quantity) -> dict[str, Any]:
-    counts = recording.probes[quantity.probe]
-    edges = np.array(recording.facts["histogram_edges" if quantity.signed else "gradient_edges"], dtype=float)
+def _content(recording: Recording, members: Mapping[str, Sequence[int]], measure: Measure) -> dict[str, Any]:
+    # Values have a sign; sizes have none, and lie on a logarithmic scale.
+    signed = measure.edges == "histogram_edges"
+    counts = recording.probes[measure.name]
+    edges = np.array(recording.facts[measure.edges], dtype=float)
     epochs = thinned(recording.epochs, COLUMNS if len(members) <= MANY else COLUMNS // 3)
     shares = {name: _shares(recording, counts, epochs, places) for name, places in members.items()}
-    first, last = _occupied(np.nan_to_num(np.stack(list(shares.values()))), quantity.signed)
-    if not quantity.signed:
+    first, last = _occupied(np.nan_to_num(np.stack(list(shares.values()))), signed)
+    if not signed:
         # Empty bins between the smallest gradients and the zeros, which lie in the first bin, would take up the axis.
         shares = {name: _closed_up(values, first) for name, values in shares.items()}
         edges = np.concatenate([edges[:1], edges[first:]])
@@ -100,13 +52,13 @@ def _content(recording: Recording, members: Mapping[str, Sequence[int]], quantit
     kept = slice(first, last)
     top = float(np.nan_to_num(np.stack(list(shares.values()))).max()) or 1.0
     return {
-        "name": quantity.title.replace(" ", "-"),
-        "title": quantity.title,
-        "sentence": quantity.sentence,
-        "layers": list(getattr(recording, quantity.layers)),
+        "name": measure.title.replace(" ", "-"),
+        "title": measure.title,
+        "sentence": measure.sentence,
+        "layers": list(recording.facts[measure.axis or ""]),
         "epochs": epochs.tolist(),
         "edges": [float(f"{edge:.6g}") for edge in edges[first : last + 1]],
-        "ticks": _signed_ticks(edges[first : last + 1]) if quantity.signed else _size_ticks(edges[: last + 1]),
+        "ticks": _signed_ticks(edges[first : last + 1]) if signed else _size_ticks(edges[: last + 1]),
         "words": _ranges(edges, first, last),
         "top": float(f"{top:.6g}"),
         "panels": {
