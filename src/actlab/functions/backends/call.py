@@ -15,7 +15,8 @@ from actlab.functions.definition import Definition
 Settings = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+# Not frozen: making a frozen one takes as long as a rule of a few numbers.
+@dataclass(unsafe_hash=True)
 class Call:
     """A function with what is fixed in one call of it; here alone the kind of a function decides how its rules look.
 

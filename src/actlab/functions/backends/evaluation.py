@@ -13,6 +13,7 @@ import numpy as np
 
 from actlab.errors import InvalidFunction
 from actlab.functions.arrays import is_jax, is_tensorflow, is_torch
+from actlab.functions.backends import numpy
 from actlab.functions.backends.call import Call, Settings
 from actlab.functions.definition import Definition
 
@@ -69,8 +70,11 @@ def evaluate(definition: Definition, which: str, x: Any, axis: int, key: Any, pa
     if key is not None and definition.noise is None:
         raise InvalidFunction(f"{definition.name} draws nothing at random and takes no key.")
     arrays = (x, key, *settings.values())
-    load = next((load for owns, load in _BACKENDS if any(map(owns, arrays))), _numpy)
-    backend = load()
+    backend: Backend = numpy
+    for owns, load in _BACKENDS:
+        if any(map(owns, arrays)):
+            backend = load()
+            break
 
     def steps() -> Any:
         array = backend.array(x, definition.name, settings)
@@ -100,27 +104,21 @@ def prepared(
 
 
 def _torch() -> Backend:
-    from actlab.functions.backends.torch import autograd
+    import actlab.functions.backends.torch.autograd as backend
 
-    return autograd
+    return backend
 
 
 def _tensorflow() -> Backend:
-    from actlab.functions.backends import tensorflow
+    import actlab.functions.backends.tensorflow as backend
 
-    return tensorflow
+    return backend
 
 
 def _jax() -> Backend:
-    from actlab.functions.backends import jax
+    import actlab.functions.backends.jax as backend
 
-    return jax
-
-
-def _numpy() -> Backend:
-    from actlab.functions.backends import numpy
-
-    return numpy
+    return backend
 
 
 #: Whose arrays, and the module; NumPy takes what is nobody's.

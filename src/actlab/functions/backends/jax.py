@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from actlab.errors import InvalidFunction
-from actlab.functions.arrays import HALF_TYPES, float_array
+from actlab.functions.arrays import float_array
 from actlab.functions.backends.call import Call, Settings, check_shapes
 from actlab.functions.definition import Definition
 
@@ -35,7 +35,7 @@ def array(x: Any, function: str, settings: Settings) -> Any:
 
 def widened(array: Any) -> Any:
     """A half type in float32."""
-    return array.astype(jnp.float32) if array.dtype.name in HALF_TYPES else array
+    return array.astype(jnp.float32) if array.dtype.itemsize == 2 else array
 
 
 def place(value: Any, like: Any, function: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from actlab.errors import InvalidFunction
-from actlab.functions.arrays import HALF_TYPES, float_array
+from actlab.functions.arrays import float_array
 from actlab.functions.backends.call import Call, Settings, check_shapes
 from actlab.functions.definition import Definition
 
@@ -26,7 +26,7 @@ def array(x: Any, function: str, settings: Settings) -> np.ndarray:
 
 def widened(array: np.ndarray) -> np.ndarray:
     """A half type in float32."""
-    return array.astype(np.float32) if array.dtype.name in HALF_TYPES else array
+    return array.astype(np.float32) if array.dtype.itemsize == 2 else array
 
 
 def place(value: Any, like: np.ndarray, function: str) -> np.ndarray:
