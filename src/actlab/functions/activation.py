@@ -78,6 +78,15 @@ class Activation(Curve):
         """
         return elsewhere(self.name)
 
+    def names_in(self, library: str) -> str | None:
+        """What it is called in one of these libraries; None where it has no name there.
+
+        >>> from actlab.functions import catalogue
+        >>> catalogue["silu"].names_in("ONNX"), catalogue["maxout"].names_in("Keras")
+        ('Swish', None)
+        """
+        return self.elsewhere.get(library)
+
     def facts(self) -> Facts:
         """Return what is measured about the function at its default parameters; see `actlab.functions.measured.facts`.
 

@@ -19,43 +19,29 @@ from actlab.functions.definition import Definition
 
 
 class Backend(Protocol):
-    """What a module does to carry out calls in one library."""
+    """What a module offers to carry out calls in one library.
 
-    def around(self, function: str, step: Callable[..., Any], *arguments: Any) -> Any:
-        """Return step(*arguments), in the state that the library has to be in, its own errors said in our words."""
-        ...
+    Attributes:
+        around: `around(function, step)` does step() in the state that the library has to be in.
+        array: the input as an array of floating-point numbers; `InvalidInput` where it is none.
+        widened: a half type in float32, others as they are.
+        place: a parameter as an array like the input, in the type that it is computed in.
+        axis: that of the units, counted from the end, the shapes checked as far as they are known.
+        draw: noise in the shape of the input, from a key.
+        value: that of a call for an input and its tensors, carrying the written derivatives.
+        derivative: the same, automatic where none is written.
+        narrowed: a result in the type of the array, and as a number where one was given.
+    """
 
-    def array(self, x: Any, function: str, settings: Settings) -> Any:
-        """The input as an array of floating-point numbers; anything else raises `InvalidInput`."""
-        ...
-
-    def widened(self, array: Any) -> Any:
-        """A half type in float32, others as they are."""
-        ...
-
-    def place(self, value: Any, like: Any, function: str) -> Any:
-        """A parameter as an array of the type that `like` is computed in, and where it is."""
-        ...
-
-    def axis(self, definition: Definition, array: Any, axis: int, settings: Settings) -> int:
-        """The axis counted from the end, the shapes checked as far as they are known."""
-        ...
-
-    def draw(self, definition: Definition, key: Any, like: Any) -> Any:
-        """Noise in the shape of `like`."""
-        ...
-
-    def value(self, call: Call, x: Any, tensors: tuple[Any, ...]) -> Any:
-        """The value, which carries the written derivatives where the library differentiates."""
-        ...
-
-    def derivative(self, call: Call, x: Any, tensors: tuple[Any, ...]) -> Any:
-        """The derivative, automatic where none is written."""
-        ...
-
-    def narrowed(self, result: Any, array: Any, given: Any) -> Any:
-        """The result in the type of `array`, and for NumPy a number for a number that was `given`."""
-        ...
+    around: Callable[..., Any]
+    array: Callable[[Any, str, Settings], Any]
+    widened: Callable[[Any], Any]
+    place: Callable[[Any, Any, str], Any]
+    axis: Callable[[Definition, Any, int, Settings], int]
+    draw: Callable[[Definition, Any, Any], Any]
+    value: Callable[[Call, Any, tuple[Any, ...]], Any]
+    derivative: Callable[[Call, Any, tuple[Any, ...]], Any]
+    narrowed: Callable[[Any, Any, Any], Any]
 
 
 def evaluate(definition: Definition, which: str, x: Any, axis: int, key: Any, parameters: Settings) -> Any:

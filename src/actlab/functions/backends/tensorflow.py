@@ -6,6 +6,7 @@ Everything works eagerly and inside `tf.function`, where lengths may be unknown.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,15 @@ from actlab.functions.backends.bounds import Bounds
 from actlab.functions.backends.call import Call, MissingOperation, Settings, check_shapes, foreign
 from actlab.functions.definition import Definition
 
+
+class _TensorFlow:
+    """The library itself, which who has a tensor has imported."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.modules["tensorflow"], name)
+
+
+tf: Any = _TensorFlow()
 # NumPy's name → TensorFlow's, in tf.math; a name that is not here is the same in both.
 _RENAMED = {
     "arccos": "acos",
@@ -47,8 +57,6 @@ _OF_TENSORS = {
 
 def around(function: str, step: Callable[..., Any], *arguments: Any) -> Any:
     """Without AutoGraph, which would rewrite the rules: they have no branches on tensors."""
-    import tensorflow as tf
-
     try:
         return tf.autograph.experimental.do_not_convert(step)(*arguments)
     except MissingOperation as error:
@@ -57,8 +65,6 @@ def around(function: str, step: Callable[..., Any], *arguments: Any) -> Any:
 
 def array(x: Any, function: str, settings: Settings) -> Any:
     """The input as a tensor; numbers and lists become float32."""
-    import tensorflow as tf
-
     if is_jax(x):
         raise foreign(function, x)
     if is_tensorflow(x):
@@ -70,15 +76,11 @@ def array(x: Any, function: str, settings: Settings) -> Any:
 
 def widened(array: Any) -> Any:
     """A half type in float32."""
-    import tensorflow as tf
-
     return tf.cast(array, tf.float32) if type_name(array) in HALF_TYPES else array
 
 
 def place(value: Any, like: Any, function: str) -> Any:
     """A parameter in the type of the input."""
-    import tensorflow as tf
-
     if is_jax(value):
         raise foreign(function, value)
     return tf.cast(tf.convert_to_tensor(value), like.dtype)
@@ -116,8 +118,6 @@ def _stand_in(value: Any) -> Any:
 
 def draw(definition: Definition, key: Any, like: Any) -> Any:
     """Noise from a generator of TensorFlow."""
-    import tensorflow as tf
-
     if not isinstance(key, tf.random.Generator):
         raise InvalidFunction(
             f"{definition.name}: for TensorFlow tensors the key is a tensorflow.random.Generator, as "
@@ -135,8 +135,6 @@ def draw(definition: Definition, key: Any, like: Any) -> Any:
 
 def value(call: Call, x: Any, tensors: tuple[Any, ...]) -> Any:
     """The value; its gradients with respect to the input and the parameters are the written ones."""
-    import tensorflow as tf
-
     if not call.is_written:
         return _value(call, x, tensors)
 
@@ -156,8 +154,6 @@ def value(call: Call, x: Any, tensors: tuple[Any, ...]) -> Any:
 
 def derivative(call: Call, x: Any, tensors: tuple[Any, ...]) -> Any:
     """The derivative, automatic where none is written."""
-    import tensorflow as tf
-
     if call.is_written:
         return call.derivative(x, Namespace(x), call.settings(tensors))
     with tf.GradientTape() as tape:
@@ -168,8 +164,6 @@ def derivative(call: Call, x: Any, tensors: tuple[Any, ...]) -> Any:
 
 def narrowed(result: Any, array: Any, given: Any) -> Any:
     """The result in the type of the input."""
-    import tensorflow as tf
-
     return tf.cast(result, array.dtype)
 
 
@@ -178,8 +172,6 @@ def _value(call: Call, x: Any, tensors: tuple[Any, ...]) -> Any:
 
 
 def _transposed(push: Callable[[Any], Any], x: Any, upstream: Any) -> Any:
-    import tensorflow as tf
-
     tangent = tf.zeros_like(x)
     with tf.GradientTape() as tape:
         tape.watch(tangent)
@@ -189,8 +181,6 @@ def _transposed(push: Callable[[Any], Any], x: Any, upstream: Any) -> Any:
 
 def _pull_parameter(call: Call, x: Any, name: str, upstream: Any, settings: Settings) -> Any:
     """The parameter's own derivative where it is written, else automatic differentiation of the value."""
-    import tensorflow as tf
-
     parameter, xp = settings[name], Namespace(x)
     written = call.by_parameter(name, x, xp, settings)
     if written is not None:
@@ -215,15 +205,12 @@ class Namespace(Bounds):
     pi, e, inf, nan = np.pi, np.e, np.inf, np.nan
 
     def __init__(self, like: Any) -> None:
-        import tensorflow as tf
-
-        self._tf: Any = tf
         self._like = like
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name in _OF_TENSORS:
-            return getattr(self._tf, _OF_TENSORS[name])
-        operation = None if name.startswith("_") else getattr(self._tf.math, _RENAMED.get(name, name), None)
+            return getattr(tf, _OF_TENSORS[name])
+        operation = None if name.startswith("_") else getattr(tf.math, _RENAMED.get(name, name), None)
         if operation is None:
             raise MissingOperation(
                 f"the namespace for TensorFlow has no {name!r}: write the function with others of NumPy's names."
@@ -232,26 +219,25 @@ class Namespace(Bounds):
 
     def is_tensor(self, x: Any) -> bool:
         """Say whether `x` is a tensor of TensorFlow."""
-        return self._tf.is_tensor(x)
+        return tf.is_tensor(x)
 
     def asarray(self, value: Any) -> Any:
         """A tensor as it is; numbers and arrays of them in the dtype of `like`."""
-        if self._tf.is_tensor(value):
+        if tf.is_tensor(value):
             return value
         is_mask = np.asarray(value).dtype.kind == "b"
-        return self._tf.convert_to_tensor(value, self._tf.bool if is_mask else self._like.dtype)
+        return tf.convert_to_tensor(value, tf.bool if is_mask else self._like.dtype)
 
     def where(self, condition: Any, chosen: Any, other: Any) -> Any:
         """`chosen` where the condition holds, `other` elsewhere."""
-        return self._tf.where(self.asarray(condition), self.asarray(chosen), self.asarray(other))
+        return tf.where(self.asarray(condition), self.asarray(chosen), self.asarray(other))
 
     def full_like(self, x: Any, value: Any) -> Any:
         """`value` in the shape and dtype of `x`."""
-        return self._tf.broadcast_to(self._tf.cast(self.asarray(value), x.dtype), self._tf.shape(x))
+        return tf.broadcast_to(tf.cast(self.asarray(value), x.dtype), tf.shape(x))
 
     def sort(self, x: Any, axis: int = -1) -> Any:
         """Sorted along an axis, NaN last."""
-        tf = self._tf
         x = self.moveaxis(x, axis, -1)
         missing = tf.math.is_nan(x)
         # TensorFlow leaves the others in disorder where one is NaN.
@@ -265,35 +251,35 @@ class Namespace(Bounds):
         rank = x.shape.rank
         order = [axis for axis in range(rank) if axis != source % rank]
         order.insert(destination % rank, source % rank)
-        return x if order == list(range(rank)) else self._tf.transpose(x, order)
+        return x if order == list(range(rank)) else tf.transpose(x, order)
 
     def swapaxes(self, x: Any, first: int, second: int) -> Any:
         """Two axes in each other's place."""
         order = list(range(x.shape.rank))
         order[first], order[second] = order[second], order[first]
-        return self._tf.transpose(x, order)
+        return tf.transpose(x, order)
 
     def reshape(self, x: Any, shape: Any) -> Any:
         """The same elements in another shape."""
-        return self._tf.reshape(x, self._known(shape))
+        return tf.reshape(x, self._known(shape))
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:
         """`x` repeated to a shape."""
-        return self._tf.broadcast_to(self.asarray(x), self._known(shape))
+        return tf.broadcast_to(self.asarray(x), self._known(shape))
 
     def eye(self, count: int, dtype: Any = None) -> Any:
         """The identity matrix."""
-        return self._tf.eye(count, dtype=dtype or self._like.dtype)
+        return tf.eye(count, dtype=dtype or self._like.dtype)
 
     def finfo(self, dtype: Any) -> Any:
         """Limits of a floating-point type."""
-        return np.finfo(self._tf.as_dtype(dtype).as_numpy_dtype)
+        return np.finfo(tf.as_dtype(dtype).as_numpy_dtype)
 
     def _known(self, shape: Any) -> Any:
         """A shape with its unknown lengths filled in from `like`."""
         shape = [shape] if isinstance(shape, int) else list(shape)
         if None not in shape:
             return shape
-        lengths = self._tf.shape(self._like)
+        lengths = tf.shape(self._like)
         unknown = iter([i for i, length in enumerate(self._like.shape) if length is None])
         return [lengths[next(unknown)] if length is None else length for length in shape]

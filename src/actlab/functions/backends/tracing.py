@@ -44,7 +44,7 @@ class Symbol:
     """A number or truth value that is not known yet: the result of a node."""
 
     place: int
-    tape: Tape = field(repr=False, compare=False)
+    tape: _Tape = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Graph:
     outputs: np.ndarray
 
 
-class Tape:
+class _Tape:
     """The nodes so far."""
 
     def __init__(self) -> None:
@@ -99,30 +99,30 @@ def trace(definition: Definition, which: str = "value", units: int = 1) -> Graph
     """
     if definition.stand_ins():
         raise InvalidFunction(f"{definition.name} cannot be traced: it has weights that belong to several units.")
-    tape = Tape()
+    tape = _Tape()
     settings = definition.settings({}) | ({"noise": None} if definition.noise else {})
     call = Call(definition, -1, tuple(settings.items()), ())
 
-    def symbols(name: str) -> SymbolArray:
+    def symbols(name: str) -> _Array:
         if call.elementwise:
-            return SymbolArray(np.array(tape.symbol("input", name), dtype=object))
-        return SymbolArray(np.array([tape.symbol("input", name, unit) for unit in range(units)], dtype=object))
+            return _Array(np.array(tape.symbol("input", name), dtype=object))
+        return _Array(np.array([tape.symbol("input", name, unit) for unit in range(units)], dtype=object))
 
     trained = [parameter.name for parameter in definition.parameters if parameter.trainable]
     settings |= {name: symbols(name) for name in trained}
     rule = call.value if which == "value" else call.derivative
     try:
-        result = rule(symbols("x"), SymbolNamespace(), settings)
+        result = rule(symbols("x"), _Namespace(), settings)
     except (ActlabError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise InvalidFunction(f"{definition.name} cannot be traced: {error}") from None
     return Graph(("x", *trained), tuple(tape.nodes), _elements(result))
 
 
 def _elements(result: Any) -> np.ndarray:
-    return result.elements if isinstance(result, SymbolArray) else np.asarray(result, dtype=object)
+    return result.elements if isinstance(result, _Array) else np.asarray(result, dtype=object)
 
 
-def _each(operation: str, *operands: Any) -> SymbolArray:
+def _each(operation: str, *operands: Any) -> _Array:
     """An operation element by element; among plain numbers it is done at once."""
 
     def one(*elements: Any) -> Any:
@@ -133,7 +133,7 @@ def _each(operation: str, *operands: Any) -> SymbolArray:
 
     arrays = [_elements(operand) for operand in operands]
     result = np.frompyfunc(one, len(arrays), 1)(*arrays)
-    return SymbolArray(np.asarray(result, dtype=object))
+    return _Array(np.asarray(result, dtype=object))
 
 
 def _plain(element: Any) -> Any:
@@ -147,7 +147,7 @@ def _choose(condition: Any, chosen: Any, other: Any) -> Any:
     return chosen if condition else other
 
 
-class SymbolArray:
+class _Array:
     """An array of symbols and numbers, as far as the rules of the functions use arrays."""
 
     # NumPy's own arrays leave arithmetic with these to them.
@@ -158,14 +158,14 @@ class SymbolArray:
         self.elements = elements
         self.shape, self.ndim = elements.shape, elements.ndim
 
-    def __getitem__(self, key: Any) -> SymbolArray:
-        return SymbolArray(np.asarray(self.elements[key], dtype=object))
+    def __getitem__(self, key: Any) -> _Array:
+        return _Array(np.asarray(self.elements[key], dtype=object))
 
     def __bool__(self) -> bool:
         raise InvalidFunction("it branches on its input: use xp.where.")
 
 
-def _operators(operation: str) -> tuple[Callable[..., SymbolArray], Callable[..., SymbolArray]]:
+def _operators(operation: str) -> tuple[Callable[..., _Array], Callable[..., _Array]]:
     """An operator of Python, and the one that is asked where what stands before it is no array of symbols."""
     return lambda *operands: _each(operation, *operands), lambda self, other: _each(operation, other, self)
 
@@ -177,17 +177,17 @@ _ALONE = (
 _EITHER_WAY = "add=add sub=subtract mul=multiply truediv=divide pow=power and=logical_and or=logical_or"
 for _name, _operation in (pair.split("=") for pair in f"{_ALONE} {_EITHER_WAY}".split()):
     _here, _there = _operators(_operation)
-    setattr(SymbolArray, f"__{_name}__", _here)
+    setattr(_Array, f"__{_name}__", _here)
     if f"{_name}=" in _EITHER_WAY:
-        setattr(SymbolArray, f"__r{_name}__", _there)
+        setattr(_Array, f"__r{_name}__", _there)
 
 
-def _moved(name: str) -> Callable[..., SymbolArray]:
+def _moved(name: str) -> Callable[..., _Array]:
     """An operation of NumPy that puts elements into other places."""
-    return staticmethod(lambda x, *places: SymbolArray(getattr(np, name)(_elements(x), *places)))
+    return staticmethod(lambda x, *places: _Array(getattr(np, name)(_elements(x), *places)))
 
 
-class SymbolNamespace:
+class _Namespace:
     """NumPy's names for operations on symbols."""
 
     pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
@@ -197,6 +197,10 @@ class SymbolNamespace:
         staticmethod(functools.partial(_each, name)) for name in ("where", "maximum", "minimum", "power")
     )
     moveaxis, swapaxes, broadcast_to = map(_moved, ("moveaxis", "swapaxes", "broadcast_to"))
+    full_like = staticmethod(lambda x, value: _Array(np.full(x.shape, value, dtype=object)))
+    zeros_like = staticmethod(lambda x: _Array(np.zeros(x.shape).astype(object)))
+    ones_like = staticmethod(lambda x: _Array(np.ones(x.shape).astype(object)))
+    eye = staticmethod(lambda count, dtype=None: _Array(np.eye(count).astype(object)))
 
     def __getattr__(self, name: str) -> Any:
         if name not in UNARY:
@@ -204,71 +208,45 @@ class SymbolNamespace:
         return functools.partial(_each, name)
 
     def clip(self, x: Any, low: Any = None, high: Any = None) -> Any:
-        """Bounded below by `low` and above by `high`; None is no bound."""
         x = x if low is None else self.maximum(x, low)
         return x if high is None else self.minimum(x, high)
 
     def asarray(self, x: Any, dtype: Any = None) -> Any:
-        """An array of symbols as it is, others as NumPy's."""
-        return x if isinstance(x, SymbolArray) else np.asarray(x, dtype)
+        return x if isinstance(x, _Array) else np.asarray(x, dtype)
 
-    def zeros_like(self, x: SymbolArray) -> SymbolArray:
-        """Zeros in the shape of x."""
-        return self.full_like(x, 0.0)
-
-    def ones_like(self, x: SymbolArray) -> SymbolArray:
-        """Ones in the shape of x."""
-        return self.full_like(x, 1.0)
-
-    def full_like(self, x: SymbolArray, value: float) -> SymbolArray:
-        """A number in the shape of x."""
-        return SymbolArray(np.full(x.shape, value, dtype=object))
-
-    def eye(self, count: int, dtype: Any = None) -> SymbolArray:
-        """The identity matrix."""
-        return SymbolArray(np.eye(count).astype(object))
-
-    def sum(self, x: SymbolArray, axis: int = -1, keepdims: bool = False) -> SymbolArray:
-        """The sum over an axis, from the first to the last."""
+    def sum(self, x: _Array, axis: int = -1, keepdims: bool = False) -> _Array:
         return _folded(functools.partial(_each, "add"), x, axis, keepdims)
 
-    def mean(self, x: SymbolArray, axis: int = -1, keepdims: bool = False) -> SymbolArray:
-        """The mean over an axis."""
+    def mean(self, x: _Array, axis: int = -1, keepdims: bool = False) -> _Array:
         return _each("divide", self.sum(x, axis, keepdims), float(x.shape[axis]))
 
-    def max(self, x: SymbolArray, axis: int = -1, keepdims: bool = False) -> SymbolArray:
-        """The largest over an axis."""
+    def max(self, x: _Array, axis: int = -1, keepdims: bool = False) -> _Array:
         return _folded(self.maximum, x, axis, keepdims)
 
-    def min(self, x: SymbolArray, axis: int = -1, keepdims: bool = False) -> SymbolArray:
-        """The smallest over an axis."""
+    def min(self, x: _Array, axis: int = -1, keepdims: bool = False) -> _Array:
         return _folded(self.minimum, x, axis, keepdims)
 
-    def cumsum(self, x: SymbolArray, axis: int = -1) -> SymbolArray:
-        """Running sums along an axis."""
+    def cumsum(self, x: _Array, axis: int = -1) -> _Array:
         return self.stack(list(itertools.accumulate(_slices(x, axis), functools.partial(_each, "add"))), axis)
 
-    def sort(self, x: SymbolArray, axis: int = -1) -> SymbolArray:
-        """In ascending order, by exchanging neighbours as often as there are units."""
+    def sort(self, x: _Array, axis: int = -1) -> _Array:
         units = _slices(x, axis)
         for number in range(len(units)):
             for i in range(number % 2, len(units) - 1, 2):
                 units[i : i + 2] = self.minimum(units[i], units[i + 1]), self.maximum(units[i], units[i + 1])
         return self.stack(units, axis)
 
-    def concatenate(self, arrays: Sequence[SymbolArray], axis: int = 0) -> SymbolArray:
-        """One after another along an axis that is there."""
-        return SymbolArray(np.concatenate([array.elements for array in arrays], axis=axis))
+    def concatenate(self, arrays: Sequence[_Array], axis: int = 0) -> _Array:
+        return _Array(np.concatenate([array.elements for array in arrays], axis=axis))
 
-    def stack(self, arrays: Sequence[SymbolArray], axis: int = 0) -> SymbolArray:
-        """One after another along a new axis."""
-        return SymbolArray(np.stack([array.elements for array in arrays], axis=axis))
+    def stack(self, arrays: Sequence[_Array], axis: int = 0) -> _Array:
+        return _Array(np.stack([array.elements for array in arrays], axis=axis))
 
 
-def _slices(x: SymbolArray, axis: int) -> list[SymbolArray]:
+def _slices(x: _Array, axis: int) -> list[_Array]:
     return [x[(Ellipsis, i, *(slice(None),) * (-axis - 1))] for i in range(x.shape[axis])]
 
 
-def _folded(operation: Callable[[Any, Any], SymbolArray], x: SymbolArray, axis: int, keepdims: bool) -> SymbolArray:
+def _folded(operation: Callable[[Any, Any], _Array], x: _Array, axis: int, keepdims: bool) -> _Array:
     found = functools.reduce(operation, _slices(x, axis))
-    return SymbolArray(np.expand_dims(found.elements, axis)) if keepdims else found
+    return _Array(np.expand_dims(found.elements, axis)) if keepdims else found

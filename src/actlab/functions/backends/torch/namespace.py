@@ -8,7 +8,7 @@ Numbers are weak: they never change the type of a tensor. NaN propagates everywh
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from actlab.functions.numerics import absolute, exponential_minus_one, is_single
 
 # How far to both sides of 0 `OnnxNamespace.log1p` is a series.
 _SERIES = 0.4
-Axes = int | tuple[int, ...] | None
 
 
 def _unary(name: str) -> Any:
@@ -31,6 +30,13 @@ def _unary(name: str) -> Any:
         return of_tensor(x) if isinstance(x, torch.Tensor) else float(getattr(np, name)(x))
 
     return staticmethod(operation)
+
+
+def _over_axes(operation: Callable[..., Any], every: Any = None) -> Any:
+    """An operation over one axis, several or all, with NumPy's names; `every` stands for all of them in PyTorch."""
+    return staticmethod(
+        lambda x, axis=None, keepdims=False: operation(x, dim=every if axis is None else axis, keepdim=keepdims)
+    )
 
 
 class TorchNamespace(Bounds):
@@ -59,6 +65,16 @@ class TorchNamespace(Bounds):
     power, finfo = staticmethod(torch.pow), staticmethod(torch.finfo)
     moveaxis, swapaxes = staticmethod(torch.movedim), staticmethod(torch.swapaxes)
     broadcast_to = staticmethod(torch.broadcast_to)
+    # PyTorch's own sign of NaN is 0.
+    sign = staticmethod(lambda x: torch.where(x == x, torch.sign(x), x))
+    sum, mean = _over_axes(torch.sum), _over_axes(torch.mean)
+    # Equal ones share the gradient.
+    max, min = _over_axes(torch.amax, ()), _over_axes(torch.amin, ())
+    # In ascending order, NaN last.
+    sort = staticmethod(lambda x, axis=-1: torch.sort(x, dim=axis).values)
+    cumsum = staticmethod(lambda x, axis: torch.cumsum(x, dim=axis))
+    concatenate = staticmethod(lambda arrays, axis=0: torch.cat(tuple(arrays), dim=axis))
+    stack = staticmethod(lambda arrays, axis=0: torch.stack(tuple(arrays), dim=axis))
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -78,51 +94,6 @@ class TorchNamespace(Bounds):
         if isinstance(condition, torch.Tensor):
             return torch.where(condition, chosen, other)
         return chosen if condition else other
-
-    @staticmethod
-    def sign(x: Any) -> Any:
-        """PyTorch's own sign of NaN is 0."""
-        return torch.where(x == x, torch.sign(x), x)
-
-    @staticmethod
-    def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-        """The sum over one axis, several or all."""
-        return torch.sum(x, dim=axis, keepdim=keepdims)
-
-    @staticmethod
-    def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-        """The mean over one axis, several or all."""
-        return torch.mean(x, dim=axis, keepdim=keepdims)
-
-    @staticmethod
-    def max(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-        """The largest; equal ones share the gradient."""
-        return torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims)
-
-    @staticmethod
-    def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-        """The smallest; equal ones share the gradient."""
-        return torch.amin(x, dim=() if axis is None else axis, keepdim=keepdims)
-
-    @staticmethod
-    def sort(x: Any, axis: int = -1) -> Any:
-        """In ascending order, NaN last."""
-        return torch.sort(x, dim=axis).values
-
-    @staticmethod
-    def cumsum(x: Any, axis: int) -> Any:
-        """Running sums along an axis."""
-        return torch.cumsum(x, dim=axis)
-
-    @staticmethod
-    def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
-        """One after another along an axis that is there."""
-        return torch.cat(tuple(arrays), dim=axis)
-
-    @staticmethod
-    def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-        """One after another along a new axis."""
-        return torch.stack(tuple(arrays), dim=axis)
 
     def eye(self, n: int, dtype: Any = None) -> Any:
         """The identity matrix, where the tensors are."""
