@@ -23,7 +23,7 @@ class _TensorFlow:
     """The library itself, which who has a tensor has imported."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(sys.modules["tensorflow"], name)
+        return getattr(sys.modules.get("tensorflow"), name)
 
 
 tf: Any = _TensorFlow()
