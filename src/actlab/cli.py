@@ -83,38 +83,12 @@ def functions(
         draw(chosen, plot)
         typer.echo(f"wrote {plot}", err=as_json)
     if as_json:
-        records = [_function_record(function) for function in chosen]
+        records = [function.to_dict() for function in chosen]
         _print_json(records[0] if name else records)
     elif plot is None:
         from actlab.views.terminal.functions import function_card, functions_table
 
         _show(function_card(chosen[0]) if name else functions_table(chosen))
-
-
-def _function_record(function: Any) -> dict[str, Any]:
-    parameters = {
-        p.name: {"default": p.default, "trainable": p.trainable, "range": [_finite(p.low), _finite(p.high)]}
-        for p in function.parameters
-    }
-    return {
-        "name": function.name,
-        "title": function.title,
-        "formula": function.formula.plain,
-        "latex": function.formula.latex,
-        "family": function.family,
-        "kind": function.kind,
-        "year": function.year,
-        "source": function.source,
-        "aliases": list(function.aliases),
-        "notes": function.notes,
-        "elsewhere": dict(function.elsewhere),
-        "parameters": parameters,
-        "facts": function.facts().to_dict(),
-    }
-
-
-def _finite(bound: float) -> float | None:
-    return bound if math.isfinite(bound) else None
 
 
 @app.command()

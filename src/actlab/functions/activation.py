@@ -78,6 +78,15 @@ class Activation(Curve):
         """
         return elsewhere(self.name)
 
+    def names_in(self, library: str) -> str | None:
+        """What it is called in one of these libraries; None where it has no name there.
+
+        >>> from actlab.functions import catalogue
+        >>> catalogue["silu"].names_in("ONNX"), catalogue["maxout"].names_in("Keras")
+        ('Swish', None)
+        """
+        return self.elsewhere.get(library)
+
     def facts(self) -> Facts:
         """Return what is measured about the function at its default parameters; see `actlab.functions.measured.facts`.
 
@@ -86,3 +95,27 @@ class Activation(Curve):
         (-1.0, 1.0)
         """
         return facts(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but its rules, as a record for JSON.
+
+        >>> from actlab.functions import catalogue
+        >>> record = catalogue["leaky_relu"].to_dict()
+        >>> record["year"], record["parameters"]["negative_slope"]
+        (2013, {'default': 0.01, 'trainable': False, 'range': [None, None]})
+        """
+        return {
+            "name": self.name,
+            "title": self.title,
+            "formula": self.formula.plain,
+            "latex": self.formula.latex,
+            "family": self.family,
+            "kind": self.kind,
+            "year": self.year,
+            "source": self.source,
+            "aliases": list(self.aliases),
+            "notes": self.notes,
+            "elsewhere": dict(self.elsewhere),
+            "parameters": {parameter.name: parameter.to_dict() for parameter in self.parameters},
+            "facts": self.facts().to_dict(),
+        }

@@ -55,7 +55,8 @@ def type_name(x: Any) -> str:
     >>> type_name(np.zeros(2, "float32"))
     'float32'
     """
-    return x.dtype.name if hasattr(x.dtype, "name") else str(x.dtype).removeprefix("torch.")
+    # Asked for once: NumPy puts the name together anew each time.
+    return getattr(x.dtype, "name", None) or str(x.dtype).removeprefix("torch.")
 
 
 def namespace(*arrays: Any) -> Any:

@@ -74,6 +74,26 @@ class Parameter:
             return number
         return int(number) if self.integer else float(number)
 
+    def start(self, units: int, uniform: Callable[[tuple[int, ...], float], Any]) -> Any:
+        """Draw weights that have no default, from ±1/√fan-in as linear layers start.
+
+        Args:
+            units: how many units there are.
+            uniform: `uniform(shape, root)` draws from ±1/root.
+
+        >>> Parameter("window", None, shape=lambda units: (3, 3, units)).start(8, lambda shape, root: (shape, root))
+        ((3, 3, 8), 3.0)
+        """
+        assert self.shape is not None
+        shape = self.shape(units)
+        # Their last axis is that of the units, if they have several.
+        return uniform(shape, math.sqrt(max(1, math.prod(shape[:-1] or shape))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a record, for JSON: an end of the range that is infinite is None."""
+        ends = [bound if math.isfinite(bound) else None for bound in (self.low, self.high)]
+        return {"default": self.default, "trainable": self.trainable, "range": ends}
+
     def _error(self, value: Any, function: str) -> InvalidFunction:
         kind = "an integer" if self.integer else "a number"
         return InvalidFunction(
@@ -144,9 +164,16 @@ class Definition:
         >>> catalogue["maxout"].inputs_per_unit(pieces=4), catalogue["relu"].inputs_per_unit()
         (4, 1)
         """
-        # Weights have no default, and no say in the width.
-        weights = {p.name: np.zeros(p.shape(1)) for p in self.parameters if p.shape}
-        return self.inputs_per_unit_rule(**self.settings({**weights, **parameters}))
+        return self.inputs_per_unit_rule(**self.settings({**self.stand_ins(), **parameters}))
+
+    def stand_ins(self) -> dict[str, Any]:
+        """Weights in place of those that have no default, for what does not depend on them.
+
+        >>> from actlab.functions import catalogue
+        >>> list(catalogue["funnel_relu"].stand_ins()), catalogue["relu"].stand_ins()
+        (['window'], {})
+        """
+        return {parameter.name: np.zeros(parameter.shape(1)) for parameter in self.parameters if parameter.shape}
 
     def settings(self, given: Settings) -> dict[str, Any]:
         """Return the value of every parameter, the defaults filled in and all of them checked.

@@ -5,60 +5,33 @@ from __future__ import annotations
 import contextlib
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch.autograd.forward_ad import unpack_dual
 
-from actlab.errors import InvalidFunction, InvalidInput
-from actlab.functions.arrays import check_type, is_jax, is_tensorflow
-from actlab.functions.backends.call import Settings, check_shapes, rule
+from actlab.errors import InvalidFunction
+from actlab.functions.arrays import check_type, float_array, is_jax, is_tensorflow
+from actlab.functions.backends.call import Call, MissingOperation, Settings, check_shapes, foreign
 from actlab.functions.backends.torch.blocks import in_blocks, pull_in_blocks, takes_blocks
-from actlab.functions.backends.torch.call import HALF_TYPES, Call, by_parameter, pull_parameter, vjp, widened
 from actlab.functions.backends.torch.gated import gated, pull_gated, takes_gate
+from actlab.functions.backends.torch.gradients import of_parameter, pull_parameter, transposed, vjp, work_type
 from actlab.functions.backends.torch.namespace import OnnxNamespace, TorchNamespace
 from actlab.functions.definition import Definition
 
 Tensor = torch.Tensor
 
 
-def evaluate(activation: Definition, which: str, x: Any, axis: int, key: Any, settings: Settings) -> Tensor:
-    """Compute "value" or "derivative" of `x`, a tensor or something that becomes one; see `evaluation.evaluate`."""
-    x = _tensor(x, settings, activation.name)
-    noise = None
-    if key is not None:
-        if not isinstance(key, torch.Generator):
-            raise InvalidFunction(
-                f"{activation.name}: for PyTorch tensors the key is a torch.Generator, as "
-                f"torch.Generator().manual_seed(0); it was given {type(key).__name__!r}."
-            )
-        noise = draw(activation, x, key)
-    return compute(activation, which, x, axis, noise, settings)
-
-
-def draw(activation: Definition, x: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draw the noise of a stochastic function; without a generator from PyTorch's global one."""
-    dtype = _work_type(x)
-    if generator is not None and generator.device.type != x.device.type:
-        raise InvalidFunction(
-            f"{activation.name}: the tensor is on {x.device.type!r} and its generator on {generator.device.type!r}; "
-            f"torch.Generator(device={x.device.type!r}) makes one that fits."
-        )
-    # ONNX knows no generator: not even that there is none may be said to its exporter.
-    given: dict[str, Any] = {} if generator is None else {"generator": generator}
-    if activation.noise == "normal":
-        return torch.randn(x.shape, dtype=dtype, device=x.device, **given)
-    if activation.noise == "uniform":
-        return torch.rand(x.shape, dtype=dtype, device=x.device, **given)
-    # −ln of an exponential variate is Gumbel's, and finite.
-    return -torch.empty(x.shape, dtype=dtype, device=x.device).exponential_(**given).log()
-
-
-def in_a_trace() -> contextlib.AbstractContextManager[Any]:
+def around(function: str, step: Callable[..., Any], *arguments: Any) -> Any:
     """Let numbers of units and axes be read: a trace fixes them, of which PyTorch warns; a batch size is never read."""
-    return _without_warning() if torch.jit.is_tracing() else contextlib.nullcontext()  # pyright: ignore[reportPrivateImportUsage]
+    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    with _without_warning() if tracing else contextlib.nullcontext():
+        try:
+            return step(*arguments)
+        except MissingOperation as error:
+            raise InvalidFunction(f"{function} cannot take a PyTorch tensor: {error}") from None
 
 
 @contextlib.contextmanager
@@ -68,55 +41,64 @@ def _without_warning() -> Iterator[None]:
         yield
 
 
-def compute(
-    activation: Definition, which: str, x: Tensor, axis: int, noise: Tensor | None, settings: Settings
-) -> Tensor:
-    """Compute "value" or "derivative" of a tensor, the noise drawn and the parameters checked."""
-    with in_a_trace():
-        check_type(x, activation.name)
-        if torch.compiler.is_compiling():  # which does not trace NumPy's functions of shapes
-            axis = axis if axis < 0 else axis - x.ndim
-        else:
-            axis = check_shapes(activation, tuple(x.shape), axis, settings)
-        tensors, constants = {}, {}
-        for name, value in settings.items():
-            if isinstance(value, Tensor):  # `as_tensor` would make a constant of it in a trace
-                tensors[name] = value.to(dtype=_work_type(x), device=x.device)
-            elif isinstance(value, np.ndarray):
-                tensors[name] = torch.as_tensor(value, dtype=_work_type(x), device=x.device)
-            else:
-                constants[name] = value
-        if noise is not None:
-            tensors["noise"] = noise
-        call = Call(activation, axis, constants, tuple(tensors))
-        try:
-            if which == "derivative":
-                return _derivative(call, x, tuple(tensors.values()))
-            return _value(call, x, tuple(tensors.values()))
-        except AttributeError as error:
-            if "namespace for PyTorch" not in str(error):
-                raise
-            raise InvalidFunction(f"{activation.name} cannot take a PyTorch tensor: {error}") from None
-
-
-def _tensor(x: Any, settings: Settings, function: str) -> Tensor:
-    """Take the input as a tensor; numbers and lists become float64, beside the parameters that are tensors."""
+def array(x: Any, function: str, settings: Settings) -> Tensor:
+    """The input as a tensor; numbers and lists become float64, beside the parameters that are tensors."""
     if isinstance(x, Tensor):
+        check_type(x, function)
         return x
     if is_jax(x) or is_tensorflow(x):
-        raise InvalidInput(f"{function}: input and parameters belong to different libraries: {type(x).__name__!r}.")
-    from actlab.functions.arrays import float_array
-
+        raise foreign(function, x)
     beside = [value.device for value in settings.values() if isinstance(value, Tensor)]
     return torch.as_tensor(float_array(x, np, function), device=beside[0] if beside else None)
 
 
-def _work_type(x: Tensor) -> torch.dtype:
-    return torch.float32 if x.dtype in HALF_TYPES else x.dtype
+def widened(array: Tensor) -> Tensor:
+    """As it is: the input in its own type is what is saved for the gradient, and what blocks are widened from."""
+    return array
 
 
-def _value(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
-    if call.activation.derivative_rule is None:
+def place(value: Any, like: Tensor, function: str) -> Tensor:
+    """A parameter in the type that the input is computed in, on its device."""
+    if isinstance(value, Tensor):  # `as_tensor` would make a constant of it in a trace
+        return value.to(dtype=work_type(like), device=like.device)
+    if not isinstance(value, np.ndarray):
+        raise foreign(function, value)
+    return torch.as_tensor(value, dtype=work_type(like), device=like.device)
+
+
+def axis(definition: Definition, array: Tensor, axis: int, settings: Settings) -> int:
+    """The axis counted from the end, the shapes checked where NumPy's functions of shapes are not traced."""
+    if torch.compiler.is_compiling():
+        return axis if axis < 0 else axis - array.ndim
+    return check_shapes(definition, tuple(array.shape), axis, settings)
+
+
+def draw(definition: Definition, key: Any, like: Tensor) -> Tensor:
+    """Noise from a generator of PyTorch; without one from the global generator."""
+    if key is not None and not isinstance(key, torch.Generator):
+        raise InvalidFunction(
+            f"{definition.name}: for PyTorch tensors the key is a torch.Generator, as "
+            f"torch.Generator().manual_seed(0); it was given {type(key).__name__!r}."
+        )
+    if key is not None and key.device.type != like.device.type:
+        raise InvalidFunction(
+            f"{definition.name}: the tensor is on {like.device.type!r} and its generator on {key.device.type!r}; "
+            f"torch.Generator(device={like.device.type!r}) makes one that fits."
+        )
+    # ONNX knows no generator: not even that there is none may be said to its exporter.
+    given: dict[str, Any] = {} if key is None else {"generator": key}
+    place: dict[str, Any] = {"dtype": work_type(like), "device": like.device}
+    if definition.noise == "normal":
+        return torch.randn(like.shape, **place, **given)
+    if definition.noise == "uniform":
+        return torch.rand(like.shape, **place, **given)
+    # −ln of an exponential variate is Gumbel's, and finite.
+    return -torch.empty(like.shape, **place).exponential_(**given).log()
+
+
+def value(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """The value, by the quickest way that keeps what watches it content."""
+    if not call.is_written:
         return _forward(call, x, tensors)
     if not torch.compiler.is_compiling():
         # What a trace records is saved; of a custom function it would be a call of Python.
@@ -141,7 +123,7 @@ def _tracked(*tensors: Tensor) -> bool:
 
 
 def _forward(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
-    work = widened(x)
+    work = x.to(work_type(x))
     result = call.value(work, _namespace(x), call.settings(tensors))
     # The result of a custom function must not be its input.
     return torch.clone(result) if result is x else result.to(x.dtype)
@@ -152,13 +134,20 @@ def _namespace(x: Tensor) -> TorchNamespace:
     return (OnnxNamespace if recorded and torch.onnx.is_in_onnx_export() else TorchNamespace)(x.device)
 
 
-def _derivative(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+def derivative(call: Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """The derivative, automatic where none is written."""
     if takes_blocks(call, x, *tensors) and not _tracked(x, *tensors):
         return in_blocks(call, "derivative", x, tensors)
-    work, xp, settings = widened(x), _namespace(x), call.settings(tensors)
-    if call.activation.kind == "grouping":
-        return rule(call.activation, "derivative")(work, xp, call.axis, settings).to(x.dtype)
-    return call.slope(work, xp, settings).to(x.dtype)
+    work, xp, settings = x.to(work_type(x)), _namespace(x), call.settings(tensors)
+    if call.is_written:
+        return call.derivative(work, xp, settings).to(x.dtype)
+    result, pull = vjp(lambda x: call.value(x, xp, settings), work)
+    return pull(torch.ones_like(result))[0].to(x.dtype)
+
+
+def narrowed(result: Tensor, array: Tensor, given: Any) -> Tensor:
+    """As it is: what computes a tensor narrows it, as it saves and differentiates the wide one."""
+    return result
 
 
 class _Compiled(torch.autograd.Function):
@@ -227,15 +216,11 @@ def _pull(
     call: Call, gradient: Tensor, x: Tensor, tensors: tuple[Tensor, ...], needed: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """The gradient of the output carried back to the input and to each tensor that needs it."""
-    work, xp, settings = widened(x), TorchNamespace(x.device), call.settings(tensors)
+    work, xp, settings = x.to(work_type(x)), TorchNamespace(x.device), call.settings(tensors)
     wide = gradient.to(work.dtype)
     pulled: list[Tensor | None] = [None] * (1 + len(tensors))
     if needed[0]:
-        if call.activation.kind == "grouping":
-            pull = vjp(lambda t: call.push(work, t, xp, settings), torch.zeros_like(work))[1]
-            pulled[0] = pull(wide)[0].to(x.dtype)
-        else:
-            pulled[0] = (call.slope(work, xp, settings) * wide).to(x.dtype)
+        pulled[0] = call.pull(work, wide, xp, settings, transposed).to(x.dtype)
     for i, (name, tensor) in enumerate(zip(call.names, tensors, strict=True)):
         if needed[1 + i]:
             pulled[1 + i] = pull_parameter(call, name, wide, work, tensor, xp, settings)
@@ -244,21 +229,19 @@ def _pull(
 
 def _push(call: Call, tangents: tuple[Any, ...], x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     """The directional derivative along tangents of the input and of the tensors, None where there is none."""
-    work, xp, settings = widened(x), TorchNamespace(x.device), call.settings(tensors)
+    work, xp, settings = x.to(work_type(x)), TorchNamespace(x.device), call.settings(tensors)
     total: Any = 0.0
     if tangents[0] is not None:
-        along = tangents[0].to(work.dtype)
-        grouping = call.activation.kind == "grouping"
-        total = call.push(work, along, xp, settings) if grouping else call.slope(work, xp, settings) * along
+        total = call.push(work, tangents[0].to(work.dtype), xp, settings)
     for name, tensor, along in zip(call.names, tensors, tangents[1:], strict=True):
         if along is None or name == "noise":
             continue
-        written = call.activation.parameter_derivatives.get(name)
-        if written is not None and call.activation.kind != "grouping":
-            total = total + written(work, xp, **settings) * along
+        written = call.by_parameter(name, work, xp, settings)
+        if written is not None:
+            total = total + written * along
         else:
             # Forward mode does not nest outside of torch.func: the transpose of the transpose is the same.
-            result, pull = vjp(by_parameter(call, name, work, xp, settings), tensor)
+            result, pull = vjp(of_parameter(call, name, work, xp, settings), tensor)
             _, back = vjp(lambda u, pull=pull: pull(u)[0], torch.zeros_like(result))
             total = total + back(along)[0]
     return total.to(x.dtype)

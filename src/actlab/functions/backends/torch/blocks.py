@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from actlab.functions.backends.torch.call import HALF_TYPES, Call, pull_parameter
+from actlab.functions.backends.call import Call
+from actlab.functions.backends.torch.gradients import HALF_TYPES, pull_parameter, work_type
 from actlab.functions.backends.torch.kernels import Kernel, kernel, marked, mend, run
 from actlab.functions.backends.torch.namespace import QuickNamespace, TorchNamespace
 
@@ -27,8 +28,7 @@ _KEPT = 2**24
 
 def takes_blocks(call: Call, *tensors: Tensor) -> bool:
     """Say whether a call may be computed in blocks: nothing watches its operations, and its data is in memory."""
-    elementwise = call.activation.kind != "grouping" and call.activation.derivative_rule is not None
-    return elementwise and is_plain(*tensors)
+    return call.elementwise and call.is_written and is_plain(*tensors)
 
 
 def is_plain(*tensors: Tensor) -> bool:
@@ -94,13 +94,8 @@ def _product(slope: Tensor, gradient: Tensor, into: Tensor) -> None:
         torch.mul(slope.to(into.dtype), gradient, out=into)
 
 
-def work_type(x: Tensor) -> torch.dtype:
-    """The type x is computed in."""
-    return torch.float32 if x.dtype in HALF_TYPES else x.dtype
-
-
 def _kernel(call: Call, which: str, x: Tensor) -> Kernel | None:
-    return kernel(call.activation, which, x.dtype != torch.float64, call.constants)
+    return kernel(call.definition, which, x.dtype != torch.float64, dict(call.constants))
 
 
 def _natively(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from actlab.functions.backends.torch.blocks import apply_kernel, block_size, is_plain, work_type
-from actlab.functions.backends.torch.call import Call, vjp
+from actlab.functions.backends.call import Call
+from actlab.functions.backends.torch.blocks import apply_kernel, block_size, is_plain
+from actlab.functions.backends.torch.gradients import transposed, work_type
 from actlab.functions.backends.torch.kernels import KERNELS, Kernel
 from actlab.functions.backends.torch.namespace import QuickNamespace, TorchNamespace
 
@@ -24,8 +25,8 @@ _GATES = {"glu": "sigmoid", "swiglu": "silu", "geglu": "gelu", "reglu": "relu", 
 
 
 def _kernel(call: Call, which: str, x: Tensor) -> Kernel | None:
-    gate = _GATES.get(call.activation.name)
-    if gate is None or not call.activation.value_rule.__module__.startswith("actlab."):
+    gate = _GATES.get(call.definition.name)
+    if gate is None or not call.definition.value_rule.__module__.startswith("actlab."):
         return None
     found = KERNELS.get((gate, which)) if gate else _LINEAR[which]
     return None if found is None or (found.single and x.dtype == torch.float64) else found
@@ -33,7 +34,7 @@ def _kernel(call: Call, which: str, x: Tensor) -> Kernel | None:
 
 def takes_gate(call: Call, *tensors: Tensor) -> bool:
     """Say whether the call is that of a gated unit on plain tensors, with a kernel for its gate."""
-    if call.activation.kind != "grouping" or not is_plain(*tensors):
+    if call.elementwise or not is_plain(*tensors):
         return False
     return all(_kernel(call, which, tensors[0]) is not None for which in ("value", "derivative"))
 
@@ -49,7 +50,7 @@ def gated(call: Call, x: Tensor) -> Tensor:
         result = torch.mul(through, second, out=into if into.dtype == through.dtype else None)
         # inf·0 is 0 here; where nothing is infinite nothing is NaN but what comes from NaN.
         if not math.isfinite(float(result.sum())):
-            result = call.value(_joined(call, first, second), QuickNamespace(x.device), call.constants)
+            result = call.value(_joined(call, first, second), QuickNamespace(x.device), call.settings(()))
         if result is not into:
             into.copy_(result)
     return out
@@ -76,9 +77,7 @@ def pull_gated(call: Call, gradient: Tensor, x: Tensor) -> Tensor:
 
 def _by_rule(call: Call, first: Tensor, second: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     x = _joined(call, first, second)
-    xp = TorchNamespace(x.device)
-    pull = vjp(lambda tangent: call.push(x, tangent, xp, call.constants), torch.zeros_like(x))[1]
-    return _halves(call, pull(gradient.to(x.dtype))[0])
+    return _halves(call, call.pull(x, gradient.to(x.dtype), TorchNamespace(x.device), call.settings(()), transposed))
 
 
 def _run(native: Kernel, x: Tensor, gradient: Tensor | None) -> Tensor:
@@ -92,12 +91,16 @@ def _halves(call: Call, x: Tensor) -> tuple[Tensor, Tensor]:
     """The half that gates, and the other."""
     half = x.shape[call.axis] // 2
     halves = x.narrow(call.axis, 0, half), x.narrow(call.axis, half, half)
-    return halves if call.constants.get("gate_half", 1) == 1 else (halves[1], halves[0])
+    return halves if _first_half_gates(call) else (halves[1], halves[0])
 
 
 def _joined(call: Call, gate: Tensor, linear: Tensor) -> Tensor:
-    halves = (gate, linear) if call.constants.get("gate_half", 1) == 1 else (linear, gate)
+    halves = (gate, linear) if _first_half_gates(call) else (linear, gate)
     return torch.cat(halves, call.axis).to(work_type(gate))
+
+
+def _first_half_gates(call: Call) -> bool:
+    return dict(call.constants).get("gate_half", 1) == 1
 
 
 def _blocks(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:

@@ -8,17 +8,18 @@ Numbers are weak: they never change the type of a tensor. NaN propagates everywh
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from actlab.functions.backends.bounds import Bounds
+from actlab.functions.backends.call import MissingOperation
 from actlab.functions.numerics import absolute, exponential_minus_one, is_single, polynomial
 
 # How far to both sides of 0 `OnnxNamespace.log1p` is a series.
 _SERIES = 0.4
-Axes = int | tuple[int, ...] | None
 
 
 def _unary(name: str) -> Any:
@@ -31,7 +32,14 @@ def _unary(name: str) -> Any:
     return staticmethod(operation)
 
 
-class TorchNamespace:
+def _over_axes(operation: Callable[..., Any], every: Any = None) -> Any:
+    """An operation over one axis, several or all, with NumPy's names; `every` stands for all of them in PyTorch."""
+    return staticmethod(
+        lambda x, axis=None, keepdims=False: operation(x, dim=every if axis is None else axis, keepdim=keepdims)
+    )
+
+
+class TorchNamespace(Bounds):
     """NumPy's names for the operations of PyTorch, on one device.
 
     >>> xp = TorchNamespace(torch.device("cpu"))
@@ -57,6 +65,16 @@ class TorchNamespace:
     power, finfo = staticmethod(torch.pow), staticmethod(torch.finfo)
     moveaxis, swapaxes = staticmethod(torch.movedim), staticmethod(torch.swapaxes)
     broadcast_to = staticmethod(torch.broadcast_to)
+    # PyTorch's own sign of NaN is 0.
+    sign = staticmethod(lambda x: torch.where(x == x, torch.sign(x), x))
+    sum, mean = _over_axes(torch.sum), _over_axes(torch.mean)
+    # Equal ones share the gradient.
+    max, min = _over_axes(torch.amax, ()), _over_axes(torch.amin, ())
+    # In ascending order, NaN last.
+    sort = staticmethod(lambda x, axis=-1: torch.sort(x, dim=axis).values)
+    cumsum = staticmethod(lambda x, axis: torch.cumsum(x, dim=axis))
+    concatenate = staticmethod(lambda arrays, axis=0: torch.cat(tuple(arrays), dim=axis))
+    stack = staticmethod(lambda arrays, axis=0: torch.stack(tuple(arrays), dim=axis))
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -65,85 +83,17 @@ class TorchNamespace:
         offered = [known for known in dir(type(self)) if not known.startswith("_")]
         near = difflib.get_close_matches(name, offered, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(offered)}."
-        raise AttributeError(f"actlab's namespace for PyTorch has no {name!r}; {hint}")
+        raise MissingOperation(f"actlab's namespace for PyTorch has no {name!r}; {hint}")
 
-    @staticmethod
-    def where(condition: Any, chosen: Any, other: Any) -> Any:
+    def is_tensor(self, x: Any) -> bool:
+        """Say whether `x` is a tensor of PyTorch."""
+        return isinstance(x, torch.Tensor)
+
+    def where(self, condition: Any, chosen: Any, other: Any) -> Any:
         """`chosen` where the condition holds, else `other`; a condition of plain numbers chooses as a whole."""
         if isinstance(condition, torch.Tensor):
             return torch.where(condition, chosen, other)
         return chosen if condition else other
-
-    @staticmethod
-    def sign(x: Any) -> Any:
-        """PyTorch's own sign of NaN is 0."""
-        return torch.where(x == x, torch.sign(x), x)
-
-    @staticmethod
-    def maximum(x: Any, other: Any) -> Any:
-        """The larger one; of equal ones the second passes the gradient, as a constant mostly stands there."""
-        if not isinstance(x, torch.Tensor):
-            x, other = other, x
-        if not isinstance(x, torch.Tensor):
-            return max(x, other)
-        bounded = torch.where(x <= other, other, x)
-        return torch.where(other == other, bounded, other) if isinstance(other, torch.Tensor) else bounded
-
-    @staticmethod
-    def minimum(x: Any, other: Any) -> Any:
-        """The smaller one; of equal ones the first passes the gradient."""
-        if not isinstance(x, torch.Tensor):
-            x, other = other, x
-        if not isinstance(x, torch.Tensor):
-            return min(x, other)
-        bounded = torch.where(x > other, other, x)
-        return torch.where(other == other, bounded, other) if isinstance(other, torch.Tensor) else bounded
-
-    @classmethod
-    def clip(cls, x: Any, low: Any = None, high: Any = None) -> Any:
-        """x between `low` and `high`, each a number, a tensor or None."""
-        x = x if low is None else cls.maximum(x, low)
-        return x if high is None else cls.minimum(x, high)
-
-    @staticmethod
-    def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-        """The sum over one axis, several or all."""
-        return torch.sum(x, dim=axis, keepdim=keepdims)
-
-    @staticmethod
-    def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-        """The mean over one axis, several or all."""
-        return torch.mean(x, dim=axis, keepdim=keepdims)
-
-    @staticmethod
-    def max(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-        """The largest; equal ones share the gradient."""
-        return torch.amax(x, dim=() if axis is None else axis, keepdim=keepdims)
-
-    @staticmethod
-    def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-        """The smallest; equal ones share the gradient."""
-        return torch.amin(x, dim=() if axis is None else axis, keepdim=keepdims)
-
-    @staticmethod
-    def sort(x: Any, axis: int = -1) -> Any:
-        """In ascending order, NaN last."""
-        return torch.sort(x, dim=axis).values
-
-    @staticmethod
-    def cumsum(x: Any, axis: int) -> Any:
-        """Running sums along an axis."""
-        return torch.cumsum(x, dim=axis)
-
-    @staticmethod
-    def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
-        """One after another along an axis that is there."""
-        return torch.cat(tuple(arrays), dim=axis)
-
-    @staticmethod
-    def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-        """One after another along a new axis."""
-        return torch.stack(tuple(arrays), dim=axis)
 
     def eye(self, n: int, dtype: Any = None) -> Any:
         """The identity matrix, where the tensors are."""
@@ -164,41 +114,36 @@ class OnnxNamespace(TorchNamespace):
     PyTorch's exporters write log(1 + x) and exp(x) − 1, which are 0 beside 0; here both keep their digits.
     """
 
-    @staticmethod
-    def log1p(x: Any) -> Any:
+    def log1p(self, x: Any) -> Any:
         """log(1 + x); beside 0 twice the inverse hyperbolic tangent of s = x/(2 + x), as a series in s²."""
         if not isinstance(x, torch.Tensor):
-            return TorchNamespace.log1p(x)
-        near = TorchNamespace.clip(x, -_SERIES, _SERIES)
+            return super().log1p(x)
+        near = self.clip(x, -_SERIES, _SERIES)
         ratio = near / (2.0 + near)
         terms = 7 if is_single(x) else 14
         series = polynomial(ratio * ratio, tuple(2.0 / (2 * k + 1) for k in reversed(range(terms))))
         return torch.where(near == x, ratio * series, torch.log(1.0 + x))
 
-    @staticmethod
-    def expm1(x: Any) -> Any:
+    def expm1(self, x: Any) -> Any:
         """exp(x) − 1; to the right of 0 it is −exp(x)·(exp(−x) − 1)."""
         if not isinstance(x, torch.Tensor):
-            return TorchNamespace.expm1(x)
-        falling = exponential_minus_one(-absolute(x, TorchNamespace), TorchNamespace)
+            return super().expm1(x)
+        falling = exponential_minus_one(-absolute(x, self), self)
         return torch.where(x > 0, -falling * torch.exp(x), falling)
 
 
 class QuickNamespace(TorchNamespace):
     """The same values from fewer passes over the data, for where nothing is differentiated."""
 
-    @staticmethod
-    def maximum(x: Any, other: Any) -> Any:
+    def maximum(self, x: Any, other: Any) -> Any:
         """The larger one."""
         return _bound(torch.maximum, "min", x, other)
 
-    @staticmethod
-    def minimum(x: Any, other: Any) -> Any:
+    def minimum(self, x: Any, other: Any) -> Any:
         """The smaller one."""
         return _bound(torch.minimum, "max", x, other)
 
-    @classmethod
-    def clip(cls, x: Any, low: Any = None, high: Any = None) -> Any:
+    def clip(self, x: Any, low: Any = None, high: Any = None) -> Any:
         """x between `low` and `high`, each a number, a tensor or None."""
         if any(isinstance(bound, torch.Tensor) for bound in (low, high)) or not isinstance(x, torch.Tensor):
             return super().clip(x, low, high)
