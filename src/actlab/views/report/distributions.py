@@ -26,7 +26,7 @@ TICKS = (0.3, 1, 3, 10, 30, 100, 300, 1e3, 1e4, 1e5, 1e6)
 
 
 def distributions(recording: Recording, members: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
-    """Every measure that is a histogram: its layers, scale and, for each activation, shares (layers, epochs, bins) as bytes.
+    """Every histogram: its layers, scale and, for each activation, shares (layers, epochs, bins) as bytes.
 
     Args:
         recording: with at least epoch 0.
