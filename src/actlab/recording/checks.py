@@ -67,6 +67,7 @@ class _Facts(_Checked):
     complete: bool
     weight_layers: list[str]
     act_layers: list[str]
+    objective: Literal["binary", "classes"]
     metrics: list[_Metric]
     classes: list[str]
     input_shape: list[PositiveInt]

@@ -32,7 +32,8 @@ def segments_say_whose(stored: Stored) -> Stored:
     everyone = json.dumps(list(range(len(seeds))))
     of_first = json.dumps([number for number, seed in enumerate(seeds) if seed == seeds[0]])
     segments = [(*row, of_first if row[0] == "first-seed" else everyone) for row in stored.segments]
-    declared = {"metrics": [metric.to_dict() for metric in CLASSES.metrics], "schema": 3}
+    # One output or several, the metrics and the baseline are the same.
+    declared = {"objective": CLASSES.name, "metrics": [metric.to_dict() for metric in CLASSES.metrics], "schema": 3}
     return replace(stored, facts={**stored.facts, **declared}, segments=segments)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, UnknownName
 from actlab.network import Network, Params
-from actlab.objectives import PARTS
+from actlab.objectives import OBJECTIVES, PARTS, Objective
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
 from actlab.recording.migrations import MIGRATIONS, Stored
@@ -128,6 +128,11 @@ class Recording:
     def epochs(self) -> int:
         """The last epoch there is; −1 for a run that was stopped before its first commit."""
         return len(self.metrics["train_loss"]) - 1
+
+    @property
+    def objective(self) -> Objective:
+        """What the outputs of its networks mean."""
+        return OBJECTIVES[self.facts["objective"]]
 
     @property
     def complete(self) -> bool:

@@ -16,7 +16,7 @@ from actlab.errors import InvalidRecording, UnknownName
 from actlab.layers import Act, Fork, Join
 from actlab.network import Network, Params
 from actlab.recording import Member, Recording
-from actlab.replay.forward import cross_entropy, hidden, predicted
+from actlab.replay.forward import hidden, judged
 from actlab.replay.projection import limits, principal_axes
 from actlab.statistics import Reported, reported
 from actlab.statistics.intervals import Floats
@@ -122,15 +122,13 @@ class FeatureSpace:
         """The network after an epoch. Raises InvalidRecording if its weights were not kept."""
         params = self.recording.weights(self.member, epoch)
         caught, logits = hidden(self.network, params, self.x)
-        loss = cross_entropy(logits, self.y)
-        likely = np.exp(-loss)
-        single = logits.shape[1] == 1
+        found = judged(logits, self.y)
         return Snapshot(
             epoch,
             self._placed(caught[self.layer].reshape(len(self.x), -1)),
-            np.where(self.y == 0, 1 - likely, likely) if single else likely,
-            loss,
-            predicted(logits) == self.y,
+            found.probability,
+            found.loss,
+            found.right,
             self._over_features(params),
             self._over_inputs(params) if self.planar else None,
             self._lines(params) if self.planar else None,

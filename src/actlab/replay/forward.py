@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from actlab.layers import WEIGHTED
 from actlab.network import Network, Params
+from actlab.objectives import objective_for
 
 
 def hidden(network: Network, params: Params, x: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -29,26 +31,32 @@ def hidden(network: Network, params: Params, x: np.ndarray) -> tuple[dict[str, n
     return caught, logits
 
 
-def predicted(logits: np.ndarray) -> np.ndarray:
-    """Predicted class, (samples,): the sign of a single output, else the largest one.
+class Judged(NamedTuple):
+    """What outputs say of samples, (samples,) each.
 
-    >>> predicted(np.array([[-1.0], [2.0]])).tolist()
-    [0, 1]
+    Attributes:
+        loss: in float64.
+        right: whether each is put into its class.
+        probability: of class 1 with one output, of the true class with several.
     """
-    return (logits[:, 0] > 0).astype(int) if logits.shape[1] == 1 else logits.argmax(axis=1)
+
+    loss: np.ndarray
+    right: np.ndarray
+    probability: np.ndarray
 
 
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """−ln of the probability of each sample's class, (samples,); with one output that is the logit of class 1.
+def judged(outputs: np.ndarray, labels: np.ndarray) -> Judged:
+    """What the objective makes of outputs (samples, outputs).
 
-    >>> cross_entropy(np.array([[0.0], [0.0]]), np.array([0, 1])).round(4).tolist()
-    [0.6931, 0.6931]
+    >>> judged(np.array([[0.0], [2.0]]), np.array([0, 1])).loss.round(4).tolist()
+    [0.6931, 0.1269]
     """
-    logits = logits.astype(float)
-    if logits.shape[1] == 1:
-        logits = np.hstack([np.zeros_like(logits), logits])
+    objective, exact = objective_for(outputs.shape[1]), outputs.astype(float)
+    # A diverged member has outputs that are no numbers; its points are not drawn.
     with np.errstate(all="ignore"):
-        return np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
+        found = objective.probability(exact, np, 1)
+        own = found[:, 0] if outputs.shape[1] == 1 else found[np.arange(len(labels)), labels]
+        return Judged(objective.loss(exact, labels, np, 1), objective.decided(outputs, labels, np, 1), own)
 
 
 def operations(network: Network) -> int:

@@ -216,12 +216,9 @@ def comes_apart(recording: Recording, entry: Reported) -> Finding | None:
 
 
 def _of_class_frequencies(recording: Recording) -> float | None:
-    """The cross-entropy of predicting how frequent each class is; None where that is not recorded."""
+    """The loss of the best answer that does not look at the input; None where the classes' counts are not recorded."""
     counts = np.array(recording.facts.get("class_counts", ()), dtype=float)
-    if not counts.sum():
-        return None
-    frequencies = counts[counts > 0] / counts.sum()
-    return float(-(frequencies * np.log(frequencies)).sum())
+    return recording.objective.baseline(counts / counts.sum()) if counts.sum() else None
 
 
 def _best_losses(recording: Recording, entry: Reported) -> Floats:

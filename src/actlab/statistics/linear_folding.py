@@ -9,6 +9,7 @@ import numpy as np
 
 from actlab.errors import InvalidNetwork, InvalidRecording
 from actlab.network import Network, Params
+from actlab.objectives import objective_for
 from actlab.recording import Recording
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
@@ -63,7 +64,8 @@ def collapse(recording: Recording, entry: Reported) -> Collapse | None:
         layered, single = np.asarray(network.apply(params, x), dtype=float), rows @ matrix + bias
         # Infinite logits would still give probabilities of 0 and 1, and differences without a meaning.
         known = np.isfinite(layered).all()
-        probability = np.abs(probabilities(layered) - probabilities(single)).max() if known else np.nan
+        likely = objective_for(layered.shape[1]).probability
+        probability = np.abs(likely(layered, np, 1) - likely(single, np, 1)).max() if known else np.nan
         apart.append((probability, np.abs(layered - single).max() / np.abs(layered).max()))
     probability, logit = np.max(apart, axis=0).tolist()
     shape = (matrix.shape[0], matrix.shape[1])
@@ -99,11 +101,3 @@ def product(network: Network, params: Params) -> tuple[Floats, Floats]:
             bias = bias + np.asarray(layer["bias"], dtype=float) @ matrix
         matrix = np.asarray(layer["weight"], dtype=float) @ matrix
     return matrix, bias
-
-
-def probabilities(logits: Floats) -> Floats:
-    """Of each class: softmax of several logits, the sigmoid of a single one (its class 1)."""
-    if logits.shape[1] == 1:
-        return 0.5 * (1 + np.tanh(0.5 * logits))
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

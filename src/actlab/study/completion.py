@@ -8,6 +8,7 @@ from actlab.custom import CustomNetwork, TracedNetwork
 from actlab.errors import InvalidNetwork, InvalidStudy
 from actlab.layers import Act, Dense, Flatten
 from actlab.network import expand, flat
+from actlab.objectives import outputs_for
 from actlab.study.settings import Study, usual_rate
 from actlab.tasks import Task, load
 
@@ -56,22 +57,22 @@ def complete(study: Study, task: Task) -> Study:
 
 
 def _default_network(task: Task) -> tuple[Any, ...]:
-    outputs = 1 if task.class_count == 2 else task.class_count
+    outputs, *_ = outputs_for(task.class_count)
     hidden = (Dense(128), Act(), Dense(128), Act(), Dense(outputs))
     return (Flatten(), *hidden) if len(task.input_shape) > 1 else hidden
 
 
 def _check_outputs(study: Study, task: Task) -> None:
     classes = task.class_count
-    allowed = {(classes,), (1,)} if classes == 2 else {(classes,)}
+    allowed = outputs_for(classes)
     for network in study.networks(task.input_shape).values():
         if not network.weight_layers:
             raise InvalidNetwork("the network has no weights: nothing in it would learn.")
-        if network.output_shape not in allowed:
+        if network.output_shape not in {(outputs,) for outputs in allowed}:
             last = "apply" if isinstance(network, TracedNetwork) else network.layers[-1].name
             raise InvalidNetwork(
                 f"the network ends with {last} of output shape {network.output_shape}, but the task has "
-                f"{classes} classes: end it with Dense({1 if classes == 2 else classes})."
+                f"{classes} classes: end it with Dense({allowed[0]})."
             )
     if isinstance(study.network, CustomNetwork):
         if study.init != "stated":

@@ -14,7 +14,7 @@ import numpy as np
 from actlab.errors import InvalidRecording
 from actlab.network import Network
 from actlab.recording import Member, Recording
-from actlab.replay.forward import cross_entropy, hidden, operations, predicted
+from actlab.replay.forward import hidden, judged, operations
 from actlab.replay.projection import limits, project
 from actlab.statistics import Reported
 from actlab.views.report.page_data import packed
@@ -62,8 +62,8 @@ def _frames(
     recording: Recording, member: Member, network: Network, x: np.ndarray, y: np.ndarray, epochs: Sequence[int]
 ) -> dict[str, Any]:
     passes = [hidden(network, recording.weights(member, epoch), x) for epoch in epochs]
-    losses = np.stack([cross_entropy(logits, y) for _, logits in passes])
-    right = np.stack([predicted(logits) == y for _, logits in passes])
+    found = [judged(logits, y) for _, logits in passes]
+    losses, right = np.stack([one.loss for one in found]), np.stack([one.right for one in found])
     spaces = []
     for layer in network.act_layers:
         values = np.stack([caught[layer].reshape(len(x), -1) for caught, _ in passes])
