@@ -41,7 +41,9 @@ def test_of_one_output(xp):
     own = xp.asarray(outputs)
     loss = np.asarray(BINARY.loss(own, xp.asarray(y), xp, 1))
     assert loss.mean() == pytest.approx(log_loss(y, expit(outputs[:, 0])), rel=rtol)
-    np.testing.assert_allclose(np.asarray(BINARY.probability(own, xp, 1))[:, 0], expit(outputs[:, 0]), rtol=1e-5, atol=2e-7)
+    np.testing.assert_allclose(
+        np.asarray(BINARY.probability(own, xp, 1))[:, 0], expit(outputs[:, 0]), rtol=1e-5, atol=2e-7
+    )
     right = np.asarray(BINARY.decided(own, xp.asarray(y), xp, 1)).mean()
     assert right == accuracy_score(y, np.asarray(BINARY.decision(own, xp, 1)))
 

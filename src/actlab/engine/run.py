@@ -264,19 +264,15 @@ def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) ->
     }
 
 
+# Of a function's record, what the views show.
+CARD = ("title", "formula", "latex", "family", "year", "source", "kind", "facts")
+
+
 def _card(name: str) -> dict[str, Any]:
     """What the views show of a function, sampled here so that they need neither the function nor JAX."""
     function = catalogue[name]
-    card: dict[str, Any] = {
-        "title": function.title,
-        "formula": function.formula.plain,
-        "latex": function.formula.latex,
-        "family": function.family,
-        "year": function.year,
-        "source": function.source,
-        "kind": function.kind,
-        "facts": function.facts().to_dict(),
-    }
+    record = function.to_dict()
+    card: dict[str, Any] = {key: record[key] for key in CARD}
     x = np.linspace(-6, 6, 241)
     curves = function.kind != "grouping"
     card["x"] = x.tolist() if curves else None

@@ -135,6 +135,11 @@ class Recording:
         return OBJECTIVES[self.facts["objective"]]
 
     @property
+    def further_metrics(self) -> list[dict[str, Any]]:
+        """The metrics that its objective declares besides loss and accuracy; see `actlab.objectives.Metric.to_dict`."""
+        return [metric for metric in self.facts["metrics"] if metric["name"] not in ("loss", "accuracy")]
+
+    @property
     def complete(self) -> bool:
         """Whether the run reached its end."""
         return bool(self.facts["complete"])

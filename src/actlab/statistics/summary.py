@@ -77,6 +77,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "samples": recording.facts.get("samples"),
         "probe_samples": probe_samples(recording),
         "majority": _majority(recording),
+        "metrics": recording.facts["metrics"],
         "activations": rows,
         **best,
         "comparisons": comparisons,
@@ -143,7 +144,8 @@ def _activation(recording: Recording, entry: Reported, target: float | None) -> 
         "members": len(entry.members),
         "diverged": sum(member.diverged_epoch is not None for member in entry.members),
         **{
-            name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name))) for name in ESTIMATED
+            name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
+            for name in (*ESTIMATED, *(f"test_{metric['name']}" for metric in recording.further_metrics))
         },
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],

@@ -100,6 +100,16 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     return [
         ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
         ("training loss", "mean over the seeds", lambda row: number(row["train_loss"]["mean"], "#.3g"), True),
+        *(
+            (
+                f"test {metric['title']} {metric['unit']}".rstrip(),
+                f"mean over the seeds; {metric['better']} is better",
+                lambda row, metric=metric: _scaled(row[f"test_{metric['name']}"]["mean"], metric["scale"]),
+                True,
+            )
+            for metric in summary["metrics"]
+            if metric["name"] not in ("loss", "accuracy")
+        ),
         ("epochs to target", _target(rows), lambda row: _waiting(row["epochs_to_target"], row), True),
         *(
             (
@@ -137,6 +147,10 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
         ),
         ("parameters", "trained numbers", lambda row: number(row["parameters"], ","), parameters),
     ]
+
+
+def _scaled(value: float | None, scale: float) -> str:
+    return number(None if value is None else scale * value, "#.3g")
 
 
 def _target(rows: Sequence[Row]) -> str:

@@ -53,11 +53,17 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: S
     charts = []
     apart = {name: title for name, title in APART.items() if name in recording.probes}
     known = recording.metrics | {name: recording.probes[name] for name in apart}
-    for metric, title in (CURVES | apart).items():
+    further = {f"validation_{metric['name']}": metric for metric in recording.further_metrics}
+    titles = CURVES | {name: f"Validation {metric['title']}" for name, metric in further.items()} | apart
+    for metric, title in titles.items():
         scale = 100.0 if metric.endswith("accuracy") else 1.0
         bands = {name: quartiles(known[metric][epochs][:, places]) * scale for name, places in members.items()}
         data = _bands_and_lines(epochs, bands, members, styles)
-        axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands, APART.get(metric, "cross-entropy"))
+        axis = (
+            _accuracy_axis(bands)
+            if scale == 100
+            else _loss_axis(bands, further.get(metric, {}).get("title") or APART.get(metric, "cross-entropy"))
+        )
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
         caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""

@@ -31,6 +31,7 @@ from actlab.views.report import (
     findings,
     gradients,
     html,
+    measures,
     outcome,
     player,
     player_html,
@@ -326,6 +327,9 @@ def _insides(shown: _Shown) -> list[Section]:
         )
         body = f"<div class='pair'>{html.figures(silent, styles)}</div>"
         found.append(Section("silence", "Flat and dead units", lead, body, silent))
+    if numbers := measures.tables(recording, members, styles):
+        lead = "Every number that was measured inside the networks, after the last epoch: medians over the seeds."
+        found.append(Section("measures", "All measures", lead, numbers))
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,7 +111,8 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
     table = plain_table(title=Text(_title(recording)), gap=gap)
     table.add_column("activation", overflow="fold")
     table.add_column("test\naccuracy %", justify="right", overflow="fold")
-    for header in ("test\nloss", "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
+    further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
+    for header in ("test\nloss", *further, "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
         table.add_column(header, justify="right", no_wrap=True)
     if several_rates := len(recording.study.learning_rates or ()) > 1:
         table.add_column("learning\nrate", justify="right", no_wrap=True)
@@ -119,7 +120,7 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
         table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)
     decimals = _decimals(summary["activations"])
     for place, row in enumerate(summary["activations"]):
-        cells = _cells(row, decimals)
+        cells = _cells(row, decimals, recording.further_metrics)
         cells += [f"{row['learning_rate']:g}"] if several_rates else []
         cells += _milestone_cells(row) if milestones else []
         table.add_row(*cells, style="bold" if place == 0 else "")
@@ -184,18 +185,25 @@ def _note(text: str, mark: str = "•") -> RenderableType:
     return grid
 
 
-def _cells(row: Mapping[str, Any], decimals: int) -> list[str | Text]:
+def _cells(row: Mapping[str, Any], decimals: int, further: Iterable[Mapping[str, Any]]) -> list[str | Text]:
     diverged = f"{row['diverged']}/{row['members']}" if row["diverged"] else "0"
     return [
         Text(row["name"]),
         _interval(row["test_accuracy"], decimals),
         _number(row["test_loss"]["mean"]),
+        *(_scaled(row, metric, _number) for metric in further),
         _epoch(row["epochs_to_target"]),
         _number(row["gradient_ratio"]),
         _percent(row["flat_share"]),
         _percent(row["dead_share"]),
         Text(diverged, style="red" if row["diverged"] else ""),
     ]
+
+
+def _scaled(row: Mapping[str, Any], metric: Mapping[str, Any], written: Callable[[float | None], str]) -> str:
+    """A metric's mean over the seeds, in its unit."""
+    mean = row[f"test_{metric['name']}"]["mean"]
+    return written(None if mean is None else metric["scale"] * mean)
 
 
 def _decimals(activations: Iterable[Mapping[str, Any]]) -> int:
