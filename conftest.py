@@ -1,5 +1,7 @@
 """What pytest must know before it collects: which files only run in processes of their own, or need what is missing."""
 
+import contextlib
+import ctypes
 import gc
 import importlib.util
 import os
@@ -41,3 +43,13 @@ def _let_go() -> Iterator[None]:
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
         gc.collect()
+        # What has been freed, the C library keeps for later.
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """PyTorch's global generator begins alike in every test, whichever ran before."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
