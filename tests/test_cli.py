@@ -228,6 +228,7 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
         "samples",
         "probe_samples",
         "majority",
+        "metrics",
         "best_set",
         "not_best",
         "not_compared",

@@ -9,7 +9,8 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, log_loss
 
-from actlab.objectives import BINARY, CLASSES, objective_for, outputs_for
+from actlab.errors import InvalidStudy
+from actlab.objectives import BINARY, CLASSES, Metric, objective_for, outputs_for
 
 LIBRARIES = pytest.mark.parametrize("xp", [np, jnp], ids=["numpy", "jax"])
 
@@ -80,3 +81,16 @@ def test_columns_and_outputs():
     )  # fmt: skip
     assert [objective_for(outputs).name for outputs in (1, 2, 10)] == ["binary", "classes", "classes"]
     assert outputs_for(2)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": name} for name in ("Brier", "brier score", "2nd", "", "é", "a-b", "a;drop")]
+    + [{"better": "smaller"}, {"scale": np.inf}, {"scale": 0.0}, {"title": None}],
+    ids=str,
+)
+def test_a_metric_that_no_recording_could_hold_is_refused_where_it_is_declared(wrong):
+    fitting = {"name": "brier", "title": "Brier score", "score": BINARY.loss, "better": "lower", "unit": ""}
+    assert Metric(**fitting).to_dict()["scale"] == 1.0
+    with pytest.raises(InvalidStudy, match="a name of small letters"):
+        Metric(**fitting | wrong)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+
+from actlab.errors import InvalidStudy
 
 #: The parts of the data, in the order of a recording.
 PARTS = ("train", "validation", "test")
@@ -46,6 +50,14 @@ class Metric:
     better: Literal["higher", "lower"]
     unit: str
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        known = re.fullmatch("[a-z][a-z0-9_]*", self.name) and self.better in ("higher", "lower")
+        if not known or not isinstance(self.title, str) or not 0 < self.scale < math.inf:
+            raise InvalidStudy(
+                f"metric {self.name!r}: a name of small letters, digits and _, a title, better='higher' or 'lower' and "
+                "a finite scale above 0 are expected."
+            )
 
     def to_dict(self) -> dict[str, str | float]:
         """What a recording says of it."""

@@ -117,7 +117,7 @@ def step_of(recording: Recording, metric: str) -> float:
 
     0 too where the recording does not say how many samples there are.
     """
-    part, _, what = metric.rpartition("_")
+    part, _, what = metric.partition("_")
     samples = recording.facts.get("samples", {}).get(part)
     return 1 / samples if what == "accuracy" and samples else 0.0
 

@@ -42,7 +42,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
     """Summarise a recording, complete or not: the content of `summary.json`, in which NaN and ±inf are null.
 
     Every activation is reported at one learning rate; where each has its own, chosen on validation data, and the
-    stated rate or other initial weights are compared too, these are further `conditions`. The test set is read at the
+    stated rate or other initial weights are compared too, these are further `contests`. The test set is read at the
     last epoch alone. Members that diverged are masked and counted.
 
     Returns:
@@ -52,11 +52,12 @@ def summarise(recording: Recording) -> dict[str, Any]:
         that may be the best), `not_best` (those told from a better one), `not_compared` (those of which most members
         diverged), `best_seeds` (over how many seeds that is said), `comparisons` of all pairs (see `Comparison`),
         `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
-        `headline`. `samples` and `majority` are None in recordings that do not hold them. In each activation:
+        `headline`. `metrics` are those that the objective declares. `samples` and `majority` are None in recordings
+        that do not hold them. In each activation:
         `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
         `chances_of_best`); `epochs_to_target` and `milestones` (see `TimeToTarget`); `gradient_ratio`; `flat_share` and
         `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its conditions.
-        `condition` is the name and title of the main condition; `conditions` holds the others, each with `name`,
+        `contest` is the name and title of the main condition; `contests` holds the others, each with `name`,
         `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate
         tried.
     """

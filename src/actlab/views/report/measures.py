@@ -32,8 +32,8 @@ def _table(recording: Recording, measure: Measure, members: Mapping[str, Sequenc
     heads = "".join(f'<th scope="col">{escape(str(place))}</th>' for place in places)
     body = ""
     for name, columns in members.items():
-        alive = np.array(columns)[still_training(recording, columns)[-1]]
-        values = recording.probes[measure.name][-1, alive].reshape(len(alive), -1).astype(float)
+        alive = np.array(columns, dtype=int)[still_training(recording, columns)[-1]]
+        values = recording.probes[measure.name][-1, alive].astype(float).reshape(len(alive), len(places))
         medians = np.median(values, axis=0) if len(alive) else np.full(len(places), np.nan)
         cells = "".join(f"<td>{number(float(v) if np.isfinite(v) else None, '.3g')}</td>" for v in medians)
         body += f'<tr><th scope="row">{key(styles[name])}{escape(name)}</th>{cells}</tr>'

@@ -56,7 +56,7 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: S
     further = {f"validation_{metric['name']}": metric for metric in recording.further_metrics}
     titles = CURVES | {name: f"Validation {metric['title']}" for name, metric in further.items()} | apart
     for metric, title in titles.items():
-        scale = 100.0 if metric.endswith("accuracy") else 1.0
+        scale = further[metric]["scale"] if metric in further else 100.0 if metric.endswith("accuracy") else 1.0
         bands = {name: quartiles(known[metric][epochs][:, places]) * scale for name, places in members.items()}
         data = _bands_and_lines(epochs, bands, members, styles)
         axis = (
@@ -70,6 +70,10 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: S
         seeds = {name: packed(known[metric][epochs][:, places].T * scale) for name, places in members.items()}
         charts.append(Chart(metric.replace("_", "-"), title, label, data, layout, caption=caption, seeds=seeds))
     return charts
+
+
+def _in_unit(metric: Mapping[str, Any]) -> str:
+    return f"{metric['title']}, {metric['unit']}" if metric["unit"] else metric["title"]
 
 
 def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles) -> list[Chart]:

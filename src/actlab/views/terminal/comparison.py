@@ -113,7 +113,7 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
     table.add_column("test\naccuracy %", justify="right", overflow="fold")
     further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
     for header in ("test\nloss", *further, "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
-        table.add_column(header, justify="right", no_wrap=True)
+        table.add_column(Text(header), justify="right", no_wrap=True)
     if several_rates := len(recording.study.learning_rates or ()) > 1:
         table.add_column("learning\nrate", justify="right", no_wrap=True)
     for milestone in recording.study.milestones if milestones else ():
