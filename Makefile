@@ -7,12 +7,13 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench docs env env-dev
+.PHONY: help demo test check lint bench docs env env-dev
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train the digits comparison and write its report (under a minute after set-up)"
 	@echo "make test     run all tests, the doctests and the README's examples"
+	@echo "make check    lint and once through every room: under a minute"
 	@echo "make lint     ruff and pyright"
 	@echo "make bench    side by side with PyTorch and Keras; prints ratios"
 	@echo "make docs     the functions' pages and tables anew (about half an hour: every value against mpmath)"
@@ -45,6 +46,10 @@ demo: env
 test: env-dev
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+# What to run before a commit.
+check: lint
+	@$(BIN)/python -m pytest --quiet tests/test_house.py tests/test_smoke.py
+
 lint: env-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -63,3 +68,4 @@ docs: env-dev
 	@$(BIN)/python benchmarks/exactness.py
 	@$(BIN)/python benchmarks/exports.py
 	@$(BIN)/python docs/functions_pages.py
+	@$(BIN)/python docs/house.py

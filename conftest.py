@@ -1,7 +1,11 @@
 """What pytest must know before it collects: which files only run in processes of their own, or need what is missing."""
 
+import contextlib
+import ctypes
+import gc
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -30,3 +34,22 @@ def optimised() -> Iterator[None]:
         yield
     jax.config.update("jax_disable_most_optimizations", before)
     jax.clear_caches()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _let_go() -> Iterator[None]:
+    """Programs that a module has compiled are let go at its end: a process would grow to 5 GB of them."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
+        # What has been freed, the C library keeps for later.
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """PyTorch's global generator begins alike in every test, whichever ran before."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)

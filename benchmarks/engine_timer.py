@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
 from actlab.engine import devices, program
-from actlab.engine.population import populations
+from actlab.plan.batches import orders
+from actlab.plan.evaluation import prepare
+from actlab.plan.layout import Layouts
+from actlab.plan.population import populations
 from actlab.study import Study, complete
 from actlab.tasks import Task
 
@@ -24,13 +26,13 @@ class EngineTimer:
         steps: training steps in an epoch.
     """
 
-    def __init__(self, study: Study, task: Task, layout: Any = None, epochs: int = 1) -> None:
+    def __init__(self, study: Study, task: Task, layouts: Layouts | None = None, epochs: int = 1) -> None:
         devices.prepare()
         study = complete(study, task)
         (population,) = populations(study, task.input_shape)
-        self.members = len(population.arms) * len(population.seeds)
-        self._built = program.build(study, task, population, epochs, layout)
-        self._order = program.orders(study, len(task.x_train), self._built.seeds, range(1, epochs + 1))
+        self.members = len(population.variants) * len(population.seeds)
+        self._built = program.build(study, prepare(study, task), population, epochs, layouts)
+        self._order = orders(study, len(task.x_train), self._built.seeds, range(1, epochs + 1))
         self._epochs, self.steps = self._order.shape[:2]
         self._seconds(program.TRAIN)
 

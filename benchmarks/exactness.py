@@ -32,7 +32,7 @@ import numpy as np  # noqa: E402
 from tests import accuracy  # noqa: E402
 
 from actlab.functions import catalogue  # noqa: E402
-from actlab.functions.elsewhere import ELSEWHERE  # noqa: E402
+from actlab.functions.measured.other_names import ELSEWHERE  # noqa: E402
 
 PAGE = ROOT / "docs/exactness.md"
 BEYOND = ROOT / "tests/beyond_four_ulp.json"

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from actlab.functions import catalogue
-from actlab.functions.elsewhere import ELSEWHERE
+from actlab.functions.measured.other_names import ELSEWHERE
 
 DOCS = Path(__file__).parent.parent / "docs"
 SIZE = 2**24

@@ -54,7 +54,7 @@ def one_run(axis: str, value: int) -> dict[str, float]:
         hidden = [Dense(width), Act()] * (2 if axis == "width" else 1)
         study = Study(task="random", network=[*hidden, Dense(10)], activations=["tanh"], seeds=4, epochs=5)
     with tempfile.TemporaryDirectory() as directory:
-        found = engine.run(study, Path(directory) / "run", task=task).facts["throughput"]
+        found = engine.train(study, Path(directory) / "run", task=task).facts["throughput"]
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"seconds": found["train_seconds"], "rate": found["net_steps_per_second"], "bytes": peak}
 

@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/layouts.py
 
 Two hidden layers of the given width on the two parabolas, tanh and ReLU: a step of SGD on a batch of 16, nothing
-recorded, whose crossing sets `actlab.engine.layouts.LANES_INPUTS`; then losses and accuracies on all 3,000 samples in
-the two layouts that a network can be observed in, on one device.
+recorded, whose crossing sets `actlab.engine.layouts.MEMBERS_LAST_INPUTS`; then losses and accuracies on all 3,000
+samples in the two layouts that a network can be observed in, on one device.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from actlab import tasks
-from actlab.engine import probes, program, training
-from actlab.engine.layouts import LANES_INPUTS, Lanes, Layout, Planes, Stacked
-from actlab.engine.population import populations
+from actlab.engine import measures, training
+from actlab.engine.forward import PopulationModel
+from actlab.engine.layouts import Layout, MembersFirst, MembersLast, SamplesLast
 from actlab.layers import Act, Dense
+from actlab.plan.evaluation import prepare, sliced
+from actlab.plan.layout import MEMBERS_LAST_INPUTS, Layouts
+from actlab.plan.population import populations
 from actlab.recipes import recipe
 from actlab.study import Study, complete
 from engine_timer import EngineTimer
@@ -41,7 +44,7 @@ def study_of(width: int, seeds: int) -> Study:
 
 def steps(task: tasks.Task, width: int, seeds: int, layout: Layout) -> Callable[[], float]:
     """A compiled population; each call gives the milliseconds of a training step."""
-    timer = EngineTimer(study_of(width, seeds), task, layout, EPOCHS)
+    timer = EngineTimer(study_of(width, seeds), task, Layouts(layout.name, "stacked"), EPOCHS)
     return lambda: 1e3 * timer.epoch_seconds()[0] / timer.steps
 
 
@@ -50,11 +53,11 @@ def evaluations(task: tasks.Task, width: int, seeds: int, layout: Layout) -> Cal
     study = complete(study_of(width, seeds), task)
     (population,) = populations(study, task.input_shape)
     keys = jax.vmap(jax.random.key)(jax.numpy.arange(seeds))
-    params = training.initial_parameters(population, layout, keys)
-    data = jax.device_put(program.prepare_data(study, task, population).evaluation)
-    evaluate = jax.jit(functools.partial(probes.evaluate, population, layout))
+    params = training.initial_parameters(PopulationModel(population, layout), keys)
+    data = jax.device_put(sliced(prepare(study, task).evaluation, population, patches=True))
+    evaluate = jax.jit(functools.partial(measures.evaluate, PopulationModel(population, layout)))
     with jax.default_matmul_precision("highest"):
-        compiled = evaluate.lower(params, data).compile(compiler_options=dict(Lanes.compiler_options))
+        compiled = evaluate.lower(params, data).compile(compiler_options=dict(MembersLast.compiler_options))
     jax.block_until_ready(compiled(params, data))
 
     def once() -> float:
@@ -76,7 +79,7 @@ def compare(
     for width in widths:
         cells = []
         for seeds in SEEDS:
-            timers = [timer(task, width, seeds, layout) for layout in (ours, Stacked())]
+            timers = [timer(task, width, seeds, layout) for layout in (ours, MembersFirst())]
             rounds = [[once() for once in timers] for _ in range(7)]
             own, stacked = (statistics.median(column) for column in zip(*rounds, strict=True))
             cells.append(f"{own:.3f} / {stacked:.3f} ({stacked / own:.2f})")
@@ -86,6 +89,6 @@ def compare(
 
 if __name__ == "__main__":
     parabolas = tasks.load("parabolas")
-    compare("milliseconds a training step", parabolas, steps, Lanes(), WIDTHS)
-    observed = tuple(width for width in WIDTHS if width <= LANES_INPUTS)
-    compare("milliseconds an evaluation", parabolas, evaluations, Planes(), observed)
+    compare("milliseconds a training step", parabolas, steps, MembersLast(), WIDTHS)
+    observed = tuple(width for width in WIDTHS if width <= MEMBERS_LAST_INPUTS)
+    compare("milliseconds an evaluation", parabolas, evaluations, SamplesLast(), observed)

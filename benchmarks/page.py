@@ -24,7 +24,7 @@ from rich.table import Table
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 GOALS = {"parabolas": (1.0, 1.0), "mnist-mlp": (5.0, 2.0)}
-EIGHT = ("relu", "leaky_relu", "elu", "gelu", "silu", "mish", "tanh", "sigmoid")
+DEFAULT_ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "mish", "tanh", "sigmoid")
 FRAMES = """seconds => new Promise((done) => {
   const times = [];
   const start = performance.now();
@@ -54,7 +54,9 @@ def pages(folder: Path) -> dict[str, Path]:
     rng = np.random.default_rng(0)
     parts = [(rng.random((n, 28, 28, 1), np.float32), np.arange(n) % 10) for n in (2560, 512, 512)]
     task = build("random", *parts, provenance="random")
-    study = Study(**(recipe("mnist-mlp").study.model_dump() | {"activations": EIGHT, "seeds": 10, "task": "random"}))
+    study = Study(
+        **(recipe("mnist-mlp").study.model_dump() | {"activations": DEFAULT_ACTIVATIONS, "seeds": 10, "task": "random"})
+    )
     found["mnist-mlp"] = actlab.run(study, folder / "mnist-mlp", task=task).directory / "report.html"
     return found
 
@@ -119,7 +121,7 @@ def main() -> None:
     minutes = parser.parse_args().minutes
     from plotly.offline import get_plotlyjs
 
-    from actlab.views.report import plotly
+    from actlab.views.report.report import plotly
 
     table = Table(title=f"the page at 1440 × 900 in headless Chromium, {minutes:g} minutes of playing")
     for head in (

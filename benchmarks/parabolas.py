@@ -29,7 +29,7 @@ def actlab_round(seeds: int) -> dict[str, float]:
 
     study = Study(**(recipe("parabolas").study.model_dump() | {"seeds": seeds}))
     with tempfile.TemporaryDirectory() as directory:
-        found = engine.run(study, Path(directory) / "run").facts["throughput"]
+        found = engine.train(study, Path(directory) / "run").facts["throughput"]
     return {"rate": found["net_steps_per_second"]}
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from actlab.functions import catalogue
-from actlab.functions.relations import Relation, known, related, to_json
+from actlab.functions.measured.relations import Relation, known, related, to_json
 
 ROOT = Path(__file__).parent.parent
 TABLE = ROOT / "src/actlab/functions/relations.json"

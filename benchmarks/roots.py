@@ -1,4 +1,4 @@
-"""Compute `src/actlab/functions/roots.json`: the polynomials beside the roots of derivatives, from the tests' formulas.
+"""Compute `numerics/roots.json`: the polynomials beside the roots of derivatives, from the tests' formulas.
 
 python benchmarks/roots.py gelu silu mish        derivatives of these; gelu.value for the value
 python benchmarks/roots.py                       all that are in the file, anew
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 from tests.references import REFERENCES  # noqa: E402
 
-FILE = ROOT / "src/actlab/functions/roots.json"
+FILE = ROOT / "src/actlab/functions/numerics/roots.json"
 DIGITS = 60
 # For each type: aim for the relative error, the longest polynomial.
 TYPES = ((np.float32, mpf("3e-9"), 12), (np.float64, mpf("1e-18"), 22))

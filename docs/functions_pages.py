@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from actlab.functions import Activation, catalogue
-from actlab.functions.card import description, facts_in_words, real, svg
-from actlab.functions.facts import ACCURACY
+from actlab.functions.measured.card import description, facts_in_words, real, svg
+from actlab.functions.measured.facts import ACCURACY
 
 FOLDER = Path(__file__).parent / "functions"
 COLUMNS = 4

@@ -14,8 +14,8 @@ from rich.console import Console
 
 import actlab
 from actlab.study import Study
-from actlab.views import terminal
-from actlab.views.functions_figure import plot, save
+from actlab.views.figures.functions import plot, save
+from actlab.views.terminal.comparison import comparison
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -31,7 +31,7 @@ def main() -> None:
         recording = actlab.run(actlab.recipe("digits").study, Path(folder) / "digits")
         summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
     console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)
-    console.print(terminal.leaderboard(recording, summary))
+    console.print(comparison.leaderboard(recording, summary))
     console.save_svg(str(PICTURES / "digits.svg"), title="actlab compare digits", unique_id="digits")
 
 

@@ -22,12 +22,12 @@ from actlab.errors import InvalidRecording
 from actlab.recipes import Recipe, recipe
 from actlab.recipes import measured as times
 from actlab.recording import Recording
-from actlab.statistics.selection import Entry, entries
+from actlab.statistics.selection import Reported, reported
 from actlab.study import Study
-from actlab.views.functions_figure import save
-from actlab.views.histories import FEW_EPOCHS
-from actlab.views.pictures import Pictures
-from actlab.views.terminal import legend
+from actlab.views.figures.functions import save
+from actlab.views.figures.histories import FEW_EPOCHS
+from actlab.views.figures.recording import Figures
+from actlab.views.terminal.comparison import legend
 
 RESULTS = Path(__file__).parent / "results"
 MEASURED = Path(actlab.__file__).parent / "recipes" / "measured.json"
@@ -82,8 +82,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
-def result_table(contest: Mapping[str, Any], milestones: Sequence[str]) -> str:
-    """The activations of a contest, best first."""
+def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str:
+    """The activations of a condition, best first."""
     head = [
         "activation",
         "test accuracy %",
@@ -95,9 +95,9 @@ def result_table(contest: Mapping[str, Any], milestones: Sequence[str]) -> str:
         "diverged",
     ]
     rows = []
-    for row in contest["activations"]:
+    for row in condition["activations"]:
         ratio, dead = row["gradient_ratio"], row["dead_share"]
-        best = "–" if row["best_p"] is None else "yes" if row["name"] in contest["best_set"] else "no"
+        best = "–" if row["best_p"] is None else "yes" if row["name"] in condition["best_set"] else "no"
         cells = [row["name"], percent(row["test_accuracy"]), best]
         cells += [decimal(row["test_loss"]), decimal(row["train_loss"])]
         cells += ["–" if ratio is None else f"{ratio:.3g}", "–" if dead is None else f"{100 * dead:.1f}"]
@@ -106,17 +106,17 @@ def result_table(contest: Mapping[str, Any], milestones: Sequence[str]) -> str:
             median = "never" if waiting["median"] is None else f"{waiting['median']:g}"
             cells.append(f"{median} ({100 * waiting['reached']:.0f} %)")
         rows.append(cells)
-    if majority := contest.get("majority"):
+    if majority := condition.get("majority"):
         named = [f"always “{majority['class']}”", f"{100 * majority['test_accuracy']:.2f}"]
         rows.append(named + [""] * (len(rows[0]) - len(named)))
     return table(head + [f"{name}: median epoch (seeds)" for name in milestones], rows)
 
 
-def curve_table(recording: Recording, entered: Sequence[Entry], metric: str) -> str:
+def curve_table(recording: Recording, reported: Sequence[Reported], metric: str) -> str:
     """Mean over seeds of a metric after each epoch; only for runs of few epochs."""
     epochs = range(1, recording.epochs + 1)
     values = recording.metrics[metric]
-    rows = [[e.activation, *(f"{np.nanmean(values[k, list(e.columns)]):.4f}" for k in epochs)] for e in entered]
+    rows = [[e.activation, *(f"{np.nanmean(values[k, list(e.columns)]):.4f}" for k in epochs)] for e in reported]
     return table(["activation", *map(str, epochs)], rows)
 
 
@@ -156,7 +156,7 @@ def figures(recording: Recording, name: str) -> list[str]:
     if recording.study.milestones:
         wanted["milestones"] = "How many seeds have reached each milestone, epoch by epoch."
     lines = []
-    pictures = Pictures(recording, recording.study.activations, axes="own")
+    pictures = Figures(recording, recording.study.activations, axes="own")
     for what, text in wanted.items():
         save(pictures.history(what), RESULTS / f"{name}-{what}.svg")
         lines += [f"![{text}]({name}-{what}.svg)", "", text, ""]
@@ -179,7 +179,7 @@ def duration(seconds: float) -> str:
 def page(name: str, found: Recipe, recording: Recording) -> str:
     """The page of a recipe."""
     summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
-    entered = entries(recording)
+    shown = reported(recording)
     study, facts = recording.study, recording.facts
     seeds = "" if len(study.seeds) == len(found.study.seeds) else f" --seeds {len(study.seeds)}"
     throughput = facts["throughput"]
@@ -199,7 +199,7 @@ def page(name: str, found: Recipe, recording: Recording) -> str:
     lines += [result_table(summary, [milestone.name for milestone in study.milestones])]
     if recording.epochs <= FEW_EPOCHS:
         lines += ["Validation accuracy after each epoch, mean over the seeds:", ""]
-        lines += [curve_table(recording, entered, "validation_accuracy")]
+        lines += [curve_table(recording, shown, "validation_accuracy")]
     if summary["published"]:
         lines += ["## Beside the source", "", published_table(summary["published"])]
     if found.statements:

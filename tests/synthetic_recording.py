@@ -11,7 +11,7 @@ import numpy as np
 
 from actlab.layers import Act, Dense
 from actlab.recording import METRICS, Claim, Member, Recording, Writer, load
-from actlab.study import SGD, Study, arms
+from actlab.study import SGD, Study, variants
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 Finals = Mapping[str, float]
@@ -33,12 +33,14 @@ def study(**settings: Any) -> Study:
 
 
 def members_of(study: Study, diverged: Mapping[tuple[str, float, int], tuple[int, str]]) -> list[Member]:
-    """All members of a study, arm by arm, seed by seed."""
+    """All members of a study, variant by variant, seed by seed."""
     found: list[Member] = []
-    for arm in arms(study):
+    for variant in variants(study):
         for seed in study.seeds:
-            epoch, reason = diverged.get((arm.activation, arm.learning_rate, seed), (None, None))
-            found.append(Member(len(found), arm.activation, arm.learning_rate, seed, arm.init, epoch, reason))
+            epoch, reason = diverged.get((variant.activation, variant.learning_rate, seed), (None, None))
+            found.append(
+                Member(len(found), variant.activation, variant.learning_rate, seed, variant.init, epoch, reason)
+            )
     return found
 
 
@@ -152,7 +154,7 @@ def throughput(members: int) -> dict[str, float]:
     return found | {"train_seconds": 1.0, "compile_seconds": 0.5}
 
 
-# What `record_contests` holds: the rates that were chosen, by kind of initial weights, and those that were tried.
+# What `record_conditions` holds: the rates that were chosen, by kind of initial weights, and those that were tried.
 CHOSEN = {
     "stated": {"sigmoid": 0.4, "tanh": 0.1, "relu": 0.1},
     "gain": {"sigmoid": 0.2, "tanh": 0.2, "relu": 0.05},
@@ -160,8 +162,8 @@ CHOSEN = {
 TRIED = {"sigmoid": (0.1, 0.2, 0.4), "tanh": (0.05, 0.1, 0.2), "relu": (0.05, 0.1, 0.2)}
 
 
-def record_contests(directory: Path, metrics: Mapping[str, Any] | None = None, **settings: Any) -> Recording:
-    """A recording of three contests: at rate 0.1, each at its best, and each at its best from weights of its gain.
+def record_conditions(directory: Path, metrics: Mapping[str, Any] | None = None, **settings: Any) -> Recording:
+    """A recording of three conditions: at rate 0.1, each at its best, and each at its best from weights of its gain.
 
     Sigmoid's rates were sought beyond the larger end. From weights of its gain, every rate of relu diverged.
     """

@@ -228,6 +228,7 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
         "samples",
         "probe_samples",
         "majority",
+        "metrics",
         "best_set",
         "not_best",
         "not_compared",
@@ -403,7 +404,7 @@ def test_settings_of_the_command_line_take_the_place_of_a_files_own(asked, tmp_p
     assert asked("--task", "moons", "--set", "batch=8")[0] == Study(name="moons", task="moons", batch=8)
 
 
-def test_the_rates_of_the_command_line_leave_the_published_one_as_a_contest(asked):
+def test_the_rates_of_the_command_line_leave_the_published_one_as_a_condition(asked):
     study, options = asked("mnist-mlp", "--learning-rates", "auto")
     assert study.learning_rates == (0.0001, 0.000316, 0.001, 0.00316, 0.01)
     assert study.stated_rate == 0.001

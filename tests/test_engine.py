@@ -11,9 +11,11 @@ import torch
 
 from actlab import engine, tasks
 from actlab.engine import devices, program
-from actlab.engine.layouts import Lanes, Stacked
-from actlab.engine.population import populations
 from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.plan.batches import orders
+from actlab.plan.evaluation import prepare
+from actlab.plan.layout import LARGE, SMALL
+from actlab.plan.population import populations
 from actlab.recipes import recipe
 from actlab.study import Study, complete
 
@@ -54,7 +56,7 @@ def torch_training(study, task, activation, seed, start):
         "adamw": lambda: torch.optim.AdamW(flat, rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01),
     }[study.optimiser.name]()
     x, y = torch.from_numpy(task.x_train).flatten(1), torch.from_numpy(task.y_train).long()
-    order = program.orders(study, len(x), (seed,), range(1, study.epochs + 1))[..., 0]
+    order = orders(study, len(x), (seed,), range(1, study.epochs + 1))[..., 0]
     for batch in order.reshape(-1, study.batch):
         chosen = torch.from_numpy(batch[batch >= 0].astype(np.int64))
         h = x[chosen]
@@ -97,7 +99,7 @@ def test_a_member_equals_an_independent_torch_loop(name, optimiser, epochs, requ
     rate = 0.05 if optimiser == "sgd" else 0.003
     study = study_of(name, optimiser=optimiser, epochs=epochs, seeds=[0, 5, 9], learning_rates=[rate],
                      activations=["tanh", "sigmoid", "relu"])  # fmt: skip
-    recording = engine.run(study, tmp_path / "run", task=task)
+    recording = engine.train(study, tmp_path / "run", task=task)
     for member in [recording.members[i] for i in (1, 5, 6)]:
         start = recording.weights(member, 0)
         reference = torch_training(recording.study, task, member.activation, member.seed, start)
@@ -114,7 +116,7 @@ def test_a_whole_training_in_float64_equals_torch(name, optimiser, request, tmp_
     epochs = 150 if name == "parabolas" else 10
     study = study_of(name, optimiser=optimiser, epochs=epochs, seeds=[3], activations=["gelu", "elu"])
     with jax.enable_x64(True):
-        recording = engine.run(study, tmp_path / "run", task=double)
+        recording = engine.train(study, tmp_path / "run", task=double)
     for member in recording.members:
         start = recording.weights(member, 0)
         reference = torch_training(recording.study, double, member.activation, 3, start)
@@ -123,15 +125,15 @@ def test_a_whole_training_in_float64_equals_torch(name, optimiser, request, tmp_
 
 def test_the_same_study_gives_the_same_bytes(parabolas, tmp_path):
     study = study_of("parabolas", epochs=6, seeds=5)
-    one = engine.run(study, tmp_path / "one", task=parabolas)
-    two = engine.run(study, tmp_path / "two", task=parabolas)
+    one = engine.train(study, tmp_path / "one", task=parabolas)
+    two = engine.train(study, tmp_path / "two", task=parabolas)
     assert [segment.sha256 for segment in one.segments] == [segment.sha256 for segment in two.segments]
     for name in one.metrics:
         assert one.metrics[name].tobytes() == two.metrics[name].tobytes()
 
 
 def test_members_of_a_seed_start_equal_and_see_the_same_batches(parabolas, tmp_path):
-    recording = engine.run(study_of("parabolas", epochs=1, seeds=4), tmp_path / "run", task=parabolas)
+    recording = engine.train(study_of("parabolas", epochs=1, seeds=4), tmp_path / "run", task=parabolas)
     by_seed: dict[int, list] = {}
     for member in recording.members:
         by_seed.setdefault(member.seed, []).append(recording.weights(member, 0)["dense1"]["weight"])
@@ -141,8 +143,8 @@ def test_members_of_a_seed_start_equal_and_see_the_same_batches(parabolas, tmp_p
 
 
 def test_the_company_of_other_members_changes_nothing_but_rounding(digits, tmp_path):
-    alone = engine.run(study_of("digits", epochs=2, seeds=[7], activations=["gelu"]), tmp_path / "a", task=digits)
-    many = engine.run(
+    alone = engine.train(study_of("digits", epochs=2, seeds=[7], activations=["gelu"]), tmp_path / "a", task=digits)
+    many = engine.train(
         study_of("digits", epochs=2, seeds=[3, 7, 8], activations=["relu", "gelu"]), tmp_path / "b", task=digits
     )
     same = next(m for m in many.members if m.activation == "gelu" and m.seed == 7)
@@ -150,11 +152,11 @@ def test_the_company_of_other_members_changes_nothing_but_rounding(digits, tmp_p
     assert relative_difference(ours, theirs) < 1e-5
 
 
-def trained_weights(study, task, layout):
+def trained_weights(study, task, layouts=None):
     study = complete(study, task)
     (population,) = populations(study, task.input_shape)
-    built = program.build(study, task, population, study.epochs, layout)
-    order = program.orders(study, len(task.x_train), built.seeds, range(1, study.epochs + 1))
+    built = program.build(study, prepare(study, task), population, study.epochs, layouts)
+    order = orders(study, len(task.x_train), built.seeds, range(1, study.epochs + 1))
     found = built.advance(np.full(study.epochs, program.TRAIN, np.int32), order)
     return built.parameters(), jax.tree.map(np.asarray, found)
 
@@ -166,12 +168,13 @@ def test_both_layouts_train_the_same(activations, parabolas):
         learning_rates=[0.01, 0.02], network=[Dense(4), Act(), Dropout(0.25), Dense(4), Act("silu"), Dense(1)],
     )  # fmt: skip
     (lanes, seen_lanes), (stacked, seen_stacked) = (
-        trained_weights(study, parabolas, layout) for layout in (Lanes(), Stacked())
+        trained_weights(study, parabolas, layouts) for layouts in (SMALL, LARGE)
     )
     for ours, theirs in zip(jax.tree.leaves(lanes), jax.tree.leaves(stacked), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)
-    for name in ("losses", "weight_gradient_norm", "flat_share"):
-        np.testing.assert_allclose(seen_lanes[name], seen_stacked[name], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(seen_lanes.sums["loss"], seen_stacked.sums["loss"], rtol=1e-3, atol=1e-4)
+    for name in ("weight_gradient_norm", "flat_share"):
+        np.testing.assert_allclose(seen_lanes.probes[name], seen_stacked.probes[name], rtol=1e-3, atol=1e-4)
 
 
 def test_dropout_is_the_same_for_every_activation_and_changes_training(digits):
@@ -180,7 +183,7 @@ def test_dropout_is_the_same_for_every_activation_and_changes_training(digits):
         return trained_weights(
             study_of("digits", epochs=1, seeds=2, activations=["relu", "leaky_relu"], network=network),
             digits,
-            Stacked(),
+            LARGE,
         )[0]
 
     with_dropout = weights(Dropout(0.5))["dense2"]["weight"]
@@ -192,7 +195,7 @@ def test_dropout_is_the_same_for_every_activation_and_changes_training(digits):
 def test_convolutions_train(digits, tmp_path):
     network = [Conv(4, 3), Act(), MaxPool(2), Conv(8, 3, padding="valid", stride=1), Act("tanh"), Flatten(), Dense(10)]
     study = study_of("digits", network=network, epochs=3, seeds=2, activations=["relu", "prelu"], learning_rates=[0.01])
-    recording = engine.run(study, tmp_path / "run", task=digits)
+    recording = engine.train(study, tmp_path / "run", task=digits)
     assert recording.facts["layout"] == {"relu": "stacked", "prelu": "stacked"}
     assert np.all(recording.metrics["test_accuracy"][-1] > 0.8)
     member = recording.members[3]
@@ -206,7 +209,7 @@ def test_maxout_forms_a_population_of_its_own(match, parabolas, tmp_path):
     study = study_of(
         "parabolas", network=network, activations=["maxout", "relu", "prelu"], seeds=2, epochs=2, match=match
     )
-    recording = engine.run(study, tmp_path / "run", task=parabolas)
+    recording = engine.train(study, tmp_path / "run", task=parabolas)
     assert [m.activation for m in recording.members] == ["maxout"] * 2 + ["relu"] * 2 + ["prelu"] * 2
     counts = recording.facts["parameters"]
     if match == "units":
@@ -222,11 +225,11 @@ def test_maxout_forms_a_population_of_its_own(match, parabolas, tmp_path):
 
 def test_learning_rates_are_members_of_their_own(parabolas, tmp_path):
     study = study_of("parabolas", learning_rates=[0.05, 0.2], seeds=2, epochs=2, activations=["tanh"])
-    recording = engine.run(study, tmp_path / "run", task=parabolas)
+    recording = engine.train(study, tmp_path / "run", task=parabolas)
     assert [(member.learning_rate, member.seed) for member in recording.members] == [
         (0.05, 0), (0.05, 1), (0.2, 0), (0.2, 1),
     ]  # fmt: skip
-    alone = engine.run(
+    alone = engine.train(
         study_of("parabolas", learning_rates=[0.2], seeds=2, epochs=2, activations=["tanh"]),
         tmp_path / "alone",
         task=parabolas,
@@ -237,7 +240,7 @@ def test_learning_rates_are_members_of_their_own(parabolas, tmp_path):
 
 def test_a_diverged_member_is_kept_masked_and_explained(parabolas, tmp_path):
     study = study_of("parabolas", learning_rates=[1e38, 0.05], seeds=3, epochs=3, activations=["linear", "relu"])
-    recording = engine.run(study, tmp_path / "run", task=parabolas)
+    recording = engine.train(study, tmp_path / "run", task=parabolas)
     wild = [m for m in recording.members if m.learning_rate == 1e38]
     calm = [m.id for m in recording.members if m.learning_rate == 0.05]
     gone = [m for m in wild if m.diverged_epoch is not None]
@@ -260,7 +263,7 @@ def test_hyper_parameters_are_traced_not_baked_in(parabolas):
             study_of("parabolas", learning_rates=[rate], optimiser=optimiser, seeds=2, epochs=1), parabolas
         )
         (population,) = populations(study, parabolas.input_shape)
-        return program.build(study, parabolas, population, 1)
+        return program.build(study, prepare(study, parabolas), population, 1)
 
     records = []
     handler = logging.Handler()
@@ -281,7 +284,7 @@ def test_hyper_parameters_are_traced_not_baked_in(parabolas):
 
 def test_progress_tells_of_every_chunk(parabolas, tmp_path):
     seen = []
-    engine.run(study_of("parabolas", seeds=2, epochs=20), tmp_path / "run", task=parabolas, progress=seen.append)
+    engine.train(study_of("parabolas", seeds=2, epochs=20), tmp_path / "run", task=parabolas, progress=seen.append)
     epochs = [progress.epoch for progress in seen]
     assert epochs[0] == 0
     assert epochs[-1] == 20

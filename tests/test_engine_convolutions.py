@@ -55,23 +55,23 @@ def for_accelerators(x, weight, padding):
     ],
 )
 def test_values_and_gradients_are_those_of_pytorch(
-    arms, shared, seeds, image, filters, kernel, padding, function, samples, monkeypatch
+    variants, shared, seeds, image, filters, kernel, padding, function, samples, monkeypatch
 ):
     monkeypatch.setattr(convolutions, "BLOCK_SAMPLES", samples)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(shared, seeds, 4, *image)).astype(np.float32)
-    weight = rng.normal(size=(arms, seeds, kernel, kernel, image[-1], filters)).astype(np.float32)
+    weight = rng.normal(size=(variants, seeds, kernel, kernel, image[-1], filters)).astype(np.float32)
     y, back = jax.vjp(lambda x, w: function(x, w, padding), jnp.asarray(x), jnp.asarray(weight))
     gradient = rng.normal(size=y.shape).astype(np.float32)
     to_x, to_weight = back(jnp.asarray(gradient))
     summed = np.zeros(x.shape)
-    for arm in range(arms):
+    for variant in range(variants):
         for seed in range(seeds):
-            own = x[arm % shared, seed], weight[arm, seed], gradient[arm, seed]
+            own = x[variant % shared, seed], weight[variant, seed], gradient[variant, seed]
             value, on_x, on_weight = of_torch(*own, padding)
-            np.testing.assert_allclose(y[arm, seed], value, rtol=0, atol=2e-6 * np.abs(value).max())
-            np.testing.assert_allclose(to_weight[arm, seed], on_weight, rtol=0, atol=2e-6 * np.abs(on_weight).max())
-            summed[arm % shared, seed] += on_x
+            np.testing.assert_allclose(y[variant, seed], value, rtol=0, atol=2e-6 * np.abs(value).max())
+            np.testing.assert_allclose(to_weight[variant, seed], on_weight, rtol=0, atol=2e-6 * np.abs(on_weight).max())
+            summed[variant % shared, seed] += on_x
     np.testing.assert_allclose(to_x, summed, rtol=0, atol=2e-6 * np.abs(summed).max())
 
 
@@ -83,9 +83,9 @@ def test_strides_of_the_form_for_accelerators_are_those_of_the_layer(kernel, pad
     weight = rng.normal(size=(2, 2, kernel, kernel, 3, 5)).astype(np.float32)
     found = grouped(jnp.asarray(x), jnp.asarray(weight), padding, stride)
     layer = Conv(5, kernel, padding=padding, stride=stride, bias=False)
-    for arm, seed in np.ndindex(2, 2):
-        expected = layer.apply({"weight": weight[arm, seed]}, x[0, seed])
-        np.testing.assert_allclose(found[arm, seed], expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    for variant, seed in np.ndindex(2, 2):
+        expected = layer.apply({"weight": weight[variant, seed]}, x[0, seed])
+        np.testing.assert_allclose(found[variant, seed], expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("function", [convolve, for_accelerators])

@@ -22,8 +22,7 @@ from tests.populations import (
 )
 
 from actlab.engine import devices
-from actlab.engine.layouts import Batch, choose, forward, forward_training, function_arguments
-from actlab.engine.population import populations
+from actlab.engine.forward import Batch, PopulationModel, forward, forward_training, function_arguments
 from actlab.engine.training import initial_parameters
 from actlab.functions import catalogue
 from actlab.layers import (
@@ -41,6 +40,8 @@ from actlab.layers import (
     Scale,
 )
 from actlab.network import build
+from actlab.plan.layout import choose
+from actlab.plan.population import populations
 from actlab.study import Study
 
 devices.prepare()
@@ -55,10 +56,10 @@ def population_of(layers, activations, shape, rates=(0.1,)):
 
 
 def random_parameters(population, rng):
-    """Parameters (arms, seeds, ...) of all members in NumPy, nothing of them equal or zero, variances positive."""
+    """Parameters (variants, seeds, ...) of all members in NumPy, nothing of them equal or zero, variances positive."""
     seeds = len(population.seeds)
     keys = jax.eval_shape(lambda n: jax.vmap(jax.random.key)(n), jnp.zeros(seeds, jnp.uint32))
-    shapes = jax.eval_shape(functools.partial(initial_parameters, population, STACKED), keys)
+    shapes = jax.eval_shape(functools.partial(initial_parameters, PopulationModel(population, STACKED)), keys)
     params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), shapes)
     for own in params.values():
         own |= {"variance": np.abs(own["variance"]) + 0.3} if "variance" in own else {}
@@ -74,13 +75,13 @@ def direction_among(population, rng):
 
 
 def logits_and_gradient(layout, population, params, x, pull, batch=None):
-    """Logits (arms, seeds, batch, outputs) and the gradient of Σ pull·logits, computed in the layout.
+    """Logits (variants, seeds, batch, outputs) and the gradient of Σ pull·logits, computed in the layout.
 
     `x` (batch, seeds, ...), `pull` the shape of the logits, `batch` for a training pass.
     """
 
     def total(placed, x, pull):
-        own = (population, layout, placed, layout.samples(x))
+        own = (PopulationModel(population, layout), placed, layout.samples(x))
         logits, _ = forward(*own) if batch is None else forward_training(*own, batch)
         return jnp.sum(logits * pull), logits
 
@@ -89,14 +90,14 @@ def logits_and_gradient(layout, population, params, x, pull, batch=None):
 
 
 def numpy_logits(population, params, x):
-    """(arms, seeds, batch, outputs), every member on its own in NumPy."""
+    """(variants, seeds, batch, outputs), every member on its own in NumPy."""
     return np.array(
         [
             [
-                population.networks[arm.activation].apply(member_of(population, params, i, seed), x[:, seed])
+                population.networks[variant.activation].apply(member_of(population, params, i, seed), x[:, seed])
                 for seed in range(len(population.seeds))
             ]
-            for i, arm in enumerate(population.arms)
+            for i, variant in enumerate(population.variants)
         ]
     )
 
@@ -267,13 +268,13 @@ def test_batches_are_normalised_member_by_member_without_their_padding(layout, l
         params = random_parameters(population, rng)
         x = rng.normal(size=(BATCH, SEEDS, *shape))
         batch = Batch(weights=None if weights is None else jnp.asarray(np.array(weights, float).T))
-        logits, statistics = jax.jit(lambda p, x: forward_training(population, layout, p, layout.samples(x), batch))(
-            parameters_into(layout, params), x
-        )
+        logits, statistics = jax.jit(
+            lambda p, x: forward_training(PopulationModel(population, layout), p, layout.samples(x), batch)
+        )(parameters_into(layout, params), x)
     logits, statistics = by_member(layout, logits), parameters_by_member(layout, statistics)
     assert set(statistics) == {name for name in params if name.startswith("batch_norm")}
-    for i, arm in enumerate(population.arms):
-        network = population.networks[arm.activation]
+    for i, variant in enumerate(population.variants):
+        network = population.networks[variant.activation]
         for seed in range(SEEDS):
             own = member_of(population, params, i, seed)
             real = np.flatnonzero(np.ones(BATCH) if weights is None else weights[seed])
@@ -288,19 +289,19 @@ def test_batches_are_normalised_member_by_member_without_their_padding(layout, l
 def running_statistics(network, params, x):
     """Of one member after one batch: every batch normalisation over the network cut off before it."""
     found = {}
-    for place, site in enumerate(network.sites):
-        if isinstance(site.layer, BatchNorm):
+    for place, built in enumerate(network.layers):
+        if isinstance(built.layer, BatchNorm):
             # What a block kept is not asked for before its end, so that the network may end anywhere.
-            seen = dataclasses.replace(network, sites=network.sites[:place]).apply(params, x, training=True)
+            seen = dataclasses.replace(network, layers=network.layers[:place]).apply(params, x, training=True)
             seen = seen.reshape(-1, seen.shape[-1])
             fresh = {"mean": seen.mean(axis=0), "variance": seen.var(axis=0, ddof=1)}
-            momentum, old = site.layer.momentum, params[site.name]
-            found[site.name] = {k: momentum * old[k] + (1 - momentum) * fresh[k] for k in fresh}
+            momentum, old = built.layer.momentum, params[built.name]
+            found[built.name] = {k: momentum * old[k] + (1 - momentum) * fresh[k] for k in fresh}
     return found
 
 
 @LAYOUTS
-def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_observed(layout):
+def test_stochastic_functions_draw_by_seed_alike_in_every_variant_and_not_when_observed(layout):
     layers = [Dense(4), Act(), Dense(6), Act("gumbel_softmax"), Dense(2)]
     population = population_of(layers, ["rrelu", "prob_act", "tanh"], (3,), (0.1, 0.2))
     rng = np.random.default_rng(5)
@@ -308,12 +309,12 @@ def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_obser
         params = random_parameters(population, rng)
         x = rng.normal(size=(BATCH, SEEDS, 3))
         keys = jax.vmap(jax.random.key)(np.arange(SEEDS, dtype=np.uint32))
-        pull = np.ones((len(population.arms), SEEDS, BATCH, 2))
+        pull = np.ones((len(population.variants), SEEDS, BATCH, 2))
         drawn, _ = logits_and_gradient(layout, population, params, x, pull, Batch(keys))
         still, _ = logits_and_gradient(layout, population, params, x, pull)
         expected = [
             [
-                population.networks[arm.activation].apply(
+                population.networks[variant.activation].apply(
                     member_of(population, params, i, seed),
                     jnp.asarray(x[:, seed]),
                     training=True,
@@ -321,7 +322,7 @@ def test_stochastic_functions_draw_by_seed_alike_in_every_arm_and_not_when_obser
                 )
                 for seed in range(SEEDS)
             ]
-            for i, arm in enumerate(population.arms)
+            for i, variant in enumerate(population.variants)
         ]
     np.testing.assert_allclose(drawn, np.array(expected), rtol=1e-10)
     np.testing.assert_allclose(still, numpy_logits(population, params, x), rtol=1e-10)
@@ -339,11 +340,11 @@ def test_dropout_draws_by_seed_and_place_as_the_network_does(layout):
     keys = jax.vmap(jax.random.key)(seeds)
     pull = np.ones((2, SEEDS, BATCH, 2), np.float32)
     found, _ = logits_and_gradient(layout, population, params, x, pull, Batch(keys))
-    for arm, name in enumerate(("tanh", "elu")):
+    for variant, name in enumerate(("tanh", "elu")):
         for seed in range(SEEDS):
             apply = jax.jit(functools.partial(population.networks[name].apply, training=True))
-            expected = apply(member_of(population, params, arm, seed), x[:, seed], key=keys[seed])
-            np.testing.assert_allclose(found[arm, seed], expected, rtol=1e-4, atol=1e-5)
+            expected = apply(member_of(population, params, variant, seed), x[:, seed], key=keys[seed])
+            np.testing.assert_allclose(found[variant, seed], expected, rtol=1e-4, atol=1e-5)
     assert not np.allclose(found, numpy_logits(population, params, x), rtol=1e-2)
 
 
@@ -355,7 +356,12 @@ def test_taps_are_added_to_the_activations(layout):
     x = rng.normal(size=(BATCH, SEEDS, 2)).astype(np.float32)
     tap = rng.normal(size=(2, SEEDS, BATCH, 3)).astype(np.float32)
     plain, tapped = (
-        forward(population, layout, parameters_into(layout, params), layout.samples(jnp.asarray(x)), taps=taps)
+        forward(
+            PopulationModel(population, layout),
+            parameters_into(layout, params),
+            layout.samples(jnp.asarray(x)),
+            taps=taps,
+        )
         for taps in (None, {"act1": into(layout, tap)})
     )
     difference = by_member(layout, tapped[1]["act1"][1]) - by_member(layout, plain[1]["act1"][1])
@@ -371,43 +377,45 @@ def test_what_is_seen_are_inputs_and_outputs_of_every_act(layout):
     rng = np.random.default_rng(6)
     params = jax.tree.map(lambda leaf: leaf.astype(np.float32), random_parameters(population, rng))
     x = rng.normal(size=(BATCH, SEEDS, 2)).astype(np.float32)
-    _, seen = forward(population, layout, parameters_into(layout, params), layout.samples(jnp.asarray(x)))
-    for arm, name in enumerate(("tanh", "relu")):
+    _, seen = forward(
+        PopulationModel(population, layout), parameters_into(layout, params), layout.samples(jnp.asarray(x))
+    )
+    for variant, name in enumerate(("tanh", "relu")):
         for seed in range(SEEDS):
-            own = member_of(population, params, arm, seed)
+            own = member_of(population, params, variant, seed)
             before = x[:, seed] @ own["dense1"]["weight"] + own["dense1"]["bias"]
             after = np.tanh(before) if name == "tanh" else np.maximum(before, 0)
             wide = after @ own["dense2"]["weight"] + own["dense2"]["bias"]
             expected = {"act1": (before, after), "act2": (wide, wide.reshape(BATCH, 2, 2).max(axis=-1))}
             for place, pair in expected.items():
                 for found, wanted in zip(seen[place], pair, strict=True):
-                    np.testing.assert_allclose(by_member(layout, found)[arm, seed], wanted, rtol=1e-4, atol=1e-5)
+                    np.testing.assert_allclose(by_member(layout, found)[variant, seed], wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 2, 3, 4)])
 @LAYOUTS
-def test_a_value_per_seed_is_spread_over_the_arms_and_found_again(layout, shape):
+def test_a_value_per_seed_is_spread_over_the_variants_and_found_again(layout, shape):
     per_seed = np.random.default_rng(len(shape)).normal(size=(5, *shape)).astype(np.float32)
-    spread = layout.spread(jnp.asarray(per_seed), 3)
-    assert spread.shape[layout.arm_axis] == 3
-    assert spread.shape[layout.seed_axis] == 5
-    first = np.asarray(layout.members_first(spread))
+    broadcast_seeds = layout.broadcast_seeds(jnp.asarray(per_seed), 3)
+    assert broadcast_seeds.shape[layout.variant_axis] == 3
+    assert broadcast_seeds.shape[layout.seed_axis] == 5
+    first = np.asarray(layout.members_first(broadcast_seeds))
     assert first.shape == (3, 5, *shape)
-    for arm in range(3):
-        np.testing.assert_array_equal(first[arm], per_seed)
+    for variant in range(3):
+        np.testing.assert_array_equal(first[variant], per_seed)
 
 
 @LAYOUTS
-def test_some_arms_are_cut_out_of_parameters_and_activations(layout):
+def test_some_variants_are_cut_out_of_parameters_and_activations(layout):
     members = np.random.default_rng(8).normal(size=(4, 2, 3, 5))
     for array in (members, members[..., 0]):
-        cut = layout.arms(jnp.asarray(into(layout, array)), 1, 3)
+        cut = layout.variants(jnp.asarray(into(layout, array)), 1, 3)
         np.testing.assert_array_equal(by_member(layout, cut), array[1:3].astype(np.float32))
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (4, 5, 2)])
 @LAYOUTS
-def test_samples_get_an_arm_axis_of_one(layout, shape):
+def test_samples_get_a_variant_axis_of_one(layout, shape):
     x = np.random.default_rng(0).normal(size=(7, 2, *shape)).astype(np.float32)
     placed = layout.samples(jnp.asarray(x))
     first = by_member(layout, placed)
@@ -420,17 +428,17 @@ def test_samples_get_an_arm_axis_of_one(layout, shape):
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 2, 3, 4)])
 @LAYOUTS
-def test_a_value_per_arm_reaches_all_numbers_of_the_arm(layout, shape):
+def test_a_value_per_variant_reaches_all_numbers_of_the_variant(layout, shape):
     values = np.array([2.0, 3.0, 5.0], np.float32)
     members = np.random.default_rng(1).normal(size=(3, 2, *shape)).astype(np.float32)
     parameter = parameters_into(layout, members)
-    product = np.asarray(layout.per_arm(jnp.asarray(values), parameter.ndim) * parameter)
+    product = np.asarray(layout.broadcast_rates(jnp.asarray(values), parameter.ndim) * parameter)
     found = parameters_by_member(layout, product)
     np.testing.assert_array_equal(found, np.stack([2 * members[0], 3 * members[1], 5 * members[2]]))
 
 
 def test_a_slope_per_unit_lies_along_the_channels_of_an_image():
-    slopes = np.array([[[0.5, 2.0]], [[3.0, 4.0]]], np.float32)  # (arms 2, seeds 1, channels 2)
+    slopes = np.array([[[0.5, 2.0]], [[3.0, 4.0]]], np.float32)  # (variants 2, seeds 1, channels 2)
     x = jnp.full((2, 1, 3, 4, 5, 2), -1.0)
     arguments = function_arguments(STACKED, catalogue["prelu"], {"prelu": {"negative_slope": jnp.asarray(slopes)}}, x)
     found = np.asarray(catalogue["prelu"](x, **arguments))
@@ -464,9 +472,9 @@ def test_functions_that_mix_units_are_told_where_these_are():
     ],
 )
 def test_lanes_are_for_small_fully_connected_networks(layers, shape, name):
-    assert choose(build(layers, shape)).name == name
+    assert choose(build(layers, shape)).training == name
 
 
 def test_the_units_that_count_are_those_a_layer_takes_in():
     """Maxout with twice as many units before it hands on 16: the layer after it takes no more."""
-    assert choose(build([Dense(16), Act(), Dense(2)], (2,), "maxout")).name == "lanes"
+    assert choose(build([Dense(16), Act(), Dense(2)], (2,), "maxout")).training == "lanes"

@@ -17,9 +17,10 @@ import pytest
 from actlab import engine
 from actlab.engine import devices, memory, program
 from actlab.engine.memory import build_within, process_bytes, program_bytes
-from actlab.engine.population import populations
 from actlab.errors import InvalidStudy
 from actlab.layers import Act, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
+from actlab.plan.evaluation import prepare
+from actlab.plan.population import populations
 from actlab.study import Study, complete
 from actlab.tasks.task import build
 
@@ -97,26 +98,26 @@ def test_slices_give_the_result_of_the_whole(case, tmp_path, monkeypatch):
         task, **{part: getattr(task, part).astype(np.float64) for part in ("x_train", "x_validation", "x_test")}
     )
     with jax.enable_x64(True):
-        whole = engine.run(study, tmp_path / "whole", task=task)
+        whole = engine.train(study, tmp_path / "whole", task=task)
         assert len({member.seed for member in whole.members}) == 5
         for share in (1, 3):
             in_slices_of(share, monkeypatch)
-            assert_alike(engine.run(study, tmp_path / f"slices of {share}", task=task), whole, 1e-9)
+            assert_alike(engine.train(study, tmp_path / f"slices of {share}", task=task), whole, 1e-9)
 
 
 def test_in_float32_slices_differ_by_its_rounding_and_start_alike(tmp_path, monkeypatch):
     layers, shape, classes, _ = CASES["stacked"]
     task, study = task_of(shape, classes), study_of(network=layers, optimiser="sgd")
-    whole = engine.run(study, tmp_path / "whole", task=task)
+    whole = engine.train(study, tmp_path / "whole", task=task)
     in_slices_of(1, monkeypatch)
-    sliced = engine.run(study, tmp_path / "sliced", task=task)
+    sliced = engine.train(study, tmp_path / "sliced", task=task)
     for member in whole.members:
         for epoch, tolerance in ((0, 0), (3, 1e-4)):
             ours, theirs = (jax.tree.leaves(run.weights(member, epoch)) for run in (sliced, whole))
             for own, expected in zip(ours, theirs, strict=True):
                 np.testing.assert_allclose(own, expected, rtol=0, atol=tolerance * np.abs(expected).max())
     assert np.array_equal(sliced.metrics["test_accuracy"], whole.metrics["test_accuracy"])
-    again = engine.run(study, tmp_path / "again", task=task)
+    again = engine.train(study, tmp_path / "again", task=task)
     assert [segment.sha256 for segment in again.segments] == [segment.sha256 for segment in sliced.segments]
 
 
@@ -124,9 +125,9 @@ def test_large_networks_leave_the_weights_of_all_slices(tmp_path, monkeypatch):
     """They are gathered from the states, at the start and at the end."""
     monkeypatch.setattr(program, "SMALL", 1)
     task, study = task_of((12,), 3), study_of(network=WIDE, optimiser="sgd")
-    whole = engine.run(study, tmp_path / "whole", task=task)
+    whole = engine.train(study, tmp_path / "whole", task=task)
     in_slices_of(2, monkeypatch)
-    sliced = engine.run(study, tmp_path / "sliced", task=task)
+    sliced = engine.train(study, tmp_path / "sliced", task=task)
     assert sliced.weight_epochs == whole.weight_epochs == (0, 3)
     weights = {name: values for name, values in everything(whole).items() if name.startswith("weights")}
     ours = everything(sliced)
@@ -143,7 +144,7 @@ def prepared(layers, shape, classes, **settings):
 
 def test_without_a_budget_nothing_is_sliced():
     study, task, groups = prepared(SMALL, (2,), 2)
-    (built,) = build_within(study, task, groups, 1, None)
+    (built,) = build_within(study, prepare(study, task), groups, 1, None)
     assert built.slices == ((0, 1, 2, 3, 4, 0),) if built.mesh.size == 2 else ((0, 1, 2, 3, 4),)
 
 
@@ -151,10 +152,10 @@ def test_a_budget_just_met_slices_nothing_and_a_smaller_one_as_little_as_it_can(
     monkeypatch.setattr(memory, "process_bytes", lambda: 10**9)
     monkeypatch.setattr(memory, "RESERVE", 0)
     study, task, groups = prepared(WIDE, (12,), 3, seeds=16)
-    (whole,) = build_within(study, task, groups, 1, None)
+    (whole,) = build_within(study, prepare(study, task), groups, 1, None)
     enough = 10**9 + program_bytes(whole)
-    assert len(build_within(study, task, groups, 1, enough)[0].slices) == 1
-    sliced = build_within(study, task, groups, 1, enough - 1)[0]
+    assert len(build_within(study, prepare(study, task), groups, 1, enough)[0].slices) == 1
+    sliced = build_within(study, prepare(study, task), groups, 1, enough - 1)[0]
     assert len(sliced.slices) == 2
     assert program_bytes(sliced) < program_bytes(whole)
     assert sliced.seeds == tuple(range(16))
@@ -164,7 +165,7 @@ def test_what_grows_with_a_slice_is_not_counted_for_those_that_wait():
     study, task, groups = prepared(WIDE, (12,), 3, seeds=32)
     sizes = {}
     for share in (32, 16, 8, 4):
-        built = program.build(study, task, groups[0], 1, share=share)
+        built = program.build(study, prepare(study, task), groups[0], 1, share=share)
         assert len(built.slices) == 32 // share
         sizes[share] = program_bytes(built)
     assert sizes[32] > sizes[16] > sizes[8] > sizes[4]
@@ -179,11 +180,11 @@ def test_two_populations_share_the_budget(monkeypatch):
     monkeypatch.setattr(memory, "RESERVE", 0)
     settings = {"activations": ["relu", "maxout"], "seeds": 16}
     study, task, groups = prepared([Flatten(), Dense(64), Act(), Dense(3)], (12,), 3, **settings)
-    each = [program_bytes(built) for built in build_within(study, task, groups, 1, None)]
+    each = [program_bytes(built) for built in build_within(study, prepare(study, task), groups, 1, None)]
     assert len(each) == 2
     # Either fits in by itself, both do not.
     budget = max(each) + min(each) // 2
-    sliced = build_within(study, task, groups, 1, budget)
+    sliced = build_within(study, prepare(study, task), groups, 1, budget)
     assert sum(map(program_bytes, sliced)) <= budget
     assert max(len(built.slices) for built in sliced) > 1
 
@@ -194,7 +195,7 @@ UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 def test_less_than_one_seed_takes_is_refused_with_the_figures(tmp_path):
     task, study = task_of((2,), 2), study_of(network=SMALL)
     with pytest.raises(InvalidStudy) as refused:
-        engine.run(study, tmp_path / "run", task=task, memory=1_000_000)
+        engine.train(study, tmp_path / "run", task=task, memory=1_000_000)
     said = re.fullmatch(
         r"a memory of 977 KiB is too small: one seed at a time, the run takes about ([\d.]+) (\w+), of which "
         r"([\d.]+) (\w+) whatever it trains; give more, or fewer seeds or activations\.",
@@ -229,7 +230,7 @@ memory = json.loads(sys.argv[1])
 layers = [Flatten(), Dense(256), Act(), Dense(10)]
 study = Study(task="digits", network=layers, activations=["relu", "tanh"], learning_rates=0.001, seeds=100, epochs=1,
               batch=512)
-recording = engine.run(study, sys.argv[2], task=tasks.load("digits"), memory=memory)
+recording = engine.train(study, sys.argv[2], task=tasks.load("digits"), memory=memory)
 # Not ru_maxrss, in which a process starts with that of the one that started it.
 with open("/proc/self/status", encoding="ascii") as status:
     peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))

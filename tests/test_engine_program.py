@@ -10,9 +10,12 @@ import pytest
 import scipy.stats
 
 from actlab.engine import devices, program
-from actlab.engine.population import populations
-from actlab.engine.program import OBSERVE, SKIP, TRAIN, build, chunk_length, orders, prepare_data
+from actlab.engine.program import OBSERVE, SKIP, TRAIN, build
 from actlab.layers import Act, Conv, Dense, Flatten
+from actlab.plan import batches, evaluation
+from actlab.plan.batches import chunk_length, orders
+from actlab.plan.evaluation import prepare, sliced
+from actlab.plan.population import populations
 from actlab.study import Study, complete
 from actlab.tasks.task import build as build_task
 
@@ -97,15 +100,19 @@ def test_every_sample_comes_at_every_place_equally_often(over):
 # Evaluation samples and slices.
 
 
+def in_slices(data, study, task=TASK):
+    return sliced(data.evaluation, population_of(study, task), patches=True)
+
+
 def joined(data):
     """The slices put end to end again."""
-    return {name: array.reshape(-1, *array.shape[2:]) for name, array in data.evaluation.items()}
+    return {name: array.reshape(-1, *array.shape[2:]) for name, array in data.items()}
 
 
 def test_evaluation_holds_all_parts_with_their_membership():
     study = study_of()
-    data = prepare_data(study, TASK, population_of(study))
-    found = joined(data)
+    data = prepare(study, TASK)
+    found = joined(in_slices(data, study))
     np.testing.assert_array_equal(found["x"], np.concatenate([TASK.x_train, TASK.x_validation, TASK.x_test]))
     np.testing.assert_array_equal(found["y"], np.concatenate([TASK.y_train, TASK.y_validation, TASK.y_test]))
     assert data.counts.tolist() == [41, 9, 13, 14, 14, 13]
@@ -120,15 +127,16 @@ def test_evaluation_holds_all_parts_with_their_membership():
 @pytest.mark.parametrize("numbers", [1, 100, 18 * 10, 18 * 32, 18 * 62, 18 * 63, 10**9])
 def test_slices_bound_the_memory_and_lose_no_sample(numbers, monkeypatch):
     """Six members with layers 3 wide: a sample takes 18 numbers."""
-    monkeypatch.setattr(program, "SLICE_NUMBERS", numbers)
+    monkeypatch.setattr(evaluation, "SLICE_NUMBERS", numbers)
     study = study_of()
-    data = prepare_data(study, TASK, population_of(study))
-    slices, length = data.evaluation["y"].shape
-    assert {array.shape[:2] for array in data.evaluation.values()} == {(slices, length)}
+    data = prepare(study, TASK)
+    found = in_slices(data, study)
+    slices, length = found["y"].shape
+    assert {array.shape[:2] for array in found.values()} == {(slices, length)}
     assert length == 1 or 18 * (length - 1) < numbers
     assert slices * length - 63 < slices
     assert slices == 1 or numbers < 18 * 63
-    whole = joined(data)
+    whole = joined(found)
     np.testing.assert_array_equal(whole["x"][:63], np.concatenate([TASK.x_train, TASK.x_validation, TASK.x_test]))
     assert not whole["membership"][63:].any()
     assert data.counts.tolist() == [41, 9, 13, 14, 14, 13]
@@ -142,18 +150,18 @@ def test_a_convolution_counts_its_outputs_and_with_a_stride_its_patches(monkeypa
     images = build_task("images", *parts, provenance="made up")
     network = [Conv(5, 3, stride=stride), Act(), Flatten(), Dense(1)]
     study = study_of(images, network=network, activations=["relu"], seeds=1)
-    monkeypatch.setattr(program, "SLICE_NUMBERS", numbers * 10)
-    assert prepare_data(study, images, population_of(study, images)).evaluation["y"].shape == (3, 10)
+    monkeypatch.setattr(evaluation, "SLICE_NUMBERS", numbers * 10)
+    assert in_slices(prepare(study, images), study, images)["y"].shape == (3, 10)
 
 
 def test_train_metrics_are_taken_on_a_fixed_part_of_large_data(monkeypatch):
-    monkeypatch.setattr(program, "EVALUATION_SAMPLES", 10)
+    monkeypatch.setattr(evaluation, "EVALUATION_SAMPLES", 10)
     samples = {tuple(row): label for row, label in zip(TASK.x_train, TASK.y_train, strict=True)}
 
     def chosen(task_seed):
         study = study_of(task_seed=task_seed)
-        data = prepare_data(study, TASK, population_of(study))
-        found = joined(data)
+        data = prepare(study, TASK)
+        found = data.evaluation
         assert data.counts[:3].tolist() == [10, 9, 13]
         assert data.counts[3:].sum() == 10
         part = found["membership"][:, 0] == 1
@@ -174,7 +182,7 @@ def test_train_metrics_are_taken_on_a_fixed_part_of_large_data(monkeypatch):
 @pytest.mark.parametrize(("asked", "given"), [(1, 1), (40, 40), (41, 41), (500, 41)])
 def test_the_probe_batch_is_no_larger_than_the_data(asked, given):
     study = study_of(probe_samples=asked)
-    data = prepare_data(study, TASK, population_of(study))
+    data = prepare(study, TASK)
     assert data.probe["x"].shape == (given, 2)
     assert len(np.unique(data.probe["x"], axis=0)) == given
 
@@ -193,13 +201,13 @@ def test_a_chunk_is_bounded_by_its_arithmetic(monkeypatch):
     population = population_of(study)
     assert chunk_length(study, population, 10**9) == 1
     # 2·3 + 3 + 3·3 + 3 parameters, and 3 slopes where there are any; six members; steps of 16 samples; six operations.
-    monkeypatch.setattr(program, "STEP_OPERATIONS", 0)
+    monkeypatch.setattr(batches, "STEP_OPERATIONS", 0)
     steps = math.ceil(41 / study.batch)
-    monkeypatch.setattr(program, "CHUNK_OPERATIONS", 7 * 6 * 21 * 6 * study.batch * steps)
+    monkeypatch.setattr(batches, "CHUNK_OPERATIONS", 7 * 6 * 21 * 6 * study.batch * steps)
     assert chunk_length(study, population, 41) == 7
     assert chunk_length(study, population, 82) in (3, 4)
     # A step that has next to nothing to do takes its time all the same.
-    monkeypatch.setattr(program, "STEP_OPERATIONS", 10 * 6 * 21 * 6 * study.batch)
+    monkeypatch.setattr(batches, "STEP_OPERATIONS", 10 * 6 * 21 * 6 * study.batch)
     assert chunk_length(study, population, 41) == 1
 
 
@@ -208,7 +216,7 @@ def test_a_chunk_is_bounded_by_its_arithmetic(monkeypatch):
 
 def trained(study, kinds, chunk, task=TASK):
     """Run `kinds`, epoch by epoch from 0, in chunks; the parameters and all results that were not skipped."""
-    built = build(study, task, population_of(study, task), chunk)
+    built = build(study, prepare(study, task), population_of(study, task), chunk)
     results = []
     for first in range(0, len(kinds), chunk):
         own = np.full(chunk, SKIP, np.int32)
@@ -231,23 +239,21 @@ def test_chunks_of_one_and_of_four_epochs_give_the_same_bits(reference):
     params, results = trained(study_of(), KINDS, 1)
     for ours, theirs in zip(jax.tree.leaves(params), jax.tree.leaves(reference[0]), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert results.keys() == reference[1].keys()
-    for name in results:
-        jax.tree.map(np.testing.assert_array_equal, results[name], reference[1][name])
-    losses = results["losses"][..., 0]
+    jax.tree.map(np.testing.assert_array_equal, results, reference[1])
+    losses = results.sums["loss"][..., 0]
     assert np.all(losses[-1] != losses[0])
 
 
 def test_weights_among_the_results_are_those_after_each_epoch(reference):
     params, results = reference
-    last = jax.tree.map(lambda leaf: leaf[-1][:, :3], results["weights"])
+    last = jax.tree.map(lambda leaf: leaf[-1][:, :3], results.weights)
     jax.tree.map(np.testing.assert_array_equal, last, params)
-    first = results["weights"]["dense1"]["weight"]
+    first = results.weights["dense1"]["weight"]
     assert np.all(first[0] != first[1])
 
 
 def test_seeds_that_do_not_divide_by_the_devices_train_as_in_other_company(reference):
-    built = build(study_of(), TASK, population_of(study_of()), 4)
+    built = build(study_of(), prepare(study_of(), TASK), population_of(study_of()), 4)
     assert len(built.seeds) % built.mesh.size == 0
     assert built.seeds[:3] == (4, 1, 7)
     assert set(built.seeds[3:]) <= {4}
@@ -259,15 +265,15 @@ def test_seeds_that_do_not_divide_by_the_devices_train_as_in_other_company(refer
                 continue
             for ours, theirs in zip(jax.tree.leaves(params), jax.tree.leaves(reference[0]), strict=True):
                 np.testing.assert_allclose(ours[:, here], theirs[:, there], rtol=2e-4, atol=1e-5)
-            for name in ("losses", "activation_mean"):
-                expected = reference[1][name][:, :, there]
-                np.testing.assert_allclose(results[name][:, :, here], expected, rtol=1e-4, atol=1e-4)
+            ours, theirs = ((found.sums["loss"], found.probes["activation_mean"]) for found in (results, reference[1]))
+            for own, expected in zip(ours, theirs, strict=True):
+                np.testing.assert_allclose(own[:, :, here], expected[:, :, there], rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_skipped_or_observed_leaves_the_state_alone(reference):
     """Epochs 1 to 6 with pauses between them end where those without do, to the bit, Adam's memory included."""
     study = study_of()
-    built = build(study, TASK, population_of(study), 4)
+    built = build(study, prepare(study, TASK), population_of(study), 4)
     epochs = iter(range(1, 7))
     seen = {}
     for kinds in (
@@ -284,9 +290,9 @@ def test_what_is_skipped_or_observed_leaves_the_state_alone(reference):
             if kind == SKIP:
                 assert not any(np.any(leaf[row]) for leaf in jax.tree.leaves(found))
             elif kind == OBSERVE:
-                np.testing.assert_array_equal(found["losses"][row], seen["losses"])
+                np.testing.assert_array_equal(found.sums["loss"][row], seen["losses"])
             if kind != SKIP:
-                seen = {"losses": found["losses"][row]}
+                seen = {"losses": found.sums["loss"][row]}
     jax.tree.map(np.testing.assert_array_equal, built.parameters(), reference[0])
 
 
@@ -303,7 +309,7 @@ def test_a_batch_larger_than_the_data_is_a_step_on_all_of_them():
 def test_large_networks_leave_no_weights_among_the_results(monkeypatch):
     monkeypatch.setattr(program, "SMALL", 20)
     study = study_of(activations=["tanh"], seeds=1)
-    built = build(study, TASK, population_of(study), 1)
+    built = build(study, prepare(study, TASK), population_of(study), 1)
     assert not built.keeps_weights
-    assert "weights" not in built.advance(np.array([OBSERVE], np.int32), orders(study, 41, built.seeds, range(1)))
+    assert built.advance(np.array([OBSERVE], np.int32), orders(study, 41, built.seeds, range(1))).weights is None
     assert built.parameters()["dense1"]["weight"].shape == (1, 1, 2, 3)

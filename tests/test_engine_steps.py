@@ -10,7 +10,8 @@ import torch
 from tests.populations import LANES, LAYOUTS, PLANES, STACKED, initial, member_of, parameters_by_member, populations_of
 from tests.torch_networks import TorchNetwork
 
-from actlab.engine import devices, probes, training
+from actlab.engine import devices, measures, training
+from actlab.engine.forward import PopulationModel
 from actlab.layers import (
     Act,
     AvgPool,
@@ -35,7 +36,7 @@ OPTIMISERS = {
 
 
 def started(population, layout, optimiser, rng):
-    """A state with nothing in it zero or one, and its members' parameters as NumPy arrays (arms, seeds, ...)."""
+    """A state with nothing in it zero or one, and its members' parameters as NumPy arrays (variants, seeds, ...)."""
     params = initial(population, layout, len(population.seeds))
     params = jax.tree.map(lambda leaf: leaf + rng.uniform(0.05, 0.3, size=leaf.shape), params)
     state = {"params": params, "optimiser": training.transformation(optimiser).init(params), "steps": np.int64(0)}
@@ -43,8 +44,10 @@ def started(population, layout, optimiser, rng):
 
 
 def trained(population, layout, optimiser, state, data, orders):
-    rates = jnp.asarray([arm.learning_rate for arm in population.arms])
-    step = jax.jit(lambda state, order: training.step(population, layout, optimiser, rates, data, state, order))
+    rates = jnp.asarray([variant.learning_rate for variant in population.variants])
+    step = jax.jit(
+        lambda state, order: training.step(PopulationModel(population, layout), optimiser, rates, data, state, order)
+    )
     for order in orders:
         state = step(state, order)
     return parameters_by_member(layout, state["params"])
@@ -81,10 +84,10 @@ def test_normalised_blocks_with_penalties_train_as_in_torch(layout, layers, shap
         state, start = started(population, layout, {"name": kind, **numbers}, rng)
         data = {"x_train": jnp.asarray(x), "y_train": jnp.asarray(y)}
         found = trained(population, layout, {"name": kind, **numbers}, state, data, orders)
-    for i, arm in enumerate(population.arms):
+    for i, variant in enumerate(population.variants):
         for seed in range(2):
-            own = TorchNetwork(population.networks[arm.activation], member_of(population, start, i, seed))
-            reference = make(own.parameters(), arm.learning_rate)
+            own = TorchNetwork(population.networks[variant.activation], member_of(population, start, i, seed))
+            reference = make(own.parameters(), variant.learning_rate)
             for order in orders[:, :, seed]:
                 chosen = order[order >= 0]
                 reference.zero_grad()
@@ -141,8 +144,8 @@ def test_the_penalty_is_summed_member_by_member(layout):
     (unpenalised,) = populations_of([Dense(4), Act(), Dense(1)], ["tanh", "prelu"], (0.1, 0.2))
     with jax.enable_x64(True):
         state, start = started(population, layout, {"name": "sgd"}, np.random.default_rng(0))
-        found = training.penalty(population, layout, state["params"])
-        nothing = training.penalty(unpenalised, layout, initial(unpenalised, layout, 3))
+        found = training.penalty(PopulationModel(population, layout), state["params"])
+        nothing = training.penalty(PopulationModel(unpenalised, layout), initial(unpenalised, layout, 3))
     squares = {name: np.sum(start[name]["weight"] ** 2, axis=(2, 3)) for name in ("dense1", "dense2", "join1")}
     assert found.shape == nothing.shape == (4, 3)
     np.testing.assert_allclose(found, squares["dense1"] / 4 + (squares["dense2"] + squares["join1"]) / 8, rtol=1e-12)
@@ -158,11 +161,13 @@ def test_the_penalty_is_observed_apart_from_the_loss_and_its_gradient_and_moves_
 
         def loss(params):
             data = {"x_train": x, "y_train": y}
-            return training.batch_loss(population, STACKED, params, data, order, None)[0]
+            return training.batch_loss(PopulationModel(population, STACKED), params, data, order, None)[0]
 
         with jax.enable_x64(True):
             state, start = started(population, STACKED, {"name": "sgd"}, np.random.default_rng(1))
-            found = probes.probe(population, PLANES, {"name": "sgd"}, rates, {"x": x, "y": y}, state)
+            found = measures.measure(
+                PopulationModel(population, PLANES), {"name": "sgd"}, rates, {"x": x, "y": y}, state
+            )
             gradient = jax.grad(loss)(state["params"])
         norms = (np.linalg.norm(own["dense1"]["weight"], axis=(2, 3)) for own in (start, gradient))
         return jax.tree.map(np.asarray, found), *norms
@@ -207,7 +212,7 @@ def test_weight_decay_leaves_running_statistics_alone(layout):
     ],
     ids=["under study", "fixed", "dropout"],
 )
-def test_a_step_draws_by_seed_and_step_alike_for_all_arms(layout, layers, activations):
+def test_a_step_draws_by_seed_and_step_alike_for_all_variants(layout, layers, activations):
     """Functions that draw do so also where there is no dropout; against `Network.apply` with the keys of the step."""
     (population,) = populations_of(layers, activations, (0.1, 0.2), seeds=2)
     rng = np.random.default_rng(5)
@@ -217,13 +222,13 @@ def test_a_step_draws_by_seed_and_step_alike_for_all_arms(layout, layers, activa
         state, start = started(population, layout, {"name": "sgd"}, rng)
         data = {"x_train": jnp.asarray(x), "y_train": jnp.asarray(y), "keys": keys}
         order = np.tile(np.arange(4, dtype=np.int32)[:, None], (1, 1, 2))
-        assert training.draws(population)
+        assert training.draws_noise(PopulationModel(population, LANES))
         found, later = (
             trained(population, layout, {"name": "sgd"}, state | {"steps": np.int64(steps)}, data, order)
             for steps in (0, 3)
         )
-        for i, arm in enumerate(population.arms):
-            network = population.networks[arm.activation]
+        for i, variant in enumerate(population.variants):
+            network = population.networks[variant.activation]
             for seed in range(2):
                 own = member_of(population, start, i, seed)
                 key = jax.random.fold_in(keys[seed], 0)
@@ -236,12 +241,14 @@ def test_a_step_draws_by_seed_and_step_alike_for_all_arms(layout, layers, activa
                 ours = member_of(population, found, i, seed)
                 for layer, values in own.items():
                     for parameter, value in values.items():
-                        expected = value - arm.learning_rate * gradient[layer][parameter]
+                        expected = value - variant.learning_rate * gradient[layer][parameter]
                         np.testing.assert_allclose(ours[layer][parameter], expected, rtol=1e-9, atol=1e-11)
-    drawing = [i for i, arm in enumerate(population.arms) if len(activations) == 2 or arm.activation != "tanh"]
+    drawing = [
+        i for i, variant in enumerate(population.variants) if len(activations) == 2 or variant.activation != "tanh"
+    ]
     assert np.all(found["dense1"]["weight"][drawing] != later["dense1"]["weight"][drawing])
 
 
 def test_nothing_is_drawn_where_nothing_draws():
     (population,) = populations_of([Dense(2), Act(), Dense(1)], ["tanh", "prelu"])
-    assert not training.draws(population)
+    assert not training.draws_noise(PopulationModel(population, LANES))

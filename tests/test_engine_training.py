@@ -10,22 +10,33 @@ import torch
 from tests.populations import LANES, LAYOUTS, STACKED, by_member, initial, into, parameters_by_member, populations_of
 
 from actlab.engine import devices, training
-from actlab.engine.training import correct, learning_rate_tree, mean_loss, sample_losses
+from actlab.engine.forward import PopulationModel
+from actlab.engine.training import learning_rate_tree
 from actlab.layers import Act, Dense
+from actlab.objectives import objective_for
 from actlab.study import SGD, Adam, AdamW, RMSProp
 
 devices.prepare()
 
+(ANY,) = populations_of([Dense(1)], ("tanh",))
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
 EXTREMES = [-1e4, -100.0, -20.0, -1.5, -1e-3, 0.0, 1e-3, 1.5, 20.0, 100.0, 1e4]
 
 
+def objective_of(layout, logits):
+    return objective_for(logits.shape[layout.unit_axis])
+
+
+def decided(layout, logits, y):
+    return objective_of(layout, logits).decided(logits, y, jnp, layout.unit_axis % logits.ndim)
+
+
 def losses_and_gradient(layout, logits, y):
-    """Of (arms, seeds, samples, outputs) logits and (seeds, samples) classes, computed in the layout."""
+    """Of (variants, seeds, samples, outputs) logits and (seeds, samples) classes, computed in the layout."""
 
     def total(placed):
-        losses = sample_losses(layout, placed, into(layout, y[None]))
+        losses = objective_of(layout, placed).loss(placed, into(layout, y[None]), jnp, layout.unit_axis % placed.ndim)
         return jnp.sum(losses), losses
 
     with jax.enable_x64(logits.dtype == np.float64):
@@ -88,7 +99,7 @@ def test_of_equal_logits_the_first_class_is_taken(layout):
     logits = np.array([[1, 1, 0], [0, 2, 2], [3, 3, 3], [-1, -2, -1], [-0.0, 0.0, -1]], np.float32)[None, None]
     for label in range(3):
         y = jnp.asarray(into(layout, np.full((1, 1, 5), label, np.int32)))
-        right = correct(layout, jnp.asarray(into(layout, logits)), y)
+        right = decided(layout, jnp.asarray(into(layout, logits)), y)
         np.testing.assert_array_equal(by_member(layout, right)[0, 0], np.array([0, 1, 0, 0, 0]) == label)
 
 
@@ -97,7 +108,7 @@ def test_a_single_logit_of_zero_is_class_0(layout):
     logits = np.array([0.0, -0.0, 1e-40, -1e-40, 5, -5], np.float32).reshape(1, 1, -1, 1)
     for label, right in ((0, [1, 1, 0, 1, 0, 1]), (1, [0, 0, 1, 0, 1, 0])):
         y = jnp.asarray(into(layout, np.full((1, 1, 6), label, np.int32)))
-        found = by_member(layout, correct(layout, jnp.asarray(into(layout, logits)), y))[0, 0]
+        found = by_member(layout, decided(layout, jnp.asarray(into(layout, logits)), y))[0, 0]
         # A subnormal logit may be flushed to zero by the processor.
         kept = [0, 1, 3, 4, 5]
         np.testing.assert_array_equal(found[kept], np.array(right, bool)[kept])
@@ -110,12 +121,12 @@ def test_padding_has_no_part_in_the_mean(layout):
     real = np.array([[1, 1, 1, 1, 1, 0, 0]] * 3, np.float32)
 
     def total(placed):
-        return mean_loss(layout, placed, jnp.asarray(real.T))
+        return PopulationModel(ANY, layout).mean_loss(placed, jnp.asarray(real.T))
 
     found, share = jax.value_and_grad(total)(jnp.asarray(into(layout, losses)))
     assert float(found) == pytest.approx(losses[..., :5].mean(axis=-1).sum(), rel=1e-6)
     np.testing.assert_allclose(by_member(layout, share), np.broadcast_to(real / 5, losses.shape), rtol=1e-6)
-    whole = mean_loss(layout, jnp.asarray(into(layout, losses)), None)
+    whole = PopulationModel(ANY, layout).mean_loss(jnp.asarray(into(layout, losses)), None)
     assert float(whole) == pytest.approx(losses.mean(axis=-1).sum(), rel=1e-6)
 
 
@@ -130,14 +141,16 @@ def test_a_padded_batch_trains_as_a_loop_over_its_real_samples(layout, last):
     params = initial(population, layout, 3)
     data = {"x_train": jnp.asarray(x), "y_train": jnp.asarray(y)}
     gradient = jax.jit(
-        jax.grad(lambda p: training.batch_loss(population, layout, p, data, jnp.asarray(order), None)[0])
+        jax.grad(
+            lambda p: training.batch_loss(PopulationModel(population, layout), p, data, jnp.asarray(order), None)[0]
+        )
     )
     found, start = parameters_by_member(layout, gradient(params)), parameters_by_member(layout, params)
     functions = {"tanh": torch.tanh, "elu": torch.nn.functional.elu}
-    for arm, name in enumerate(functions):
+    for variant, name in enumerate(functions):
         for seed in range(3):
             own = {
-                k: torch.tensor(start[layer][k2][arm, seed], requires_grad=True)
+                k: torch.tensor(start[layer][k2][variant, seed], requires_grad=True)
                 for layer in ("dense1", "dense2")
                 for k, k2 in ((layer + "w", "weight"), (layer + "b", "bias"))
             }
@@ -150,7 +163,7 @@ def test_a_padded_batch_trains_as_a_loop_over_its_real_samples(layout, last):
                 for short, parameter in (("w", "weight"), ("b", "bias")):
                     expected = own[layer + short].grad
                     assert expected is not None
-                    np.testing.assert_allclose(found[layer][parameter][arm, seed], expected, rtol=1e-4, atol=1e-6)
+                    np.testing.assert_allclose(found[layer][parameter][variant, seed], expected, rtol=1e-4, atol=1e-6)
 
 
 def rmsprop_by_hand(parameters, gradient_of, rate, decay, epsilon, steps):
@@ -179,7 +192,7 @@ OPTIMISERS = {
 @LAYOUTS
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypatch):
-    """Two learning rates as two arms of one call; Σ c/2·(w − 1)², another c for every weight."""
+    """Two learning rates as two variants of one call; Σ c/2·(w − 1)², another c for every weight."""
     settings, make = OPTIMISERS[name]
     rates = (0.03, 0.4)
     (population,) = populations_of([Dense(2), Act(), Dense(1)], ["prelu"], rates, seeds=2)
@@ -187,7 +200,7 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
     def steepness(shape):
         return np.linspace(0.2, 1.5, int(np.prod(shape))).reshape(shape)
 
-    def quadratic(population, layout, params, data, order, keys):
+    def quadratic(model, params, data, order, keys):
         leaves = [layout.members_first(leaf) for leaf in jax.tree.leaves(params)]
         return sum(jnp.sum(steepness(leaf.shape[2:]) * (leaf - 1) ** 2 / 2) for leaf in leaves), {}
 
@@ -199,14 +212,16 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
         start = jax.tree.leaves(parameters_by_member(layout, params))
         begin = jax.jit(training.transformation(optimiser).init)
         state = {"params": params, "optimiser": begin(params), "steps": np.int64(0)}
-        step = jax.jit(lambda s, r: training.step(population, layout, optimiser, r, {}, s, jnp.zeros(1)))
+        step = jax.jit(
+            lambda s, r: training.step(PopulationModel(population, layout), optimiser, r, {}, s, jnp.zeros(1))
+        )
         for _ in range(5):
             state = step(state, np.array(rates))
         found = jax.tree.leaves(parameters_by_member(layout, state["params"]))
     assert found[0].dtype == np.float64
-    for arm, rate in enumerate(rates):
+    for variant, rate in enumerate(rates):
         for seed in range(2):
-            own = [leaf[arm, seed].copy() for leaf in start]
+            own = [leaf[variant, seed].copy() for leaf in start]
             curves = [steepness(leaf.shape) for leaf in own]
             if make is None:
                 expected = rmsprop_by_hand(
@@ -222,7 +237,7 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
                     reference.step()
                 expected = [leaf.detach().numpy() for leaf in leaves]
             for ours, theirs, first in zip(found, expected, own, strict=True):
-                np.testing.assert_allclose(ours[arm, seed], theirs, rtol=1e-12, atol=1e-13)
+                np.testing.assert_allclose(ours[variant, seed], theirs, rtol=1e-12, atol=1e-13)
                 assert not np.any(theirs == first)
 
 
@@ -238,36 +253,36 @@ LAYERS = [Dense(4), Act(), Dense(3), Act("prelu", per_unit=False), Dense(1)]
 
 
 @LAYOUTS
-def test_every_parameter_gets_the_learning_rates_of_its_own_arms(layout):
+def test_every_parameter_gets_the_learning_rates_of_its_own_variants(layout):
     (population,) = populations_of(LAYERS, ["tanh", "prelu"], (0.1, 0.2))
     params = initial(population, layout, 3)
     rates = jnp.array([1.0, 2.0, 3.0, 4.0])
-    tree = learning_rate_tree(population, layout, params, rates)
+    tree = learning_rate_tree(PopulationModel(population, layout), params, rates)
     assert jax.tree.structure(tree) == jax.tree.structure(params)
-    spread = parameters_by_member(layout, jax.tree.map(lambda p, r: np.broadcast_to(r, p.shape), params, tree))
+    broadcast_seeds = parameters_by_member(layout, jax.tree.map(lambda p, r: np.broadcast_to(r, p.shape), params, tree))
     for layer in ("dense1", "dense2", "dense3"):
         for parameter in ("weight", "bias"):
-            found = np.asarray(spread[layer][parameter])
+            found = np.asarray(broadcast_seeds[layer][parameter])
             np.testing.assert_array_equal(found, np.broadcast_to(found[:, :1], found.shape))
             assert found[:, 0].reshape(4, -1)[:, 0].tolist() == [1, 2, 3, 4]
-    # At the open place prelu has the last two arms, at the fixed one all four.
-    np.testing.assert_array_equal(spread["act1"]["prelu"]["negative_slope"][:, 0, 0], [3, 4])
-    np.testing.assert_array_equal(spread["act2"]["prelu"]["negative_slope"][:, 2, 0], [1, 2, 3, 4])
+    # At the open place prelu has the last two variants, at the fixed one all four.
+    np.testing.assert_array_equal(broadcast_seeds["act1"]["prelu"]["negative_slope"][:, 0, 0], [3, 4])
+    np.testing.assert_array_equal(broadcast_seeds["act2"]["prelu"]["negative_slope"][:, 2, 0], [1, 2, 3, 4])
 
 
 @LAYOUTS
-def test_arms_start_equal_and_seeds_differ(layout):
+def test_variants_start_equal_and_seeds_differ(layout):
     (population,) = populations_of(LAYERS, ["tanh", "prelu"], (0.1, 0.2))
     params = initial(population, layout, 4)
     found = parameters_by_member(layout, params)
     drawn = [jax.jit(population.network.init)(jax.random.key(seed)) for seed in range(4)]
     for layer in population.network.weight_layers:
-        for arm in range(4):
+        for variant in range(4):
             for seed in range(4):
-                np.testing.assert_array_equal(found[layer]["weight"][arm, seed], drawn[seed][layer]["weight"])
+                np.testing.assert_array_equal(found[layer]["weight"][variant, seed], drawn[seed][layer]["weight"])
         assert len({found[layer]["weight"][0, seed].tobytes() for seed in range(4)}) == 4
         assert not np.any(found[layer]["bias"])
-    slopes = {site: found[site]["prelu"]["negative_slope"] for site in ("act1", "act2")}
+    slopes = {built: found[built]["prelu"]["negative_slope"] for built in ("act1", "act2")}
     assert slopes["act1"].shape == (2, 4, 4)
     assert slopes["act2"].shape == (4, 4, 1)
     assert all(np.all(array == 0.25) for array in slopes.values())

@@ -18,9 +18,10 @@ import torch
 from tests.torch_networks import TorchNetwork
 
 from actlab.engine import devices, training
-from actlab.engine.layouts import Stacked
-from actlab.engine.population import populations
-from actlab.engine.program import orders
+from actlab.engine.forward import PopulationModel
+from actlab.engine.layouts import MembersFirst
+from actlab.plan.batches import orders
+from actlab.plan.population import populations
 from actlab.recipes import recipe
 
 devices.prepare()
@@ -33,12 +34,12 @@ TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 
 def our_losses(population, optimiser, start, data, batches):
     """Cross-entropy and penalty before every step."""
-    layout = Stacked()
-    rates = jnp.asarray([arm.learning_rate for arm in population.arms], data["x_train"].dtype)
+    layout = MembersFirst()
+    rates = jnp.asarray([variant.learning_rate for variant in population.variants], data["x_train"].dtype)
 
     def one(state, order):
-        loss, _ = training.batch_loss(population, layout, state["params"], data, order, None)
-        return training.step(population, layout, optimiser, rates, data, state, order), loss
+        loss, _ = training.batch_loss(PopulationModel(population, layout), state["params"], data, order, None)
+        return training.step(PopulationModel(population, layout), optimiser, rates, data, state, order), loss
 
     params = jax.tree.map(jnp.asarray, start)
     state = {"params": params, "optimiser": training.transformation(optimiser).init(params), "steps": np.int32(0)}
@@ -87,11 +88,11 @@ def test_the_recipes_follow_torch_step_by_step(name, activation, dtype, steps):
         "y_train": rng.integers(10, size=10 * BATCH).astype(np.int32),
     }
     batches = np.concatenate(list(orders(study, 10 * BATCH, (0,), range(1, 6))))[:steps]
-    drawn = training.initial_parameters(population, Stacked(), jax.random.key(0)[None])
+    drawn = training.initial_parameters(PopulationModel(population, MembersFirst()), jax.random.key(0)[None])
     start = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), drawn)
     with jax.enable_x64(dtype == "float64"):
         ours = our_losses(population, optimiser, start, jax.tree.map(jnp.asarray, data), batches)
-    theirs = torch_losses(population.network, optimiser, population.arms[0].learning_rate, start, data, batches)
+    theirs = torch_losses(population.network, optimiser, population.variants[0].learning_rate, start, data, batches)
     assert ours.dtype == dtype
     assert len(theirs) == steps
     assert np.ptp(theirs) > 0.1

@@ -288,4 +288,4 @@ def test_every_function_says_where_it_comes_from(name):
     assert 1900 < activation.year < 2100
     assert len(activation.source) > 10
     assert activation.title
-    assert find_spec(f"actlab.functions.{activation.family}")
+    assert find_spec(f"actlab.functions.families.{activation.family}")

@@ -11,12 +11,11 @@ from mpmath import mp, mpf
 
 from actlab.errors import InvalidInput
 from actlab.functions import namespace
-from actlab.functions.arrays import (
+from actlab.functions.arrays import float_array, is_jax
+from actlab.functions.numerics import (
     DENSITY_AT_ZERO,
     absolute,
     exponential_minus_one,
-    float_array,
-    is_jax,
     normal_density,
     normal_tail,
     polynomial,

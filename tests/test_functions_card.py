@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actlab.functions import catalogue, register, unregister
-from actlab.functions.card import curves, description, facts_in_words, height_of, html, svg, with_gaps
+from actlab.functions.measured.card import curves, description, facts_in_words, height_of, html, svg, with_gaps
 
 
 @pytest.mark.parametrize("name", catalogue)
@@ -20,7 +20,7 @@ def test_every_function_has_a_picture_and_a_card(name):
     assert all("nan" not in path.attrib["d"] for path in paths)
     assert len(svg(activation)) < 20_000
     card = activation._repr_html_()
-    assert card == html(activation)
+    assert card == html(activation, activation.facts())
     ElementTree.fromstring(card.replace("<br>", "<br/>"))
     assert activation.title.replace("&", "&amp;") in card or "β" in card
 
@@ -62,7 +62,7 @@ def test_words():
 def test_names_from_outside_cannot_inject_markup():
     mine = register("mine", lambda x, xp: xp.tanh(x), title="<script>alert(1)</script>", source='"><img src=x>')
     try:
-        for text in (svg(mine), html(mine)):
+        for text in (svg(mine), html(mine, mine.facts())):
             assert "<script" not in text
             assert not re.search(r"<img", text)
     finally:

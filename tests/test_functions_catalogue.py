@@ -1,4 +1,4 @@
-"""Look-up by name, and a user's own functions."""
+"""Style-up by name, and a user's own functions."""
 
 import re
 from dataclasses import replace

@@ -9,8 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from actlab.functions import catalogue
-from actlab.functions.rules import rule
-from actlab.functions.torch_namespace import TorchNamespace
+from actlab.functions.backends.call import Call
+from actlab.functions.backends.torch.namespace import TorchNamespace
 
 ADDED, MULTIPLIED = {"add", "sub", "rsub"}, {"mul", "div"}
 #: Operations that add or multiply in other ways; a rule that comes to use one needs its own line here.
@@ -70,14 +70,14 @@ def test_no_constant_is_dropped(name, dtype, learnt):
     activation, xp = catalogue[name], TorchNamespace(torch.device("cpu"))
     x = torch.linspace(-3, 3, 3 * 4 * 4 * 8, dtype=dtype).reshape(3, 4, 4, 8)
     given = settings(activation, dtype, 8, learnt)
-    found = {"value": watch(lambda: rule(activation, "value")(x, xp, -1, given))}
-    slope = activation.derivative_rule
-    if activation.kind == "grouping":
-        found["derivative"] = watch(lambda: slope(x, torch.ones_like(x), xp, -1, **given))
+    call = Call(activation, -1, (), tuple(given))
+    found = {"value": watch(lambda: call.value(x, xp, given))}
+    if call.elementwise:
+        found["derivative"] = watch(lambda: call.slope(x, xp, given))
     else:
-        found["derivative"] = watch(lambda: slope(x, xp, **given))
-    for parameter, written in activation.parameter_derivatives.items():
-        found[f"by {parameter}"] = watch(lambda written=written: written(x, xp, **given))
+        found["derivative"] = watch(lambda: call.push(x, torch.ones_like(x), xp, given))
+    for parameter in activation.parameter_derivatives:
+        found[f"by {parameter}"] = watch(lambda parameter=parameter: call.by_parameter(parameter, x, xp, given))
     assert not {which: dropped for which, dropped in found.items() if dropped}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actlab.functions import catalogue
-from actlab.functions.elsewhere import ELSEWHERE, LIBRARIES, elsewhere
+from actlab.functions.measured.other_names import ELSEWHERE, LIBRARIES, elsewhere
 
 X = np.linspace(-4.1, 4.3, 84).reshape(7, 12).astype(np.float32)
 MODULES = {"PyTorch": "torch", "Keras": "keras", "JAX": "jax", "TensorFlow": "tensorflow"}

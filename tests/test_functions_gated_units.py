@@ -9,7 +9,7 @@ import torch
 
 from actlab.errors import InvalidFunction
 from actlab.functions import catalogue
-from actlab.functions.gated_units import FUNCTIONS
+from actlab.functions.families.gated_units import FUNCTIONS
 
 # How far compiled code is off, is to be that of the code that users run.
 pytestmark = pytest.mark.usefixtures("optimised")

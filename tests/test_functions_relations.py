@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from actlab.functions import catalogue, register, unregister
-from actlab.functions.relations import Relation, known, related, relation
+from actlab.functions.measured.relations import Relation, known, related, relation
 
 X = np.random.default_rng(7).normal(size=400) * 6
 KEPT = [(name, one) for name, relations in known().items() for one in relations]

@@ -13,7 +13,7 @@ from tests import accuracy
 from tests.references import REFERENCES
 
 from actlab.functions import catalogue
-from actlab.functions.roots import ROOTS
+from actlab.functions.numerics.roots import ROOTS
 
 # How far compiled code is off, is to be that of the code that users run.
 pytestmark = pytest.mark.usefixtures("optimised")

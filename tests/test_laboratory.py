@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -18,12 +19,14 @@ from tests.synthetic_recording import record
 
 import actlab
 from actlab.errors import ActlabError, InvalidData, InvalidRecording, RecordingFailed
-from actlab.laboratory import conclude
+from actlab.laboratory import write_results
 from actlab.recipes import recipe
+from actlab.recording import reader
 from actlab.recording import writer as writer_module
 from actlab.study import Study, from_toml
 from actlab.tasks import load as load_task
 from actlab.tasks.task import build
+from actlab.views.figures import recording as drawing
 from actlab.views.tensorboard import RECORDED, epoch_times
 
 SMALL = recipe("parabolas").study.model_copy(update={"seeds": (0, 1), "epochs": 20, "milestones": ()})
@@ -49,7 +52,29 @@ def test_a_run_leaves_what_is_promised(finished):
     assert recording.study.digest == load_task("parabolas").digest
     summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
     assert summary == json.loads(json.dumps(actlab.summarise(recording)))
-    assert conclude(recording) == actlab.summarise(recording)
+    assert write_results(recording) == actlab.summarise(recording)
+
+
+def test_a_run_opens_summarises_and_reads_its_recording_once(tmp_path, monkeypatch):
+    calls = Counter()
+
+    def counted(owner, function):
+        real = getattr(owner, function)
+        monkeypatch.setattr(
+            owner, function, lambda what, *more: (calls.update([(function, what)]), real(what, *more))[1]
+        )
+
+    counted(drawing, "summarise")
+    counted(reader, "whole_file")
+    recording = actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
+    recording._repr_html_()
+    recording.feature_space()
+    segments = [("whole_file", path) for path in (tmp_path / "run" / "segments").iterdir()]
+    assert calls == dict.fromkeys([("summarise", recording), *segments], 1)
+    # A recording that lies there is handed back as it was opened.
+    again = actlab.run(SMALL, tmp_path / "run", progress=lambda _: None)
+    assert (again.directory, again.summary) == (recording.directory, recording.summary)
+    assert type(again) is type(recording) is type(actlab.load(tmp_path / "run"))
 
 
 def test_progress_goes_from_compiling_to_the_last_epoch(finished):
@@ -99,7 +124,7 @@ def test_trainable_parameters_are_among_the_weights_of_every_epoch(tmp_path):
         first, last = (recording.weights(member, epoch) for epoch in (0, 3))
         for params in (first, last):
             shapes = {(layer, name): a.shape for layer, arrays in params.items() for name, a in arrays.items()}
-            assert shapes == {(s.name, name): size for s in network.sites for name, size in s.parameter_shapes.items()}
+            assert shapes == {(s.name, name): size for s in network.layers for name, size in s.parameter_shapes.items()}
         if member.activation == "prelu":
             np.testing.assert_array_equal(first["act1"]["negative_slope"], np.float32([0.25, 0.25]))
             assert np.all(last["act1"]["negative_slope"] != 0.25)
@@ -134,7 +159,7 @@ def test_another_study_is_refused(finished):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    monkeypatch.setattr("actlab.engine.host.build_within", lambda *_: pytest.fail("it is trained"))
+    monkeypatch.setattr("actlab.engine.run.build_within", lambda *_: pytest.fail("it is trained"))
 
 
 def test_what_was_recorded_is_not_trained_again(finished, untrained):
@@ -216,7 +241,7 @@ def test_a_summary_that_cannot_be_written_leaves_no_half_of_one(finished, monkey
 
     monkeypatch.setattr(os, call, full)
     with pytest.raises(RecordingFailed, match=r"summary\.json: .*No space left .*the recording is complete"):
-        conclude(recording)
+        write_results(recording)
     monkeypatch.undo()
     assert files(recording.directory) == before
 
@@ -232,7 +257,7 @@ def test_a_report_that_does_not_fit_is_no_loss_of_the_recording(tmp_path, monkey
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(ActlabError) as caught:
-        conclude(recording)
+        write_results(recording)
     kept = "is complete" if complete else "holds what it held"
     assert str(caught.value) == (
         f"{tmp_path / 'run' / 'report.html'}: the report cannot be written (No space left on device); the recording "
@@ -353,7 +378,7 @@ def test_fixed_functions_of_ones_own_are_told_in_the_file_too():
     assert not actlab.Study(activations=["relu"]).to_toml().startswith("#")
 
 
-def test_pictures_of_a_function_that_is_not_known_here_say_why(own, tmp_path):
+def test_figures_of_a_function_that_is_not_known_here_say_why(own, tmp_path):
     command = [sys.executable, "-m", "actlab", "figure", str(own.directory), "losses", "--out", str(tmp_path / "a.png")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2

@@ -278,8 +278,8 @@ def test_residual_blocks_equal_torch_in_values_and_gradients(name):
 )
 def test_a_projection_is_learnt_only_where_the_shapes_differ(block, shape, weight):
     network = build([Residual(block)], shape)
-    join = network.sites[-1]
-    assert (join.name, network.sites[0].name) == ("join1", "fork1")
+    join = network.layers[-1]
+    assert (join.name, network.layers[0].name) == ("join1", "fork1")
     assert join.parameter_shapes == ({"weight": weight} if weight else {})
     assert join.name not in network.weight_layers
 
@@ -287,7 +287,7 @@ def test_a_projection_is_learnt_only_where_the_shapes_differ(block, shape, weigh
 def test_a_projection_is_drawn_and_penalised_as_the_last_weights_of_its_block():
     last = Conv(8, 3, stride=2, init="normal(0.3)", l2=0.25)
     network = build([Residual([Conv(8, init="he_normal"), Act(), last, Act("tanh")])], (8, 8, 64))
-    projection = network.sites[-1].layer.projection
+    projection = network.layers[-1].layer.projection
     assert projection == Conv(8, 1, stride=2, init="normal(0.3)", bias=False, l2=0.25)
     weight = np.asarray(network.init(jax.random.key(0))["join1"]["weight"])
     assert weight.std() == pytest.approx(0.3, rel=0.1)
@@ -395,7 +395,7 @@ def test_what_is_recorded_of_such_a_network_runs_in_numpy(tmp_path):
     study = Study(
         task="made up", network=layers, activations=["relu", "prelu", "maxout", "rrelu"], seeds=2, epochs=3, batch=16
     )
-    recording = engine.run(study, tmp_path / "run", task=task)
+    recording = engine.train(study, tmp_path / "run", task=task)
     penalty = recording.probes["penalty"]
     assert penalty.shape == (4, len(recording.members))
     for member in recording.members:

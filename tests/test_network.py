@@ -37,7 +37,7 @@ def test_parameter_counts_are_the_published_ones(layers, shape, published):
 
 
 def test_lenet5_counts_layer_by_layer():
-    counts = [site.parameter_count for site in build(LENET5, (32, 32, 3)).sites if site.parameter_count]
+    counts = [built.parameter_count for built in build(LENET5, (32, 32, 3)).layers if built.parameter_count]
     assert counts == [456, 2_416, 48_120, 645_204, 850]
 
 
@@ -141,20 +141,20 @@ def test_prelu_has_a_slope_per_unit_or_per_layer():
 
 def test_maxout_widens_the_layer_before_it():
     network = build([Dense(8), Act(), Dense(3)], (5,), "maxout")
-    assert network.sites[0].output_shape == (16,)
-    assert network.sites[1].output_shape == (8,)
+    assert network.layers[0].output_shape == (16,)
+    assert network.layers[1].output_shape == (8,)
 
 
 def test_maxout_keeps_the_units_behind_dropout_and_pooling_too():
     network = build(
         [Conv(8, 3), MaxPool(2), Act(), Flatten(), Dense(16), Dropout(0.5), Act(), Dense(3)], (8, 8, 1), "maxout"
     )
-    assert [site.output_shape[-1] for site in network.sites if isinstance(site.layer, Act)] == [8, 16]
+    assert [built.output_shape[-1] for built in network.layers if isinstance(built.layer, Act)] == [8, 16]
 
 
 def test_crelu_takes_half_the_units_and_makes_them_two_each():
     network = build([Dense(8), Act(), Dense(3)], (5,), "crelu")
-    assert [site.output_shape for site in network.sites] == [(4,), (8,), (3,)]
+    assert [built.output_shape for built in network.layers] == [(4,), (8,), (3,)]
     assert network.apply(network.init(jax.random.key(0)), np.ones((2, 5), np.float32)).shape == (2, 3)
     with pytest.raises(InvalidNetwork, match="5 → dense1: crelu makes 2 units out of one input, and 5 units are no"):
         build([Dense(5), Act(), Dense(3)], (5,), "crelu")
@@ -192,14 +192,14 @@ RESIDUAL = (Dense(8), Act(), Residual([Dense(8), BatchNorm(), Act(), Residual([D
 def test_residual_blocks_lie_flat_among_the_layers_with_names_and_weights_of_their_place():
     network = build(RESIDUAL, (5,))
     names = "dense1 act1 fork1 dense2 batch_norm1 act2 fork2 dense3 join1 join2 act3 dense4"
-    assert [site.name for site in network.sites] == names.split()
+    assert [built.name for built in network.layers] == names.split()
     assert network.weight_layers == ("dense1", "dense2", "dense3", "dense4")
     assert network.act_layers == ("act1", "act2", "act3")
     params = network.init(jax.random.key(0))
     assert set(params) == {*network.weight_layers, "batch_norm1"}
     norm = {name: np.asarray(value).tolist() for name, value in params["batch_norm1"].items()}
     assert norm == {"scale": [1.0] * 8, "shift": [0.0] * 8, "mean": [0.0] * 8, "variance": [1.0] * 8}
-    assert network.sites[4].parameter_count == 16  # Running statistics are not trained.
+    assert network.layers[4].parameter_count == 16  # Running statistics are not trained.
 
 
 def test_an_activation_as_an_argument_in_a_block_is_the_layer_of_its_own():
@@ -211,7 +211,7 @@ def test_a_projection_that_maxout_needs_leaves_all_other_weights_alone():
     """Behind the block an open Act: its last layer is widened, so that the sum needs a projection; no name moves."""
     layers = [Dense(8), Act("tanh"), Residual([Dense(8), Act("tanh"), Dense(8)]), Act(), Dense(8), Dense(3)]
     plain, wide = (build(layers, (5,), name) for name in ("relu", "maxout"))
-    assert [site.name for site in plain.sites] == [site.name for site in wide.sites]
+    assert [built.name for built in plain.layers] == [built.name for built in wide.layers]
     assert plain.weight_layers == wide.weight_layers
     ours, theirs = (network.init(jax.random.key(0)) for network in (plain, wide))
     assert set(theirs) - set(ours) == {"join1"}
@@ -244,8 +244,8 @@ def test_the_last_weights_keep_their_width_also_in_a_block():
 def test_maxout_and_prelu_behind_any_layer_keep_their_units(name, between):
     layers = [Conv(4), *between, Act(), Flatten(), Dense(6), Dropout(0.1), Act(), Dense(3)]
     network = build(layers, (8, 8, 2), name)
-    acts = [site for site in network.sites if isinstance(site.layer, Act)]
-    assert [site.output_shape[-1] for site in acts] == [4, 6]
+    acts = [built for built in network.layers if isinstance(built.layer, Act)]
+    assert [built.output_shape[-1] for built in acts] == [4, 6]
     slopes = {"negative_slope": (4,)} if name == "prelu" else {}
     assert acts[0].parameter_shapes == slopes
     assert network.output_shape == (3,)

@@ -112,18 +112,18 @@ def test_the_settings_are_the_published_ones(name, expected):
 )
 def test_layers_have_as_many_parameters_as_published(name, activation, published, total):
     network = networks(name)[activation]
-    assert [site.parameter_count for site in network.sites if site.parameter_count] == published
+    assert [built.parameter_count for built in network.layers if built.parameter_count] == published
     assert network.parameter_count == total
 
 
 def test_lenet5_flattens_to_the_published_number_of_inputs():
-    shapes = {site.name: site.output_shape for site in networks("cifar10-lenet5")["relu"].sites}
+    shapes = {built.name: built.output_shape for built in networks("cifar10-lenet5")["relu"].layers}
     assert shapes["flatten1"] == (7680,)
     assert (shapes["conv1"], shapes["conv2"], shapes["conv3"]) == ((32, 32, 6), (16, 16, 16), (8, 8, 120))
 
 
 def test_lenet5_sees_pixels_from_0_to_255():
-    first = networks("cifar10-lenet5")["relu"].sites[0].layer
+    first = networks("cifar10-lenet5")["relu"].layers[0].layer
     pixels = np.arange(256, dtype=np.float32).reshape(1, 16, 16, 1)
     np.testing.assert_allclose(first.apply({}, pixels / np.float32(255)), pixels, rtol=3e-7)
 
@@ -132,9 +132,9 @@ def test_the_tutorials_network_for_cifar10():
     """Layer by layer against TensorFlow's tutorial: shapes, and what regularises."""
     network = networks("cifar10-cnn")["relu"]
     found = [
-        (site.layer.layer, site.output_shape)
-        for site in network.sites
-        if site.layer.layer not in ("act", "local_response_norm")
+        (built.layer.layer, built.output_shape)
+        for built in network.layers
+        if built.layer.layer not in ("act", "local_response_norm")
     ]
     assert found == [
         ("conv", (32, 32, 64)),
@@ -146,12 +146,12 @@ def test_the_tutorials_network_for_cifar10():
         ("dense", (192,)),
         ("dense", (10,)),
     ]
-    order = [site.layer.layer for site in network.sites][:8]
+    order = [built.layer.layer for built in network.layers][:8]
     assert order == [
         *("conv", "act", "max_pool", "local_response_norm"),
         *("conv", "act", "local_response_norm", "max_pool"),
     ]
-    layers = [site.layer for site in network.sites]
+    layers = [built.layer for built in network.layers]
     assert [getattr(layer, "l2", 0) for layer in layers if layer.layer in ("conv", "dense")] == [0, 0, 0.004, 0.004, 0]
     norms = [layer for layer in layers if layer.layer == "local_response_norm"]
     assert [(n.depth_radius, n.bias, n.alpha, n.beta) for n in norms] == [(4, 1, pytest.approx(0.001 / 9), 0.75)] * 2
@@ -160,7 +160,7 @@ def test_the_tutorials_network_for_cifar10():
 
 
 def test_the_small_convolutional_network_for_mnist():
-    layers = [(site.layer.layer, site.output_shape) for site in networks("mnist-cnn")["elu"].sites]
+    layers = [(built.layer.layer, built.output_shape) for built in networks("mnist-cnn")["elu"].layers]
     assert [entry for entry in layers if entry[0] != "act"] == [
         ("conv", (28, 28, 16)),
         ("max_pool", (14, 14, 16)),

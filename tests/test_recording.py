@@ -107,9 +107,9 @@ def test_weights_come_back_member_by_member_and_run_in_numpy(tmp_path, layers, s
     for epoch in (0, 5):
         for name, network in networks.items():
             own = sum(member.activation == name for member in members)
-            for site in network.sites:
-                for parameter, size in site.parameter_shapes.items():
-                    written[epoch, f"weights/{name}/{site.name}/{parameter}"] = rng.normal(size=(1, own, *size))
+            for built in network.layers:
+                for parameter, size in built.parameter_shapes.items():
+                    written[epoch, f"weights/{name}/{built.name}/{parameter}"] = rng.normal(size=(1, own, *size))
         arrays = {name: array for (at, name), array in written.items() if at == epoch}
         writer.commit(epoch, {}, arrays, {}, kind="weights")
     writer.close()
@@ -119,15 +119,15 @@ def test_weights_come_back_member_by_member_and_run_in_numpy(tmp_path, layers, s
         seen = dict.fromkeys(networks, 0)
         for member in members:
             params = recording.weights(member, epoch)
-            for site in networks[member.activation].sites:
-                for parameter in site.parameter_shapes:
-                    source = written[epoch, f"weights/{member.activation}/{site.name}/{parameter}"]
-                    np.testing.assert_array_equal(params[site.name][parameter], source[0, seen[member.activation]])
+            for built in networks[member.activation].layers:
+                for parameter in built.parameter_shapes:
+                    source = written[epoch, f"weights/{member.activation}/{built.name}/{parameter}"]
+                    np.testing.assert_array_equal(params[built.name][parameter], source[0, seen[member.activation]])
             seen[member.activation] += 1
             x = rng.normal(size=(5, *shape))
             assert np.isfinite(recording.network(member.activation).apply(params, x)).all()
     assert set(recording.weights(members[-1], 0)) == {
-        site.name for site in networks["maxout"].sites if site.parameter_shapes
+        built.name for built in networks["maxout"].layers if built.parameter_shapes
     }
     with pytest.raises(InvalidRecording, match=r"weights of epoch 3 were not kept; there are \[0, 5\]"):
         recording.weights(members[0], 3)
@@ -476,7 +476,7 @@ def test_another_version_of_the_schema(tmp_path):
     connection = sqlite3.connect(tmp_path / "run" / "study.db", isolation_level=None)
     connection.execute("UPDATE facts SET value = '99' WHERE name = 'schema'")
     connection.close()
-    with pytest.raises(InvalidRecording, match="has schema 99, this version of actlab reads 2"):
+    with pytest.raises(InvalidRecording, match="has schema 99, and this version of actlab reads up to 3"):
         load(tmp_path / "run")
 
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save
-from tests.synthetic_recording import record, record_contests
+from tests.synthetic_recording import record, record_conditions
 from tests.views_recording import record_all
 
 from actlab.errors import ActlabError, InvalidRecording
-from actlab.laboratory import conclude
+from actlab.laboratory import write_results
 from actlab.recording import load
 
 
@@ -54,7 +54,7 @@ def tampered(directory, *statements):
 def refused(directory):
     """The sentence that reading and reporting end in."""
     with pytest.raises(InvalidRecording) as caught:
-        conclude(load(directory))
+        write_results(load(directory))
     sentence = str(caught.value)
     assert str(directory) in sentence
     assert sentence.endswith(".")
@@ -129,7 +129,7 @@ def test_rows_that_are_missing_or_of_other_types(copied, statement, said):
         database.execute("INSERT OR IGNORE INTO facts VALUES ('tuning', 'null')")
         database.execute(*((statement,) if isinstance(statement, str) else statement))
     if said is None:
-        conclude(load(copied))  # Without samples a report has no moving pictures.
+        write_results(load(copied))  # Without samples a report has no moving pictures.
     else:
         assert said in refused(copied)
 
@@ -218,7 +218,7 @@ def test_links_are_not_followed(copied, tmp_path, what):
     assert "is no file but a link, or something else: it is not read." in refused(copied)
     file.unlink() if what == "file" else file.parent.unlink()
     moved.rename(file if what == "file" else file.parent)
-    conclude(load(copied))
+    write_results(load(copied))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX")
@@ -341,10 +341,10 @@ def mutated(value, rng):
 def test_whatever_is_changed_at_random_ends_in_a_sentence_or_a_report(whole, tmp_path, seed):
     """Whoever finds a change that ends in another exception adds it to the tables above."""
     rng = random.Random(seed)
-    contests = tmp_path / "contests"
-    record_contests(contests)
+    conditions = tmp_path / "contests"
+    record_conditions(conditions)
     for number in range(12):
-        source = rng.choice([whole, whole, contests])
+        source = rng.choice([whole, whole, conditions])
         directory = copy_of(source, tmp_path / str(number))
         with closing(sqlite3.connect(directory / "study.db", isolation_level=None)) as database:
             statement = mutations(database, rng)
@@ -353,7 +353,7 @@ def test_whatever_is_changed_at_random_ends_in_a_sentence_or_a_report(whole, tmp
             except (sqlite3.IntegrityError, OverflowError):
                 continue
         try:
-            conclude(load(directory))
+            write_results(load(directory))
         except ActlabError:
             pass
         except Exception as error:
@@ -364,6 +364,6 @@ def test_recordings_of_all_kinds_are_whole(tmp_path):
     """Nothing is refused that a run leaves."""
     record(tmp_path / "stopped", last_epoch=3, complete=False)
     record(tmp_path / "begun", last_epoch=-1, complete=False)
-    record_contests(tmp_path / "contests")
+    record_conditions(tmp_path / "contests")
     for name in ("stopped", "begun", "contests"):
-        conclude(load(tmp_path / name))
+        write_results(load(tmp_path / name))

@@ -22,8 +22,8 @@ from tests.synthetic_recording import record, study, throughput
 
 from actlab import engine
 from actlab.errors import ActlabWarning, InvalidRecording, NothingRecorded, RecordingFailed
-from actlab.laboratory import conclude
-from actlab.recording import Claim, Writer, load
+from actlab.laboratory import write_results
+from actlab.recording import METRICS, Claim, Writer, load
 from actlab.recording import writer as writer_module
 
 REPOSITORY = Path(__file__).parent.parent
@@ -328,9 +328,9 @@ def test_a_directory_that_cannot_be_written_is_found_before_anything_is_computed
         directory = Path("/proc/self/run")
         if not directory.parent.is_dir():
             pytest.skip("only Linux has a folder that not even root writes to")
-    monkeypatch.setattr("actlab.engine.host.populations", lambda *_: pytest.fail("something is computed"))
+    monkeypatch.setattr("actlab.engine.run.populations", lambda *_: pytest.fail("something is computed"))
     with pytest.raises(RecordingFailed, match="the recording cannot be started"):
-        engine.run(made_up, directory)
+        engine.train(made_up, directory)
 
 
 def test_a_complete_recording_that_nobody_may_write_to_is_shown(tmp_path, monkeypatch):
@@ -380,7 +380,7 @@ def test_what_is_gone_is_not_said_to_be_kept(begun, gone):
         begun._database.execute("PRAGMA max_page_count = 1")  # Something else keeps the next ones from being written.
         values = np.zeros((900, 1))
         with pytest.raises(RecordingFailed) as caught:
-            begun.commit(2, dict.fromkeys(writer_module.METRICS, values), {"probe": values}, {})
+            begun.commit(2, dict.fromkeys(METRICS, values), {"probe": values}, {})
     else:
         with pytest.raises(RecordingFailed) as caught:
             commit(begun, 2)
@@ -521,7 +521,7 @@ def test_a_loss_of_power_takes_nothing_that_was_acknowledged(disk):
             assert left(seen) == (100.0 * restart, 3)
             assert left(lambda directory: load(directory).complete)
             writer.close()
-    conclude(load(folder / "run"))
+    write_results(load(folder / "run"))
     sizes = {name: (folder / "run" / name).stat().st_size for name in ("summary.json", "report.html")}
     assert left(lambda directory: {name: (directory / name).stat().st_size for name in sizes}) == sizes
     assert min(sizes.values()) > 1000

@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actlab.statistics import (
+from actlab.statistics.comparisons import (
+    EXACT_PAIRS,
     compare,
-    estimate,
-    first_epoch,
     holm,
-    learned_epoch,
-    mean_interval,
+    paired_differences,
+    pairs_needed,
     rank_biserial,
     signed_rank_p,
     signed_ranks,
-    waiting,
+    smallest_p,
 )
-from actlab.statistics.comparisons import EXACT_PAIRS, paired_differences, pairs_needed, smallest_p
-from actlab.statistics.intervals import finite, mean, median
+from actlab.statistics.intervals import T95, estimate, finite, mean, mean_interval, median
+from actlab.statistics.time_to_target import first_epoch, learned_epoch, time_to_target
 
 NAN, INF = math.nan, math.inf
 
@@ -85,6 +84,9 @@ class TestIntervals:
         values = np.random.default_rng(size).exponential(size=size) ** 2
         expected = stats.ttest_1samp(values, 0).confidence_interval(level)
         assert mean_interval(values, level) == pytest.approx((expected.low, expected.high), rel=1e-12)
+
+    def test_the_quantiles_at_hand_are_those_of_scipy_to_the_last_bit(self):
+        assert list(T95) == [float(stats.t.ppf(0.975, freedom)) for freedom in range(1, len(T95) + 1)]
 
     def test_the_order_of_the_values_does_not_matter(self):
         values = np.random.default_rng(1).normal(size=12)
@@ -304,8 +306,8 @@ class TestWaiting:
     def test_of_no_epochs_and_of_no_members(self):
         assert first_epoch(np.empty((0, 2)), 0.5).tolist() == [INF, INF]
         assert first_epoch(np.empty((4, 0)), 0.5).tolist() == []
-        assert waiting([]).median == INF
-        assert math.isnan(waiting([]).reached)
+        assert time_to_target([]).median == INF
+        assert math.isnan(time_to_target([]).reached)
 
     @pytest.mark.parametrize(
         ("epochs", "median_epoch", "reached"),
@@ -318,5 +320,5 @@ class TestWaiting:
         ],
     )
     def test_who_never_gets_there_is_later_than_any_other(self, epochs, median_epoch, reached):
-        found = waiting(epochs)
+        found = time_to_target(epochs)
         assert (found.median, found.reached) == (median_epoch, reached)

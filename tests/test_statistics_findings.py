@@ -11,10 +11,10 @@ from scipy.special import expit, softmax
 from tests.synthetic_recording import members_of, record, study
 
 from actlab.layers import Act, Conv, Dense, Flatten
-from actlab.statistics import entries, summarise
-from actlab.statistics.collapse import collapse, probabilities, product
+from actlab.statistics import reported, summarise
 from actlab.statistics.findings import findings, within_noise
-from actlab.statistics.gradients import gradient_sizes, passages, quantiles, still_training
+from actlab.statistics.gradients import gradient_flow, gradient_sizes, quantiles, still_training
+from actlab.statistics.linear_folding import collapse, probabilities, product
 
 DEEP = (Dense(5), Act(), Dense(4), Act(), Dense(3), Act(), Dense(1))
 LAYERS = {"weight_layers": ["dense1", "dense2", "dense3", "dense4"], "act_layers": ["act1", "act2", "act3"]}
@@ -34,10 +34,10 @@ def chain(tmp_path, layers, activations=("linear",), seeds=2, scale=1.0, **setti
     rng = np.random.default_rng(3)
     arrays = {}
     for name, network in made_up.networks((2,)).items():
-        for site in network.sites:
-            for parameter, shape in site.parameter_shapes.items():
+        for built in network.layers:
+            for parameter, shape in built.parameter_shapes.items():
                 weights = scale * rng.normal(size=(2, seeds, *shape))
-                arrays[f"weights/{name}/{site.name}/{parameter}"] = weights.astype(np.float32)
+                arrays[f"weights/{name}/{built.name}/{parameter}"] = weights.astype(np.float32)
     sample = {"x": rng.normal(size=(20, 2)).astype(np.float32), "y": np.arange(20) % 2}
     return record(tmp_path / "run", made_up, arrays=arrays, sample=sample)
 
@@ -70,8 +70,8 @@ def test_the_product_is_that_of_the_layers_one_by_one(tmp_path):
 def test_a_network_that_is_not_one_matrix_is_not_called_so(tmp_path, monkeypatch):
     """The comparison itself is tried: with a bias left out of the product it must say no."""
     recording = chain(tmp_path, DEEP)
-    (entry,) = entries(recording)
-    monkeypatch.setattr("actlab.statistics.collapse.product", lambda *a: (product(*a)[0], np.zeros(1)))
+    (entry,) = reported(recording)
+    monkeypatch.setattr("actlab.statistics.linear_folding.product", lambda *a: (product(*a)[0], np.zeros(1)))
     assert collapse(recording, entry).probability > 0.01
     (finding,) = found_in(recording, "linear_depth")
     assert finding["severity"] == "warning"
@@ -81,7 +81,7 @@ def test_a_network_that_is_not_one_matrix_is_not_called_so(tmp_path, monkeypatch
 def test_weights_beyond_all_bounds_are_not_called_the_same(tmp_path):
     recording = chain(tmp_path, DEEP, scale=1e12)
     with np.errstate(all="ignore"):
-        assert math.isnan(collapse(recording, entries(recording)[0]).probability)
+        assert math.isnan(collapse(recording, reported(recording)[0]).probability)
         (finding,) = found_in(recording, "linear_depth")
     assert finding["severity"] == "warning"
 
@@ -116,7 +116,7 @@ def gradients(recorded, after, before):
 def test_the_gradient_is_split_into_what_slope_and_weights_leave(tmp_path):
     made_up = study(network=DEEP, seeds=3)
     recording = record(tmp_path / "run", made_up, facts=LAYERS, arrays=gradients(made_up, [0.5, 2, 8], [0.1, 1, 2]))
-    third, second, first = passages(recording, entries(recording)[0], 4)
+    third, second, first = gradient_flow(recording, reported(recording)[0], 4)
     assert (third.layer, second.layer, first.layer) == ("act3", "act2", "act1")
     assert (third.share, third.slope, third.weights, third.step) == (1, 0.25, 1, 0.25)
     assert (second.share, second.slope, second.weights, second.step) == (0.25, 0.5, 0.5, 0.25)
@@ -157,10 +157,10 @@ def test_diverged_members_do_not_count_in_the_way_of_the_gradient(tmp_path):
         array[:, 1:] = 7
     diverged = {("relu", 0.05, 1): (5, "lost"), ("relu", 0.05, 2): (0, "lost")}
     recording = record(tmp_path / "run", made_up, facts=LAYERS, arrays=arrays, diverged=diverged)
-    (entry,) = entries(recording)
+    (entry,) = reported(recording)
     assert still_training(recording, entry.columns)[4:6].tolist() == [[True, True, False], [True, False, False]]
-    assert [step.share for step in passages(recording, entry, 8)] == [1, 0.5, 0.25]
-    assert [step.share for step in passages(recording, entry, 4)] == [1, 0.75, 0.625]
+    assert [step.share for step in gradient_flow(recording, entry, 8)] == [1, 0.5, 0.25]
+    assert [step.share for step in gradient_flow(recording, entry, 4)] == [1, 0.75, 0.625]
 
 
 # The first convolution.
@@ -196,7 +196,7 @@ def test_the_gradient_at_the_first_convolution(tmp_path):
     assert finding["layer"] == "conv1"
     assert "tanh 0.2, relu 0.2, sigmoid 2e-05" in finding["sentence"]
     assert "from 0.001 to 0.008 with tanh and from 0 to 0 with sigmoid" in finding["sentence"]
-    assert np.isnan(gradient_sizes(recording, entries(recording)[1], 1)).all()
+    assert np.isnan(gradient_sizes(recording, reported(recording)[1], 1)).all()
 
 
 def test_no_convolution_no_such_finding(tmp_path):
@@ -381,23 +381,22 @@ def test_the_rectifiers_are_told_first_then_the_closest():
 def trained(tmp_path_factory):
     """Five layers of sigmoid and of nothing on the digits, and the batch that the probes look at."""
     from actlab import engine, tasks
-    from actlab.engine.population import populations
-    from actlab.engine.program import prepare_data
+    from actlab.plan.evaluation import prepare
     from actlab.study import Study, complete
 
     layers = [Flatten(), *[Dense(16), Act()] * 5, Dense(10)]
     task = tasks.load("digits")
     made_up = complete(Study(network=layers, activations=["sigmoid", "linear"], seeds=2, epochs=1), task)
-    probe = prepare_data(made_up, task, populations(made_up, task.input_shape)[0]).probe
+    probe = prepare(made_up, task).probe
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("actlab.engine.program.SMALL", 1)
-        return engine.run(made_up, tmp_path_factory.mktemp("trained") / "run", task=task), probe
+        return engine.train(made_up, tmp_path_factory.mktemp("trained") / "run", task=task), probe
 
 
 def test_the_way_of_the_gradient_is_that_of_pytorch(trained):
     torch = pytest.importorskip("torch")
     recording, probe = trained
-    entry = next(entry for entry in entries(recording) if entry.activation == "sigmoid")
+    entry = next(entry for entry in reported(recording) if entry.activation == "sigmoid")
     ways, sizes = [], []
     for member in entry.members:
         a, kept, matrices = torch.tensor(probe["x"]).reshape(len(probe["x"]), -1), [], []
@@ -414,7 +413,7 @@ def test_the_way_of_the_gradient_is_that_of_pytorch(trained):
         ways.append([[float(tensor.grad.norm()) for tensor in pair] for pair in kept[:-1]])
         sizes.append([matrix.grad.abs().numpy() for matrix in matrices])
     before, after = np.moveaxis(np.array(ways), -1, 0)
-    steps = list(reversed(passages(recording, entry, 1)))
+    steps = list(reversed(gradient_flow(recording, entry, 1)))
     np.testing.assert_allclose([s.share for s in steps], np.median(after / after[:, -1:], axis=0), rtol=1e-4)
     np.testing.assert_allclose([s.slope for s in steps], np.median(before / after, axis=0), rtol=1e-4)
     np.testing.assert_allclose(
@@ -455,4 +454,4 @@ def test_findings_survive_json_and_warnings_come_first(tmp_path):
 
 def test_a_recording_without_gradients_has_no_finding_of_them(tmp_path):
     recording = record(tmp_path / "run", study(network=DEEP), facts=LAYERS)
-    assert {finding["code"] for finding in findings(recording, entries(recording), [])} == set()
+    assert {finding["code"] for finding in findings(recording, reported(recording), [])} == set()

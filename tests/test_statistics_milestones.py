@@ -8,7 +8,7 @@ from scipy.stats import binom
 from tests.synthetic_recording import record, study
 
 from actlab.statistics.milestones import races
-from actlab.statistics.selection import entries
+from actlab.statistics.selection import reported
 from actlab.study import Milestone
 
 SEEDS = 12
@@ -37,7 +37,7 @@ def recorded(folder, arrivals, **settings):
 @pytest.fixture
 def race(tmp_path):
     made = recorded(tmp_path / "run", ARRIVALS, milestones=(Milestone(name="all right"),))
-    (found,) = races(made, entries(made))
+    (found,) = races(made, reported(made))
     return found
 
 
@@ -83,7 +83,7 @@ def test_a_function_that_fails_with_half_of_the_seeds_is_not_ahead(tmp_path):
     half = np.arange(SEEDS) % 2 == 0
     given = {"relu": np.where(half, 3, NEVER), "tanh": np.where(half, 6, 8)}
     made = recorded(tmp_path / "run", given, milestones=(Milestone(name="all right"),))
-    (found,) = races(made, entries(made))
+    (found,) = races(made, reported(made))
     assert [row["activation"] for row in found["evidence"]["order"]] == ["tanh", "relu"]
     (row,) = found["evidence"]["comparisons"]
     assert (row["first_a"], row["first_b"], row["p"]) == (6, 6, 1)
@@ -102,4 +102,4 @@ def test_a_function_that_fails_with_half_of_the_seeds_is_not_ahead(tmp_path):
 )
 def test_no_race_where_there_is_nothing_to_race_for(arrivals, settings, tmp_path):
     made = recorded(tmp_path / "run", arrivals, **settings)
-    assert races(made, entries(made)) == []
+    assert races(made, reported(made)) == []

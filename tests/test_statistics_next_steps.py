@@ -6,7 +6,7 @@ import shlex
 
 import numpy as np
 import pytest
-from tests.synthetic_recording import record, record_contests, study
+from tests.synthetic_recording import record, record_conditions, study
 
 from actlab.statistics import summarise
 from actlab.statistics.best import ALPHA, chances_of_best
@@ -100,7 +100,7 @@ def test_nothing_is_advised_that_the_study_has_already(tmp_path):
 
 def test_smaller_rates_than_all_that_were_tried(tmp_path):
     diverged = {("tanh", 0.1, 0): (3, "lost")}
-    recording = record_contests(tmp_path / "run", diverged=diverged)
+    recording = record_conditions(tmp_path / "run", diverged=diverged)
     (command,) = [command for command in steps(recording) if "--learning-rates" in command]
     assert command == "--learning-rates 0.005,0.05"
 

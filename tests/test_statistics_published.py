@@ -11,7 +11,9 @@ from tests.synthetic_recording import record
 
 from actlab.layers import Act, Dense
 from actlab.recipes import RECIPES, Published, recipe
-from actlab.statistics import compare_published, mean_interval, summarise, verdict
+from actlab.statistics import summarise, verdict
+from actlab.statistics.intervals import mean_interval
+from actlab.statistics.published import compare_published
 
 FINALS = [0.90, 0.91, 0.92, 0.93, 0.95]
 MEAN = float(np.mean(FINALS))

@@ -10,9 +10,12 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 from scipy import stats
-from tests.synthetic_recording import CHOSEN, members_of, record, record_contests, study
+from tests.synthetic_recording import CHOSEN, members_of, record, record_conditions, study
 
-from actlab.statistics import entries, headline, json_safe, mean_interval, summarise
+from actlab.statistics import reported, summarise
+from actlab.statistics.intervals import mean_interval
+from actlab.statistics.sentences import headline
+from actlab.statistics.summary import json_safe
 from actlab.study import Milestone
 
 NAN = math.nan
@@ -333,8 +336,8 @@ class TestLearningRates:
             return 0.1 if (member.init, member.learning_rate) in (("gain", 0.1), ("stated", 0.01)) else 0.5
 
         recording = record(tmp_path / "run", self.made_up(init="gain"), metrics={"validation_loss": loss})
-        assert {entry.learning_rate for entry in entries(recording)} == {0.01}
-        assert {member.init for entry in entries(recording) for member in entry.members} == {"stated"}
+        assert {entry.learning_rate for entry in reported(recording)} == {0.01}
+        assert {member.init for entry in reported(recording) for member in entry.members} == {"stated"}
 
     def test_a_single_rate_has_no_edge(self, plain):
         row = summarise(plain)["activations"][0]
@@ -345,14 +348,14 @@ class TestLearningRates:
     def test_entries_follow_the_seeds_of_the_study(self, tmp_path):
         recording = record(tmp_path / "run", study(seeds=(5, 2, 9), activations=("relu",)))
         recording.members = tuple(replace(m, seed={5: 9, 2: 2, 9: 5}[m.seed]) for m in recording.members)
-        entry = entries(recording)[0]
+        entry = reported(recording)[0]
         assert [member.seed for member in entry.members] == [5, 2, 9]
         assert entry.columns == (2, 1, 0)
 
 
 class TestContests:
     def metrics(self):
-        """As a function of the arm alone, so that a wrong member would show."""
+        """As a function of the variant alone, so that a wrong member would show."""
 
         def accuracy(member):
             bonus = {"stated": 0.0, "gain": 0.1}[member.init]
@@ -361,45 +364,45 @@ class TestContests:
         return {"test_accuracy": accuracy, "validation_accuracy": accuracy}
 
     def test_the_best_rates_come_first_then_the_stated_settings_then_other_weights(self, tmp_path):
-        summary = summarise(record_contests(tmp_path / "run", self.metrics()))
-        contests = [{**summary, **summary["contest"]}, *summary["contests"]]
-        assert [contest["name"] for contest in contests] == ["best", "stated", "gain"]
+        summary = summarise(record_conditions(tmp_path / "run", self.metrics()))
+        conditions = [{**summary, **summary["contest"]}, *summary["contests"]]
+        assert [condition["name"] for condition in conditions] == ["best", "stated", "gain"]
         rates = {"best": CHOSEN["stated"], "stated": dict.fromkeys(FINALS, 0.1), "gain": CHOSEN["gain"]}
-        for contest in contests:
-            assert len({contest["title"] for contest in contests}) == 3
-            found = rows(contest)
+        for condition in conditions:
+            assert len({condition["title"] for condition in conditions}) == 3
+            found = rows(condition)
             for place, name in enumerate(FINALS):
-                rate = rates[contest["name"]][name]
-                expected = 0.5 + rate / 2 + 0.1 * (contest["name"] == "gain") + 0.01 * place
+                rate = rates[condition["name"]][name]
+                expected = 0.5 + rate / 2 + 0.1 * (condition["name"] == "gain") + 0.01 * place
                 assert found[name]["learning_rate"] == rate
                 assert found[name]["seeds"] == list(range(7))
                 assert found[name]["test_accuracy"]["values"] == pytest.approx([expected] * 7)
-            means = [row["test_accuracy"]["mean"] for row in contest["activations"]]
+            means = [row["test_accuracy"]["mean"] for row in condition["activations"]]
             assert means == sorted(means, reverse=True)
-            best = contest["activations"][0]
-            assert contest["headline"].startswith(f"{best['name']} is best")
-            assert contest["comparisons"][0]["a"] == best["name"]
-            assert contest["comparisons"][0]["difference"] == pytest.approx(means[0] - means[1])
+            best = condition["activations"][0]
+            assert condition["headline"].startswith(f"{best['name']} is best")
+            assert condition["comparisons"][0]["a"] == best["name"]
+            assert condition["comparisons"][0]["difference"] == pytest.approx(means[0] - means[1])
         assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
     def test_one_target_serves_all(self, tmp_path):
-        summary = summarise(record_contests(tmp_path / "run", self.metrics()))
+        summary = summarise(record_conditions(tmp_path / "run", self.metrics()))
         targets = {
             row["epochs_to_target"]["target"]
-            for contest in (summary, *summary["contests"])
-            for row in contest["activations"]
+            for condition in (summary, *summary["contests"])
+            for row in condition["activations"]
         }
         assert [*targets] == pytest.approx([0.95 * 0.7])
         assert rows(summary["contests"][0])["sigmoid"]["epochs_to_target"]["reached"] == 0
 
-    def test_an_arm_of_two_contests_is_trained_once(self, tmp_path):
-        recording = record_contests(tmp_path / "run")
-        arms = {(m.activation, m.learning_rate, m.init) for m in recording.members}
+    def test_a_variant_of_two_conditions_is_trained_once(self, tmp_path):
+        recording = record_conditions(tmp_path / "run")
+        variants = {(m.activation, m.learning_rate, m.init) for m in recording.members}
         # Tanh and relu are at their best at the stated rate.
-        assert len(recording.members) == 7 * len(arms) == 7 * (3 + 1 + 3)
+        assert len(recording.members) == 7 * len(variants) == 7 * (3 + 1 + 3)
 
     def test_what_was_tried_is_said_and_kept(self, tmp_path):
-        summary = summarise(record_contests(tmp_path / "run"))
+        summary = summarise(record_conditions(tmp_path / "run"))
         assert len(summary["tuning"]) == 18
         assert said(summary, "after 8 epochs with the seeds 7, 8 and 9, which serve nothing else.")
         assert said(
@@ -407,14 +410,14 @@ class TestContests:
         )
         assert len(said(summary, "diverged")) == 1
         assert not said(summary, "held out of the training data")
-        held = summarise(record_contests(tmp_path / "test", validation="test"))
+        held = summarise(record_conditions(tmp_path / "test", validation="test"))
         assert said(held, "mean validation loss on samples held out of the training data after 8 epochs")
 
-    def test_edges_are_those_of_what_was_tried_in_every_contest(self, tmp_path):
-        summary = summarise(record_contests(tmp_path / "run"))
+    def test_edges_are_those_of_what_was_tried_in_every_condition(self, tmp_path):
+        summary = summarise(record_conditions(tmp_path / "run"))
         flags = {
-            contest["name"]: {row["name"] for row in contest["activations"] if row["learning_rate_at_edge"]}
-            for contest in ({**summary, **summary["contest"]}, *summary["contests"])
+            condition["name"]: {row["name"] for row in condition["activations"] if row["learning_rate_at_edge"]}
+            for condition in ({**summary, **summary["contest"]}, *summary["contests"])
         }
         assert flags == {"best": {"sigmoid"}, "stated": set(), "gain": {"tanh", "relu"}}
         assert said(summary, "at the edge") == [
@@ -425,18 +428,18 @@ class TestContests:
             "smaller one may be better.",
         ]
 
-    def test_members_that_diverged_are_named_with_their_contest(self, tmp_path):
+    def test_members_that_diverged_are_named_with_their_condition(self, tmp_path):
         diverged = {("sigmoid", 0.1, 2): (3, "loss is not finite"), ("sigmoid", 0.2, 1): (4, "loss is not finite")}
-        summary = summarise(record_contests(tmp_path / "run", diverged=diverged))
+        summary = summarise(record_conditions(tmp_path / "run", diverged=diverged))
         assert said(summary, "sigmoid with the settings as stated: 1 of 7 members diverged, the first at epoch 3")
         assert said(summary, "sigmoid with weights scaled by its gain: 1 of 7 members diverged, the first at epoch 4")
         row = rows(summary)["sigmoid"]
         assert row["diverged"] == 0
         assert {member["init"] for member in row["diverged_members"]} == {"stated", "gain"}
 
-    def test_members_of_two_contests_are_named_once(self, tmp_path):
+    def test_members_of_two_conditions_are_named_once(self, tmp_path):
         diverged = {("tanh", 0.1, 2): (3, "loss is not finite")}
-        (note,) = said(summarise(record_contests(tmp_path / "run", diverged=diverged)), "members diverged")
+        (note,) = said(summarise(record_conditions(tmp_path / "run", diverged=diverged)), "members diverged")
         assert note.startswith("tanh: 1 of 7 members diverged")
 
     @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName
 from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool, Residual
 from actlab.recipes import RECIPES
 from actlab.study import (
-    EIGHT,
+    DEFAULT_ACTIVATIONS,
     SGD,
     Adam,
     AdamW,
@@ -105,7 +105,7 @@ def test_what_is_not_decided_of_the_data_is_not_written():
 
 def test_defaults_are_the_digits_comparison():
     study = Study()
-    assert (study.task, study.activations, study.seeds) == ("digits", EIGHT, tuple(range(10)))
+    assert (study.task, study.activations, study.seeds) == ("digits", DEFAULT_ACTIVATIONS, tuple(range(10)))
     assert (study.epochs, study.batch, study.optimiser, study.match) == (40, 32, Adam(), "units")
     assert (study.network, study.learning_rates, study.tuning_seeds, study.digest) == (None, None, (), None)
     assert (study.validation, study.init, study.stated_rate, study.chosen_rates) == ("held-out", "stated", None, None)
@@ -464,7 +464,7 @@ def test_what_widens_is_held_equal_in_units_or_in_parameters():
     layers = [Dense(12), Act(), Dense(3)]
     units = Study(network=layers, activations=["relu", "maxout"]).networks((4,))
     assert units["maxout"].parameter_count > 1.5 * units["relu"].parameter_count
-    assert [units[name].sites[1].output_shape for name in units] == [(12,), (12,)]
+    assert [units[name].layers[1].output_shape for name in units] == [(12,), (12,)]
     equal = Study(network=layers, activations=["relu", "maxout"], match="parameters").networks((4,))
     assert equal["relu"].parameter_count == units["relu"].parameter_count
     assert abs(equal["maxout"].parameter_count / equal["relu"].parameter_count - 1) < 0.1

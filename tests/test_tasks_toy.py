@@ -190,3 +190,15 @@ def test_no_task_imports_jax():
     code = "import sys, actlab.tasks as t; t.load('parabolas'); t.load('digits'); print('jax' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+def test_digits_are_read_bit_for_bit_without_importing_scikit_learn():
+    from actlab.tasks.digits import _packaged
+
+    pixels, labels = _packaged()
+    reference = load_digits()
+    for found, wanted in ((pixels, reference["data"]), (labels, reference["target"])):
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)
+    script = "import sys, actlab.tasks; actlab.tasks.load('digits'); sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0

@@ -11,7 +11,8 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue, register, unregister
-from actlab.functions.torch_kernels import KERNELS
+from actlab.functions.backends.torch import autograd
+from actlab.functions.backends.torch.kernels import KERNELS
 
 # PyTorch does itself what it has deprecated: its forward mode compiles some derivatives, Dynamo makes a Function.
 pytestmark = [
@@ -276,6 +277,29 @@ def test_follows_the_type_of_the_input_under_autocast(name):
 def test_other_types_are_refused(x):
     with pytest.raises(InvalidInput, match="convert it"):
         catalogue["gelu"](x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_quick_changes_nothing_but_the_time(name, dtype, monkeypatch):
+    """Without kernels, blocks and gates: the same bits where none serves, else within the kernel's limits."""
+    if weights(name, 8):
+        pytest.skip("is computed as a whole in any case")
+    points = torch.cat([torch.linspace(-8, 8, 4000), torch.tensor([0.0, -0.0, 30.0, -30.0])]).to(dtype)
+    x = points[torch.randperm(len(points), generator=torch.Generator().manual_seed(0))][:3984]
+    x = x.reshape(2, 2, -1, 8) if name == "funnel_relu" else x.reshape(-1, 8)
+    quick = [through_autograd(name, which, x) for which in ("value", "derivative")]
+    monkeypatch.setattr(autograd, "takes_blocks", lambda *_: False)
+    monkeypatch.setattr(autograd, "takes_gate", lambda *_: False)
+    plain = [through_autograd(name, which, x) for which in ("value", "derivative")]
+    for which, found, wanted in zip(("value", "derivative"), quick, plain, strict=True):
+        if name not in GATED and (name, which) not in KERNELS:
+            assert torch.equal(found, wanted), which
+            continue
+        # A gate has the kernel of another function: of them the derivative of gelu is the least accurate.
+        kernel = KERNELS["gelu", "derivative"] if name in GATED else KERNELS[name, which]
+        limit = 2 * kernel.limit if dtype == torch.float32 else 1e-14
+        torch.testing.assert_close(found, wanted, rtol=limit, atol=1e-38)
 
 
 def test_gelu_without_a_far_tail():

@@ -54,7 +54,7 @@ def trained(monkeypatch):
             self.runs = []
             self.loss = lambda member: 1.0
 
-        def run(self, study, directory, *, task, memory=None, restart=False, progress=lambda _: None):
+        def train(self, study, directory, *, task, memory=None, restart=False, progress=lambda _: None):
             self.runs.append(
                 {"study": study, "directory": directory, "task": task, "memory": memory, "restart": restart}
             )
@@ -68,7 +68,7 @@ def trained(monkeypatch):
             return record(directory, finished, metrics=losses, diverged=gone)
 
     made = Engine()
-    monkeypatch.setattr(engine, "run", made.run)
+    monkeypatch.setattr(engine, "train", made.train)
     return made
 
 
@@ -288,7 +288,7 @@ def test_what_another_choice_has_left_is_no_hindrance(trained, task, tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(task, tmp_path_factory):
-    """Three contests of two functions, as `actlab.run` makes them."""
+    """Three conditions of two functions, as `actlab.run` makes them."""
     directory = tmp_path_factory.mktemp("real") / "run"
     study = study_of(learning_rates="auto", stated_rate=0.1, init="gain", epochs=3)
     told = []
@@ -302,9 +302,9 @@ def test_no_member_of_the_report_has_a_seed_of_the_choice(finished):
     tuned = [load(directory) for directory in sorted((recording.directory / "tuning").iterdir())]
     assert {member.seed for run in tuned for member in run.members} == {2, 3, 4}
     assert all(run.complete for run in tuned)
-    arms = {(m.activation, m.learning_rate, m.init) for run in tuned for m in run.members}
+    variants = {(m.activation, m.learning_rate, m.init) for run in tuned for m in run.members}
     rows = recording.facts["tuning"]
-    assert {(row["activation"], row["learning_rate"], row["init"]) for row in rows} == arms
+    assert {(row["activation"], row["learning_rate"], row["init"]) for row in rows} == variants
     assert tuned[0].study.learning_rates == study.learning_rates
 
 
@@ -315,10 +315,10 @@ def test_the_rates_taken_are_those_of_the_lowest_loss_in_the_recordings_of_the_c
         run = load(directory)
         final = run.metrics["validation_loss"][-1]
         for place in range(0, len(run.members), 3):
-            arm = run.members[place]
-            assert {m.learning_rate for m in run.members[place : place + 3]} == {arm.learning_rate}
+            variant = run.members[place]
+            assert {m.learning_rate for m in run.members[place : place + 3]} == {variant.learning_rate}
             mean = final[place : place + 3].mean()
-            losses.setdefault((arm.init, arm.activation), {})[arm.learning_rate] = mean
+            losses.setdefault((variant.init, variant.activation), {})[variant.learning_rate] = mean
     chosen = recording.study.chosen_rates
     assert {(init, name) for init in chosen for name in chosen[init]} == losses.keys()
     for (init, name), by_rate in losses.items():
@@ -328,15 +328,15 @@ def test_the_rates_taken_are_those_of_the_lowest_loss_in_the_recordings_of_the_c
         assert row["validation_loss"] == pytest.approx(own)
 
 
-def test_contests_are_reported(finished):
+def test_conditions_are_reported(finished):
     study, recording, told = finished
     summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
-    names = [summary["contest"]["name"], *(contest["name"] for contest in summary["contests"])]
+    names = [summary["contest"]["name"], *(condition["name"] for condition in summary["contests"])]
     assert names == ["best", "stated", "gain"]
     chosen = recording.study.chosen_rates
     expected = {"best": chosen["stated"], "stated": dict.fromkeys(study.activations, 0.1), "gain": chosen["gain"]}
-    for contest, name in zip((summary, *summary["contests"]), names, strict=True):
-        assert {row["name"]: row["learning_rate"] for row in contest["activations"]} == expected[name]
+    for condition, name in zip((summary, *summary["contests"]), names, strict=True):
+        assert {row["name"]: row["learning_rate"] for row in condition["activations"]} == expected[name]
     page = (recording.directory / "report.html").read_text(encoding="utf-8")
     assert "How each learning rate was chosen" in page
     assert [progress.purpose for progress in told if progress.epoch == 3][-1] == ""
@@ -383,7 +383,7 @@ def test_a_study_of_test_data_is_tuned_on_held_out_ones_from_its_name(tmp_path):
 
 
 def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_on(task, tmp_path, monkeypatch):
-    real, calls = engine.run, []
+    real, calls = engine.train, []
 
     def run(*arguments, **settings):
         calls.append(arguments)
@@ -391,7 +391,7 @@ def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_o
             raise KeyboardInterrupt
         return real(*arguments, **settings)
 
-    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(engine, "train", run)
     monkeypatch.setattr("actlab.laboratory.load_task", lambda *_, **__: task)
     study, directory = study_of(learning_rates=[0.01, 0.1]), tmp_path / "run"
     with pytest.raises(cli._Stopped) as stopped:
@@ -410,7 +410,7 @@ def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_o
 
 
 def test_what_was_tried_in_part_is_tried_again_and_stays_until_then(task, tmp_path, monkeypatch):
-    real, directory = engine.run, tmp_path / "run"
+    real, directory = engine.train, tmp_path / "run"
     study = study_of(learning_rates=[0.01, 0.1], epochs=6)
 
     def stopping(progress):
@@ -427,12 +427,12 @@ def test_what_was_tried_in_part_is_tried_again_and_stays_until_then(task, tmp_pa
         seen.append(load(tried).epochs)
         return real(*arguments, **settings)
 
-    monkeypatch.setattr(engine, "run", watched)
+    monkeypatch.setattr(engine, "train", watched)
     assert actlab.run(study, directory, task=task, progress=lambda _: None).complete
     assert seen[:2] == [kept, 6]
     assert load(tried).complete
     # Complete, it is handed on; told to train anew, all is trained anew.
-    monkeypatch.setattr(engine, "run", real)
+    monkeypatch.setattr(engine, "train", real)
     before = listing(directory)
     actlab.run(study, directory, task=task, progress=lambda _: pytest.fail("it is trained"))
     assert listing(directory) == before

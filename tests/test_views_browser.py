@@ -14,9 +14,10 @@ from PIL import Image
 from tests.views_recording import record_all
 
 from actlab.layers import Act, Dense
+from actlab.replay.feature_space import feature_space
 from actlab.statistics import summarise
-from actlab.views.feature_space import feature_space
-from actlab.views.report import html, report
+from actlab.views.report.report import page as report_page
+from actlab.views.report.report import report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page in")
@@ -126,16 +127,16 @@ def test_the_page_computes_the_networks_of_python(visit, recording):
         with page.expect_download() as waiting:
             row.locator('[data-save="csv"]').click()
         rows = list(csv.DictReader(io.StringIO(waiting.value.path().read_text(encoding="utf-8"))))
-        moment = feature_space(recording, name, seed=2).at(5)
+        snapshot = feature_space(recording, name, seed=2).at(5)
         points = np.array([[float(r["feature 1"]), float(r["feature 2"])] for r in rows])
-        np.testing.assert_allclose(points, moment.points, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose([float(r["loss"]) for r in rows], moment.loss, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose([float(r["probability"]) for r in rows], moment.probability, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(points, snapshot.points, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose([float(r["loss"]) for r in rows], snapshot.loss, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose([float(r["probability"]) for r in rows], snapshot.probability, rtol=1e-5, atol=1e-5)
         assert [r["class"] for r in rows] == [HOSTILE if label == 0 else "right" for label in recording.sample["y"]]
         row.scroll_into_view_if_needed()
         page.wait_for_timeout(200)
         said = row.locator("[data-readout]").text_content()
-        assert said.startswith(f"{100 * moment.right.mean():.1f} % right")
+        assert said.startswith(f"{100 * snapshot.right.mean():.1f} % right")
 
 
 def test_the_table_is_seen_before_anything_is_scrolled(visit):
@@ -223,7 +224,7 @@ def contrast(first, second):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(visit, theme):
+def test_text_stands_out_from_its_background(visit, theme):
     """WCAG 2.2, AA: 4.5 to 1."""
     page = visit(f"#theme={theme}")
     script = """() => [...document.querySelectorAll("body *")]
@@ -238,8 +239,8 @@ def test_text_stands_out_from_its_ground(visit, theme):
         })"""
     seen = page.evaluate(script)
     assert len(seen) > 100
-    for colour, ground, what in seen:
-        assert contrast(colour, ground) >= 4.5, f"{what}: {colour} on {ground}"
+    for colour, background, what in seen:
+        assert contrast(colour, background) >= 4.5, f"{what}: {colour} on {background}"
 
 
 def test_text_from_data_is_text(visit):
@@ -264,7 +265,7 @@ def test_tables_sort(visit):
 @pytest.mark.parametrize(
     "where", ["#curves figure", "#player [data-row]", "#distributions figure", "#functions figure"]
 )
-def test_every_picture_can_be_saved(visit, where):
+def test_every_figure_can_be_saved(visit, where):
     page = visit()
     figure = page.locator(where).first
     figure.scroll_into_view_if_needed()
@@ -311,7 +312,7 @@ def test_a_diverged_network_says_when(visit, tmp_path):
 
 
 def axes_of(page):
-    """What the pictures of each row span, by activation; all rows are looked at."""
+    """What the figures of each row span, by activation; all rows are looked at."""
     for row in page.locator("[data-row]").all():
         if row.is_visible():
             row.scroll_into_view_if_needed()
@@ -395,5 +396,7 @@ def test_the_page_without_weights_has_its_controls_in_the_layers(visit, tmp_path
 
 
 def test_the_state_and_the_data_are_json(recording):
-    content = re.search(r'<script type="application/json" id="content">(.*?)</script>', html(recording), re.DOTALL)[1]
+    content = re.search(
+        r'<script type="application/json" id="content">(.*?)</script>', report_page(recording), re.DOTALL
+    )[1]
     assert json.loads(content)["usual"]["epoch"] == 8

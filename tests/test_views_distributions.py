@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.views_recording import record_all
 
-from actlab.statistics import entries
-from actlab.views.distributions import distributions
+from actlab.statistics import reported
+from actlab.views.report.distributions import distributions
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def recording(tmp_path_factory):
 
 
 def members_of(recording):
-    return {entry.activation: list(entry.columns) for entry in entries(recording)}
+    return {entry.activation: list(entry.columns) for entry in reported(recording)}
 
 
 def shares_of(quantity, name):

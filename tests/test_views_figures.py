@@ -1,4 +1,4 @@
-"""Pictures in files: the right format, and lines that are the functions."""
+"""Figures in files: the right format, and lines that are the functions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from PIL import Image
 
 from actlab.errors import ActlabError, InvalidFunction, UnknownName
 from actlab.functions import catalogue
-from actlab.functions.card import curves
-from actlab.views.functions_figure import plot
+from actlab.functions.measured.card import curves
+from actlab.views.figures.functions import plot
 
 HEADS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from actlab.functions import Activation, Formula, catalogue
-from actlab.views.braille import Curve, draw
-from actlab.views.functions_table import function_card, functions_table
+from actlab.views.terminal.braille import Curve, draw
+from actlab.views.terminal.functions import function_card, functions_table
 
 
 def rendered(what, width=80):
@@ -41,13 +41,25 @@ def test_gaps_are_left_out_and_axes_have_round_numbers():
     assert sum(all(row) for row in rows) == 1  # and one row is the horizontal one
 
 
-def test_a_curve_that_leaves_the_plot_is_cut():
+def test_a_curve_that_leaves_the_plot_is_cut_at_its_edge():
     x = np.linspace(-5, 5, 200)
-    draw(x, [Curve(np.exp(20 * x), "bold"), Curve(np.full_like(x, np.inf), "")], (-1.0, 4.0), 30, 8)
+
+    def drawn(*curves):
+        *rows, numbers = draw(x, curves, (-1.0, 4.0), 30, 8).plain.split("\n")
+        assert "−4" in numbers
+        return np.array([dots(row) for row in rows])
+
+    axes, steep = drawn(), drawn(Curve(np.exp(20 * x), "bold"))
+    assert axes.shape == steep.shape == (8, 30)
+    rows, columns = np.nonzero(steep != axes)
+    # From the horizontal axis it rises beside the vertical one, and is not seen again where it is larger.
+    assert set(columns) <= {14, 15}
+    assert {4, 5, 6} <= set(rows)
+    np.testing.assert_array_equal(drawn(Curve(np.full_like(x, np.inf), "")), axes)
 
 
 @pytest.mark.parametrize("name", ["gelu", "step", "softmax", "glu", "meta_acon", "exponential"])
-def test_a_card_shows_formula_picture_and_facts(name):
+def test_a_card_shows_formula_figure_and_facts(name):
     text = rendered(function_card(catalogue[name]), 100)
     assert catalogue[name].title in text
     assert "formula" in text

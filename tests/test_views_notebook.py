@@ -11,7 +11,7 @@ from tests.synthetic_recording import record, study
 
 import actlab
 from actlab.statistics import summarise
-from actlab.views import notebook
+from actlab.views.figures import recording as drawing
 
 EVIL = "</td><script>alert(1)</script><img src=x onerror=alert(2)>"
 PLAIN = {"div", "p", "b", "br", "code", "table", "thead", "tbody", "tr", "th", "td"}
@@ -73,13 +73,13 @@ def test_without_a_report_it_says_how_to_write_it(tmp_path):
 
 def test_what_may_be_the_best_is_said_in_words(tmp_path, monkeypatch):
     made = record(tmp_path / "run")
-    monkeypatch.setattr(notebook, "summarise", lambda recording: summarise(recording) | {"best_set": ["tanh"]})
+    monkeypatch.setattr(drawing, "summarise", lambda recording: summarise(recording) | {"best_set": ["tanh"]})
     _, seen = shown(made)
     assert [row[0] for row in seen.rows if row[-1] == "may be the best"] == ["tanh"]
 
 
 def test_it_asks_for_nothing_and_sets_no_colours(tmp_path):
-    """Nothing is loaded or run, and text has the notebook's own colour on its own ground, light or dark."""
+    """Nothing is loaded or run, and text has the notebook's own colour on its own background, light or dark."""
     _, seen = shown(record(tmp_path / "run"))
     assert {tag for tag, _ in seen.elements} <= PLAIN
     styles = [given.get("style", "") for _, given in seen.elements]

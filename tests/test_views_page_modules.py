@@ -13,11 +13,12 @@ from tests.views_recording import record_all
 
 from actlab.layers import Act, Dense, Dropout, Flatten, Scale
 from actlab.network import build
-from actlab.views import embedding, player
-from actlab.views.feature_space import feature_space
-from actlab.views.palette import looks
-from actlab.views.projections import hidden
-from actlab.views.scripts import bundle, table
+from actlab.replay.feature_space import feature_space
+from actlab.replay.forward import hidden
+from actlab.statistics import reported
+from actlab.views.palette import styles_of
+from actlab.views.report import page_data, player
+from actlab.views.report.scripts import bundle, table
 
 NETWORKS = {
     "parabolas": ([Dense(2), Act(), Dense(1)], (2,), "tanh"),
@@ -43,26 +44,26 @@ def test_networks_are_those_of_python(tmp_path, name):
     network = build(layers, shape, activation)
     rng = np.random.default_rng(1)
     params = {
-        site.name: {key: rng.normal(size=size).astype(np.float32) for key, size in site.parameter_shapes.items()}
-        for site in network.sites
-        if site.parameter_shapes
+        built.name: {key: rng.normal(size=size).astype(np.float32) for key, size in built.parameter_shapes.items()}
+        for built in network.layers
+        if built.parameter_shapes
     }
     x = rng.normal(size=(17, *shape)).astype(np.float32)
-    described = embedding.layers(network)
+    described = page_data.layers(network)
     given = {
         "layers": described,
-        "weights": embedding.parameters(network, params, leading=0).tolist(),
+        "weights": page_data.parameters(network, params, leading=0).tolist(),
         "x": x.ravel().tolist(),
         "count": len(x),
     }
-    functions = table(embedding.functions([network]))
+    functions = table(page_data.functions([network]))
     found = run(tmp_path, FORWARD.replace("const computed", f"{functions}\nconst computed", 1), given)
     double = {layer: {key: values.astype(float) for key, values in own.items()} for layer, own in params.items()}
     seen = {}
 
     def act(z, *, name):
-        site = next(site for site in network.sites if site.name == name)
-        seen[name] = site.layer.activation(network.activation)(z, **double.get(name, {}))
+        built = next(built for built in network.layers if built.name == name)
+        seen[name] = built.layer.activation(network.activation)(z, **double.get(name, {}))
         return seen[name]
 
     logits = network.apply(double, x.astype(float), act)
@@ -142,7 +143,7 @@ def test_numbers_arrive_as_they_were_packed(tmp_path):
     import { counts, floats, octets } from "./arrays.js";
     found = [[...floats(given[0])], [...counts(given[1])], [...octets(given[2])]];
     """.replace("    ", "")
-    texts = [embedding.packed(values), embedding.packed([0, 65535], "<u2"), embedding.packed([1, 255], "u1")]
+    texts = [page_data.packed(values), page_data.packed([0, 65535], "<u2"), page_data.packed([1, 255], "u1")]
     found = run(tmp_path, script, texts)
     np.testing.assert_array_equal(np.float32(found[0]), values)
     assert found[1:] == [[0, 65535], [1, 255]]
@@ -226,7 +227,8 @@ def test_extents_are_those_of_python(tmp_path, network):
     """Of all samples at all epochs; of a network that diverged, at those before it did."""
     ended = {("tanh", 0.05, 1): (5, "the training loss became infinite")}
     recording = record_all(tmp_path / "run", network=network, seeds=2, diverged=ended)
-    content = player.content(recording, recording.study.activations, looks(recording.study.activations))
+    entries = {entry.activation: entry for entry in reported(recording)}
+    content = player.content(recording, entries, styles_of(recording.study.activations))
     functions = table(content.pop("functions"))
     found = run(tmp_path, EXTENTS.replace("const all", f"{functions}\nconst all", 1), content)
     for name, by_seed in zip(recording.study.activations, found, strict=True):

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from actlab.engine import Progress
-from actlab.views.progress import bar, samples_per_second
+from actlab.views.terminal.progress import bar, samples_per_second
 
 
 def progress(samples: int, seconds: float, epoch: int = 5) -> Progress:

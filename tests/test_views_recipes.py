@@ -9,7 +9,7 @@ from rich.console import Console
 
 from actlab.recipes import RECIPES, Measured, Recipe
 from actlab.study import Study
-from actlab.views.recipes_table import recipe_card, recipes_table
+from actlab.views.terminal.recipes import recipe_card, recipes_table
 
 NETWORK = [{"layer": "dense", "units": 3}, {"layer": "act"}, {"layer": "dense", "units": 1}]
 

@@ -13,17 +13,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.synthetic_recording import record, record_contests
+from tests.synthetic_recording import record, record_conditions
 from tests.views_recording import record_all
 
 from actlab.errors import ActlabError
-from actlab.statistics import entries, summarise, verdict
+from actlab.statistics import reported, summarise, verdict
 from actlab.study import Milestone
-from actlab.views import charts, contests, markup, palette, player_markup
-from actlab.views import report as module
-from actlab.views.figures import quartiles, rounded, thinned
-from actlab.views.report import html, report
-from actlab.views.scripts import asset
+from actlab.views import palette
+from actlab.views.report import conditions, html, outcome, player_html
+from actlab.views.report import report as module
+from actlab.views.report.charts import quartiles, rounded, thinned
+from actlab.views.report.report import page as report_page
+from actlab.views.report.report import report
+from actlab.views.report.scripts import asset
+from actlab.wording import number
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -66,7 +69,7 @@ def recording(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(recording):
-    return Page(html(recording))
+    return Page(report_page(recording))
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def test_every_chart_has_a_frame_and_every_frame_a_chart(page):
 def test_curves_are_the_medians_of_the_recording(recording, page):
     data = page.content["charts"]["validation-loss"]["data"]
     lines = {trace["name"]: trace for trace in data if "name" in trace}
-    for entry in entries(recording):
+    for entry in reported(recording):
         wanted = np.median(recording.metrics["validation_loss"][:, list(entry.columns)], axis=1)
         np.testing.assert_allclose(lines[entry.activation]["y"], wanted, rtol=1e-4)
         assert lines[entry.activation]["x"] == list(range(recording.epochs + 1))
@@ -133,7 +136,7 @@ def test_curves_are_the_medians_of_the_recording(recording, page):
 
 
 def test_gradients_are_the_medians_of_the_recording(recording, page):
-    entry = entries(recording)[1]
+    entry = reported(recording)[1]
     norms = recording.probes["weight_gradient_norm"][:, list(entry.columns)]
     data = page.content["charts"][f"gradient-{entry.activation}"]["data"]
     assert [trace["name"] for trace in data] == list(recording.weight_layers)
@@ -142,13 +145,13 @@ def test_gradients_are_the_medians_of_the_recording(recording, page):
 
 
 def test_old_recordings_without_sizes_of_gradients_have_no_such_section(tmp_path, bare):
-    page = Page(html(record(tmp_path / "run")))
+    page = Page(report_page(record(tmp_path / "run")))
     assert "gradient-sizes" not in page.with_attribute("id")
 
 
 def test_the_penalty_has_a_curve_of_its_own(tmp_path, bare):
     penalty = np.tile(np.linspace(0.5, 0.1, 9)[:, None], (1, 30)).astype(np.float32)
-    charts_of = Page(html(record(tmp_path / "run", arrays={"penalty": penalty}))).content["charts"]
+    charts_of = Page(report_page(record(tmp_path / "run", arrays={"penalty": penalty}))).content["charts"]
     line = next(t for t in charts_of["penalty"]["data"] if t.get("name") == "relu")
     np.testing.assert_allclose(line["y"], penalty[:, 0], rtol=1e-4)
     assert charts_of["penalty"]["layout"]["yaxis"]["title"]["text"] == "L2 penalty"
@@ -169,20 +172,20 @@ def test_findings_are_those_of_the_summary(recording, page):
 
 def test_the_way_of_the_gradient_is_a_table(tmp_path, bare):
     from actlab.layers import Act, Dense
-    from actlab.statistics.gradients import passages
+    from actlab.statistics.gradients import gradient_flow
 
     made = record_all(
         tmp_path / "run", network=(Dense(3), Act(), Dense(3), Act(), Dense(1)), activations=("tanh", "relu")
     )
-    table = re.search(r"aria-label='gradient layer by layer'>(.*?)</table>", html(made), re.DOTALL)[1]
+    table = re.search(r"aria-label='gradient layer by layer'>(.*?)</table>", report_page(made), re.DOTALL)[1]
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[3:]]
-    entered = {entry.activation: entry for entry in entries(made)}
+    by_name = {entry.activation: entry for entry in reported(made)}
     ranked = [row["name"] for row in summarise(made)["activations"]]
     wanted = []
     for name in ranked:
-        for steps in zip(*(passages(made, entered[name], epoch) for epoch in (0, 8)), strict=True):
+        for steps in zip(*(gradient_flow(made, by_name[name], epoch) for epoch in (0, 8)), strict=True):
             factors = [value for s in steps for value in (s.share, s.slope, s.weights)]
-            wanted.append([steps[0].layer, *(markup.number(None if math.isnan(v) else v, ".2g") for v in factors)])
+            wanted.append([steps[0].layer, *(number(v, ".2g") for v in factors)])
     assert rows == wanted
 
 
@@ -196,7 +199,7 @@ def test_what_the_source_says_stands_beside_what_was_measured(tmp_path, bare):
     chosen = recipe("parabolas")
     made = record(tmp_path / "run", chosen.study.model_copy(update={"seeds": (0, 1, 2)}))
     summary = summarise(made)
-    text = html(made)
+    text = report_page(made)
     page = Page(text)
     assert "source" in page.with_attribute("id")
     for said in (chosen.source, *chosen.statements, verdict(summary["published"])):
@@ -222,7 +225,7 @@ def test_cards_are_those_of_the_recording(recording, page):
 
 def test_single_seeds_are_those_of_the_recording(recording, page):
     chart = page.content["charts"]["validation-loss"]
-    entry = next(e for e in entries(recording) if e.activation == "tanh")
+    entry = next(e for e in reported(recording) if e.activation == "tanh")
     values = np.frombuffer(base64.b64decode(chart["seeds"]["tanh"]), "<f4").reshape(len(entry.columns), -1)
     np.testing.assert_array_equal(values, np.float32(recording.metrics["validation_loss"][:, list(entry.columns)].T))
 
@@ -250,7 +253,7 @@ def test_plotly_is_embedded_whole(page):
 def test_differences_are_those_of_the_summary(recording, page):
     summary = summarise(recording)
     best = summary["activations"][0]["name"]
-    rows = [charts.oriented(c, best) for c in summary["comparisons"] if best in (c["a"], c["b"])]
+    rows = [outcome.oriented(c, best) for c in summary["comparisons"] if best in (c["a"], c["b"])]
     wanted = {row["b"]: row for row in rows if row["metric"] == "test_accuracy"}
     drawn = page.content["charts"]["differences"]["data"]
     assert {trace["name"] for trace in drawn} == set(wanted)
@@ -263,7 +266,7 @@ def test_differences_are_those_of_the_summary(recording, page):
 
 def test_the_table_is_ranked_and_says_what_the_summary_says(recording, page):
     summary = summarise(recording)
-    table = markup.table(summary, palette.looks(recording.study.activations))
+    table = html.table(summary, palette.styles_of(recording.study.activations))
     names = re.findall(r'<th scope="row">.*?</span>(\w+)<', table)
     means = [float(mean) for mean in re.findall(r"<b>([\d.]+) %</b>", table)]
     assert names == [row["name"] for row in summary["activations"]]
@@ -287,38 +290,38 @@ def marked_rows(text):
 
 
 def test_what_may_be_the_best_is_marked_in_words(recording):
-    looks = palette.looks(recording.study.activations)
+    styles = palette.styles_of(recording.study.activations)
     summary = summarise(recording) | {"best_set": ["tanh", "relu"]}
-    text = contests.results(summary, looks)
+    text = conditions.results(summary, styles)
     assert re.sub("<[^>]*>", "", text).startswith("May be the best: tanh, relu.")
     assert sorted(marked_rows(text)) == ["relumay be the best", "tanhmay be the best"]
-    assert "any of the 3." in contests.results(summary | {"best_set": list(looks)}, looks)
+    assert "any of the 3." in conditions.results(summary | {"best_set": list(styles)}, styles)
 
 
 @pytest.mark.parametrize("given", [{}, {"best_set": None}, {"best_set": []}])
 def test_a_summary_that_does_not_say_what_may_be_the_best_marks_nothing(recording, given):
     summary = {name: value for name, value in summarise(recording).items() if name != "best_set"}
-    text = contests.results(summary | given, palette.looks(recording.study.activations))
+    text = conditions.results(summary | given, palette.styles_of(recording.study.activations))
     assert "may be the best" not in text.lower()
 
 
-def test_each_contest_marks_its_own_best(tmp_path):
-    summary = summarise(record_contests(tmp_path / "run")) | {"best_set": ["sigmoid"]}
+def test_each_condition_marks_its_own_best(tmp_path):
+    summary = summarise(record_conditions(tmp_path / "run")) | {"best_set": ["sigmoid"]}
     first, *others = ({"best_set": ["relu"]}, *({"best_set": None} for _ in summary["contests"][1:]))
     summary["contests"] = [held | own for held, own in zip(summary["contests"], (first, *others), strict=True)]
-    text = contests.results(summary, palette.looks(("sigmoid", "tanh", "relu")))
+    text = conditions.results(summary, palette.styles_of(("sigmoid", "tanh", "relu")))
     assert marked_rows(text) == ["sigmoidmay be the best", "relumay be the best"]
 
 
 def test_same_recording_same_bytes(recording, bare):
-    assert html(recording) == html(recording)
+    assert report_page(recording) == report_page(recording)
 
 
 def test_hostile_text_stays_text(tmp_path, bare):
     milestones = (Milestone(name=EVIL),)
     classes = (EVIL, "%{x}<b>")
     made = record_all(tmp_path / "run", classes=classes, name=EVIL, milestones=milestones, provenance=EVIL)
-    text = html(made)
+    text = report_page(made)
     page = Page(text)
     assert "alert(1)" not in "".join(t for name, t in page.scripts.items() if name != "content")
     assert not [tag for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
@@ -328,7 +331,7 @@ def test_hostile_text_stays_text(tmp_path, bare):
 
 
 def test_one_seed_one_activation(tmp_path, bare):
-    page = Page(html(record_all(tmp_path / "run", activations=("relu",), seeds=(3,))))
+    page = Page(report_page(record_all(tmp_path / "run", activations=("relu",), seeds=(3,))))
     data = page.content["charts"]["train-loss"]["data"]
     assert [trace.get("fill") for trace in data] == [None]
     assert "differences" not in page.content["charts"]
@@ -338,7 +341,7 @@ def test_diverged_members_leave_curves(tmp_path, bare):
     lost = {("tanh", 0.05, seed): (3, "the loss became NaN") for seed in range(9)}
     lost |= {("relu", 0.05, seed): (0, "the loss became NaN") for seed in range(10)}
     made = record_all(tmp_path / "run", diverged=lost)
-    page = Page(html(made))
+    page = Page(report_page(made))
     lines = {t["name"]: t["y"] for t in page.content["charts"]["train-loss"]["data"] if "name" in t}
     assert all(math.isfinite(y) for y in lines["tanh"])
     assert lines["relu"] == [None] * (made.epochs + 1)
@@ -347,26 +350,26 @@ def test_diverged_members_leave_curves(tmp_path, bare):
 
 
 def test_grouping_functions_have_a_card_and_no_curve(tmp_path, bare):
-    page = Page(html(record_all(tmp_path / "run", activations=("relu", "maxout"))))
+    page = Page(report_page(record_all(tmp_path / "run", activations=("relu", "maxout"))))
     assert page.with_attribute("data-card") == ["relu"]
     assert "have no curve" in page.text
     assert {network["name"] for network in page.content["player"]["networks"]} == {"relu", "maxout"}
 
 
 def test_stopped_half_way(tmp_path, bare):
-    page = Page(html(record_all(tmp_path / "run", last_epoch=4, complete=False)))
+    page = Page(report_page(record_all(tmp_path / "run", last_epoch=4, complete=False)))
     assert "stopped after epoch 4" in page.text
     assert max(page.content["charts"]["train-loss"]["data"][0]["x"]) == 4
 
 
 def test_only_the_untrained_network(tmp_path, bare):
-    page = Page(html(record_all(tmp_path / "run", last_epoch=0, complete=False)))
+    page = Page(report_page(record_all(tmp_path / "run", last_epoch=0, complete=False)))
     modes = {t["mode"] for t in page.content["charts"]["train-loss"]["data"] if "name" in t}
     assert modes == {"lines+markers"}
 
 
 def test_a_small_network_is_computed_after_one_epoch_too(tmp_path, bare):
-    page = Page(html(record_all(tmp_path / "run", epochs=1, seeds=1, activations=("tanh",))))
+    page = Page(report_page(record_all(tmp_path / "run", epochs=1, seeds=1, activations=("tanh",))))
     player = page.content["player"]
     assert player["epochs"] == [0, 1]
     assert player["box"] is not None
@@ -375,20 +378,20 @@ def test_a_small_network_is_computed_after_one_epoch_too(tmp_path, bare):
 
 def test_a_training_plays_for_some_seconds_however_many_epochs_it_has():
     def begins_with(last):
-        found = player_markup.controls(last, (0,), ("act1",), {"seed": 0, "layer": "act1"}, 1)
+        found = player_html.controls(last, (0,), ("act1",), {"seed": 0, "layer": "act1"}, 1)
         return int(re.search(r"<option value='(\d+)' selected>\d+ epochs?/s", found)[1])
 
     assert [begins_with(last) for last in (1, 5, 12, 40, 150, 5000)] == [1, 1, 2, 5, 20, 60]
 
 
 def test_the_legend_names_a_decision_where_one_is_drawn():
-    assert "decision" in markup.class_legend(["a", "b"], [0, 1], True)
-    assert "decision" not in markup.class_legend(["a", "b"], [0, 1], False)
+    assert "decision" in html.class_legend(["a", "b"], [0, 1], True)
+    assert "decision" not in html.class_legend(["a", "b"], [0, 1], False)
 
 
 def test_nothing_recorded(tmp_path, bare):
     made = record_all(tmp_path / "run", last_epoch=-1, complete=False)
-    page = Page(html(made))
+    page = Page(report_page(made))
     assert "Nothing was recorded." in page.text
     assert "stopped before the first" in page.text
     assert "results" not in page.with_attribute("id")
@@ -400,7 +403,7 @@ def test_many_activations_begin_with_the_best_eight(tmp_path, bare):
     from actlab.functions import catalogue
 
     names = tuple(catalogue)[:16]
-    page = Page(html(record_all(tmp_path / "run", activations=names, seeds=(0, 1), epochs=3)))
+    page = Page(report_page(record_all(tmp_path / "run", activations=names, seeds=(0, 1), epochs=3)))
     chips = {a["data-toggle"]: a["aria-pressed"] for _, a in page.elements if "data-toggle" in a}
     assert len(chips) == 16
     assert [name for name, pressed in chips.items() if pressed == "false"] == page.content["usual"]["hidden"]
@@ -410,10 +413,10 @@ def test_many_activations_begin_with_the_best_eight(tmp_path, bare):
 
 def test_several_learning_rates_report_the_chosen_one(tmp_path, bare):
     made = record_all(tmp_path / "run", learning_rates=(0.01, 0.1), seeds=(0, 1), tuning_seeds=(5, 6))
-    page = Page(html(made))
+    page = Page(report_page(made))
     assert "learning rate" in page.text
     line = next(t for t in page.content["charts"]["validation-accuracy"]["data"] if t.get("name") == "relu")
-    columns = list(next(e for e in entries(made) if e.activation == "relu").columns)
+    columns = list(next(e for e in reported(made) if e.activation == "relu").columns)
     wanted = 100 * np.median(made.metrics["validation_accuracy"][:, columns], axis=1)
     np.testing.assert_allclose(line["y"], wanted, rtol=1e-4)
 
@@ -421,8 +424,8 @@ def test_several_learning_rates_report_the_chosen_one(tmp_path, bare):
 def test_page_and_print_agree_on_colours():
     css = asset("report.css")
     for prefix, colours in (("series", palette.SERIES), ("class", palette.CLASSES)):
-        for number, colour in enumerate(colours):
-            assert f"--{prefix}-{number}: light-dark({colour}," in css
+        for slot, colour in enumerate(colours):
+            assert f"--{prefix}-{slot}: light-dark({colour}," in css
     for prefix, steps in (("heat", palette.HEAT_STEPS), ("layer", palette.LAYER_STEPS)):
         assert f"--{prefix}-{steps - 1}:" in css
         assert f"--{prefix}-{steps}:" not in css
@@ -437,7 +440,7 @@ def test_no_colour_of_a_figure_is_unknown_to_the_page(page):
 
 def test_looks_differ_beyond_twelve():
     names = [f"f{i}" for i in range(30)]
-    assert len(set(palette.looks(names).values())) == 30
+    assert len(set(palette.styles_of(names).values())) == 30
 
 
 @pytest.mark.parametrize(("epochs", "most"), [(0, 150), (1, 150), (149, 150), (1000, 150), (7, 3)])
@@ -460,15 +463,9 @@ def test_quartiles_leave_out_what_is_not_finite():
     assert np.isnan(found[:, 1]).all()
 
 
-def test_numbers_in_words():
-    assert markup.number(123.4, "#.3g") == "123"
-    assert markup.interval(None) == ""
-    assert markup.interval([-0.02, 0.01], 100, "+.1f") == "−2.0 to +1.0"
-
-
 def test_all_members_at_one_hundred_per_cent_are_drawn(tmp_path):
     recording = record(tmp_path / "run", metrics={"test_accuracy": 1.0})
-    assert "100.00" in html(recording)
+    assert "100.00" in report_page(recording)
 
 
 def test_a_directory_is_no_report(tmp_path):

@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from tests.synthetic_recording import record, record_contests
+from tests.synthetic_recording import record, record_conditions
 from tests.views_recording import record_all
 
 from actlab.cli import main
-from actlab.engine.probes import gradient_edges
+from actlab.engine.measures import gradient_edges
 from actlab.errors import ActlabError
 from actlab.views.tensorboard import OF_FILES, RECORDED, epoch_times, export, run_name
 
@@ -164,8 +164,8 @@ def test_a_run_stopped_before_its_first_epoch_has_no_times(tmp_path):
     assert epoch_times(record(tmp_path / "run", last_epoch=-1, complete=False))[0].shape == (0,)
 
 
-def test_members_of_several_contests_have_names_of_their_own(tmp_path):
-    recording = record_contests(tmp_path / "run")
+def test_members_of_several_conditions_have_names_of_their_own(tmp_path):
+    recording = record_conditions(tmp_path / "run")
     names = [run_name(recording, member) for member in recording.members]
     assert len(set(names)) == len(names)
     assert "sigmoid-rate-0.2-gain/seed-0" in names

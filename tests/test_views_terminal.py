@@ -9,26 +9,26 @@ import numpy as np
 import pytest
 from rich.console import Console
 from scipy import stats
-from tests.synthetic_recording import record, record_contests, study
+from tests.synthetic_recording import record, record_conditions, study
 
 from actlab.layers import Act, Dense
 from actlab.network import build
 from actlab.recipes import recipe
 from actlab.statistics import summarise
 from actlab.study import Milestone
-from actlab.views.terminal import (
+from actlab.views.terminal.comparison import (
     leaderboard,
     milestone_table,
     network_table,
     result_table,
 )
 
-EIGHT = ("hard_sigmoid", "leaky_relu", "sigmoid", "tanh", "elu", "gelu", "silu", "mish")
+DEFAULT_ACTIVATIONS = ("hard_sigmoid", "leaky_relu", "sigmoid", "tanh", "elu", "gelu", "silu", "mish")
 MILESTONES = (Milestone(name="negatives all right", label=0), Milestone(name="all right"))
 
 
 def accuracy(member):
-    return 0.8 + 0.01 * member.seed - 0.005 * EIGHT.index(member.activation)
+    return 0.8 + 0.01 * member.seed - 0.005 * DEFAULT_ACTIVATIONS.index(member.activation)
 
 
 def rendered(view, width):
@@ -52,8 +52,8 @@ def lines_with(text, start):
 @pytest.fixture(scope="module")
 def eight(tmp_path_factory):
     """Eight activations, each with the middle one of three learning rates, one member diverged."""
-    chosen = {"stated": dict.fromkeys(EIGHT, 0.01)}
-    made_up = study(activations=EIGHT, learning_rates=(0.001, 0.01, 0.1), chosen_rates=chosen, seeds=12)
+    chosen = {"stated": dict.fromkeys(DEFAULT_ACTIVATIONS, 0.01)}
+    made_up = study(activations=DEFAULT_ACTIVATIONS, learning_rates=(0.001, 0.01, 0.1), chosen_rates=chosen, seeds=12)
     metrics = {"test_accuracy": accuracy, "test_loss": 0.0812}
     diverged = {("mish", 0.01, 3): (2, "loss is not finite")}
     recording = record(tmp_path_factory.mktemp("eight") / "run", made_up, metrics=metrics, diverged=diverged)
@@ -78,7 +78,7 @@ def waited(tmp_path_factory):
 
 class TestResults:
     def test_a_cell_too_wide_breaks_before_its_interval(self, tmp_path):
-        made_up = study(activations=EIGHT[:2], learning_rates=(0.01, 0.02))
+        made_up = study(activations=DEFAULT_ACTIVATIONS[:2], learning_rates=(0.01, 0.02))
         recording = record(tmp_path / "run", made_up, metrics={"test_accuracy": lambda m: 0.9 + 0.0001 * m.seed})
         lines = rendered(result_table(recording, summarise(recording), gap=1), 80).splitlines()
         row = next(number for number, line in enumerate(lines) if line.startswith("leaky_relu"))
@@ -88,7 +88,7 @@ class TestResults:
     @pytest.mark.parametrize("width", [80, 100, 120, 200])
     def test_nothing_is_cut_off(self, eight, width):
         text = rendered(leaderboard(*eight), width)
-        for name in EIGHT:
+        for name in DEFAULT_ACTIVATIONS:
             assert len(lines_with(text, name + " ")) >= 1
         assert "…" not in text
         for row in eight[1]["activations"]:
@@ -123,7 +123,7 @@ class TestResults:
 
     def test_rows_are_best_first(self, eight):
         text = rendered(result_table(*eight), 120)
-        places = [text.index(f"\n{name} ") for name in EIGHT]
+        places = [text.index(f"\n{name} ") for name in DEFAULT_ACTIVATIONS]
         assert places == sorted(places)
 
     def test_headline_notes_and_legend(self, eight):
@@ -228,7 +228,7 @@ class TestContests:
     def test_each_has_its_title_its_headline_and_its_table(self, tmp_path, width):
         finals = {("stated", 0.1): 0.8, ("gain", 0.2): 0.95}
         metrics = {"test_accuracy": lambda m: finals.get((m.init, m.learning_rate), 0.7) + 0.001 * m.seed}
-        recording = record_contests(tmp_path / "run", metrics, milestones=MILESTONES)
+        recording = record_conditions(tmp_path / "run", metrics, milestones=MILESTONES)
         summary = summarise(recording)
         text = rendered(leaderboard(recording, summary), width)
         titles = [
@@ -238,14 +238,14 @@ class TestContests:
         ]
         parts = re.split("|".join(f"(?:^|\n){title} *\n" for title in titles), text)
         assert len(parts) == 4
-        for part, contest in zip(parts[1:], [summary, *summary["contests"]], strict=True):
-            assert words(contest["headline"]) in words(part)
-            for row in contest["activations"]:
+        for part, condition in zip(parts[1:], [summary, *summary["contests"]], strict=True):
+            assert words(condition["headline"]) in words(part)
+            for row in condition["activations"]:
                 line = next(line for line in lines_with(part, row["name"] + " ") if "[" in line and "%" not in line)
                 assert f"{100 * row['test_accuracy']['mean']:.1f}" in line
                 assert f"{row['learning_rate']:g}" in line.split()
         assert text.count("made-up: 3 activations, 7 seeds, 8 epochs") == 1
-        # The milestones are in the tables of all contests, or beside all of them.
+        # The milestones are in the tables of all conditions, or beside all of them.
         assert text.count("Milestones: median epoch") == {80: 3, 160: 0}[width]
 
     def test_a_single_one_has_no_title(self, eight):

@@ -55,24 +55,24 @@ class TorchNetwork:
     def __init__(self, network, params):
         self.network = network
         self.leaves, self.statistics = {}, {}
-        for site in network.sites:
-            own = {name: torch.tensor(np.array(value)) for name, value in params.get(site.name, {}).items()}
-            self.leaves[site.name] = {name: own[name].requires_grad_() for name in site.parameter_shapes}
-            self.statistics[site.name] = {name: own[name] for name in site.statistic_shapes}
+        for built in network.layers:
+            own = {name: torch.tensor(np.array(value)) for name, value in params.get(built.name, {}).items()}
+            self.leaves[built.name] = {name: own[name].requires_grad_() for name in built.parameter_shapes}
+            self.statistics[built.name] = {name: own[name] for name in built.statistic_shapes}
 
     def parameters(self):
         return [leaf for own in self.leaves.values() for leaf in own.values()]
 
     def penalty(self):
         """Σ l2·½·Σw²."""
-        weighing = [(site.name, site.weighing) for site in self.network.sites if site.weighing]
-        return sum(own.l2 / 2 * self.leaves[name]["weight"].square().sum() for name, own in weighing)
+        weighted_layer = [(built.name, built.weighted_layer) for built in self.network.layers if built.weighted_layer]
+        return sum(own.l2 / 2 * self.leaves[name]["weight"].square().sum() for name, own in weighted_layer)
 
     def __call__(self, x, training=False):
         """(batch, ..., channels) NumPy -> logits (batch, outputs)."""
         x, kept = channels_first(x), []
-        for site in self.network.sites:
-            layer, own = site.layer, self.leaves[site.name]
+        for built in self.network.layers:
+            layer, own = built.layer, self.leaves[built.name]
             match layer.layer:
                 case "fork":
                     kept.append(x)
@@ -83,7 +83,7 @@ class TorchNetwork:
                 case "act":
                     x = self._activated(layer, own, x)
                 case "batch_norm":
-                    x = self._normalised(site, x, training)
+                    x = self._normalised(built, x, training)
                 case _:
                     x = self._plain(layer, x)
         return x
@@ -105,11 +105,11 @@ class TorchNetwork:
             return x.unflatten(1, (-1, 2)).amax(dim=2)
         return FUNCTIONS[name](x)
 
-    def _normalised(self, site, x, training):
-        own, running = self.leaves[site.name], self.statistics[site.name]
+    def _normalised(self, built, x, training):
+        own, running = self.leaves[built.name], self.statistics[built.name]
         return functional.batch_norm(
             x, running["mean"], running["variance"], own["scale"], own["shift"], training,
-            1 - site.layer.momentum, site.layer.epsilon,
+            1 - built.layer.momentum, built.layer.epsilon,
         )  # fmt: skip
 
     def _plain(self, layer, x):

@@ -32,9 +32,9 @@ def card(name: str) -> dict[str, Any]:
 def random_weights(network: Any, rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Weights of `shape` copies of a network by "LAYER/PARAMETER"."""
     return {
-        f"{site.name}/{parameter}": rng.normal(size=(*shape, *size)).astype(np.float32)
-        for site in network.sites
-        for parameter, size in site.parameter_shapes.items()
+        f"{built.name}/{parameter}": rng.normal(size=(*shape, *size)).astype(np.float32)
+        for built in network.layers
+        for parameter, size in built.parameter_shapes.items()
     }
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from actlab.recipes import recipe
     from actlab.statistics import summarise
     from actlab.study import Study
-    from actlab.views.pictures import Recording, load
-    from actlab.views.report import report
+    from actlab.views.figures.recording import Recording, load
+    from actlab.views.report.report import report
 
 __version__ = "0.1.0"
 
@@ -31,13 +31,13 @@ _HOMES = {
     "Dropout": "layers",
     "Flatten": "layers",
     "MaxPool": "layers",
-    "Recording": "views.pictures",
+    "Recording": "views.figures.recording",
     "Study": "study",
     "catalogue": "functions",
-    "load": "views.pictures",
+    "load": "views.figures.recording",
     "recipe": "recipes",
     "register": "functions",
-    "report": "views.report",
+    "report": "views.report.report",
     "run": "laboratory",
     "summarise": "statistics",
     "unregister": "functions",

@@ -21,8 +21,8 @@ from actlab import picture_commands
 from actlab.errors import ActlabError, ActlabWarning, InvalidFunction, InvalidStudy, complaint, shortened
 
 if TYPE_CHECKING:
+    from actlab.custom import TracedNetwork
     from actlab.network import Network
-    from actlab.own_network import Traced
     from actlab.study import Study
 
 app = typer.Typer(
@@ -78,43 +78,17 @@ def functions(
     if not chosen:
         raise InvalidFunction("no function meets all conditions: leave one out.")
     if plot is not None:
-        from actlab.views.functions_figure import plot as draw
+        from actlab.views.figures.functions import plot as draw
 
         draw(chosen, plot)
         typer.echo(f"wrote {plot}", err=as_json)
     if as_json:
-        records = [_function_record(function) for function in chosen]
+        records = [function.to_dict() for function in chosen]
         _print_json(records[0] if name else records)
     elif plot is None:
-        from actlab.views.functions_table import function_card, functions_table
+        from actlab.views.terminal.functions import function_card, functions_table
 
         _show(function_card(chosen[0]) if name else functions_table(chosen))
-
-
-def _function_record(function: Any) -> dict[str, Any]:
-    parameters = {
-        p.name: {"default": p.default, "trainable": p.trainable, "range": [_finite(p.low), _finite(p.high)]}
-        for p in function.parameters
-    }
-    return {
-        "name": function.name,
-        "title": function.title,
-        "formula": function.formula.plain,
-        "latex": function.formula.latex,
-        "family": function.family,
-        "kind": function.kind,
-        "year": function.year,
-        "source": function.source,
-        "aliases": list(function.aliases),
-        "notes": function.notes,
-        "elsewhere": dict(function.elsewhere),
-        "parameters": parameters,
-        "facts": function.facts().to_dict(),
-    }
-
-
-def _finite(bound: float) -> float | None:
-    return bound if math.isfinite(bound) else None
 
 
 @app.command()
@@ -124,7 +98,7 @@ def recipes(
 ) -> None:
     """Named studies that one word runs: `actlab compare NAME`."""
     from actlab.recipes import RECIPES, measured, recipe
-    from actlab.views.recipes_table import recipe_card, recipes_table
+    from actlab.views.terminal.recipes import recipe_card, recipes_table
 
     if name is None:
         if toml:
@@ -136,7 +110,7 @@ def recipes(
         _show(recipe_card(recipe(name), measured().get(name)))
 
 
-# What a user decides of a file of data that leaves a doubt.
+# Decisions about a file of data that leaves a doubt.
 _Header = Annotated[
     str | None, typer.Option(metavar="yes|no", help="Whether the .csv's first row names its columns, or is data.")
 ]
@@ -294,37 +268,30 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
 
 
 def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, Any]) -> None:
-    import json
-
     from actlab.laboratory import run
-    from actlab.statistics import summarise
-    from actlab.views import terminal
+    from actlab.views.terminal import comparison as terminal
 
     earlier = _database(directory)
     try:
         recording = run(study, directory, **options)
     except KeyboardInterrupt:
         raise _Stopped(_what_is_left(directory, earlier)) from None
-    already = earlier is not None and _database(directory) == earlier
-    if already:
-        summary = summarise(recording)
+    if earlier is not None and _database(directory) == earlier:
         typer.echo(
             f"{directory} holds all {study.epochs} epochs of this study already, and nothing was trained; --restart "
             "trains it anew.\n",
             err=as_json,
         )
-    else:
-        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
     if as_json:
-        _print_json(summary)
+        _print_json(recording.summary)
         return
-    _show(terminal.leaderboard(recording, summary))
+    _show(terminal.leaderboard(recording, recording.summary))
     typer.echo(f"\nreport     {directory / 'report.html'}")
     typer.echo(f"summary    {directory / 'summary.json'}")
 
 
 def _database(directory: Path) -> tuple[int, int] | None:
-    """Which file the database of a recording with epochs is, for one that takes its place to be told apart."""
+    """The identity of a recording's database file: a new recording has another one; None without epochs."""
     from actlab.recording import load
 
     try:
@@ -355,11 +322,11 @@ def _what_is_left(directory: Path, earlier: tuple[int, int] | None) -> str:
 
 def _show_network(study: Study) -> None:
     from actlab.study import complete, load_task
-    from actlab.views import terminal
+    from actlab.views.terminal import comparison as terminal
 
     task = load_task(study)
     completed = complete(study, task)
-    by_count: dict[int, dict[str, Network | Traced]] = {}
+    by_count: dict[int, dict[str, Network | TracedNetwork]] = {}
     for name, network in completed.networks(task.input_shape).items():
         by_count.setdefault(network.parameter_count, {})[name] = network
     for networks in by_count.values():
@@ -374,15 +341,15 @@ def report(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; DIR/report.html by default.")] = None,
 ) -> None:
     """Make report and summary of a recording again; needs no JAX."""
-    from actlab.laboratory import conclude
+    from actlab.laboratory import write_results
     from actlab.recording import load
-    from actlab.views.report import report as write
+    from actlab.views.report.report import report as write
 
     recording = load(directory)
     if out is not None:
         typer.echo(f"wrote {write(recording, out)}")
         return
-    conclude(recording)
+    write_results(recording)
     typer.echo(f"wrote {directory / 'report.html'}\nwrote {directory / 'summary.json'}")
 
 

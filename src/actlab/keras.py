@@ -20,7 +20,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,9 +104,7 @@ class Activation(keras.layers.Layer):
         for parameter in self._activation.parameters:
             start = given.get(parameter.name, parameter.default)
             if parameter.shape is not None and start is None:
-                shape = parameter.shape(self._units(input_shape))
-                limit = 1 / math.sqrt(_fan_in(shape))
-                initial = keras.initializers.RandomUniform(-limit, limit, seed=self.seed)
+                shape, initial = parameter.start(self._units(input_shape), self._uniform)
             elif parameter.trainable:
                 shape = (self._units(input_shape),) if self._one_per_unit() else ()
                 initial = keras.initializers.Constant(start)
@@ -169,8 +166,10 @@ class Activation(keras.layers.Layer):
 
     def _settings(self) -> dict[str, Any]:
         """Parameters that say how wide the output is: the given ones, and stand-ins for weights without a start."""
-        weights = {p.name: np.zeros(p.shape(1)) for p in self._activation.parameters if p.shape}
-        return weights | dict(self._given)
+        return self._activation.stand_ins() | dict(self._given)
+
+    def _uniform(self, shape: Shape, root: float) -> tuple[Shape, Any]:
+        return shape, keras.initializers.RandomUniform(-1 / root, 1 / root, seed=self.seed)
 
     def _weight(self, name: str, rank: int) -> Any:
         """A weight as an array of the backend, one per unit put along the axis of the units."""
@@ -267,18 +266,12 @@ def _checked(activation: CatalogueActivation, axis: Any, given: Mapping[str, Any
     for name, value in given.items():
         if np.ndim(value):
             raise InvalidFunction(f"{activation.name}: {name!r} is a number in Keras; it was given {value!r}.")
-    bare = {p.name: np.zeros(p.shape(1)) for p in activation.parameters if p.shape}
-    settings = activation.settings({**bare, **given})
+    settings = activation.settings({**activation.stand_ins(), **given})
     return {name: settings[name] for name in given}
 
 
 def _log(x: Any) -> Any:
     return keras.ops.log(x)
-
-
-def _fan_in(shape: tuple[int, ...]) -> int:
-    """How many weights a unit has: their last axis is that of the units, if they have several."""
-    return math.prod(shape[:-1] or shape)
 
 
 @functools.lru_cache(maxsize=512)

@@ -14,7 +14,7 @@ from actlab.files import write_synced
 from actlab.recording.format import REPORT, SUMMARY
 from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
-from actlab.views.pictures import Recording, load
+from actlab.views.figures.recording import Recording
 
 if TYPE_CHECKING:
     from actlab.engine import Progress
@@ -53,18 +53,20 @@ def run(
         ActlabError: one clear sentence; nothing half-written is left, and what was recorded before loads.
     """
     from actlab.engine import devices
-    from actlab.views.progress import bar
+    from actlab.views.terminal.progress import bar
 
     task = task or load_task(study)
     devices.prepare()
     with recordings.Claim(directory, complete(study, task), restart=restart) as claim:
         if claim.finished is None:
             with bar() if progress is None else nullcontext(progress) as show:
-                recording = _record(study, claim, task, memory, restart, show)
-            conclude(recording)
-        elif not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
-            conclude(claim.finished)
-    return load(directory)
+                recording = Recording.of(_record(study, claim, task, memory, restart, show))
+            write_results(recording)
+        else:
+            recording = Recording.of(claim.finished)
+            if not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
+                write_results(recording)
+    return recording
 
 
 def _record(
@@ -80,7 +82,7 @@ def _record(
     tried = None
     if len(study.learning_rates or ()) > 1:
         study, tried = tuning.tune(study, claim.directory, task, memory=memory, restart=restart, progress=progress)
-    return engine.run(study, claim, task=task, memory=memory, tuning=tried, progress=progress)
+    return engine.train(study, claim, task=task, memory=memory, tuning=tried, progress=progress)
 
 
 def _is_written(path: Path) -> bool:
@@ -88,16 +90,15 @@ def _is_written(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def conclude(recording: recordings.Recording) -> dict[str, Any]:
+def write_results(recording: recordings.Recording) -> dict[str, Any]:
     """Write `summary.json` and `report.html` into the run directory; returns the summary.
 
     Raises:
         ActlabError: they cannot be written; the recording is as it was.
     """
-    from actlab.statistics import summarise
-    from actlab.views.report import report
+    from actlab.views.report.report import report
 
-    summary = summarise(recording)
+    summary = Recording.of(recording).summary
     path = recording.directory / SUMMARY
     try:
         write_synced(path, (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
@@ -106,5 +107,5 @@ def conclude(recording: recordings.Recording) -> dict[str, Any]:
         raise RecordingFailed(
             f"{path}: the summary cannot be written ({error.strerror}); the recording {kept} and loads."
         ) from None
-    report(recording, recording.directory / REPORT)
+    report(recording, recording.directory / REPORT, summary)
     return summary

@@ -30,7 +30,7 @@ Params = Mapping[str, Mapping[str, Array]]
 
 
 @dataclass(frozen=True)
-class Site:
+class BuiltLayer:
     """A layer in its place.
 
     Attributes:
@@ -55,7 +55,7 @@ class Site:
         return sum(math.prod(shape) for shape in self.parameter_shapes.values())
 
     @property
-    def weighing(self) -> Dense | Conv | None:
+    def weighted_layer(self) -> Dense | Conv | None:
         """What is done with its weight matrix: the layer itself, or the projection of a residual block; or None."""
         if isinstance(self.layer, Join):
             return self.layer.projection
@@ -66,23 +66,23 @@ class Site:
 class Network:
     """Layers that fit each other, for samples of one shape and one activation under study."""
 
-    sites: tuple[Site, ...]
+    layers: tuple[BuiltLayer, ...]
     activation: Activation
 
     @property
     def parameter_count(self) -> int:
         """Number of trained numbers, those of trainable activation functions among them."""
-        return sum(site.parameter_count for site in self.sites)
+        return sum(built.parameter_count for built in self.layers)
 
     @property
     def output_shape(self) -> Shape:
         """Shape of the outputs of one sample."""
-        return self.sites[-1].output_shape
+        return self.layers[-1].output_shape
 
     @property
     def shapes(self) -> tuple[Any, ...]:
         """Equal for networks whose members can be trained together: they differ in their functions alone."""
-        return tuple(tuple(site.parameter_shapes.items()) for site in self.sites if not isinstance(site.layer, Act))
+        return tuple(tuple(built.parameter_shapes.items()) for built in self.layers if not isinstance(built.layer, Act))
 
     @property
     def weight_layers(self) -> tuple[str, ...]:
@@ -90,17 +90,17 @@ class Network:
 
         Projections of residual blocks are not among them: whether there are any depends on the activation.
         """
-        return tuple(site.name for site in self.sites if isinstance(site.layer, WEIGHTED))
+        return tuple(built.name for built in self.layers if isinstance(built.layer, WEIGHTED))
 
     @property
     def act_layers(self) -> tuple[str, ...]:
         """Names of the places of activation functions, from input to output."""
-        return tuple(site.name for site in self.sites if isinstance(site.layer, Act))
+        return tuple(built.name for built in self.layers if isinstance(built.layer, Act))
 
     @property
     def penalised(self) -> bool:
         """Whether training adds an L2 term to the loss."""
-        return any(site.weighing is not None and site.weighing.l2 > 0 for site in self.sites)
+        return any(built.weighted_layer is not None and built.weighted_layer.l2 > 0 for built in self.layers)
 
     def init(self, key: Array) -> dict[str, dict[str, Array]]:
         """Initial parameters of one network: `{layer: {"weight": …, "bias": …}}`.
@@ -115,19 +115,19 @@ class Network:
         import jax
 
         params: dict[str, dict[str, Array]] = {}
-        for number, site in enumerate(self.sites):
-            layer = site.layer
+        for number, built in enumerate(self.layers):
+            layer = built.layer
             start = {"scale": 1.0, "variance": 1.0}
             if isinstance(layer, Act):
                 parameters = layer.activation(self.activation).parameters
                 start = {p.name: float(p.default) for p in parameters if p.default is not None}
-            shapes = {**site.parameter_shapes, **site.statistic_shapes}
+            shapes = {**built.parameter_shapes, **built.statistic_shapes}
             values = {name: jax.numpy.full(shape, start.get(name, 0.0)) for name, shape in shapes.items()}
-            if site.weighing:
+            if built.weighted_layer:
                 own = jax.random.fold_in(key, number)
-                values["weight"] = initialisers.draw(site.weighing.init, own, shapes["weight"])
+                values["weight"] = initialisers.draw(built.weighted_layer.init, own, shapes["weight"])
             if values:
-                params[site.name] = values
+                params[built.name] = values
         return params
 
     def apply(
@@ -157,12 +157,12 @@ class Network:
         [[3.0], [0.5]]
         """
         kept: list[Array] = []
-        for number, site in enumerate(self.sites):
-            layer, own = site.layer, params.get(site.name, {})
+        for number, built in enumerate(self.layers):
+            layer, own = built.layer, params.get(built.name, {})
             if isinstance(layer, Act):
                 function = layer.activation(self.activation)
                 noise = {"key": _layer_key(key, number)} if training and function.noise else {}
-                x = act(x, name=site.name) if act else function(x, **noise, **own)
+                x = act(x, name=built.name) if act else function(x, **noise, **own)
             elif isinstance(layer, Dropout):
                 x = layer.apply({}, x, key=_layer_key(key, number) if training else None)
             elif isinstance(layer, BatchNorm) and training:
@@ -229,7 +229,7 @@ def build(layers: Sequence[Any], input_shape: Shape, activation: Activation | st
     studied = catalogue[activation] if isinstance(activation, str) else activation
     if not layers:
         raise InvalidNetwork("the network has no layers: give at least one Dense(units).")
-    sites: list[Site] = []
+    so_far: list[BuiltLayer] = []
     counts: dict[str, int] = {}
     forks: list[int] = []
     in_order = tuple(flat(expand(layers)))
@@ -245,29 +245,29 @@ def build(layers: Sequence[Any], input_shape: Shape, activation: Activation | st
             elif isinstance(layer, Fork):
                 forks.append(place)
             elif isinstance(layer, Join):
-                layer = _join(sites[forks.pop() :])
-            sites.append(_site(name, layer, shape, studied))
+                layer = _join(so_far[forks.pop() :])
+            so_far.append(_built(name, layer, shape, studied))
         except InvalidNetwork as error:
-            shapes = [written(input_shape), *(f"{site.name} {written(site.output_shape)}" for site in sites)]
+            shapes = [written(input_shape), *(f"{built.name} {written(built.output_shape)}" for built in so_far)]
             raise InvalidNetwork(f"{' → '.join(shapes)} → {name}: {error}") from None
-        shape = sites[-1].output_shape
-    return Network(tuple(sites), studied)
+        shape = so_far[-1].output_shape
+    return Network(tuple(so_far), studied)
 
 
-def _join(block: Sequence[Site]) -> Join:
+def _join(block: Sequence[BuiltLayer]) -> Join:
     start = block[0].input_shape
-    return Join(start, projection([site.layer for site in block], start, block[-1].output_shape))
+    return Join(start, projection([built.layer for built in block], start, block[-1].output_shape))
 
 
-def _site(name: str, layer: Any, shape: Shape, studied: Activation) -> Site:
+def _built(name: str, layer: Any, shape: Shape, studied: Activation) -> BuiltLayer:
     if isinstance(layer, Act):
         trainable = (p for p in layer.activation(studied).parameters if p.trainable)
         own = {p.name: (shape[-1],) if layer.per_unit else (1,) for p in trainable}
-        return Site(name, layer, shape, layer.output_shape(shape, studied), own, {})
+        return BuiltLayer(name, layer, shape, layer.output_shape(shape, studied), own, {})
     output = layer.output_shape(shape)
     trained = layer.parameter_shapes(shape) if isinstance(layer, (BatchNorm, Join, *WEIGHTED)) else {}
     running = layer.statistic_shapes(shape) if isinstance(layer, BatchNorm) else {}
-    return Site(name, layer, shape, output, trained, running)
+    return BuiltLayer(name, layer, shape, output, trained, running)
 
 
 def _whole(layer: Any, studied: Activation) -> float:

@@ -11,7 +11,7 @@ import typer
 from actlab.errors import ActlabError, InvalidFunction, UnknownName
 
 if TYPE_CHECKING:
-    from actlab.views.pictures import Pictures
+    from actlab.views.figures.recording import Figures
 
 Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 Activations = Annotated[
@@ -54,24 +54,24 @@ def figure(
     size: Size = None,
 ) -> None:
     """Draw a still picture of a recording."""
-    from actlab.views.functions_figure import check_suffix, save
-    from actlab.views.histories import HISTORIES
-    from actlab.views.stills import PANELS
+    from actlab.views.figures.functions import check_suffix, save
+    from actlab.views.figures.histories import HISTORIES
+    from actlab.views.figures.snapshots import PANELS
 
     check_suffix(out)
-    pictures = _pictures(directory, activations, layer, seed, axes)
+    figures = _figures(directory, activations, layer, seed, axes)
     inches = _inches(size)
     if kind in HISTORIES:
         if epochs or layer or seed is not None:
             raise InvalidFunction(f"{kind} shows all seeds over all epochs: leave out --epochs, --layer and --seed.")
-        drawn = pictures.history(kind, **inches)
+        made = figures.history(kind, **inches)
     else:
         kinds = kind.split(",")
         for one in kinds:
             if one not in PANELS:
                 raise UnknownName("picture", one, [*PANELS, *HISTORIES])
-        drawn = pictures.draw(kinds, None if epochs is None else epoch_list(epochs), **inches)
-    save(drawn, out, dpi)
+        made = figures.draw(kinds, None if epochs is None else epoch_list(epochs), **inches)
+    save(made, out, dpi)
     typer.echo(f"wrote {out}")
 
 
@@ -96,13 +96,13 @@ def animate(
     size: Size = None,
 ) -> None:
     """Draw a recording epoch by epoch, as an animation."""
-    from actlab.views.films import save, writer_for
+    from actlab.views.figures.animations import save, writer_for
 
     writer = writer_for(out, speed)
-    pictures = _pictures(directory, activations, layer, seed, axes)
+    figures = _figures(directory, activations, layer, seed, axes)
     chosen = None if epochs is None else epoch_list(epochs)
-    film = pictures.animate(chosen, kind.split(","), speed, **_inches(size))
-    save(film, out, writer, dpi)
+    animation = figures.animate(chosen, kind.split(","), speed, **_inches(size))
+    save(animation, out, writer, dpi)
     typer.echo(f"wrote {out}")
 
 
@@ -122,8 +122,8 @@ def export(
     typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}\n{epoch_times(recording)[1]}")
 
 
-def _pictures(directory: Path, activations: str | None, layer: str | None, seed: int | None, axes: str) -> Pictures:
-    from actlab.views.pictures import AXES, Pictures, load, names_of
+def _figures(directory: Path, activations: str | None, layer: str | None, seed: int | None, axes: str) -> Figures:
+    from actlab.views.figures.recording import AXES, Figures, load, names_of
 
     if axes not in AXES:
         raise UnknownName("axes", axes, AXES)
@@ -131,7 +131,7 @@ def _pictures(directory: Path, activations: str | None, layer: str | None, seed:
     if recording.epochs < 0:
         raise ActlabError(f"{directory} was stopped before its first epoch: there is nothing to draw.")
     names = names_of(recording, activations.split(",") if activations else None)
-    return Pictures(recording, names, layer, seed, axes)
+    return Figures(recording, names, layer, seed, axes)
 
 
 def _inches(size: str | None) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab.recording import Recording, is_unfinished, refuse_others
-from actlab.statistics.selection import badness
-from actlab.study import Arm, Study, arms, complete
+from actlab.statistics.selection import validation_score
+from actlab.study import Study, Variant, complete, variants
 from actlab.study.settings import seeds_after
 from actlab.tasks import Task
 from actlab.tasks.split import held_out
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # A best rate at an end of those tried is looked for beyond it, so often at most, two more rates each time.
 EXTENSIONS = 3
-Scores = dict[Arm, tuple[float, int]]
+Scores = dict[Variant, tuple[float, int]]
 
 
 def tune(
@@ -74,7 +74,7 @@ def tune(
             # Named by what it is, so that another machine, where the best rate may be another one, finds no stranger.
             where = directory / "tuning" / f"{number}-{complete(own, data).identity[:8]}"
             anew = restart or is_unfinished(where)
-            scores |= _scores(engine.run(own, where, task=data, memory=memory, restart=anew, progress=show))
+            scores |= _scores(engine.train(own, where, task=data, memory=memory, restart=anew, progress=show))
         waiting = list(_beyond(scores))
         if not waiting:
             break
@@ -92,35 +92,35 @@ def _asked(study: Study) -> dict[str, Any]:
 
 def _chosen(scores: Scores) -> dict[str, dict[str, float]]:
     chosen: dict[str, dict[str, float]] = {}
-    for arm in _best(scores):
-        chosen.setdefault(arm.init, {})[arm.activation] = arm.learning_rate
+    for variant in _best(scores):
+        chosen.setdefault(variant.init, {})[variant.activation] = variant.learning_rate
     return chosen
 
 
 def _rows(scores: Scores, study: Study) -> list[dict[str, Any]]:
-    def place(arm: Arm) -> tuple[int, bool, float]:
-        return study.activations.index(arm.activation), arm.init != "stated", arm.learning_rate
+    def place(variant: Variant) -> tuple[int, bool, float]:
+        return study.activations.index(variant.activation), variant.init != "stated", variant.learning_rate
 
-    return [_row(arm, scores[arm], len(study.tuning_seeds)) for arm in sorted(scores, key=place)]
+    return [_row(variant, scores[variant], len(study.tuning_seeds)) for variant in sorted(scores, key=place)]
 
 
 def _scores(recording: Recording) -> Scores:
-    return {arm: badness(recording, arm) for arm in arms(recording.study)}
+    return {variant: validation_score(recording, variant) for variant in variants(recording.study)}
 
 
-def _place(arm: Arm) -> tuple[str, str, float]:
-    return arm.activation, arm.init, arm.learning_rate
+def _place(variant: Variant) -> tuple[str, str, float]:
+    return variant.activation, variant.init, variant.learning_rate
 
 
-def _of(scores: Scores) -> dict[tuple[str, str], list[Arm]]:
+def _of(scores: Scores) -> dict[tuple[str, str], list[Variant]]:
     """By activation and kind of initial weights, what was tried, the smallest learning rate first."""
-    found: dict[tuple[str, str], list[Arm]] = {}
-    for arm in sorted(scores, key=_place):
-        found.setdefault((arm.activation, arm.init), []).append(arm)
+    found: dict[tuple[str, str], list[Variant]] = {}
+    for variant in sorted(scores, key=_place):
+        found.setdefault((variant.activation, variant.init), []).append(variant)
     return found
 
 
-def _best(scores: Scores) -> list[Arm]:
+def _best(scores: Scores) -> list[Variant]:
     # Of equals, such as rates that all diverge, the smallest.
     return [min(tried, key=scores.__getitem__) for tried in _of(scores).values()]
 
@@ -129,7 +129,7 @@ def _beyond(scores: Scores) -> Iterable[tuple[tuple[str, ...], tuple[float, ...]
     """Activations with the two rates to try next, for those whose best rate is at an end."""
     wanted: dict[tuple[float, ...], dict[str, None]] = {}
     for best, tried in zip(_best(scores), _of(scores).values(), strict=True):
-        rates = [arm.learning_rate for arm in tried]
+        rates = [variant.learning_rate for variant in tried]
         if best.learning_rate == rates[0]:
             step = rates[0] / rates[1]
         elif best.learning_rate == rates[-1]:
@@ -141,12 +141,12 @@ def _beyond(scores: Scores) -> Iterable[tuple[tuple[str, ...], tuple[float, ...]
     return [(tuple(activations), rates) for rates, activations in wanted.items()]
 
 
-def _row(arm: Arm, score: tuple[float, int], members: int) -> dict[str, Any]:
+def _row(variant: Variant, score: tuple[float, int], members: int) -> dict[str, Any]:
     loss, diverged = score
     return {
-        "activation": arm.activation,
-        "init": arm.init,
-        "learning_rate": arm.learning_rate,
+        "activation": variant.activation,
+        "init": variant.init,
+        "learning_rate": variant.learning_rate,
         "validation_loss": None if diverged else loss,
         "diverged": diverged,
         "members": members,

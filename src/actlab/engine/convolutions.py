@@ -3,14 +3,14 @@
 On an accelerator, `grouped`: XLA's own, the members as groups. On a CPU, for stride 1, `convolve`: inside a compiled
 loop XLA's own takes a path many times slower there.
 
-Images are (arms or 1, seeds, batch, height, width, channels), weights (arms, seeds, k, k, channels, filters); an arm
-axis of length 1 means that all arms see the same images. Values and gradients are those of `Conv`; what differs is how.
-For a CPU:
+Images are (variants or 1, seeds, batch, height, width, channels), weights (variants, seeds, k, k, channels, filters); a
+variant axis of length 1 means that all variants see the same images. Values and gradients are those of `Conv`; what
+differs is how. For a CPU:
 
 - XLA calls its fast kernel inside a loop only for convolutions that are written as NHWC × HWIO → NHWC. The gradient
   with respect to the images is spelt out as one of these; left to autodiff it takes a path many times slower.
 - The gradient with respect to the weights is one of these, too: the channels are its images, the samples its channels,
-  and the gradient of the output its filters. Some samples at a time stay in the cache; arms that share their images
+  and the gradient of the output its filters. Some samples at a time stay in the cache; variants that share their images
   share the work on these.
 - Of images with few channels, 2 × 2 pixels are taken as one of four times the channels: longer vectors to compute with.
 """
@@ -35,11 +35,11 @@ FEW_CHANNELS, MOST_ARITHMETIC = 6, 1.5
 
 
 def grouped(x: Array, weight: Array, padding: str, stride: int) -> Array:
-    """Cross-correlation of every member's images with its weights, (arms, seeds, batch, height', width', filters).
+    """Cross-correlation of every member's images with its weights, (variants, seeds, batch, height', width', filters).
 
     Args:
-        x: images, (arms or 1, seeds or 1, batch, height, width, channels): 1 for the same ones for all.
-        weight: (arms, seeds, k, k, channels, filters).
+        x: images, (variants or 1, seeds or 1, batch, height, width, channels): 1 for the same ones for all.
+        weight: (variants, seeds, k, k, channels, filters).
         padding: "same" or "valid".
         stride: step between windows.
     """
@@ -55,10 +55,10 @@ def grouped(x: Array, weight: Array, padding: str, stride: int) -> Array:
 
 
 def convolve(x: Array, weight: Array, padding: str) -> Array:
-    """Cross-correlation of every member's images with its weights, (arms, seeds, batch, height', width', filters).
+    """Cross-correlation of every member's images with its weights, (variants, seeds, batch, height', width', filters).
 
     Args:
-        x: images, (arms or 1, seeds or 1, batch, height, width, channels): 1 for the same ones for all.
+        x: images, (variants or 1, seeds or 1, batch, height, width, channels): 1 for the same ones for all.
         weight: of odd height and width where the padding is "same".
         padding: "same" or "valid".
     """
@@ -111,25 +111,25 @@ def _native(x: Array, weight: Array, padding: Padding) -> Array:
 
 
 def _each_member(function: Callable[[Array, Array], Array], first: Array, second: Array) -> Array:
-    """function(first, second) for one member after the other; `first` may be shared by all arms."""
-    arms, seeds = second.shape[:2]
-    if arms * seeds == 1:
+    """function(first, second) for one member after the other; `first` may be shared by all variants."""
+    variants, seeds = second.shape[:2]
+    if variants * seeds == 1:
         return function(first[0, 0], second[0, 0])[None, None]
-    if first.shape[0] < arms:
+    if first.shape[0] < variants:
         return jax.lax.map(lambda own: jax.lax.map(lambda pair: function(*pair), (first[0], own)), second)
-    pairs = tuple(array.reshape(arms * seeds, *array.shape[2:]) for array in (first, second))
+    pairs = tuple(array.reshape(variants * seeds, *array.shape[2:]) for array in (first, second))
     found = jax.lax.map(lambda pair: function(*pair), pairs)
-    return found.reshape(arms, seeds, *found.shape[1:])
+    return found.reshape(variants, seeds, *found.shape[1:])
 
 
 def _weight_gradient(x: Array, gradient: Array, kernel: int, padding: Padding) -> Array:
-    """∂L/∂W of every member, (arms, seeds, k, k, channels, filters)."""
-    arms, seeds, batch, *image, filters = gradient.shape
+    """∂L/∂W of every member, (variants, seeds, k, k, channels, filters)."""
+    variants, seeds, batch, *image, filters = gradient.shape
     shared, channels = x.shape[0], x.shape[-1]
     size = _block_size(batch)
     own_x = x.reshape(shared * seeds, -1, size, *x.shape[3:])
     # Arms of one seed that share their images form a group, whose filters are taken together.
-    by_group = gradient.reshape(shared, arms // shared, seeds, -1, size, *image, filters)
+    by_group = gradient.reshape(shared, variants // shared, seeds, -1, size, *image, filters)
 
     def group(place: Array) -> Array:
         def add_block(total: Array, block: Array) -> tuple[Array, None]:
@@ -140,12 +140,12 @@ def _weight_gradient(x: Array, gradient: Array, kernel: int, padding: Padding) -
             as_filters = own.transpose(2, 3, 1, 0, 4).reshape(*image, size, -1)
             return total + _native(own_x[place, block].transpose(3, 1, 2, 0), as_filters, padding), None
 
-        zero = jnp.zeros((channels, kernel, kernel, arms // shared * filters), gradient.dtype)
+        zero = jnp.zeros((channels, kernel, kernel, variants // shared * filters), gradient.dtype)
         return jax.lax.scan(add_block, zero, jnp.arange(batch // size))[0]
 
     found = jax.lax.map(group, jnp.arange(shared * seeds))
     found = found.reshape(shared, seeds, channels, kernel, kernel, -1, filters).transpose(0, 5, 1, 3, 4, 2, 6)
-    return found.reshape(arms, seeds, kernel, kernel, channels, filters)
+    return found.reshape(variants, seeds, kernel, kernel, channels, filters)
 
 
 def _block_size(batch: int) -> int:

@@ -77,7 +77,7 @@ def _cells(inner: tuple[float, ...], dtype: np.dtype) -> Cells:
 
 
 def histogram(array: Array, edges: np.ndarray) -> Array:
-    """Counts of values in each bin, (arms, seeds, ...) -> (arms, seeds, bins) int32.
+    """Counts of values in each bin, (variants, seeds, ...) -> (variants, seeds, bins) int32.
 
     A bin holds its lower edge; the outermost two hold all that lies beyond, infinities too. NaN is counted nowhere.
     At most some 4,096 of each member's values are counted: larger arrays are thinned by a step that shares no factor

@@ -14,11 +14,11 @@ from typing import Any
 
 import jax
 
-from actlab.engine.population import Population
 from actlab.engine.program import Program, build
 from actlab.errors import InvalidStudy
+from actlab.plan.evaluation import Data
+from actlab.plan.population import Population
 from actlab.study import Study
-from actlab.tasks import Task
 
 # How many times a chunk's arrays exist at once, while one chunk is computed and the one before it written.
 # The shuffled order: shuffled, turned, on the devices for the next chunk, and for the one that runs.
@@ -79,12 +79,12 @@ def _let_go() -> None:
 
 
 def build_within(
-    study: Study, task: Task, groups: Sequence[Population], chunk: int, budget: int | None
+    study: Study, data: Data, groups: Sequence[Population], chunk: int, budget: int | None
 ) -> list[Program]:
     """Compile populations, in as few slices of their seeds as keep the process below `budget` bytes.
 
     Args:
-        study, task, chunk: as for `program.build`.
+        study, data, chunk: as for `program.build`.
         groups: the populations that run side by side.
         budget: bytes, of which the process takes some already; on an accelerator, its memory and the process's
             together. None for no limit.
@@ -92,7 +92,7 @@ def build_within(
     Raises:
         InvalidStudy: one seed at a time takes more than the budget.
     """
-    programs = [build(study, task, population, chunk) for population in groups]
+    programs = [build(study, data, population, chunk) for population in groups]
     if budget is None:
         return programs
     shares = [len(population.seeds) for population in groups]
@@ -115,7 +115,7 @@ def build_within(
         shares[place] = _smaller(shares[place], len(groups[place].seeds), relief)
         # The data of the one are gone before those of the other come.
         programs.pop(place)
-        programs.insert(place, build(study, task, groups[place], chunk, share=shares[place]))
+        programs.insert(place, build(study, data, groups[place], chunk, share=shares[place]))
 
 
 def _smaller(share: int, seeds: int, part: float) -> int:

@@ -1,9 +1,10 @@
 """The activation functions: the catalogue, what a function is, and what is measured about each."""
 
-from actlab.functions.activation import Activation, Formula, Parameter
+from actlab.functions.activation import Activation
 from actlab.functions.arrays import namespace
 from actlab.functions.catalogue import catalogue, register, select, unregister
-from actlab.functions.facts import CriticalInitialisation, Facts, slope_supremum
+from actlab.functions.definition import Formula, Parameter
+from actlab.functions.measured.facts import CriticalInitialisation, Facts, slope_supremum
 
 __all__ = [
     "Activation",

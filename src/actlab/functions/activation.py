@@ -1,159 +1,35 @@
-"""What an activation function is: its value and derivative, its parameters, its formula and its source.
-
-`Activation` is a frozen object that is called like a function. Its two rules are written over an array
-namespace; `evaluation` and the `with_…` modules beside this one carry them out.
-"""
+"""What is called: an `Activation` is a definition with its value, derivative, facts and names in other libraries."""
 
 from __future__ import annotations
 
-import difflib
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from actlab.errors import InvalidFunction
-from actlab.functions.arrays import FLOAT_TYPES, is_framework, type_name
-from actlab.functions.elsewhere import elsewhere
-from actlab.functions.evaluation import evaluate
-
-if TYPE_CHECKING:
-    from actlab.functions.facts import Facts
-
-Settings = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of an activation function.
-
-    Attributes:
-        name: as it is written in a call.
-        default: the value it has when it is not given, and starts from where it is learnt; None where there is none,
-            because it is an array of `shape`.
-        trainable: whether a network learns it; it may then be any array that broadcasts against the input.
-        low, high: the valid range, both ends included.
-        integer: whether it is a count or a choice. A count changes shapes, so it can be neither trained nor traced.
-        shape: for weights that do not belong to one unit each (a window, a small matrix): their shape, from the
-            number of units.
-    """
-
-    name: str
-    default: float | None
-    trainable: bool = False
-    low: float = -math.inf
-    high: float = math.inf
-    integer: bool = False
-    shape: Callable[[int], tuple[int, ...]] | None = None
-
-    def checked(self, value: Any, function: str) -> Any:
-        """Return `value` as a number, or as it is if it is an array; `function` is named in the error.
-
-        The range is checked where the value is known without waiting for a device: numbers and NumPy arrays.
-        """
-        if value is None and self.shape is not None:
-            raise InvalidFunction(
-                f"{function}: {self.name!r} is an array of weights and must be given; of shape {self.shape(64)} for "
-                f"64 units. actlab.torch.Activation({function!r}, units=64) makes one."
-            )
-        if value is self.default:
-            return value
-        # Ahead of the general check: quicker, and traced by torch.compile.
-        if type(value) is float and not self.integer and self.low <= value <= self.high:
-            return value
-        if is_framework(value) and not self.integer and type_name(value) in FLOAT_TYPES:
-            return value
-        try:
-            number = np.asarray(value)
-        except (TypeError, ValueError):
-            raise self._error(value, function) from None
-        allowed = "iu" if self.integer else "iuf"
-        if number.dtype.kind not in allowed and (self.integer or number.dtype.name not in FLOAT_TYPES):
-            raise self._error(value, function)
-        if (self.integer and number.ndim) or not np.all((number >= self.low) & (number <= self.high)):
-            raise self._error(value, function)
-        if number.ndim:
-            return number
-        return int(number) if self.integer else float(number)
-
-    def _error(self, value: Any, function: str) -> InvalidFunction:
-        kind = "an integer" if self.integer else "a number"
-        return InvalidFunction(
-            f"{function}: parameter {self.name!r} must be {kind} in [{self.low:g}, {self.high:g}]; "
-            f"it was given {value!r}."
-        )
-
-
-@dataclass(frozen=True)
-class Formula:
-    """A formula as plain text, for a terminal, and in LaTeX."""
-
-    plain: str
-    latex: str = ""
-
-
-def _one(**_: Any) -> int:
-    return 1
+from actlab.functions.backends.evaluation import evaluate
+from actlab.functions.definition import Curve
+from actlab.functions.measured import card
+from actlab.functions.measured.facts import Facts, facts
+from actlab.functions.measured.other_names import elsewhere
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Activation:
+class Activation(Curve):
     """An activation function: call it for the value; `derivative` and `facts` are what their names say.
 
-    Attributes:
-        name: name in the catalogue; `aliases` are other names of the same function, `title` is for headings.
-        formula: plain and LaTeX.
-        family: name of the module of the catalogue it stands in, or a user's own word.
-        year, source: when and where it was published (authors, arXiv or DOI).
-        value_rule: `value(x, xp, **parameters)`, over an array namespace `xp` (NumPy's names).
-        derivative_rule: `derivative(x, xp, **parameters)`; None leaves it to JAX's automatic differentiation.
-        parameters: in the order of the formula.
-        kind: "elementwise"; "grouping", which mixes the units along an axis; or "stochastic", elementwise with
-            noise. The rules of a grouping function take that axis too: `value(x, xp, axis, **parameters)`; its
-            `derivative(x, tangent, xp, axis, **parameters)` is the directional derivative J·tangent.
-        noise: what the function draws for every element: "uniform" on [0, 1), "normal", or "gumbel". Its rules take
-            it as `noise=`, an array like x, or None, for which they give what they give outside training.
-        parameter_derivatives: name → `derivative(x, xp, **parameters)` with respect to that parameter.
-        constraint: returns a sentence if the parameters do not go together, else None.
-        inputs_per_unit_rule: how many inputs make one output, from the parameters; ½ where one makes two.
-        notes: where it falls short of the accuracy of the others, or what its convention is.
+    Its attributes are those of `Definition`.
 
     >>> from actlab.functions import catalogue
     >>> float(catalogue["leaky_relu"](-1.0, negative_slope=0.2))
     -0.2
     """
 
-    name: str
-    title: str
-    formula: Formula
-    family: str
-    year: int | None
-    source: str
-    value_rule: Callable[..., Any]
-    derivative_rule: Callable[..., Any] | None
-    aliases: tuple[str, ...] = ()
-    parameters: tuple[Parameter, ...] = ()
-    kind: Literal["elementwise", "grouping", "stochastic"] = "elementwise"
-    noise: Literal["uniform", "normal", "gumbel"] | None = None
-    parameter_derivatives: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    constraint: Callable[..., str | None] | None = None
-    inputs_per_unit_rule: Callable[..., float] = _one
-    notes: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parameter_derivatives", MappingProxyType(dict(self.parameter_derivatives)))
-
     def __repr__(self) -> str:
         return f"<activation {self.name}: {self.formula.plain}>"
 
     def _repr_html_(self) -> str:
         """Its card in a notebook."""
-        from actlab.functions.card import html
-
-        return html(self)
+        return card.html(self, self.facts())
 
     def __call__(self, x: Any, /, *, axis: int = -1, key: Any = None, **parameters: Any) -> Any:
         """Return f(x).
@@ -192,17 +68,6 @@ class Activation:
         """
         return evaluate(self, "derivative", x, axis, key, parameters)
 
-    def inputs_per_unit(self, **parameters: Any) -> float:
-        """Say how many inputs make one output: 1, but for functions that change the width; ½ where one makes two.
-
-        >>> from actlab.functions import catalogue
-        >>> catalogue["maxout"].inputs_per_unit(pieces=4), catalogue["relu"].inputs_per_unit()
-        (4, 1)
-        """
-        # Weights have no default, and no say in the width.
-        weights = {p.name: np.zeros(p.shape(1)) for p in self.parameters if p.shape}
-        return self.inputs_per_unit_rule(**self.settings({**weights, **parameters}))
-
     @property
     def elsewhere(self) -> Mapping[str, str]:
         """What it is called in other libraries: library → name, where it has one.
@@ -213,32 +78,44 @@ class Activation:
         """
         return elsewhere(self.name)
 
+    def names_in(self, library: str) -> str | None:
+        """What it is called in one of these libraries; None where it has no name there.
+
+        >>> from actlab.functions import catalogue
+        >>> catalogue["silu"].names_in("ONNX"), catalogue["maxout"].names_in("Keras")
+        ('Swish', None)
+        """
+        return self.elsewhere.get(library)
+
     def facts(self) -> Facts:
-        """Return what is measured about the function at its default parameters; see `actlab.functions.facts`.
+        """Return what is measured about the function at its default parameters; see `actlab.functions.measured.facts`.
 
         >>> from actlab.functions import catalogue
         >>> catalogue["tanh"].facts().range
         (-1.0, 1.0)
         """
-        from actlab.functions.facts import facts
-
         return facts(self)
 
-    def settings(self, given: Settings) -> dict[str, Any]:
-        """Return the value of every parameter, the defaults filled in and all of them checked.
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but its rules, as a record for JSON.
 
-        Raises:
-            InvalidFunction: an unknown parameter, or one outside its range.
+        >>> from actlab.functions import catalogue
+        >>> record = catalogue["leaky_relu"].to_dict()
+        >>> record["year"], record["parameters"]["negative_slope"]
+        (2013, {'default': 0.01, 'trainable': False, 'range': [None, None]})
         """
-        known = [parameter.name for parameter in self.parameters]
-        for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(known) or 'none'}."
-                raise InvalidFunction(f"{self.name} has no parameter {name!r}; {hint}")
-        settings = {p.name: p.checked(given.get(p.name, p.default), self.name) for p in self.parameters}
-        if given and self.constraint and not any(is_framework(value) for value in settings.values()):
-            problem = self.constraint(**settings)
-            if problem:
-                raise InvalidFunction(f"{self.name}: {problem}.")
-        return settings
+        return {
+            "name": self.name,
+            "title": self.title,
+            "formula": self.formula.plain,
+            "latex": self.formula.latex,
+            "family": self.family,
+            "kind": self.kind,
+            "year": self.year,
+            "source": self.source,
+            "aliases": list(self.aliases),
+            "notes": self.notes,
+            "elsewhere": dict(self.elsewhere),
+            "parameters": {parameter.name: parameter.to_dict() for parameter in self.parameters},
+            "facts": self.facts().to_dict(),
+        }

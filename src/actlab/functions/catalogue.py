@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actlab.errors import InvalidFunction, UnknownName
-from actlab.functions import (
+from actlab.functions import registry
+from actlab.functions.activation import Activation
+from actlab.functions.definition import Formula, Parameter
+from actlab.functions.families import (
     adaptive,
     elementary,
     error_function,
@@ -34,9 +37,11 @@ from actlab.functions import (
     stochastic,
     trainable,
 )
-from actlab.functions.activation import Activation, Formula, Parameter
-from actlab.functions.registry import catalogue
-from actlab.functions.trials import try_out
+from actlab.functions.measured.trials import try_out
+from actlab.functions.registry import Catalogue
+
+#: Every activation function by name or alias, and a user's own.
+catalogue: Catalogue[Activation] = registry.catalogue
 
 _FAMILIES = (
     elementary,

@@ -7,19 +7,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Any, Generic, Protocol, TypeVar
 
 from actlab.errors import InvalidFunction, UnknownName
 
-if TYPE_CHECKING:
-    from actlab.functions.activation import Activation
+
+class Named(Protocol):
+    """What a function must have to be found."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Its other names."""
+        ...
+
+
+Function = TypeVar("Function", bound=Named)
 
 
 def _key(name: str) -> str:
     return re.sub(r"[-_\s]", "", name).casefold()
 
 
-class Catalogue(Mapping[str, "Activation"]):
+class Catalogue(Mapping[str, Function], Generic[Function]):
     """A mapping from names to activation functions.
 
     It iterates over the names alone; look-up takes aliases too, and sees through case, dashes and
@@ -27,11 +41,11 @@ class Catalogue(Mapping[str, "Activation"]):
     """
 
     def __init__(self) -> None:
-        self._by_name: dict[str, Activation] = {}
+        self._by_name: dict[str, Function] = {}
         self._names: dict[str, str] = {}
         self._own: set[str] = set()
 
-    def __getitem__(self, name: str) -> Activation:
+    def __getitem__(self, name: str) -> Function:
         """Return the function called `name`; raises `UnknownName`, with the nearest name, if none is."""
         found = self._names.get(_key(name)) if isinstance(name, str) else None
         if found is None:
@@ -52,7 +66,7 @@ class Catalogue(Mapping[str, "Activation"]):
         """Say whether the function called `name` was registered by a user, and not among those that came along."""
         return self._names.get(_key(name)) in self._own
 
-    def add(self, activation: Activation, *, own: bool = False) -> None:
+    def add(self, activation: Function, *, own: bool = False) -> None:
         """Add a function; raises `InvalidFunction` if one of its names is not a name or is taken.
 
         Args:
@@ -72,7 +86,7 @@ class Catalogue(Mapping[str, "Activation"]):
         self._own |= {activation.name} if own else set()
         self._names.update({_key(name): activation.name for name in (activation.name, *activation.aliases)})
 
-    def remove(self, activation: Activation) -> None:
+    def remove(self, activation: Function) -> None:
         """Take a function out, with its aliases."""
         del self._by_name[activation.name]
         self._own.discard(activation.name)
@@ -80,4 +94,5 @@ class Catalogue(Mapping[str, "Activation"]):
             self._names.pop(_key(name), None)
 
 
-catalogue = Catalogue()
+#: All functions; `actlab.functions.catalogue` is the same, of a narrower type.
+catalogue: Catalogue[Any] = Catalogue()

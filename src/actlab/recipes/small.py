@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actlab.layers import Act, Dense, Flatten
 from actlab.recipes.description import Published, Recipe
-from actlab.study import EIGHT, SGD, Adam, Milestone, Study
+from actlab.study import DEFAULT_ACTIVATIONS, SGD, Adam, Milestone, Study
 
 DIGITS = Recipe(
     title="Real handwritten digits, 64-128-128-10, eight activations, twelve seeds",
@@ -13,7 +13,7 @@ DIGITS = Recipe(
         name="digits",
         task="digits",
         network=(Flatten(), Dense(128), Act(), Dense(128), Act(), Dense(10)),
-        activations=EIGHT,
+        activations=DEFAULT_ACTIVATIONS,
         optimiser=Adam(),
         learning_rates=(0.001,),
         batch=32,

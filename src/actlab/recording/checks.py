@@ -8,14 +8,15 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
 from actlab.errors import complaint
-from actlab.recording.format import METRICS, SEGMENT, Member, Segment
-from actlab.study import Study, arms
+from actlab.recording.format import SEGMENT, Member, Segment
+from actlab.recording.measures import MEASURES
+from actlab.study import Study, variants
 
 KINDS = ("epochs", "weights", "first-seed", "sample")
 
@@ -42,6 +43,14 @@ class _Throughput(_Checked):
     compile_seconds: float
 
 
+class _Metric(_Checked):
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    title: str
+    better: Literal["higher", "lower"]
+    unit: str
+    scale: FiniteFloat
+
+
 class _Tried(_Checked):
     activation: str
     init: str
@@ -58,6 +67,8 @@ class _Facts(_Checked):
     complete: bool
     weight_layers: list[str]
     act_layers: list[str]
+    objective: Literal["binary", "classes"]
+    metrics: list[_Metric]
     classes: list[str]
     input_shape: list[PositiveInt]
     class_counts: list[FiniteFloat] = []
@@ -113,7 +124,9 @@ def check_functions(functions: Mapping[str, Any], study: Study) -> None:
 def check_members(members: Sequence[Member], study: Study) -> None:
     """The members are those of the study, each once, and those that diverged did so at an epoch of it."""
     expected = Counter(
-        (arm.activation, arm.learning_rate, arm.init, seed) for arm in arms(study) for seed in study.seeds
+        (variant.activation, variant.learning_rate, variant.init, seed)
+        for variant in variants(study)
+        for seed in study.seeds
     )
     found = Counter((m.activation, m.learning_rate, m.init, m.seed) for m in members)
     if found != expected or [member.id for member in members] != list(range(len(members))):
@@ -126,10 +139,12 @@ def check_members(members: Sequence[Member], study: Study) -> None:
             raise ValueError(f"member {member.id} is said to have diverged at epoch {epoch!r} ({reason!r})")
 
 
-def metrics_of(rows: Sequence[tuple[Any, ...]], members: int, study: Study, complete: bool) -> dict[str, np.ndarray]:
-    """Metrics by name, (epochs, members), from rows (epoch, member, one value for each of METRICS) in this order."""
+def metrics_of(
+    columns: Sequence[str], rows: Sequence[tuple[Any, ...]], members: int, study: Study, complete: bool
+) -> dict[str, np.ndarray]:
+    """Metrics by name, (epochs, members), from rows (epoch, member, one value for each of `columns`) in this order."""
     try:
-        values = np.array(rows, dtype=float).reshape(-1, 2 + len(METRICS))
+        values = np.array(rows, dtype=float).reshape(-1, 2 + len(columns))
     except (TypeError, ValueError):
         raise ValueError("a metric is no number") from None
     epochs = len(values) // members
@@ -138,11 +153,11 @@ def metrics_of(rows: Sequence[tuple[Any, ...]], members: int, study: Study, comp
         raise ValueError("metrics of some epochs or members are missing")
     if epochs > study.epochs + 1 or (complete and epochs <= study.epochs):
         raise ValueError(f"there are metrics up to epoch {epochs - 1}, and the run is of {study.epochs} epochs")
-    shaped = values[:, 2:].reshape(epochs, members, len(METRICS))
-    return {name: shaped[..., i] for i, name in enumerate(METRICS)}
+    shaped = values[:, 2:].reshape(epochs, members, len(columns))
+    return {name: shaped[..., i] for i, name in enumerate(columns)}
 
 
-def check_segments(segments: Sequence[Segment], epochs: int, study: Study) -> None:
+def check_segments(segments: Sequence[Segment], members: int, epochs: int, study: Study) -> None:
     """Each segment lies in `segments`, and those of the epochs follow each other up to the last one, `epochs`."""
     following = 0
     for segment in segments:
@@ -152,6 +167,8 @@ def check_segments(segments: Sequence[Segment], epochs: int, study: Study) -> No
             raise ValueError("a segment is described by other than texts and whole numbers")
         if not SEGMENT.fullmatch(segment.file):
             raise ValueError(f"a segment is named {segment.file!r}, where segments/NAME.safetensors is expected")
+        if not segment.members or not set(segment.members) <= set(range(members)):
+            raise ValueError(f"{segment.file} is of members {list(segment.members)}, and there are {members}")
         if segment.kind not in KINDS or not 0 <= segment.first_epoch <= segment.last_epoch <= study.epochs:
             raise ValueError(f"{segment.file} is of {segment.kind!r} {segment.first_epoch} to {segment.last_epoch}")
         if segment.kind == "epochs":
@@ -172,11 +189,11 @@ def check_arrays(
         if shapes != {"x": (1, 1, samples, *facts["input_shape"]), "y": (1, 1, samples)}:
             raise ValueError("it holds other than samples and their classes")
         return
-    first = [member for member in members if segment.kind != "first-seed" or member.seed == members[0].seed]
-    owners = Counter(member.activation for member in first)
+    held = [members[number] for number in segment.members]
+    owners = Counter(member.activation for member in held)
     for name, array in arrays.items():
         weights = name.startswith("weights/")
-        own = owners[name.split("/")[1]] if weights else len(first)
+        own = owners[name.split("/")[1]] if weights else len(held)
         expected = (segment.last_epoch - segment.first_epoch + 1, own)
         if array.shape[:2] != expected or not own:
             raise ValueError(f"{name} is of shape {array.shape}, where {expected} and more are expected")
@@ -185,24 +202,16 @@ def check_arrays(
 
 
 def _check_probe(name: str, array: np.ndarray, facts: Mapping[str, Any]) -> None:
-    layers = _layers_of(name)
-    expected = array.shape[:2] if layers is None else (*array.shape[:2], len(facts[layers]))
-    if name.endswith("_histogram"):
-        edges = "gradient_edges" if name.endswith("gradient_histogram") else "histogram_edges"
-        if edges not in facts:
-            raise ValueError(f"it holds {name}, but there are no {edges}")
-        expected = (*expected, len(facts[edges]) - 1)
-    if layers is not None and array.shape != expected:
+    measure = MEASURES.get(name)
+    if measure is None:
+        return
+    expected = array.shape[:2] if measure.axis is None else (*array.shape[:2], len(facts[measure.axis]))
+    if measure.edges:
+        if measure.edges not in facts:
+            raise ValueError(f"it holds {name}, but there are no {measure.edges}")
+        expected = (*expected, len(facts[measure.edges]) - 1)
+    if array.shape != expected:
         raise ValueError(f"{name} is of shape {array.shape}, where {expected} is expected")
-
-
-def _layers_of(name: str) -> str | None:
-    """Which fact names what lies on a probe's third axis."""
-    if name == "class_accuracy":
-        return "classes"
-    if name.startswith("weight_") or name == "update_ratio":
-        return "weight_layers"
-    return "act_layers" if name.startswith(("activation_", "pre_activation_", "flat_", "dead_")) else None
 
 
 def _validate(model: type[BaseModel], value: Any, what: str) -> None:

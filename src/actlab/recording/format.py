@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-SCHEMA = 2
+from actlab.objectives import CLASSES
+
+SCHEMA = 3
 STUDY, DATABASE, SEGMENTS = "study.toml", "study.db", "segments"
 # What is made from a recording, and made again where it is missing.
 SUMMARY, REPORT = "summary.json", "report.html"
@@ -13,22 +16,30 @@ SUMMARY, REPORT = "summary.json", "report.html"
 SEGMENT = re.compile(rf"{SEGMENTS}/[\w-]+\.safetensors", re.ASCII)
 # Those that a writer gives: kind, first epoch, and a mark where an earlier recording of the study has the name.
 WRITTEN = re.compile(r"(?:epochs|weights|first-seed|sample)-\d{6,}(?P<mark>-\d+)?\.safetensors", re.ASCII)
-METRICS = tuple(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))
-TABLES = (
-    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    """CREATE TABLE members (id INTEGER PRIMARY KEY, activation TEXT NOT NULL, learning_rate REAL NOT NULL,
-    seed INTEGER NOT NULL, init TEXT NOT NULL, diverged_epoch INTEGER, diverged_reason TEXT)""",
-    f"""CREATE TABLE metrics (member INTEGER NOT NULL REFERENCES members, epoch INTEGER NOT NULL,
-    {", ".join(f"{name} REAL" for name in METRICS)}, PRIMARY KEY (epoch, member)) WITHOUT ROWID""",
-    "CREATE TABLE functions (name TEXT PRIMARY KEY, card TEXT NOT NULL) WITHOUT ROWID",
-    """CREATE TABLE segments (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
-    first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, sha256 TEXT NOT NULL)""",
-)
+#: Names of the metrics of classes, from "train_loss" to "test_accuracy".
+METRICS = CLASSES.columns
+
+# Of a segment, as they are read.
+SEGMENT_COLUMNS = ("kind", "file", "first_epoch", "last_epoch", "sha256", "members")
+
+
+def tables(columns: Sequence[str]) -> tuple[str, ...]:
+    """The statements that make the tables of a recording whose metrics have these names."""
+    return (
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE members (id INTEGER PRIMARY KEY, activation TEXT NOT NULL, learning_rate REAL NOT NULL,
+        seed INTEGER NOT NULL, init TEXT NOT NULL, diverged_epoch INTEGER, diverged_reason TEXT)""",
+        f"""CREATE TABLE metrics (member INTEGER NOT NULL REFERENCES members, epoch INTEGER NOT NULL,
+        {", ".join(f"{name} REAL" for name in columns)}, PRIMARY KEY (epoch, member)) WITHOUT ROWID""",
+        "CREATE TABLE functions (name TEXT PRIMARY KEY, card TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE segments (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
+        first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL, sha256 TEXT NOT NULL, members TEXT NOT NULL)""",
+    )
 
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a study: an arm (activation, learning rate, kind of initial weights) with a seed."""
+    """One network of a study: a variant (activation, learning rate, kind of initial weights) with a seed."""
 
     id: int
     activation: str
@@ -41,10 +52,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Segment:
-    """A file of dense arrays for the epochs `first_epoch` to `last_epoch`, both included."""
+    """A file of dense arrays for the epochs `first_epoch` to `last_epoch`, both included, of some members' ids."""
 
     kind: str
     file: str
     first_epoch: int
     last_epoch: int
     sha256: str
+    members: tuple[int, ...]

@@ -16,11 +16,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, UnknownName
 from actlab.network import Network, Params
-from actlab.own_network import OWN_PARAMETERS, OwnNetwork
+from actlab.objectives import OBJECTIVES, PARTS, Objective
 from actlab.recording import checks
-from actlab.recording.format import DATABASE, METRICS, SCHEMA, STUDY, Member, Segment
+from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
+from actlab.recording.migrations import MIGRATIONS, Stored
 from actlab.study import from_toml
 
 # How long a writer's transaction is waited for, in seconds.
@@ -38,7 +40,8 @@ class Recording:
         directory: where it lies.
         study: the complete study.
         members: all members, in the order of the member axis.
-        metrics: name of METRICS → float64 (epochs + 1, members); NaN where a member has diverged.
+        metrics: each metric on each part, as "test_accuracy" → float64 (epochs + 1, members); NaN where a member has
+            diverged.
         functions: activation → card (title, formula, facts, sampled curves).
         facts: everything else that is known about the run: weight_layers, act_layers, classes,
             histogram_edges, throughput, versions, complete …
@@ -84,37 +87,57 @@ class Recording:
     def _read(self, connection: sqlite3.Connection) -> None:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise NothingRecorded(f"{self.directory} holds a run that has just begun: nothing is recorded yet.")
-        self.facts: dict[str, Any] = {k: json.loads(v) for k, v in connection.execute("SELECT * FROM facts")}
-        if self.facts.get("schema") != SCHEMA:
-            raise InvalidRecording(
-                f"{self.directory} has schema {self.facts.get('schema')}, this version of actlab reads {SCHEMA}: "
-                f"open it with the version that made it, or record it anew: actlab compare "
-                f"{self.directory / STUDY} --out NEW_DIR."
-            )
+        facts = {name: json.loads(value) for name, value in connection.execute("SELECT * FROM facts")}
+        members = connection.execute("SELECT * FROM members ORDER BY id").fetchall()
+        names = [row[1] for row in connection.execute("PRAGMA table_info(segments)")]
+        columns = ", ".join(name for name in SEGMENT_COLUMNS if name in names)
+        segments = connection.execute(f"SELECT {columns} FROM segments ORDER BY first_epoch, id").fetchall()
+        stored = self._migrated(Stored(facts, members, segments))
+        self.facts = dict(stored.facts)
         if self.study.network is None or self.study.learning_rates is None:
             raise ValueError(f"its {STUDY} lacks the network or the learning rates: it is not that of a run")
         checks.check_facts(self.facts, self.study)
         if "chosen_rates" in self.facts:
             # A run that takes the place of another is entered with its database; its study.toml follows.
             self.study = self.study.model_copy(update={"chosen_rates": self.facts["chosen_rates"]})
-        rows = connection.execute("SELECT * FROM members ORDER BY id")
-        self.members = tuple(Member(*row) for row in rows)
+        self.members = tuple(Member(*row) for row in stored.members)
         checks.check_members(self.members, self.study)
         self.functions: dict[str, Any] = {
             name: json.loads(card) for name, card in connection.execute("SELECT * FROM functions")
         }
         checks.check_functions(self.functions, self.study)
-        query = f"SELECT epoch, member, {', '.join(METRICS)} FROM metrics ORDER BY epoch, member"
-        rows = connection.execute(query).fetchall()
-        self.metrics = checks.metrics_of(rows, len(self.members), self.study, self.complete)
-        query = "SELECT kind, file, first_epoch, last_epoch, sha256 FROM segments ORDER BY first_epoch, id"
-        self.segments = tuple(Segment(*row) for row in connection.execute(query))
-        checks.check_segments(self.segments, self.epochs, self.study)
+        columns = [f"{part}_{metric['name']}" for part in PARTS for metric in self.facts["metrics"]]
+        rows = connection.execute(f"SELECT epoch, member, {', '.join(columns)} FROM metrics ORDER BY epoch, member")
+        self.metrics = checks.metrics_of(columns, rows.fetchall(), len(self.members), self.study, self.complete)
+        self.segments = tuple(_segment(*row) for row in stored.segments)
+        checks.check_segments(self.segments, len(self.members), self.epochs, self.study)
+
+    def _migrated(self, stored: Stored) -> Stored:
+        """What is stored, in the present schema."""
+        while (schema := stored.facts.get("schema")) != SCHEMA:
+            if not isinstance(schema, int) or schema not in MIGRATIONS:
+                raise InvalidRecording(
+                    f"{self.directory} has schema {schema}, and this version of actlab reads up to {SCHEMA}: "
+                    f"open it with the version that made it, or record it anew: actlab compare "
+                    f"{self.directory / STUDY} --out NEW_DIR."
+                )
+            stored = MIGRATIONS[schema](stored)
+        return stored
 
     @property
     def epochs(self) -> int:
         """The last epoch there is; −1 for a run that was stopped before its first commit."""
         return len(self.metrics["train_loss"]) - 1
+
+    @property
+    def objective(self) -> Objective:
+        """What the outputs of its networks mean."""
+        return OBJECTIVES[self.facts["objective"]]
+
+    @property
+    def further_metrics(self) -> list[dict[str, Any]]:
+        """The metrics that its objective declares besides loss and accuracy; see `actlab.objectives.Metric.to_dict`."""
+        return [metric for metric in self.facts["metrics"] if metric["name"] not in ("loss", "accuracy")]
 
     @property
     def complete(self) -> bool:
@@ -133,7 +156,7 @@ class Recording:
 
     @cached_property
     def probes(self) -> dict[str, np.ndarray]:
-        """All probes over all epochs, by name: see `actlab.engine.probes` for what each is and its shape."""
+        """All probes over all epochs, by name: see `actlab.engine.measures` for what each is and its shape."""
         return {name: array for name, array in self._arrays("epochs").items() if not name.startswith("weights/")}
 
     @cached_property
@@ -177,7 +200,7 @@ class Recording:
             InvalidRecording: it is a network of a user's own, or holds a function of a user's own that is not
                 registered in this process: their code a recording does not hold.
         """
-        if isinstance(self.study.network, OwnNetwork):
+        if isinstance(self.study.network, CustomNetwork):
             raise InvalidRecording(f"{self.directory} does not hold the code of the network {self.study.network}.")
         try:
             return cast("Network", self.study.network_for(activation, tuple(self.facts["input_shape"])))
@@ -257,6 +280,13 @@ class Recording:
         return arrays
 
 
+def _segment(kind: Any, file: Any, first: Any, last: Any, sha256: Any, members: Any) -> Segment:
+    ids = json.loads(members)
+    if not isinstance(ids, list) or not all(isinstance(number, int) for number in ids):
+        raise ValueError(f"{file} is not said to be of members")
+    return Segment(kind, file, first, last, sha256, tuple(ids))
+
+
 def whole_file(path: Path, sha256: str) -> bytes:
     """The content of a segment's file, if it is that file and no link, pipe or device in its place.
 
@@ -298,7 +328,7 @@ def _nested(arrays: Mapping[str, np.ndarray], activation: str) -> dict[str, dict
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         _, owner, own = name.split("/", 2)
-        layer, _, parameter = own.partition("/") if own.startswith(f"{OWN_PARAMETERS}/") else own.rpartition("/")
+        layer, _, parameter = own.partition("/") if own.startswith(f"{CUSTOM_PARAMETERS}/") else own.rpartition("/")
         if owner == activation:
             found.setdefault(layer, {})[parameter] = array
     return found

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,8 +18,9 @@ import numpy as np
 
 from actlab.errors import ActlabWarning, InvalidRecording, RecordingFailed
 from actlab.files import sync_directory, write_synced
+from actlab.objectives import CLASSES, Objective
 from actlab.recording.directory import Claim
-from actlab.recording.format import METRICS, SCHEMA, SEGMENTS, STUDY, TABLES, Member
+from actlab.recording.format import SCHEMA, SEGMENTS, STUDY, Member, tables
 from actlab.recording.reader import Recording
 from actlab.study import Study
 
@@ -33,12 +34,14 @@ SILENCE = 2.0
 class Writer:
     """Writes a recording, epoch range by epoch range; what has been committed stays whatever happens next."""
 
-    def __init__(self, claim: Claim, study: Study) -> None:
+    def __init__(self, claim: Claim, study: Study, objective: Objective) -> None:
         """Open the database in a claimed directory: `create` starts a recording in it."""
         self.directory = claim.directory
         self._claim = claim
         self._owns_claim = False
         self._study = study
+        self._columns = objective.columns
+        self._everyone: list[int] = []
         self._files: list[str] = []
         self._hurried = threading.Event()
         # It waits for other programs in `_transaction`, where Ctrl-C is heard.
@@ -53,6 +56,7 @@ class Writer:
         study: Study,
         members: Iterable[Member],
         functions: Mapping[str, Any],
+        objective: Objective = CLASSES,
         **facts: Any,
     ) -> Writer:
         """Start a recording in a directory that is new, empty, or claimed for a recording to take another's place.
@@ -62,6 +66,7 @@ class Writer:
             study: the complete study.
             members: all members, in the order of the arrays' member axis.
             functions: what the views show about each activation, JSON-safe, by name.
+            objective: what the outputs mean: it declares the metrics.
             facts: JSON-safe facts about the run (layers, histogram edges, versions …).
 
         Raises:
@@ -78,10 +83,11 @@ class Writer:
             claim.begin()
             if not claim.replaces:
                 write_synced(claim.directory / STUDY, study.to_toml().encode())
-            writer = cls(claim, study)
+            writer = cls(claim, study, objective)
             writer._owns_claim = claim is not directory
             started = {"schema": SCHEMA, "epochs": study.epochs, "complete": False, "chosen_rates": study.chosen_rates}
-            writer._start(started | facts, members, functions)
+            started |= {"objective": objective.name, "metrics": [metric.to_dict() for metric in objective.metrics]}
+            writer._start(started | facts, list(members), functions)
             sync_directory(claim.directory)
         except (OSError, sqlite3.Error) as error:
             if writer is not None:
@@ -90,9 +96,10 @@ class Writer:
             raise RecordingFailed(f"{claim.directory}: the recording cannot be started ({_reason(error)}).") from None
         return writer
 
-    def _start(self, facts: Mapping[str, Any], members: Iterable[Member], functions: Mapping[str, Any]) -> None:
+    def _start(self, facts: Mapping[str, Any], members: Sequence[Member], functions: Mapping[str, Any]) -> None:
+        self._everyone = [member.id for member in members]
         with self._transaction("the start"):
-            for table in TABLES:
+            for table in tables(self._columns):
                 self._database.execute(table)
             for name, value in facts.items():
                 self._set(name, value)
@@ -108,6 +115,7 @@ class Writer:
         arrays: Mapping[str, np.ndarray],
         diverged: Mapping[int, tuple[int, str]],
         kind: str = "epochs",
+        members: Sequence[int] | None = None,
     ) -> None:
         """Add a range of epochs: the segment file first, then one transaction with its row and the metrics.
 
@@ -115,12 +123,13 @@ class Writer:
 
         Args:
             first_epoch: epoch of row 0 of every array.
-            metrics: by name of METRICS, (epochs, members).
+            metrics: by name of each column of the objective, (epochs, members).
             arrays: the dense arrays of the segment, (epochs, members, ...); weights are named
                 "weights/ACTIVATION/LAYER/PARAMETER" and hold the members of that activation alone.
             diverged: member id → (epoch, reason), for members that diverged in this range.
             kind: "epochs", "weights" where these come alone, "first-seed" for the weights of the first seed's
                 members only, or "sample".
+            members: ids of those that the arrays are of; all where None.
 
         Raises:
             RecordingFailed: it cannot be written; nothing of it is entered, and the message says what is kept.
@@ -133,13 +142,14 @@ class Writer:
         try:
             digest = _write_segment(path, arrays)
             with self._transaction(what):
-                segment = (kind, f"{SEGMENTS}/{name}", first_epoch, last, digest)
+                whose = json.dumps(self._everyone if members is None else list(members))
                 self._database.execute(
-                    "INSERT INTO segments (kind, file, first_epoch, last_epoch, sha256) VALUES (?, ?, ?, ?, ?)",
-                    segment,
+                    "INSERT INTO segments (kind, file, first_epoch, last_epoch, sha256, members) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (kind, f"{SEGMENTS}/{name}", first_epoch, last, digest, whose),
                 )
                 if metrics:
-                    self._insert_metrics(first_epoch, np.stack([metrics[name] for name in METRICS], axis=-1))
+                    self._insert_metrics(first_epoch, np.stack([metrics[name] for name in self._columns], axis=-1))
                 for member, (epoch, reason) in diverged.items():
                     update = "UPDATE members SET diverged_epoch = ?, diverged_reason = ? WHERE id = ?"
                     self._database.execute(update, (epoch, reason, member))
@@ -249,10 +259,10 @@ class Writer:
         rows = zip(
             np.tile(np.arange(members), epochs).tolist(),
             np.repeat(np.arange(first_epoch, first_epoch + epochs), members).tolist(),
-            *values.reshape(-1, len(METRICS)).T.tolist(),
+            *values.reshape(-1, len(self._columns)).T.tolist(),
             strict=True,
         )
-        places = ", ".join("?" * (2 + len(METRICS)))
+        places = ", ".join("?" * (2 + len(self._columns)))
         self._database.executemany(f"INSERT INTO metrics VALUES ({places})", rows)
 
 

@@ -1,44 +1,8 @@
 """What a recording says: estimates with intervals, paired comparisons, and the summary of it all."""
 
-from actlab.statistics.best import chances_of_best
-from actlab.statistics.comparisons import (
-    Comparison,
-    compare,
-    holm,
-    rank_biserial,
-    signed_rank_p,
-    signed_ranks,
-)
-from actlab.statistics.intervals import Estimate, estimate, mean_interval, unseen_share
-from actlab.statistics.published import compare_published, verdict
-from actlab.statistics.selection import Entry, entries, last
-from actlab.statistics.sentences import headline
-from actlab.statistics.summary import json_safe, ranking, summarise
-from actlab.statistics.waiting import Waiting, first_epoch, learned_epoch, waiting
+from actlab.statistics.intervals import unseen_share
+from actlab.statistics.published import verdict
+from actlab.statistics.selection import Reported, reported
+from actlab.statistics.summary import summarise
 
-__all__ = [
-    "Comparison",
-    "Entry",
-    "Estimate",
-    "Waiting",
-    "chances_of_best",
-    "compare",
-    "compare_published",
-    "entries",
-    "estimate",
-    "first_epoch",
-    "headline",
-    "holm",
-    "json_safe",
-    "last",
-    "learned_epoch",
-    "mean_interval",
-    "rank_biserial",
-    "ranking",
-    "signed_rank_p",
-    "signed_ranks",
-    "summarise",
-    "unseen_share",
-    "verdict",
-    "waiting",
-]
+__all__ = ["Reported", "reported", "summarise", "unseen_share", "verdict"]

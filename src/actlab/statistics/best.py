@@ -11,7 +11,7 @@ from actlab.statistics.intervals import RESOLUTION, Floats
 
 # An activation is left out if chance alone does this well against it in fewer than one of twenty cases.
 ALPHA = 0.05
-# Up to so many seeds all 2ⁿ ways to flip signs are tried, beyond so many drawn ones: always the same.
+# Up to so many seeds all 2ⁿ sign flips are tried; with more seeds, as many random ones, always the same.
 EXACT_SEEDS = 12
 SEED = 20_240_601
 # With fewer seeds even the most extreme of all flips, one in 2ⁿ, is not rare enough.
@@ -43,7 +43,7 @@ def chances_of_best(values: ArrayLike, step: float = 0.0) -> Floats:
     values = np.asarray(values, dtype=float)
     if len(values) < 2 or values.shape[1] < 2:
         return np.ones(len(values))
-    # The result must not depend on the order of the seeds, which drawn flips would make it do.
+    # Sorted: with random flips the result would depend on the order of the seeds.
     values = values[:, np.lexsort(values)]
     signs = _signs(values.shape[1])
     floor = math.sqrt(2) * step / math.sqrt(12)
@@ -69,7 +69,7 @@ def _chance(differences: Floats, signs: Floats, floor: float, resolution: float)
     squares = (differences**2).sum(axis=1)
     variances = np.maximum(squares - seeds * means**2, 0.0) / (seeds - 1)
     errors = np.sqrt(np.maximum(variances, floor**2) / seeds)
-    # Where all differences are equal, and no step bounds the error, a difference is as good as certain.
+    # Equal differences without a step have no error: the statistic is infinite.
     with np.errstate(divide="ignore", invalid="ignore"):
         statistics = np.where(means == 0, 0.0, means / errors).max(axis=1)
     return float(np.mean(statistics >= statistics[0] * (1 - 1e-9 * np.sign(statistics[0])) - 1e-12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -113,11 +114,19 @@ def signed_rank_p(ranks: ArrayLike) -> float:
         return float(np.asarray(wilcoxon(ranks, method="asymptotic"))[1])
     # Shared ranks are whole or half numbers: doubled, all are whole.
     doubled = np.rint(2 * ranks).astype(int)
-    probability = np.ones(1)
-    for rank in np.abs(doubled):
-        probability = (np.pad(probability, (0, rank)) + np.pad(probability, (rank, 0))) / 2
     smaller = min(doubled[doubled > 0].sum(), -doubled[doubled < 0].sum())
-    return min(1.0, 2 * float(probability[: smaller + 1].sum()))
+    return min(1.0, 2 * float(_rank_sums(tuple(sorted(np.abs(doubled).tolist())))[: smaller + 1].sum()))
+
+
+@lru_cache
+def _rank_sums(ranks: tuple[int, ...]) -> Floats:
+    """The probability of each sum of the positive ones among ranks with random signs, from 0 to that of all."""
+    probability = np.zeros(sum(ranks) + 1)
+    probability[0] = 1
+    for rank in ranks:
+        probability[rank:] += probability[:-rank].copy()
+        probability /= 2
+    return probability
 
 
 def rank_biserial(ranks: ArrayLike) -> float:

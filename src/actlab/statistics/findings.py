@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actlab.recording import Recording
-from actlab.statistics.collapse import collapse
 from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
-from actlab.statistics.gradients import Passage, gradient_sizes, passages, typical_norm
+from actlab.statistics.gradients import GradientFlow, gradient_flow, gradient_sizes, typical_norm
 from actlab.statistics.intervals import Floats, mean, median
+from actlab.statistics.linear_folding import collapse
 from actlab.statistics.milestones import races
-from actlab.statistics.selection import Entry, last, mostly_diverged
+from actlab.statistics.selection import Reported, last, mostly_diverged
 from actlab.statistics.sentences import counted, listed
+from actlab.wording import number, percent
 
 Finding = dict[str, Any]
 
@@ -33,33 +34,38 @@ VANISHED = 0.01
 # A cross-entropy that stays above this share of what the class frequencies alone give is no learning: batch noise and
 # rounding move it by less than a fiftieth.
 UNLEARNT = 0.98
-# Of the way from the share of the largest class to everything right: what a network gets by chance, even untrained, is
-# below a twentieth of it.
+# The way from the share of the largest class to everything right: by chance, an untrained network gets less than a
+# twentieth of it.
 GUESSED = 0.05
-# Up to so many activations all pairs are looked at for likeness; of more, those that several sources compare.
+# All pairs of up to so many activations are compared; of more, only the rectifiers, as several sources do.
 FEW = 5
 RECTIFIERS = ("relu", "leaky_relu", "elu")
 PAIRS_TOLD = 3
 QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 
 
-def findings(recording: Recording, entered: Sequence[Entry], comparisons: Sequence[Mapping[str, Any]]) -> list[Finding]:
+def findings(
+    recording: Recording, reported: Sequence[Reported], comparisons: Sequence[Mapping[str, Any]]
+) -> list[Finding]:
     """All findings of a recording, warnings first.
 
     Args:
         recording: complete or stopped.
-        entered: the activations, best first.
+        reported: the activations, best first.
         comparisons: all pairs, as in the summary.
     """
     if recording.epochs < 1:
         return []
-    entered = [entry for entry in entered if entry.members]
-    found = [only_regulariser(recording, entry, entered) for entry in entered]
-    found += [comes_apart(recording, entry) for entry in entered]
-    found += [vanishing_gradient(recording, entry) for entry in entered]
-    found += [linear_depth(recording, entry) for entry in entered]
-    found += races(recording, entered)
-    found += [first_convolution(recording, entered), within_noise(comparisons, [entry.activation for entry in entered])]
+    reported = [entry for entry in reported if entry.members]
+    found = [only_regulariser(recording, entry, reported) for entry in reported]
+    found += [comes_apart(recording, entry) for entry in reported]
+    found += [vanishing_gradient(recording, entry) for entry in reported]
+    found += [linear_depth(recording, entry) for entry in reported]
+    found += races(recording, reported)
+    found += [
+        first_convolution(recording, reported),
+        within_noise(comparisons, [entry.activation for entry in reported]),
+    ]
     made = [finding for finding in found if finding is not None]
     return sorted(made, key=lambda finding: finding["severity"] != "warning")
 
@@ -78,7 +84,7 @@ def _finding(
     }
 
 
-def linear_depth(recording: Recording, entry: Entry) -> Finding | None:
+def linear_depth(recording: Recording, entry: Reported) -> Finding | None:
     """Whether a network without a function is one matrix: that it predicts the same once multiplied out."""
     if entry.activation != "linear" or (found := collapse(recording, entry)) is None:
         return None
@@ -95,11 +101,11 @@ def linear_depth(recording: Recording, entry: Entry) -> Finding | None:
     return _finding("linear_depth", severity, sentence, asdict(found) | {"same": same}, activation="linear")
 
 
-def vanishing_gradient(recording: Recording, entry: Entry) -> Finding | None:
+def vanishing_gradient(recording: Recording, entry: Reported) -> Finding | None:
     """Whether the first place of the function gets less than 1 % of the gradient that the last one gets."""
-    # After most members diverged, those that are left are no typical ones; untrained all are there.
+    # The survivors of an activation that mostly diverged are not typical; untrained, all members are there.
     epochs = (0,) if mostly_diverged(entry) else (0, recording.epochs)
-    tables = {epoch: passages(recording, entry, epoch) for epoch in epochs}
+    tables = {epoch: gradient_flow(recording, entry, epoch) for epoch in epochs}
     shares = {epoch: table[-1].share for epoch, table in tables.items() if len(table) > 1}
     if not any(share < VANISHED for share in shares.values()):
         return None
@@ -112,7 +118,7 @@ def vanishing_gradient(recording: Recording, entry: Entry) -> Finding | None:
         f"{entry.activation}: the gradient vanishes towards the input: {first} gets {listed(told)} of the norm that "
         f"{final} gets."
     )
-    # Where nothing at all comes through there are no factors.
+    # A gradient of zero has no factors.
     if slope * weights > 0:
         sentence += (
             f" From each place to the one before, the slope of the function leaves a factor of {slope:.2g} and the "
@@ -135,10 +141,10 @@ def _when(epoch: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:,.0f} %"
+    return percent(share, ".2g" if share < 0.995 else ",.0f", minus="-")
 
 
-def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry]) -> Finding | None:
+def only_regulariser(recording: Recording, entry: Reported, reported: Sequence[Reported]) -> Finding | None:
     """Whether nothing is learnt, in cross-entropy and in accuracy, and whether a penalty falls meanwhile.
 
     Found where more than half of the members that did not diverge have a cross-entropy that stays, at every epoch, at
@@ -164,7 +170,7 @@ def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry
     falls = penalty is not None and penalty[1] < penalty[0]
     if penalty is not None:
         evidence["penalty"] = {"first": penalty[0], "last": penalty[1]}
-    gradient, words = _beside_others(recording, entry, entered)
+    gradient, words = _beside_others(recording, entry, reported)
     evidence |= {"gradient": gradient} if gradient else {}
     what = "learns only its regulariser" if falls else "learns nothing"
     fall = f", while the penalty falls from {penalty[0]:.3g} to {penalty[1]:.3g}" if penalty and falls else ""
@@ -179,7 +185,7 @@ def only_regulariser(recording: Recording, entry: Entry, entered: Sequence[Entry
     return _finding(code, "warning", sentence, evidence, activation=entry.activation, layer=layer)
 
 
-def comes_apart(recording: Recording, entry: Entry) -> Finding | None:
+def comes_apart(recording: Recording, entry: Reported) -> Finding | None:
     """Whether a cross-entropy that had fallen ends above what the class frequencies alone give, or as no number.
 
     Found where that is so of more than half of the members.
@@ -210,21 +216,18 @@ def comes_apart(recording: Recording, entry: Entry) -> Finding | None:
 
 
 def _of_class_frequencies(recording: Recording) -> float | None:
-    """The cross-entropy of predicting how frequent each class is; None where that is not recorded."""
+    """The loss of the best answer that does not look at the input; None where the classes' counts are not recorded."""
     counts = np.array(recording.facts.get("class_counts", ()), dtype=float)
-    if not counts.sum():
-        return None
-    frequencies = counts[counts > 0] / counts.sum()
-    return float(-(frequencies * np.log(frequencies)).sum())
+    return recording.objective.baseline(counts / counts.sum()) if counts.sum() else None
 
 
-def _best_losses(recording: Recording, entry: Entry) -> Floats:
+def _best_losses(recording: Recording, entry: Reported) -> Floats:
     """Each member's lowest training loss over the epochs; infinite where it never had one."""
     losses = recording.metrics["train_loss"][:, list(entry.columns)]
     return np.where(np.isfinite(losses), losses, np.inf).min(axis=0)
 
 
-def _names_the_majority(recording: Recording, entry: Entry) -> NDArray[np.bool_]:
+def _names_the_majority(recording: Recording, entry: Reported) -> NDArray[np.bool_]:
     """Whether each member ends with hardly more training samples right than always naming the largest class gets."""
     counts = np.array(recording.facts["class_counts"], dtype=float)
     share = counts.max() / counts.sum()
@@ -236,12 +239,14 @@ def _ends(curves: Floats | None, columns: Any) -> tuple[float, float] | None:
     return None if curves is None else (mean(curves[0, columns]), mean(curves[-1, columns]))
 
 
-def _beside_others(recording: Recording, entry: Entry, entered: Sequence[Entry]) -> tuple[dict[str, Any] | None, str]:
+def _beside_others(
+    recording: Recording, entry: Reported, reported: Sequence[Reported]
+) -> tuple[dict[str, Any] | None, str]:
     """The gradient at the first weights beside that of the other activations, as evidence and in words."""
     if not recording.weight_layers:
         return None, ""
     own = typical_norm(recording, entry, 0)
-    others = median([typical_norm(recording, other, 0) for other in entered if other is not entry])
+    others = median([typical_norm(recording, other, 0) for other in reported if other is not entry])
     if not np.isfinite(own) or not others > 0:
         return None, ""
     layer = recording.weight_layers[0]
@@ -252,11 +257,11 @@ def _beside_others(recording: Recording, entry: Entry, entered: Sequence[Entry])
     return {"layer": layer, "norm": own, "others": others}, words
 
 
-def first_convolution(recording: Recording, entered: Sequence[Entry]) -> Finding | None:
+def first_convolution(recording: Recording, reported: Sequence[Reported]) -> Finding | None:
     """Norm and distribution of the gradient at the first convolution, activation by activation."""
     layer = next(iter(recording.weight_layers), "")
     rows = []
-    for entry in entered:
+    for entry in reported:
         norm, sizes = typical_norm(recording, entry, 0), gradient_sizes(recording, entry, 0, tuple(QUANTILES.values()))
         if np.isfinite(norm):
             rows.append({"activation": entry.activation, "norm": norm, **dict(zip(QUANTILES, sizes, strict=True))})
@@ -291,7 +296,7 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
     if not rows or smallest_p(max(row["pairs"] for row in rows), len(compared)) >= SIGNIFICANT:
         return None
     rows = [row | {"within_noise": not row["p_holm"] < SIGNIFICANT} for row in rows]
-    # Those that sources compare first, then the closest: that others are far apart needs no telling.
+    # The rectifiers first, then the closest pairs.
     rows.sort(key=lambda row: (not {row["a"], row["b"]} <= set(RECTIFIERS), abs(row["difference"])))
     alike = [row for row in rows if row["within_noise"]]
     apart = [row for row in rows if not row["within_noise"]]
@@ -307,16 +312,20 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
 
 def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
     """The first pairs with their differences in words, and how many more there are."""
-    told = [f"{row['a']} − {row['b']} {100 * row['difference']:+.2f}".replace("-", "−") for row in rows[:PAIRS_TOLD]]
+    told = [f"{row['a']} − {row['b']} {number(100 * row['difference'], '+.2f')}" for row in rows[:PAIRS_TOLD]]
     more = len(rows) - len(told)
     return listed(told) if not more else f"{', '.join(told)} and {counted(more, 'pair')} more"
 
 
-def gradient_table(recording: Recording, entered: Sequence[Entry]) -> dict[str, dict[int, tuple[Passage, ...]]]:
-    """By activation and epoch, untrained and last, how the gradient passes: see `gradients.passages`.
+def gradient_table(
+    recording: Recording, reported: Sequence[Reported]
+) -> dict[str, dict[int, tuple[GradientFlow, ...]]]:
+    """By activation and epoch, untrained and last, how the gradient passes: see `gradient_flow`.
 
     Empty with fewer than two places of functions, or without the gradients.
     """
     epochs = sorted({0, recording.epochs})
-    found = {entry.activation: {epoch: passages(recording, entry, epoch) for epoch in epochs} for entry in entered}
+    found = {
+        entry.activation: {epoch: gradient_flow(recording, entry, epoch) for epoch in epochs} for entry in reported
+    }
     return {name: tables for name, tables in found.items() if all(len(table) > 1 for table in tables.values())}

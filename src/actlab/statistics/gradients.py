@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from actlab.recording import Recording
 from actlab.statistics.intervals import Floats, median
-from actlab.statistics.selection import Entry
+from actlab.statistics.selection import Reported
 
 
 @dataclass(frozen=True)
-class Passage:
+class GradientFlow:
     """What is left of the gradient at one place of a function, L being the loss, z → a = f(z) the function.
 
     Attributes:
@@ -35,7 +35,7 @@ class Passage:
     step: float
 
 
-def passages(recording: Recording, entry: Entry, epoch: int) -> tuple[Passage, ...]:
+def gradient_flow(recording: Recording, entry: Reported, epoch: int) -> tuple[GradientFlow, ...]:
     """The way of the gradient through an activation's networks after an epoch, the place nearest the output first.
 
     Members that have diverged by then, and ratios of nothing to nothing, are left out. Empty without places of
@@ -58,7 +58,7 @@ def passages(recording: Recording, entry: Entry, epoch: int) -> tuple[Passage, .
             "step": earlier / after,
         }
     found = [
-        Passage(layer, **{name: median(values[:, place]) for name, values in ratios.items()})
+        GradientFlow(layer, **{name: median(values[:, place]) for name, values in ratios.items()})
         for place, layer in enumerate(recording.act_layers)
     ]
     return tuple(reversed(found))
@@ -67,11 +67,12 @@ def passages(recording: Recording, entry: Entry, epoch: int) -> tuple[Passage, .
 def still_training(recording: Recording, columns: Sequence[int]) -> NDArray[np.bool_]:
     """Whether members at `columns` of the member axis have not diverged yet, (epochs, columns)."""
     ends = [recording.members[column].diverged_epoch for column in columns]
-    epochs = np.arange(recording.epochs + 1)
-    return np.array([[end is None or epoch < end for end in ends] for epoch in epochs]).reshape(len(epochs), len(ends))
+    return np.arange(recording.epochs + 1)[:, None] < np.array([np.inf if end is None else end for end in ends])
 
 
-def gradient_sizes(recording: Recording, entry: Entry, layer: int, shares: Sequence[float] = (0.1, 0.5, 0.9)) -> Floats:
+def gradient_sizes(
+    recording: Recording, entry: Reported, layer: int, shares: Sequence[float] = (0.1, 0.5, 0.9)
+) -> Floats:
     """Quantiles of |∂L/∂W| over the weights of a layer, all epochs of training and all members; NaN without counts.
 
     Args:
@@ -116,7 +117,7 @@ def quantiles(counts: ArrayLike, edges: ArrayLike, shares: Sequence[float]) -> F
     return np.where(bins == 0, 0.0, np.exp(low + part * (high - low)))
 
 
-def typical_norm(recording: Recording, entry: Entry, layer: int) -> float:
+def typical_norm(recording: Recording, entry: Reported, layer: int) -> float:
     """‖∂L/∂W‖ of a weight layer, the median over all epochs of training and members; NaN where it is not known."""
     norms = recording.probes.get("weight_gradient_norm")
     return float("nan") if norms is None else median(norms[1:, list(entry.columns), layer])

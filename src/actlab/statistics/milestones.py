@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -11,13 +12,13 @@ import numpy as np
 from actlab.recording import Recording
 from actlab.statistics.comparisons import SIGNIFICANT, holm
 from actlab.statistics.intervals import Floats
-from actlab.statistics.selection import Entry
+from actlab.statistics.selection import Reported
 from actlab.statistics.sentences import counted, listed
-from actlab.statistics.waiting import milestone_epochs, waiting
+from actlab.statistics.time_to_target import milestone_epochs, time_to_target
 from actlab.study import Milestone
 
 
-def races(recording: Recording, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def races(recording: Recording, reported: Sequence[Reported]) -> list[dict[str, Any]]:
     """One finding for each milestone of the study: the order of the activations, and tests of neighbours in it.
 
     No seed is left out. The order is that of the median epochs, never being later than any, then of the shares of
@@ -28,20 +29,20 @@ def races(recording: Recording, entries: Sequence[Entry]) -> list[dict[str, Any]
 
     Args:
         recording: of any study; without milestones, or with one activation, there is no race.
-        entries: the activations.
+        reported: the activations.
     """
-    if recording.epochs < 1 or len(entries) < 2:
+    if recording.epochs < 1 or len(reported) < 2:
         return []
-    found = [_race(recording, entries, milestone) for milestone in recording.study.milestones]
+    found = [_race(recording, reported, milestone) for milestone in recording.study.milestones]
     return [race for race in found if race]
 
 
-def _race(recording: Recording, entries: Sequence[Entry], milestone: Milestone) -> dict[str, Any] | None:
-    epochs = {entry.activation: milestone_epochs(recording, entry, milestone) for entry in entries}
+def _race(recording: Recording, reported: Sequence[Reported], milestone: Milestone) -> dict[str, Any] | None:
+    epochs = {entry.activation: milestone_epochs(recording, entry, milestone) for entry in reported}
     table = np.stack(list(epochs.values())) if len(set(map(len, epochs.values()))) == 1 else np.empty((0, 0))
     if not np.isfinite(table).any() or table.shape[1] < 2:
         return None
-    waited = {name: waiting(own) for name, own in epochs.items()}
+    waited = {name: time_to_target(own) for name, own in epochs.items()}
     ordered = sorted(waited, key=lambda name: (waited[name].median, -waited[name].reached))
     pairs = list(combinations(ordered, 2))
     tested = [first_by_seed(epochs[a], epochs[b]) for a, b in pairs]
@@ -83,11 +84,10 @@ def first_by_seed(a: Floats, b: Floats) -> dict[str, Any]:
     >>> first_by_seed(np.array([1.0, 2, 3, 4, 5, 9]), np.array([2.0, 3, np.inf, 5, 6, 10]))["p"]
     0.03125
     """
-    from scipy.stats import binomtest
-
     first_a, first_b = int((a < b).sum()), int((b < a).sum())
     decided = first_a + first_b
-    p = float(binomtest(first_a, decided).pvalue) if decided else 1.0
+    tail = sum(math.comb(decided, successes) for successes in range(min(first_a, first_b) + 1))
+    p = min(1.0, 2 * tail / 2**decided)
     return {"first_a": first_a, "first_b": first_b, "ties": len(a) - decided, "pairs": len(a), "p": p}
 
 

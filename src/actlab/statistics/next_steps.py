@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from actlab.own_network import OwnNetwork
+from actlab.custom import CustomNetwork
 from actlab.recording import Recording
 from actlab.statistics.best import ALPHA, FEWEST_SEEDS
 from actlab.statistics.comparisons import paired_differences
-from actlab.statistics.selection import Entry, by_seed, mostly_diverged, probe_samples, step_of
+from actlab.statistics.selection import Reported, by_seed, mostly_diverged, probe_samples, step_of
 from actlab.statistics.sentences import counted, listed
 
-# The last share of the epochs, in which a loss that still falls by so much says that training was too short; and how
-# far it may rise above its lowest before it says that training was too long.
+# Training was too short if the loss falls by FALLING in the last LATE of the epochs, and too long if it ends RISING
+# above its lowest.
 LATE = 0.2
 FALLING = 0.02
 RISING = 0.05
@@ -24,15 +26,15 @@ VANISHED = 0.01
 # Healthy networks of rectifiers have a tenth of their units dead, and learn as well; Amazon SageMaker Debugger's rule
 # DeadRelu speaks from half of them on.
 DEAD = 0.5
-# Nowhere flat, to try in the place of what is.
+# Functions to try instead of flat ones.
 NOWHERE_FLAT = ("leaky_relu", "silu")
 MOST_SEEDS = 100
-# How often the seeds that are advised would tell a difference as large as the one seen.
+# The advised seeds tell a difference as large as the one seen in so many studies.
 POWER = 0.8
 
 
 def next_steps(
-    recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[str, Any]]
+    recording: Recording, ranked: Sequence[Reported], rows: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, str]]:
     """Steps, each a `sentence` that says why and the `command` that takes it.
 
@@ -63,7 +65,7 @@ def next_steps(
 Step = tuple[str, str]
 
 
-def _smaller_rates(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
+def _smaller_rates(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:
     """Where networks diverged: a rate below all that were tried."""
     names = [e.activation for e in ranked if any(member.diverged_epoch is not None for member in e.members)]
     if not names:
@@ -73,7 +75,7 @@ def _smaller_rates(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
     return [(f"Networks with {listed(names)} diverged: smaller steps.", f"--learning-rates {lowest / 10:g},{lowest:g}")]
 
 
-def _longer_or_shorter(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
+def _longer_or_shorter(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:
     """By the mean validation loss: who still learns at the end, and who has begun to forget.
 
     Nothing where the test data are the validation data, which must not choose, or where the run was stopped.
@@ -111,7 +113,7 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Entry]) -> list[St
     return []
 
 
-def _more_seeds(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+def _more_seeds(recording: Recording, ranked: Sequence[Reported], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
     """Enough seeds to leave the second out of those that may be the best, if it is as far behind as it looks."""
     held = {row["name"] for row in rows if (row["best_p"] or 0) > ALPHA}
     open_ones = [entry for entry in ranked if entry.activation in held]
@@ -122,7 +124,7 @@ def _more_seeds(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Ma
     accuracies = (by_seed(recording, entry, "test_accuracy") for entry in (first, second))
     differences, resolution = paired_differences(*accuracies)
     seeds = len(differences)
-    # What is less than one test sample, no number of seeds makes matter.
+    # A difference of less than one test sample matters with no number of seeds.
     if seeds < 2 or differences.mean() <= max(resolution, step):
         return []
     deviation = max(float(differences.std(ddof=1)), step / np.sqrt(6))
@@ -146,12 +148,11 @@ def _seeds_wanted(effect: float, rivals: int) -> int:
     >>> _seeds_wanted(1.0, 1)
     7
     """
-    from scipy.stats import norm
+    quantile = NormalDist().inv_cdf
+    return max(FEWEST_SEEDS, math.ceil(((quantile(1 - ALPHA / rivals) + quantile(POWER)) / effect) ** 2))
 
-    return max(FEWEST_SEEDS, int(np.ceil(((norm.ppf(1 - ALPHA / rivals) + norm.ppf(POWER)) / effect) ** 2)))
 
-
-def _rates(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
+def _rates(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:
     if len(recording.study.learning_rates or ()) > 1 or recording.facts.get("tuning"):
         return []
     rate = ranked[0].learning_rate
@@ -159,8 +160,8 @@ def _rates(recording: Recording, ranked: Sequence[Entry]) -> list[Step]:
     return [(sentence, "--learning-rates auto")]
 
 
-def _gradients(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
-    if recording.study.init != "stated" or isinstance(recording.study.network, OwnNetwork):
+def _gradients(recording: Recording, ranked: Sequence[Reported], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+    if recording.study.init != "stated" or isinstance(recording.study.network, CustomNetwork):
         return []
     steady = {entry.activation for entry in ranked}
     names = [
@@ -177,7 +178,7 @@ def _gradients(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Map
     return [(f"{sentence}: start from weights that carry it.", "--init critical")]
 
 
-def _dead(recording: Recording, ranked: Sequence[Entry], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+def _dead(recording: Recording, ranked: Sequence[Reported], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
     steady = {entry.activation for entry in ranked}
     names = [row["name"] for row in rows if row["name"] in steady and (row["dead_share"] or 0) > DEAD]
     new = [name for name in NOWHERE_FLAT if name not in recording.study.activations]

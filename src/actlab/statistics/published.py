@@ -11,16 +11,16 @@ from actlab.network import expand
 from actlab.recipes import RECIPES, Published
 from actlab.recording import Recording
 from actlab.statistics.intervals import estimate, finite
-from actlab.statistics.selection import Entry, contests_of, entries, step_of
+from actlab.statistics.selection import Reported, conditions_of, reported, step_of
 from actlab.statistics.sentences import counted
-from actlab.statistics.waiting import milestone_epochs
+from actlab.statistics.time_to_target import milestone_epochs
 from actlab.study import Study
 
 MILESTONE = "milestone:"
-# Settings that do not change what a member computes: how many there are, and what is looked at.
+# Settings that do not change what a member computes.
 OF_NO_ACCOUNT = {"name", "seeds", "tuning_seeds", "activations", "probe_samples", "milestones", "provenance", "digest"}
-# The rate and the initial weights are those of the contest that is compared.
-OF_THE_CONTEST = {"learning_rates", "stated_rate", "chosen_rates", "init"}
+# The rate and the initial weights are those of the condition that is compared.
+OF_THE_CONDITION = {"learning_rates", "stated_rate", "chosen_rates", "init"}
 Row = dict[str, Any]
 
 
@@ -44,12 +44,12 @@ def compare_published(recording: Recording, values: Sequence[Published] | None =
     recipe = RECIPES.get(recording.study.name)
     if recipe is None or recording.epochs < 0:
         return []
-    held = contests_of(recording)
-    contest = next((contest for contest in held if contest.name == "stated"), held[0])
-    entered = {entry.activation: entry for entry in entries(recording, contest)}
+    held = conditions_of(recording)
+    condition = next((condition for condition in held if condition.name == "stated"), held[0])
+    by_name = {entry.activation: entry for entry in reported(recording, condition)}
     found = []
     for value in recipe.published if values is None else values:
-        entry = entered.get(value.activation)
+        entry = by_name.get(value.activation)
         if entry is not None and entry.members:
             compared = _milestone if value.metric.startswith(MILESTONE) else _metric
             row = compared(recording, entry, value)
@@ -61,15 +61,15 @@ def compare_published(recording: Recording, values: Sequence[Published] | None =
     return found
 
 
-def differences(study: Study, recipe: Study, entry: Entry) -> list[str]:
+def differences(study: Study, recipe: Study, entry: Reported) -> list[str]:
     """In which settings a study differs from a recipe's, for one activation, in words.
 
     Seeds and the choice of activations do not count: every member is trained by itself.
     """
-    ours, theirs = (s.model_dump(exclude=OF_NO_ACCOUNT | OF_THE_CONTEST | {"network"}) for s in (study, recipe))
+    ours, theirs = (s.model_dump(exclude=OF_NO_ACCOUNT | OF_THE_CONDITION | {"network"}) for s in (study, recipe))
     found = [f"{_setting(name)} {_plain(ours[name])} instead of {_plain(theirs[name])}" for name in ours
              if ours[name] != theirs[name]]  # fmt: skip
-    # A network of somebody's own is none of layers.
+    # A user's own network has no layers.
     if not isinstance(study.network, tuple) or expand(study.network) != expand(recipe.network or ()):
         found.append("another network")
     rates = recipe.learning_rates or (recipe.stated_rate,)
@@ -109,7 +109,7 @@ def _row(value: Published, epoch: int | None, measured: Row, agrees: bool | None
     }
 
 
-def _metric(recording: Recording, entry: Entry, value: Published) -> Row:
+def _metric(recording: Recording, entry: Reported, value: Published) -> Row:
     epoch = recording.study.epochs if value.epoch is None else value.epoch
     columns = list(entry.columns)
     known = epoch <= recording.epochs
@@ -145,7 +145,7 @@ def _verdict(
     return None, f"it lies {apart}, and one seed has no spread to judge by"
 
 
-def _milestone(recording: Recording, entry: Entry, value: Published) -> Row | None:
+def _milestone(recording: Recording, entry: Reported, value: Published) -> Row | None:
     name = value.metric.removeprefix(MILESTONE)
     milestone = next((m for m in recording.study.milestones if m.name == name), None)
     if milestone is None:

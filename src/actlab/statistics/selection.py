@@ -1,4 +1,4 @@
-"""Which members a contest is about: for each activation those of one arm."""
+"""Which members a condition is about: for each activation those of one variant."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from actlab.recording import Member, Recording
 from actlab.statistics.intervals import Floats
-from actlab.study import Arm, Contest, arms, contests
-from actlab.study.contests import TITLES
+from actlab.study import Condition, Variant, conditions, variants
+from actlab.study.conditions import TITLES
 
 
 @dataclass(frozen=True)
-class Entry:
-    """An activation as it enters a contest.
+class Reported:
+    """An activation as it enters a condition.
 
     Attributes:
         activation: its name.
@@ -33,72 +33,81 @@ class Entry:
     columns: tuple[int, ...]
 
 
-def contests_of(recording: Recording) -> tuple[Contest, ...]:
-    """The contests of a recording, the main one first: each at its best learning rate, where these were chosen.
+def conditions_of(recording: Recording) -> tuple[Condition, ...]:
+    """The conditions of a recording, the main one first: each at its best learning rate, where these were chosen.
 
     A recording whose rates still wait to be chosen from, as those of the tuning, has one: each activation at the
     rate of the lowest validation loss of its own members.
     """
-    held = sorted(contests(recording.study), key=lambda contest: contest.name != "best")
+    held = sorted(conditions(recording.study), key=lambda condition: condition.name != "best")
     if held:
         return tuple(held)
-    return (Contest("best", TITLES["best"], {name: _best(recording, name) for name in recording.study.activations}),)
+    return (Condition("best", TITLES["best"], {name: _best(recording, name) for name in recording.study.activations}),)
 
 
-def _best(recording: Recording, activation: str) -> Arm:
-    own = [arm for arm in arms(recording.study) if arm.activation == activation and arm.init == "stated"]
-    return min(sorted(own, key=lambda arm: arm.learning_rate), key=lambda arm: badness(recording, arm))
+def _best(recording: Recording, activation: str) -> Variant:
+    own = [
+        variant
+        for variant in variants(recording.study)
+        if variant.activation == activation and variant.init == "stated"
+    ]
+    return min(
+        sorted(own, key=lambda variant: variant.learning_rate), key=lambda variant: validation_score(recording, variant)
+    )
 
 
-def badness(recording: Recording, arm: Arm) -> tuple[float, int]:
-    """How bad an arm is, to choose the least: mean validation loss at the last epoch, then members that diverged.
+def validation_score(recording: Recording, variant: Variant) -> tuple[float, int]:
+    """How bad a variant is, to choose the least: mean validation loss at the last epoch, then members that diverged.
 
-    A member that diverged counts as infinitely bad, and so does an arm without members.
+    A member that diverged counts as infinitely bad, and so does a variant without members.
     """
     if recording.epochs < 0:
         return np.inf, 0
-    losses = recording.metrics["validation_loss"][-1][list(_columns(recording, arm).values())]
+    losses = recording.metrics["validation_loss"][-1][list(_columns(recording, variant).values())]
     finite = np.where(np.isfinite(losses), losses, np.inf)
     return float(finite.mean()) if finite.size else np.inf, int(np.isinf(finite).sum())
 
 
-def entries(recording: Recording, contest: Contest | None = None) -> tuple[Entry, ...]:
-    """One entry for every activation, in the order of the study; of the main contest where none is given."""
-    contest = contest or contests_of(recording)[0]
-    return tuple(_entry(recording, contest, arm) for arm in contest.arms.values())
+def reported(recording: Recording, condition: Condition | None = None) -> tuple[Reported, ...]:
+    """One entry for every activation, in the order of the study; of the main condition where none is given."""
+    condition = condition or conditions_of(recording)[0]
+    return tuple(_entry(recording, condition, variant) for variant in condition.variants.values())
 
 
-def _entry(recording: Recording, contest: Contest, arm: Arm) -> Entry:
-    columns = _columns(recording, arm)
+def _entry(recording: Recording, condition: Condition, variant: Variant) -> Reported:
+    columns = _columns(recording, variant)
     ordered = tuple(columns[seed] for seed in recording.study.seeds if seed in columns)
-    tried = tried_rates(recording, contest, arm)
+    tried = tried_rates(recording, condition, variant)
     edge = None
     if len(tried) > 1 and recording.epochs >= 0:
         ends: dict[float, Literal["smaller", "larger"]] = {min(tried): "smaller", max(tried): "larger"}
-        edge = ends.get(arm.learning_rate)
+        edge = ends.get(variant.learning_rate)
     members = tuple(recording.members[column] for column in ordered)
-    return Entry(arm.activation, arm.learning_rate, edge, members, ordered)
+    return Reported(variant.activation, variant.learning_rate, edge, members, ordered)
 
 
-def tried_rates(recording: Recording, contest: Contest, arm: Arm) -> tuple[float, ...]:
-    """The learning rates from which the arm's was chosen: none in the contest of the stated settings."""
-    if contest.name == "stated" or len(recording.study.learning_rates or ()) < 2:
+def tried_rates(recording: Recording, condition: Condition, variant: Variant) -> tuple[float, ...]:
+    """The learning rates from which the variant's was chosen: none in the condition of the stated settings."""
+    if condition.name == "stated" or len(recording.study.learning_rates or ()) < 2:
         return ()
     tuning = recording.facts.get("tuning") or []
-    rates = [row["learning_rate"] for row in tuning if (row["activation"], row["init"]) == (arm.activation, arm.init)]
+    rates = [
+        row["learning_rate"] for row in tuning if (row["activation"], row["init"]) == (variant.activation, variant.init)
+    ]
     return tuple(rates) or (recording.study.learning_rates or ())
 
 
-def _columns(recording: Recording, arm: Arm) -> dict[int, int]:
-    """By seed, the places of an arm's members on the member axis."""
+def _columns(recording: Recording, variant: Variant) -> dict[int, int]:
+    """By seed, the places of a variant's members on the member axis."""
     return {
         member.seed: column
         for column, member in enumerate(recording.members)
-        if (member.activation, member.learning_rate, member.init) == (arm.activation, arm.learning_rate, arm.init)
+        if (member.activation, member.learning_rate, member.init)
+        == (variant.activation, variant.learning_rate, variant.init)
     }
 
 
-def mostly_diverged(entry: Entry) -> bool:
+def mostly_diverged(entry: Reported) -> bool:
     """Whether more than half of an entry's members diverged: the few that are left of it say nothing for it."""
     return sum(member.diverged_epoch is not None for member in entry.members) > len(entry.members) / 2
 
@@ -108,7 +117,7 @@ def step_of(recording: Recording, metric: str) -> float:
 
     0 too where the recording does not say how many samples there are.
     """
-    part, _, what = metric.rpartition("_")
+    part, _, what = metric.partition("_")
     samples = recording.facts.get("samples", {}).get(part)
     return 1 / samples if what == "accuracy" and samples else 0.0
 
@@ -119,7 +128,7 @@ def probe_samples(recording: Recording) -> int:
     return min(asked, recording.facts.get("samples", {}).get("train", asked))
 
 
-def last(values: np.ndarray, entry: Entry) -> Floats:
+def last(values: np.ndarray, entry: Reported) -> Floats:
     """Values of an entry's members after the last epoch: from (epochs, members, ...) to (entry members, ...).
 
     NaN for members that have diverged, and for all if nothing was recorded.
@@ -131,7 +140,7 @@ def last(values: np.ndarray, entry: Entry) -> Floats:
     return found
 
 
-def by_seed(recording: Recording, entry: Entry, metric: str) -> list[float]:
+def by_seed(recording: Recording, entry: Reported, metric: str) -> list[float]:
     """Last values of a metric in the order of the study's seeds, NaN for a seed without a member."""
     values = dict(zip((member.seed for member in entry.members), last(recording.metrics[metric], entry), strict=True))
     return [values.get(seed, float("nan")) for seed in recording.study.seeds]

@@ -8,7 +8,7 @@ from typing import Any
 from actlab.recording import Recording
 from actlab.statistics.best import FEWEST_SEEDS
 from actlab.statistics.comparisons import SIGNIFICANT, pairs_needed, smallest_p
-from actlab.statistics.selection import Entry
+from actlab.statistics.selection import Reported
 
 # Names that a sentence lists before it counts.
 MOST_NAMED = 8
@@ -33,7 +33,7 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {final}" if others else final
 
 
-# What an activation does in a contest that is not the main one.
+# What an activation does in a condition that is not the main one.
 BESIDE = {
     "stated": " with the settings as stated",
     "gain": " with weights scaled by its gain",
@@ -41,23 +41,23 @@ BESIDE = {
 }
 
 
-def notes(recording: Recording, contests: Mapping[str, Sequence[Entry]], target: float | None) -> list[str]:
+def notes(recording: Recording, conditions: Mapping[str, Sequence[Reported]], target: float | None) -> list[str]:
     """The sentences a reader needs beside the numbers, the gravest first.
 
     Args:
         recording: what is summarised.
-        contests: by name, the activations, best first; the main contest is the first one.
+        conditions: by name, the activations, best first; the main condition is the first one.
         target: the validation accuracy of "epochs to target", in [0, 1]; None if there is none.
     """
-    where = {name: BESIDE.get(name, "") if place else "" for place, name in enumerate(contests)}
+    where = {name: BESIDE.get(name, "") if place else "" for place, name in enumerate(conditions)}
     found, named = _stopped(recording), set()
-    for name, entries in contests.items():
-        found += _diverged([entry for entry in entries if entry.columns not in named], where[name])
-        named |= {entry.columns for entry in entries}
+    for name, reported in conditions.items():
+        found += _diverged([entry for entry in reported if entry.columns not in named], where[name])
+        named |= {entry.columns for entry in reported}
     if recording.epochs >= 0:
         found += _rates(recording)
-        for name, entries in contests.items():
-            found += _edges(entries, where[name])
+        for name, reported in conditions.items():
+            found += _edges(reported, where[name])
         found += [*_without(recording), *_too_few_seeds(recording), *_meaning_of_best(recording)]
     if target is not None:
         found.append(_meaning_of_target(recording, target))
@@ -109,9 +109,9 @@ def _without(recording: Recording) -> list[str]:
     return [f"{listed(names)}: {what} is known, the weights are as stated."] if names else []
 
 
-def _diverged(entries: Sequence[Entry], where: str) -> list[str]:
+def _diverged(reported: Sequence[Reported], where: str) -> list[str]:
     found = []
-    for entry in entries:
+    for entry in reported:
         diverged = [member for member in entry.members if member.diverged_epoch is not None]
         if not diverged:
             continue
@@ -147,9 +147,9 @@ def _rates(recording: Recording) -> list[str]:
     return found
 
 
-def _edges(entries: Sequence[Entry], where: str) -> list[str]:
+def _edges(reported: Sequence[Reported], where: str) -> list[str]:
     found: dict[tuple[float, str], list[str]] = {}
-    for entry in entries:
+    for entry in reported:
         if entry.edge:
             found.setdefault((entry.learning_rate, entry.edge), []).append(entry.activation)
     return [
@@ -186,12 +186,12 @@ def headline(summary: Mapping[str, Any]) -> str:
     Args:
         summary: what `summarise` returns, or what `summary.json` holds.
     """
-    entered = summary["activations"]
-    ranked = [a for a in entered if a["test_accuracy"]["mean"] is not None]
+    reported = summary["activations"]
+    ranked = [a for a in reported if a["test_accuracy"]["mean"] is not None]
     if summary["epoch"] is None:
         return "Nothing was recorded."
     if not ranked:
-        return f"No result: all members of {listed(a['name'] for a in entered)} diverged."
+        return f"No result: all members of {listed(a['name'] for a in reported)} diverged."
     best, *others = [a for a in ranked if a["name"] not in summary["not_compared"]] or ranked
     basis = _basis(summary, best)
     if not others:
@@ -201,8 +201,8 @@ def headline(summary: Mapping[str, Any]) -> str:
         said = [f"{best['name']} is best: test accuracy {_accuracy(best)}, {lead} {basis}.", *_best(summary, best)]
     else:
         said = [f"Highest mean: {best['name']}, test accuracy {_accuracy(best)} {basis}.", *_best(summary, best)]
-    # The few that are left of what mostly diverged say nothing for it.
-    if broken := [other for other in entered if other is not best and other["diverged"] > other["members"] / 2]:
+    # The survivors of an activation that mostly diverged say nothing for it.
+    if broken := [other for other in reported if other is not best and other["diverged"] > other["members"] / 2]:
         said.append(f"Not compared: {listed(map(_broken, broken))}.")
     return " ".join(said)
 

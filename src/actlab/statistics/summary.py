@@ -15,22 +15,22 @@ from actlab.recording import Member, Recording
 from actlab.statistics.best import ALPHA, chances_of_best
 from actlab.statistics.comparisons import compare, holm
 from actlab.statistics.findings import findings
-from actlab.statistics.intervals import Estimate, estimate, finite, mean, median
+from actlab.statistics.intervals import estimate, finite, mean, median
 from actlab.statistics.next_steps import next_steps
 from actlab.statistics.published import compare_published
 from actlab.statistics.selection import (
-    Entry,
+    Reported,
     by_seed,
-    contests_of,
-    entries,
+    conditions_of,
     last,
     mostly_diverged,
     probe_samples,
+    reported,
     step_of,
 )
 from actlab.statistics.sentences import headline, notes
-from actlab.statistics.waiting import first_epoch, milestone_epochs, waiting
-from actlab.study import Contest
+from actlab.statistics.time_to_target import first_epoch, milestone_epochs, time_to_target
+from actlab.study import Condition
 
 SCHEMA = 1
 ESTIMATED = ("test_accuracy", "test_loss", "train_loss")
@@ -52,16 +52,18 @@ def summarise(recording: Recording) -> dict[str, Any]:
         that may be the best), `not_best` (those told from a better one), `not_compared` (those of which most members
         diverged), `best_seeds` (over how many seeds that is said), `comparisons` of all pairs (see `Comparison`),
         `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
-        `headline`. `samples` and `majority` are None in recordings that do not hold them. In each activation:
+        `headline`. `metrics` are those that the objective declares. `samples` and `majority` are None in recordings
+        that do not hold them. In each activation:
         `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
-        `chances_of_best`); `epochs_to_target` and `milestones` (see `Waiting`); `gradient_ratio`; `flat_share` and
-        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its contests.
-        `contest` is the name and title of the main contest; `contests` holds the others, each with `name`, `title`,
-        `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate tried.
+        `chances_of_best`); `epochs_to_target` and `milestones` (see `TimeToTarget`); `gradient_ratio`; `flat_share` and
+        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its conditions.
+        `contest` is the name and title of the main condition; `contests` holds the others, each with `name`,
+        `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate
+        tried.
     """
-    main, *others = contests_of(recording)
-    by_contest = {held.name: ranking(recording, entries(recording, held)) for held in (main, *others)}
-    ranked = by_contest[main.name]
+    main, *others = conditions_of(recording)
+    by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
+    ranked = by_condition[main.name]
     target = accuracy_target(recording, ranked)
     comparisons = _comparisons(recording, ranked)
     rows = [_activation(recording, entry, target) for entry in ranked]
@@ -76,43 +78,46 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "samples": recording.facts.get("samples"),
         "probe_samples": probe_samples(recording),
         "majority": _majority(recording),
+        "metrics": recording.facts["metrics"],
         "activations": rows,
         **best,
         "comparisons": comparisons,
-        "contests": [_contest(recording, other, by_contest[other.name], target) for other in others],
+        "contests": [_condition(recording, other, by_condition[other.name], target) for other in others],
         "tuning": recording.facts.get("tuning") or [],
         "findings": findings(recording, ranked, comparisons),
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
-        "notes": notes(recording, by_contest, target),
+        "notes": notes(recording, by_condition, target),
         "next_steps": next_steps(recording, ranked, rows),
     }
     safe = json_safe(summary)
-    for contest in safe["contests"]:
-        contest["headline"] = headline(safe | contest)
+    for condition in safe["contests"]:
+        condition["headline"] = headline(safe | condition)
     return safe | {"headline": headline(safe)}
 
 
-def _contest(recording: Recording, contest: Contest, ranked: Sequence[Entry], target: float | None) -> dict[str, Any]:
+def _condition(
+    recording: Recording, condition: Condition, ranked: Sequence[Reported], target: float | None
+) -> dict[str, Any]:
     rows = [_activation(recording, entry, target) for entry in ranked]
     return {
-        "name": contest.name,
-        "title": contest.title,
+        "name": condition.name,
+        "title": condition.title,
         "activations": rows,
         **best_set(recording, ranked, rows),
         "comparisons": _comparisons(recording, ranked),
     }
 
 
-def ranking(recording: Recording, entered: Sequence[Entry]) -> tuple[Entry, ...]:
+def ranking(recording: Recording, reported: Sequence[Reported]) -> tuple[Reported, ...]:
     """Entries best first: by mean test accuracy of the members that survived, then by their test loss.
 
     Activations of which more than half of the members diverged come after all others, those without any
     survivor last.
     """
 
-    # Beyond seven decimals accuracies differ by rounding, and that should not rank them.
-    def place(entry: Entry) -> tuple[bool, float, float]:
+    # Beyond seven decimals accuracies differ by rounding: that does not rank them.
+    def place(entry: Reported) -> tuple[bool, float, float]:
         accuracy, loss = (mean(last(recording.metrics[name], entry)) for name in COMPARED)
         worst = math.isnan(accuracy)
         return (
@@ -121,27 +126,27 @@ def ranking(recording: Recording, entered: Sequence[Entry]) -> tuple[Entry, ...]
             math.inf if worst else loss,
         )
 
-    return tuple(sorted(entered, key=place))
+    return tuple(sorted(reported, key=place))
 
 
-def accuracy_target(recording: Recording, entered: Sequence[Entry]) -> float | None:
+def accuracy_target(recording: Recording, reported: Sequence[Reported]) -> float | None:
     """95 % of the highest mean validation accuracy an activation has at the last epoch; None without any.
 
     Activations that mostly diverged do not set it, unless all did.
     """
-    steady = [entry for entry in entered if not mostly_diverged(entry)] or entered
+    steady = [entry for entry in reported if not mostly_diverged(entry)] or reported
     means = finite([mean(last(recording.metrics["validation_accuracy"], entry)) for entry in steady])
     return TARGET_SHARE * float(means.max()) if means.size else None
 
 
-def _activation(recording: Recording, entry: Entry, target: float | None) -> dict[str, Any]:
+def _activation(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
     return {
         "name": entry.activation,
         "members": len(entry.members),
         "diverged": sum(member.diverged_epoch is not None for member in entry.members),
         **{
-            name: _estimate(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
-            for name in ESTIMATED
+            name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
+            for name in (*ESTIMATED, *(f"test_{metric['name']}" for metric in recording.further_metrics))
         },
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],
@@ -160,7 +165,7 @@ def _activation(recording: Recording, entry: Entry, target: float | None) -> dic
     }
 
 
-def best_set(recording: Recording, ranked: Sequence[Entry], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def best_set(recording: Recording, ranked: Sequence[Reported], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Which activations may be the best in mean test accuracy, and which are not; enters `best_p` into their rows.
 
     Compared are the seeds that trained with every activation, but for those of which most members diverged.
@@ -188,10 +193,6 @@ def _majority(recording: Recording) -> dict[str, Any] | None:
     return {"class": recording.facts["classes"][label], "test_accuracy": test[label] / sum(test)}
 
 
-def _estimate(found: Estimate) -> dict[str, Any]:
-    return asdict(found) | {"ci95": found.ci95 and list(found.ci95), "values": list(found.values)}
-
-
 def _diverged(member: Member) -> dict[str, Any]:
     return {
         "seed": member.seed,
@@ -202,21 +203,21 @@ def _diverged(member: Member) -> dict[str, Any]:
     }
 
 
-def _epochs_to_target(recording: Recording, entry: Entry, target: float | None) -> dict[str, Any]:
+def _epochs_to_target(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
     if target is None:
         return {"target": None, "median": None, "reached": None}
     curves = recording.metrics["validation_accuracy"][:, list(entry.columns)]
-    return {"target": target, **asdict(waiting(first_epoch(curves, target)))}
+    return {"target": target, **asdict(time_to_target(first_epoch(curves, target)))}
 
 
-def _milestones(recording: Recording, entry: Entry) -> list[dict[str, Any]]:
+def _milestones(recording: Recording, entry: Reported) -> list[dict[str, Any]]:
     return [
-        {"name": milestone.name, **asdict(waiting(milestone_epochs(recording, entry, milestone)))}
+        {"name": milestone.name, **asdict(time_to_target(milestone_epochs(recording, entry, milestone)))}
         for milestone in recording.study.milestones
     ]
 
 
-def gradient_ratio(recording: Recording, entry: Entry) -> float | None:
+def gradient_ratio(recording: Recording, entry: Reported) -> float | None:
     """How much of the gradient arrives: norm of the first layer's weight gradient over that of the last one.
 
     Median over the entry's members and all epochs, that of the untrained network among them; None with fewer
@@ -226,22 +227,22 @@ def gradient_ratio(recording: Recording, entry: Entry) -> float | None:
     if norms is None or norms.shape[-1] < 2:
         return None
     norms = norms[:, list(entry.columns)].astype(float)
-    # Where the last layer has no gradient there is no ratio: 0/0 and x/0 are masked like diverged members.
+    # A last layer without gradient has no ratio: 0/0 and x/0 are masked like diverged members.
     with np.errstate(divide="ignore", invalid="ignore"):
         return median(norms[..., 0] / norms[..., -1])
 
 
-def _share(recording: Recording, entry: Entry, probe: str) -> float | None:
+def _share(recording: Recording, entry: Reported, probe: str) -> float | None:
     values = recording.probes.get(probe)
     return None if values is None else median(last(values, entry).mean(axis=-1))
 
 
-def _comparisons(recording: Recording, ranked: Sequence[Entry]) -> list[dict[str, Any]]:
+def _comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[dict[str, Any]]:
     """All pairs for every metric compared; the pairs of one metric are one family for Holm's correction."""
     found = []
     for metric in COMPARED:
         values = {entry.activation: by_seed(recording, entry, metric) for entry in ranked}
-        # What is left of an activation that mostly diverged was chosen by its luck.
+        # The survivors of an activation that mostly diverged were chosen by luck.
         broken = {entry.activation for entry in ranked if mostly_diverged(entry)}
         values |= {name: [math.nan] * len(values[name]) for name in broken}
         pairs = list(combinations(values, 2))

@@ -4,10 +4,10 @@ A study is data: validated when it is made, saved as TOML, and complete enough t
 """
 
 from actlab.study.completion import complete, load_task
-from actlab.study.contests import Arm, Contest, arms, contests
+from actlab.study.conditions import Condition, Variant, conditions, variants
 from actlab.study.file import from_toml
 from actlab.study.settings import (
-    EIGHT,
+    DEFAULT_ACTIVATIONS,
     SGD,
     Adam,
     AdamW,
@@ -17,18 +17,18 @@ from actlab.study.settings import (
 )
 
 __all__ = [
-    "EIGHT",
+    "DEFAULT_ACTIVATIONS",
     "SGD",
     "Adam",
     "AdamW",
-    "Arm",
-    "Contest",
+    "Condition",
     "Milestone",
     "RMSProp",
     "Study",
-    "arms",
+    "Variant",
     "complete",
-    "contests",
+    "conditions",
     "from_toml",
     "load_task",
+    "variants",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from actlab.custom import CustomNetwork, TracedNetwork
 from actlab.errors import InvalidNetwork, InvalidStudy
 from actlab.layers import Act, Dense, Flatten
 from actlab.network import expand, flat
-from actlab.own_network import OwnNetwork, Traced
+from actlab.objectives import outputs_for
 from actlab.study.settings import Study, usual_rate
 from actlab.tasks import Task, load
 
@@ -38,7 +39,7 @@ def complete(study: Study, task: Task) -> Study:
     network = study.network or _default_network(task)
     filled = study.model_copy(
         update={
-            "network": network if isinstance(network, OwnNetwork) else expand(network),
+            "network": network if isinstance(network, CustomNetwork) else expand(network),
             "learning_rates": study.learning_rates or (usual_rate(study.optimiser),),
             "batch": min(study.batch, len(task.x_train)),
             "provenance": task.provenance,
@@ -56,24 +57,24 @@ def complete(study: Study, task: Task) -> Study:
 
 
 def _default_network(task: Task) -> tuple[Any, ...]:
-    outputs = 1 if task.class_count == 2 else task.class_count
+    outputs, *_ = outputs_for(task.class_count)
     hidden = (Dense(128), Act(), Dense(128), Act(), Dense(outputs))
     return (Flatten(), *hidden) if len(task.input_shape) > 1 else hidden
 
 
 def _check_outputs(study: Study, task: Task) -> None:
     classes = task.class_count
-    allowed = {(classes,), (1,)} if classes == 2 else {(classes,)}
+    allowed = outputs_for(classes)
     for network in study.networks(task.input_shape).values():
         if not network.weight_layers:
             raise InvalidNetwork("the network has no weights: nothing in it would learn.")
-        if network.output_shape not in allowed:
-            last = "apply" if isinstance(network, Traced) else network.sites[-1].name
+        if network.output_shape not in {(outputs,) for outputs in allowed}:
+            last = "apply" if isinstance(network, TracedNetwork) else network.layers[-1].name
             raise InvalidNetwork(
                 f"the network ends with {last} of output shape {network.output_shape}, but the task has "
-                f"{classes} classes: end it with Dense({1 if classes == 2 else classes})."
+                f"{classes} classes: end it with Dense({allowed[0]})."
             )
-    if isinstance(study.network, OwnNetwork):
+    if isinstance(study.network, CustomNetwork):
         if study.init != "stated":
             raise InvalidStudy(f"init {study.init!r} scales the weights of layers; {study.network} draws its own.")
         if study.match != "units":

@@ -21,14 +21,15 @@ from pydantic import (
     model_validator,
 )
 
-from actlab.errors import InvalidStudy, UnknownName, complaint, shortened
+from actlab.custom import CustomNetwork, TracedNetwork, as_recorded, custom_network, trace
+from actlab.errors import InvalidStudy, UnknownName, shortened
 from actlab.functions import catalogue
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
-from actlab.own_network import OwnNetwork, Traced, as_recorded, own_network, trace
+from actlab.study.complaints import Location, invalid_study
 from actlab.tasks.reading import Classes, Header, Layout, Reading
 
-EIGHT = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
+DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 MOST_SEEDS = 100_000
 # Blocks within blocks. Nobody builds fifty, and Python's own limit for calls within calls comes not long after.
 DEEPEST = 50
@@ -38,7 +39,6 @@ _HOW_TO_RUN = (
     "# Register them again with actlab.register, then run the study from Python:\n"
     '# from actlab.study import from_toml; actlab.run(from_toml("study.toml"), "NEW_DIR")'
 )
-Location = tuple[int | str, ...]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1, strict=True)]
@@ -50,18 +50,18 @@ class _Frozen(BaseModel):
 
 
 def _layers_or_own(value: Any, layers: Any) -> Any:
-    if value is None or isinstance(value, OwnNetwork):
+    if value is None or isinstance(value, CustomNetwork):
         return value
     if isinstance(value, str) and ":" in value:
-        return as_recorded(value) if names_as_recorded.get() else own_network(value)
+        return as_recorded(value) if names_as_recorded.get() else custom_network(value)
     pair = isinstance(value, (list, tuple)) and len(value) == 2 and all(callable(part) for part in value)
     if pair or (hasattr(value, "init") and hasattr(value, "apply")):
-        return own_network(value)
+        return custom_network(value)
     return layers(value)
 
 
 def _layers_or_name(value: Any, layers: Any) -> Any:
-    return str(value) if isinstance(value, OwnNetwork) else layers(value)
+    return str(value) if isinstance(value, CustomNetwork) else layers(value)
 
 
 AnyNetwork = Annotated[
@@ -147,6 +147,10 @@ class Milestone(_Frozen):
     label: Annotated[int, Field(ge=0, strict=True)] | None = None
 
 
+# What of a study may be more or less without another training of each member.
+EXTENT = ("activations", "learning_rates", "seeds", "epochs")
+
+
 class Study(_Frozen):
     """Task × network × training settings × activations × learning rates × seeds.
 
@@ -162,7 +166,7 @@ class Study(_Frozen):
         task_seed: seed of the split into training, validation and test data, where the source has none.
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
             of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
-            `actlab.own_network`.
+            `actlab.custom`.
         activations: names from the catalogue.
         learning_rates: one, or several of which each activation gets its best: chosen on validation data with the
             tuning seeds, and looked for beyond an end of the list where the best one lies there. "auto" for five
@@ -202,7 +206,7 @@ class Study(_Frozen):
     task_seed: Seed = 0
     validation: Literal["held-out", "test"] = "held-out"
     network: AnyNetwork | None = None
-    activations: Annotated[tuple[str, ...], Field(min_length=1)] = EIGHT
+    activations: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_ACTIVATIONS
     learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = tuple(range(10))
     stated_rate: Positive | None = None
@@ -222,7 +226,7 @@ class Study(_Frozen):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise _invalid(error, settings) from None
+            raise invalid_study(error, settings, _keys) from None
 
     @field_validator("network", mode="before")
     @classmethod
@@ -298,7 +302,7 @@ class Study(_Frozen):
         return self
 
     @model_validator(mode="after")
-    def _rates_of_contests(self) -> Study:
+    def _rates_of_conditions(self) -> Study:
         if len(self.learning_rates or ()) < 2:
             for name in ("stated_rate", "chosen_rates"):
                 if getattr(self, name) is not None:
@@ -320,6 +324,25 @@ class Study(_Frozen):
         asked = self.model_copy(update={"chosen_rates": None})
         return hashlib.sha256(asked._settings_toml().encode()).hexdigest()
 
+    @property
+    def conditions(self) -> str:
+        """SHA-256 of all that must be equal for recordings to be joined: the study without its `extent`.
+
+        >>> Study(seeds=3).conditions == Study(seeds=5).conditions, Study(batch=8).conditions == Study().conditions
+        (True, False)
+        """
+        without: dict[str, Any] = dict.fromkeys((*EXTENT, "name", "stated_rate", "tuning_seeds", "chosen_rates"))
+        return hashlib.sha256(self.model_copy(update=without)._settings_toml().encode()).hexdigest()
+
+    @property
+    def extent(self) -> dict[str, Any]:
+        """What of these conditions is trained: activations, learning rates, seeds, epochs.
+
+        >>> Study(activations="relu", seeds=2, epochs=5).extent
+        {'activations': ('relu',), 'learning_rates': None, 'seeds': (0, 1), 'epochs': 5}
+        """
+        return {name: getattr(self, name) for name in EXTENT}
+
     def to_toml(self) -> str:
         """The study as the text of a TOML file; `actlab.study.from_toml` reads it back.
 
@@ -340,11 +363,11 @@ class Study(_Frozen):
         names = dict.fromkeys((*self.activations, *_functions_in(self.model_dump(mode="json")["network"])))
         return tuple(name for name in names if name not in catalogue or catalogue.holds_own(name))
 
-    def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network | Traced:
+    def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network | TracedNetwork:
         """The network of one activation, with `match` applied where the function changes the width."""
         if self.network is None:
             raise InvalidStudy("the study has no network yet: complete it for its task first.")
-        if isinstance(self.network, OwnNetwork):
+        if isinstance(self.network, CustomNetwork):
             return trace(self.network, input_shape, activation)
         function, layers = catalogue[activation], self.network
         if self.match == "parameters" and function.inputs_per_unit() != 1:
@@ -352,7 +375,7 @@ class Study(_Frozen):
             layers = matching_parameters(layers, input_shape, function, budget)
         return build(layers, input_shape, function)
 
-    def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | Traced]:
+    def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | TracedNetwork]:
         """The network of each activation."""
         return {name: self.network_for(name, input_shape) for name in self.activations}
 
@@ -428,34 +451,6 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
     return [_without_none(item) for item in value] if isinstance(value, list) else value
-
-
-def _invalid(error: ValidationError, settings: Mapping[str, Any]) -> InvalidStudy:
-    """What pydantic complains of first, in one sentence, with the place of the setting."""
-    problems = error.errors()
-    # An unknown key is often the misspelt one that another complaint misses.
-    unknown = [p for p in problems if p["type"] in ("extra_forbidden", "unexpected_keyword_argument")]
-    problem: dict[str, Any] = dict((unknown or problems)[0])
-    location, wrong = _followed(problem["loc"], settings), problem["loc"][-1:]
-    if problem["type"] == "missing":
-        return InvalidStudy(complaint(problem | {"loc": (*location, *wrong)}), location)
-    if not unknown:
-        return InvalidStudy(complaint(problem | {"loc": location}), location)
-    sentence = str(UnknownName("key", str(wrong[0]), _keys(location[:-1], settings)))
-    where = complaint({"loc": location[:-1], "type": "value_error", "msg": sentence})
-    return InvalidStudy(where.removesuffix(".") if sentence.endswith("?") else where, location)
-
-
-def _followed(location: Location, settings: Any) -> Location:
-    """The part of pydantic's location that leads through the settings: without its names of alternatives."""
-    path: list[int | str] = []
-    for part in location:
-        try:
-            settings = settings[part]
-        except (KeyError, IndexError, TypeError):
-            continue
-        path.append(part)
-    return tuple(path)
 
 
 def _keys(location: Location, settings: Any) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import gzip
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -19,14 +21,20 @@ def digits(seed: int) -> Task:
     >>> digits(0).input_shape, digits(0).class_count
     ((8, 8, 1), 10)
     """
-    from sklearn.datasets import load_digits
-
-    bunch: Any = load_digits()
-    images = np.asarray(bunch["images"])[..., None] / 16
-    labels = np.asarray(bunch["target"])
+    pixels, labels = _packaged()
     return build(
         "digits",
-        *split(images, labels, seed),
+        *split(pixels.reshape(-1, 8, 8, 1) / 16, labels, seed),
         provenance="Optical Recognition of Handwritten Digits (Alpaydin, Kaynak, UCI 1998, CC BY 4.0) as in "
         f"scikit-learn, pixels divided by 16; split 60/20/20 stratified by class, seed {seed}",
     )
+
+
+def _packaged() -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (1797, 64) and labels (1797,) as `sklearn.datasets.load_digits` has them, without importing sklearn."""
+    package = find_spec("sklearn")
+    assert package is not None
+    assert package.origin is not None
+    with gzip.open(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
+        table = np.loadtxt(file, delimiter=",")
+    return table[:, :-1], table[:, -1].astype(int)

@@ -1,4 +1,4 @@
-"""Pictures among a user's arrays: where their channels are, and what their pixels are divided by."""
+"""Figures among a user's arrays: where their channels are, and what their pixels are divided by."""
 
 from __future__ import annotations
 

@@ -75,10 +75,10 @@ def circles(seed: int) -> Task:
 
 
 def spirals(seed: int) -> Task:
-    """Two interleaved arms: r (cos θ, sin θ) with θ = 3.5 π r (+ π for the second), 0.1 ≤ r ≤ 1.
+    """Two interleaved variants: r (cos θ, sin θ) with θ = 3.5 π r (+ π for the second), 0.1 ≤ r ≤ 1.
 
-    1,000 points an arm, r drawn uniformly, Gaussian noise of standard deviation 0.03 added; along a ray the
-    arms are 2/7 apart.
+    1,000 points a variant, r drawn uniformly, Gaussian noise of standard deviation 0.03 added; along a ray the
+    variants are 2/7 apart.
 
     >>> spirals(0).x_train.shape
     (1200, 2)
@@ -87,8 +87,8 @@ def spirals(seed: int) -> Task:
     y = np.repeat([0, 1], _SAMPLES // 2)
     radius = rng.uniform(0.1, 1, _SAMPLES)
     angle = np.pi * (3.5 * radius + y)
-    arms = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    x = arms + rng.normal(scale=0.03, size=arms.shape)
+    variants = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    x = variants + rng.normal(scale=0.03, size=variants.shape)
     provenance = f"two spiral arms, noise 0.03, computed; {_SPLIT} {seed}"
     return build("spirals", *split(x, y, seed), classes=("first", "second"), provenance=provenance)
 

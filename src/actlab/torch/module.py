@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -12,8 +11,9 @@ from torch.fx import Proxy, Tracer
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue
 from actlab.functions.activation import Activation as Function
-from actlab.functions.activation import Parameter
-from actlab.functions.with_torch import compute, draw, in_a_trace
+from actlab.functions.backends.evaluation import prepared
+from actlab.functions.backends.torch import autograd
+from actlab.functions.definition import Parameter
 from actlab.torch.functional import function_of, stands_for_a_tensor
 
 
@@ -98,16 +98,20 @@ class Activation(nn.Module):
         """Return f(x), in the type of `x`."""
         if not isinstance(x, torch.Tensor):
             return self._recorded(x)
+        return autograd.around(self.name, self._computed, x)
+
+    def _computed(self, x: torch.Tensor) -> torch.Tensor:
         function = self.function
-        with in_a_trace():
-            settings = {
-                parameter.name: self._constants[parameter.name]
-                if parameter.name in self._constants
-                else self._placed(parameter, x)
-                for parameter in function.parameters
-            }
-        noise = draw(function, x, self.generator) if function.noise and self.training else None
-        return compute(function, "value", x, self.axis, noise, settings)
+        settings = {
+            parameter.name: self._constants[parameter.name]
+            if parameter.name in self._constants
+            else self._placed(parameter, x)
+            for parameter in function.parameters
+        }
+        x = autograd.array(x, self.name, settings)
+        noise = autograd.draw(function, self.generator, x) if function.noise and self.training else None
+        call, tensors = prepared(autograd, function, x, self.axis, noise, settings)
+        return autograd.value(call, x, tensors)
 
     def _recorded(self, x: Any) -> Any:
         """Leave this module as one node to torch.fx, which traces what it does not know to be a leaf."""
@@ -136,15 +140,11 @@ class Activation(nn.Module):
         return ", ".join([*parts, *(f"{name}={value:g}" for name, value in self._start.items())])
 
     def _weights(self, parameter: Parameter) -> torch.Tensor:
-        """Uniform on ±1/√fan_in, as linear layers start."""
-        assert parameter.shape is not None
         if self.units is None:
             raise InvalidFunction(
                 f"{self.name} has weights {parameter.name!r} whose shape depends on the number of units: give units=."
             )
-        shape = parameter.shape(self.units)
-        fan_in = max(1, math.prod(shape[:-1] if len(shape) > 1 else shape))
-        return torch.empty(shape).uniform_(-1.0, 1.0) / math.sqrt(fan_in)
+        return parameter.start(self.units, lambda shape, root: torch.empty(shape).uniform_(-1.0, 1.0) / root)
 
     def _started(self, parameter: Parameter, value: Any) -> torch.Tensor:
         tensor = torch.as_tensor(value, dtype=None if isinstance(value, torch.Tensor) else torch.get_default_dtype())

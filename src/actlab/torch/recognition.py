@@ -57,7 +57,7 @@ class Found:
 
 @_drawing_apart
 def find(model: nn.Module) -> Found:
-    """Look for the activation functions in a model; nothing of it is changed or run.
+    """Style for the activation functions in a model; nothing of it is changed or run.
 
     A module of an unknown type is one if a copy of it, on the CPU and in evaluation, takes a tensor to a tensor of that
     shape, each number by itself, always alike and not along a straight line; if it holds no numbers but slopes, at most

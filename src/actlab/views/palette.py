@@ -7,7 +7,7 @@ eyes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SERIES = (
@@ -24,7 +24,7 @@ LAYER_STEPS = 8
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How one activation is drawn: `slot`, the number of its colour, and the dash pattern of its lines."""
 
     slot: int
@@ -41,14 +41,17 @@ class Look:
         return SERIES[self.slot]
 
 
-def looks(names: Sequence[str]) -> dict[str, Look]:
-    """A look for each name; beyond twelve the colours come again with another dash pattern.
+Styles = Mapping[str, Style]
 
-    >>> looks(["relu", "gelu"])["gelu"]
-    Look(slot=1, dash='solid')
+
+def styles_of(names: Sequence[str]) -> dict[str, Style]:
+    """A style for each name; beyond twelve the colours come again with another dash pattern.
+
+    >>> styles_of(["relu", "gelu"])["gelu"]
+    Style(slot=1, dash='solid')
     """
     rounds = [divmod(number, len(SERIES)) for number in range(len(names))]
-    return {name: Look(slot, DASHES[turn % len(DASHES)]) for name, (turn, slot) in zip(names, rounds, strict=True)}
+    return {name: Style(slot, DASHES[turn % len(DASHES)]) for name, (turn, slot) in zip(names, rounds, strict=True)}
 
 
 def css_class(label: int) -> str:

@@ -11,25 +11,12 @@ import numpy as np
 
 from actlab.errors import ActlabError
 from actlab.files import temporary_beside
-from actlab.recording import METRICS, Member, Recording
+from actlab.recording import Member, Recording
+from actlab.recording.measures import MEASURES, Measure
 
-# Probes that are a number for each layer.
-SCALARS = {
-    "weight_gradient_norm": "weight_layers",
-    "update_ratio": "weight_layers",
-    "activation_gradient_norm": "act_layers",
-    "pre_activation_gradient_norm": "act_layers",
-    "flat_share": "act_layers",
-    "dead_share": "act_layers",
-}
-# Those that are a histogram: its layers, the edges it is counted by, and its tag. TensorBoard shows thirty bins of
-# equal width, of which gradients over many decades would fill one: they are told on the scale of their logarithms.
-HISTOGRAMS = {
-    "pre_activation_histogram": ("act_layers", "histogram_edges", "pre_activation"),
-    "activation_histogram": ("act_layers", "histogram_edges", "activation"),
-    "weight_gradient_histogram": ("weight_layers", "gradient_edges", "log10 |weight_gradient|"),
-    "activation_gradient_histogram": ("act_layers", "gradient_edges", "log10 |activation_gradient|"),
-}
+# TensorBoard shows thirty bins of equal width, of which gradients over many decades would fill one: sizes are told on
+# the scale of their logarithms.
+SIZES = "gradient_edges"
 RECORDED = "the times of the epochs are those at which they were recorded"
 OF_FILES = "this recording does not hold the times of its epochs: those of its files are given"
 
@@ -95,7 +82,7 @@ def epoch_times(recording: Recording) -> tuple[np.ndarray, str]:
     if began is None:
         began = min((recording.directory / "study.toml").stat().st_mtime, *(time for _, time in known), float("inf"))
     last, times = np.array([(-1, began), *known], dtype=float).T
-    # A clock that was set back, or files that were copied, do not turn time round.
+    # Times do not fall where a clock was set back or files were copied.
     seconds = np.interp(np.arange(recording.epochs + 1), last, np.maximum.accumulate(times))
     return seconds, RECORDED if recorded else OF_FILES
 
@@ -103,27 +90,35 @@ def epoch_times(recording: Recording) -> tuple[np.ndarray, str]:
 def _times_of_files(recording: Recording) -> list[tuple[int, float]]:
     """The last epoch of each chunk and when its file was written."""
     chunks = [(s.last_epoch, recording.directory / s.file) for s in recording.segments if s.kind == "epochs"]
-    # One that is missing is told of when it is read.
+    # A missing file is reported when it is read.
     return [(last, path.stat().st_mtime) for last, path in chunks if path.is_file()]
 
 
 def _write(recording: Recording, column: int, seconds: np.ndarray, writer: Any) -> None:
-    for name in METRICS:
-        part, what = name.split("_")
-        _scalars(writer, f"{what}/{part}", recording.metrics[name][:, column], seconds)
-    for name, layers in SCALARS.items():
-        if name in recording.probes:
-            for i, layer in enumerate(getattr(recording, layers)):
-                _scalars(writer, f"{name}/{layer}", recording.probes[name][:, column, i], seconds)
-    for name, (layers, edges, tag) in HISTOGRAMS.items():
-        if name in recording.probes:
-            limits = np.array(recording.facts[edges], dtype=float)
-            limits = logarithms(limits) if tag.startswith("log10") else limits
-            for i, layer in enumerate(getattr(recording, layers)):
-                for epoch, counts in enumerate(recording.probes[name][:, column, i]):
-                    if counts.sum():
-                        told = histogram(counts, limits)
-                        writer.add_histogram_raw(f"{tag}/{layer}", **told, global_step=epoch, walltime=seconds[epoch])
+    for name, values in recording.metrics.items():
+        part, what = name.split("_", 1)
+        _scalars(writer, f"{what}/{part}", values[:, column], seconds)
+    for measure in MEASURES.values():
+        if measure.name in recording.probes:
+            values = recording.probes[measure.name][:, column]
+            if measure.edges:
+                _histograms(recording, measure, values, seconds, writer)
+            elif measure.axis is None:
+                _scalars(writer, measure.name, values, seconds)
+            else:
+                for i, place in enumerate(recording.facts[measure.axis]):
+                    _scalars(writer, f"{measure.name}/{place}", values[:, i], seconds)
+
+
+def _histograms(recording: Recording, measure: Measure, values: np.ndarray, seconds: np.ndarray, writer: Any) -> None:
+    limits, tag = np.array(recording.facts[measure.edges], dtype=float), measure.name.removesuffix("_histogram")
+    if measure.edges == SIZES:
+        limits, tag = logarithms(limits), f"log10 |{tag}|"
+    for i, layer in enumerate(recording.facts[measure.axis or ""]):
+        for epoch, counts in enumerate(values[:, i]):
+            if counts.sum():
+                told = histogram(counts, limits)
+                writer.add_histogram_raw(f"{tag}/{layer}", **told, global_step=epoch, walltime=seconds[epoch])
 
 
 def _scalars(writer: Any, tag: str, values: np.ndarray, seconds: np.ndarray) -> None:
@@ -151,7 +146,7 @@ def histogram(counts: np.ndarray, edges: np.ndarray) -> Mapping[str, Any]:
     used = np.flatnonzero(counts)
     first, last = int(used[0]), int(used[-1])
     middles = (edges[:-1] + edges[1:]) / 2
-    # The bin before the first one used is kept, empty: its limit is where the first one begins.
+    # The empty bin before the first used one is kept: its limit is where the used one begins.
     start = max(first - 1, 0)
     return {
         "min": float(edges[first]),

@@ -21,7 +21,7 @@ export function placeBefore(epochs, epoch) {
  * The heat maps of a page.
  *
  * @param section the element that holds them.
- * @param quantities what is embedded: see `actlab.views.distributions`.
+ * @param quantities what is embedded: see `actlab.views.report.distributions`.
  * @param page { state, colours, keep, go }.
  */
 export function heatMaps(section, quantities, page) {

@@ -56,7 +56,7 @@ function grouping(layer, parameters, start, x, y, count, value) {
 /**
  * A network with room for the outputs of `capacity` samples.
  *
- * @param layers as `actlab.views.embedding.layers` describes them.
+ * @param layers as `actlab.views.report.page_data.layers` describes them.
  * @param functions by key: values in JavaScript.
  */
 export function network(layers, functions, capacity) {

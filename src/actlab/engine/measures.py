@@ -1,0 +1,242 @@
+"""What is observed of every member at the end of an epoch: metrics on the data, probes inside the network.
+
+The probe batch is the same few training samples at every epoch. Observation runs in a layout of its own (see
+`actlab.plan.layout`), whatever that of training: with many samples at once, the samples fill the vector
+lanes. All arrays come out as (variants, seeds, ...). L is the mean loss over the probe batch, z a pre-activation,
+a = f(z) an activation. The network is observed as it would be used: nothing is dropped or drawn, batch normalisation
+takes its running statistics.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from actlab.engine.forward import PopulationModel, forward, function_arguments
+from actlab.engine.histograms import histogram
+from actlab.engine.training import learning_rate_tree, penalty, transformation
+from actlab.functions.measured.facts import slope_supremum
+from actlab.layers import Act
+from actlab.plan.population import Group
+from actlab.recording.measures import gradient_edges, histogram_edges
+
+Array = jax.Array
+Tree = Any
+
+# A function counts as flat where its slope is below this share of the largest.
+FLAT = 1e-3
+
+
+def evaluate(model: PopulationModel, params: Tree, data: dict[str, Array]) -> tuple[dict[str, Array], Array]:
+    """Sums over evaluation samples.
+
+    Args:
+        model: the network, in the layout to observe in.
+        params: parameters in that layout.
+        data: "x" (slices, samples, ...), "y" (slices, samples) and "membership" (slices, samples, sets) of 0 and 1.
+
+    Returns:
+        by name of each metric of the objective (variants, seeds, 3), sums of its scores over the training, validation
+        and test samples; and (variants, seeds, classes), how many training samples of each class are put into it.
+    """
+
+    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[dict[str, Array], Array]]:
+        x, y = (model.layout.samples(part[name][:, None]) for name in ("x", "y"))
+        parts, classes = part["membership"][:, :3], part["membership"][:, 3:]
+        logits, _ = forward(model, params, x)
+        sums = {name: _sums(score, parts, logits.dtype) for name, score in model.scores(logits, y).items()}
+        return None, (sums, jnp.matmul(model.right(logits, y).astype(logits.dtype), classes))
+
+    if data["x"].shape[0] == 1:
+        return one_slice(None, {name: array[0] for name, array in data.items()})[1]
+    _, found = jax.lax.scan(one_slice, None, data)
+    return jax.tree.map(lambda sums: sums.sum(axis=0), found)
+
+
+def _sums(scores: Array, parts: Array, dtype: Any) -> Array:
+    """Sums of the scores of each part's samples."""
+    if scores.dtype == bool:
+        return jnp.matmul(scores.astype(dtype), parts)
+    sums = jnp.matmul(scores, parts)
+    return jax.lax.cond(jnp.all(jnp.isfinite(sums)), lambda *_: sums, _chosen_sums, scores, parts)
+
+
+def _chosen_sums(losses: Array, membership: Array) -> Array:
+    """What a product with the membership is as long as all losses are finite.
+
+    Chosen, not multiplied by 0: 0 · ∞ of one test sample would break the sum over the training samples.
+    """
+    chosen = [jnp.where(membership[:, i] > 0, losses, 0.0) for i in range(3)]
+    return jnp.stack([jnp.sum(values, axis=-1) for values in chosen], axis=-1)
+
+
+def measure(
+    model: PopulationModel,
+    optimiser: dict[str, Any],
+    rates: Array,
+    data: dict[str, Array],
+    state: Tree,
+) -> dict[str, Array]:
+    """Gradients, activations, flatness and update size on the probe batch `data["x"]`, `data["y"]`.
+
+    Args:
+        model: the network, in the layout to observe in.
+        optimiser: name and settings, as `training.transformation` takes them.
+        rates: (variants,) learning rates.
+        data: "x" (samples, ...) and "y" (samples,), the same for all members.
+        state: {"params", "optimiser"} in that model.layout.
+
+    Returns:
+        weight_gradient_norm (variants, seeds, weight layers): ‖∂L/∂W‖₂;
+        weight_gradient_histogram (variants, seeds, weight layers, bins), int32 counts of |∂L/∂W|: see `gradient_edges`;
+        activation_gradient_norm (variants, seeds, act layers): ‖∂L/∂a‖₂ over the whole batch;
+        activation_gradient_histogram (variants, seeds, act layers, bins), int32 counts of |∂L/∂a|, a sample's part of
+        L;
+        pre_activation_gradient_norm (variants, seeds, act layers): ‖∂L/∂z‖₂ over the whole batch;
+        update_ratio (variants, seeds, weight layers): ‖ΔW‖₂ / ‖W‖₂ of the update that the optimiser would make on it,
+        a penalty's part in it;
+        penalty (variants, seeds), only where a layer has an `l2`: see `training.penalty`; no part of L;
+        flat_share, dead_share (variants, seeds, act layers): see `flatness`;
+        pre_activation_mean, _std and activation_mean, _std (variants, seeds, act layers);
+        pre_activation_histogram, activation_histogram (variants, seeds, act layers, BINS), int32 counts.
+    """
+    params = state["params"]
+    gradient, tap_gradient, seen = _gradients(model, params, data)
+    gradients = model.population.weights(gradient)
+    carried_back = [before_function(model, params, name, z, tap_gradient[name]) for name, (z, _) in seen.items()]
+    found = {
+        "weight_gradient_norm": _by_layer([norm(own) for own in gradients]),
+        "weight_gradient_histogram": _by_layer([histogram(jnp.abs(own), gradient_edges()) for own in gradients]),
+        "activation_gradient_norm": _by_layer([norm(tap_gradient[name]) for name in seen]),
+        "activation_gradient_histogram": _by_layer(
+            [histogram(jnp.abs(tap_gradient[name]), gradient_edges()) for name in seen]
+        ),
+        "pre_activation_gradient_norm": _by_layer([norm(own) for own in carried_back]),
+        "update_ratio": _update_ratio(model, optimiser, rates, gradient, state),
+    }
+    for which, place in (("pre_activation", 0), ("activation", 1)):
+        arrays = [pair[place] for pair in seen.values()]
+        found[f"{which}_mean"] = _by_layer([jnp.mean(array, axis=_within(array)) for array in arrays])
+        found[f"{which}_std"] = _by_layer([jnp.std(array, axis=_within(array)) for array in arrays])
+        found[f"{which}_histogram"] = _by_layer([histogram(array, histogram_edges()) for array in arrays])
+    flat = [flatness(model, params, name, before) for name, (before, _) in seen.items()]
+    found["flat_share"] = _by_layer([share for share, _ in flat])
+    found["dead_share"] = _by_layer([dead for _, dead in flat])
+    if model.network.penalised:
+        found["penalty"] = penalty(model, params)
+    return found
+
+
+def _gradients(
+    model: PopulationModel, params: Tree, data: dict[str, Array]
+) -> tuple[Tree, dict[str, Array], dict[str, tuple[Array, Array]]]:
+    """∂L/∂parameters, by place ∂L/∂a, and what is seen there (see `forward`)."""
+    x, y = (model.layout.samples(data[name][:, None]) for name in ("x", "y"))
+    # Their shapes are known: to trace the network for them would take a quarter of the time that tracing takes.
+    seeds = model.population.weights(params)[0].shape[1]
+    taps = {
+        built.name: jnp.zeros(
+            model.layout.observed(built, len(model.population.variants), seeds, len(data["x"])), x.dtype
+        )
+        for built in model.network.layers
+        if isinstance(built.layer, Act)
+    }
+
+    def loss(params: Tree, taps: Tree) -> tuple[Array, Any]:
+        logits, seen = forward(model, params, x, taps=taps)
+        return model.mean_loss(model.losses(logits, y), None), seen
+
+    (gradient, tap_gradient), seen = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, taps)
+    return gradient, tap_gradient, seen
+
+
+def _update_ratio(
+    model: PopulationModel, optimiser: dict[str, Any], rates: Array, gradient: Tree, state: Tree
+) -> Array:
+    """‖ΔW‖₂ / ‖W‖₂ by weight layer: the optimiser follows the penalty's gradient too."""
+    params, followed = state["params"], gradient
+    if model.network.penalised:
+        decay = jax.grad(lambda p: jnp.sum(penalty(model, p)))(params)
+        followed = jax.tree.map(jnp.add, gradient, decay)
+    updates: Tree = transformation(optimiser).update(followed, state["optimiser"], params)[0]
+    factors = learning_rate_tree(model, params, rates)
+    moves = zip(model.population.weights(factors), model.population.weights(updates), strict=True)
+    moved = _by_layer([norm(factor * update) for factor, update in moves])
+    return moved / _by_layer([norm(weight) for weight in model.population.weights(params)])
+
+
+def _by_layer(arrays: list[Array]) -> Array:
+    return jnp.stack(arrays, axis=2)
+
+
+def _within(array: Array) -> tuple[int, ...]:
+    """All axes but those of the members."""
+    return tuple(range(2, array.ndim))
+
+
+def norm(array: Array) -> Array:
+    """Euclidean norm of each member's part, (variants, seeds, ...) -> (variants, seeds)."""
+    return jnp.sqrt(jnp.sum(jnp.square(array), axis=_within(array)))
+
+
+def before_function(model: PopulationModel, params: Tree, name: str, z: Array, gradient: Array) -> Array:
+    """∂L/∂z = (∂a/∂z)ᵀ ∂L/∂a, the gradient carried back through the function of a place; of the shape of z.
+
+    Args:
+        model: the network, in the layout of all arrays.
+        params: the members' parameters.
+        name: of the `Act`.
+        z: its pre-activations, all axes of the layout's activations.
+        gradient: ∂L/∂a, of the shape of its activations.
+    """
+    parts = []
+    for group, part, arguments in _parts(model, params, name, z):
+        function = functools.partial(group.function, **arguments)
+        _, carried_back = jax.vjp(function, part)
+        parts.append(carried_back(model.layout.variants(gradient, group.start, group.stop))[0])
+    return jnp.concatenate(parts)
+
+
+def _parts(model: PopulationModel, params: Tree, name: str, z: Array) -> Iterator[tuple[Group, Array, dict[str, Any]]]:
+    """Every group at a place, the part of z that is its own, and its function's arguments."""
+    built = next(built for built in model.network.layers if built.name == name)
+    z = jnp.broadcast_to(z, (len(model.population.variants), *z.shape[1:]))
+    for group in model.population.groups_at(built):
+        part = model.layout.variants(z, group.start, group.stop)
+        yield group, part, function_arguments(model.layout, group.function, params.get(name, {}), part)
+
+
+def flatness(model: PopulationModel, params: Tree, name: str, z: Array) -> tuple[Array, Array]:
+    """Share of (sample, unit) pairs where |f'(z)| ≤ 10⁻³ sup|f'|, and share of units flat for every sample.
+
+    A unit of an image layer is a channel. NaN for functions that mix units (softmax, maxout): they have no slope
+    of their own. Both (variants, seeds).
+
+    Args:
+        model: the network, in the layout of all arrays.
+        params: the members' parameters.
+        name: of the `Act`.
+        z: its pre-activations, all axes of the layout's activations, that of the variants of length 1 if all share
+            them.
+    """
+    shares, dead = [], []
+    for group, part, arguments in _parts(model, params, name, z):
+        steepest = slope_supremum(group.function)
+        if steepest is None:
+            nothing = jnp.full(part.shape[:2], jnp.nan, part.dtype)
+            shares.append(nothing)
+            dead.append(nothing)
+            continue
+        slope = jnp.abs(group.function.derivative(part, **arguments))
+        # Where the slope has no bound, only a slope of zero is flat.
+        flat = slope <= (FLAT * steepest if math.isfinite(steepest) else 0.0)
+        of_units = tuple(axis for axis in _within(flat) if axis != model.layout.unit_axis % flat.ndim)
+        always = jnp.all(flat, axis=of_units)
+        shares.append(jnp.mean(flat, axis=_within(flat), dtype=z.dtype))
+        dead.append(jnp.mean(always, axis=-1, dtype=z.dtype))
+    return jnp.concatenate(shares), jnp.concatenate(dead)

@@ -1,0 +1,1 @@
+"""The rules carried out: NumPy, JAX, PyTorch, TensorFlow; traced, and written in other languages."""

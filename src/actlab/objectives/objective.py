@@ -1,0 +1,92 @@
+"""An objective as data: rules over an array namespace, like those of the functions, and the metrics it declares."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from actlab.errors import InvalidStudy
+
+#: The parts of the data, in the order of a recording.
+PARTS = ("train", "validation", "test")
+
+
+class Rule(Protocol):
+    """A rule over the outputs of networks: `axis` is that of the outputs, which the result may lack."""
+
+    def __call__(self, outputs: Any, xp: Any, axis: int) -> Any:
+        """Compute it."""
+        ...
+
+
+class Loss(Protocol):
+    """The loss of each sample; `targets` have the axes of the outputs without `axis`, or broadcast against them."""
+
+    def __call__(self, outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
+        """Compute it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that a recording holds for each member, epoch and part of the data.
+
+    Attributes:
+        name: as in "test_accuracy", without the part.
+        title: in words.
+        score: of each sample, a number or a truth value; the metric is its mean.
+        better: whether higher or lower values are better.
+        unit: as it is shown; values are multiplied with `scale` for it.
+    """
+
+    name: str
+    title: str
+    score: Loss
+    better: Literal["higher", "lower"]
+    unit: str
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        known = re.fullmatch("[a-z][a-z0-9_]*", self.name) and self.better in ("higher", "lower")
+        if not known or not isinstance(self.title, str) or not 0 < self.scale < math.inf:
+            raise InvalidStudy(
+                f"metric {self.name!r}: a name of small letters, digits and _, a title, better='higher' or 'lower' and "
+                "a finite scale above 0 are expected."
+            )
+
+    def to_dict(self) -> dict[str, str | float]:
+        """What a recording says of it."""
+        return {"name": self.name, "title": self.title, "better": self.better, "unit": self.unit, "scale": self.scale}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the outputs of a network mean.
+
+    Attributes:
+        name: "binary" or "classes".
+        loss: of each sample.
+        decision: the class that each sample is put into.
+        decided: whether a sample is put into its class: False where an output is no number.
+        probability: of class 1 with one output, of each class along `axis` with several.
+        metrics: in the order of a recording; "loss" is among them, and "accuracy" where classes are decided.
+        baseline: from the frequencies of the classes, the loss of the best answer that does not look at the input.
+    """
+
+    name: Literal["binary", "classes"]
+    loss: Loss
+    decision: Rule
+    decided: Loss
+    probability: Rule
+    metrics: tuple[Metric, ...]
+    baseline: Callable[[np.ndarray], float]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the numbers that a recording holds for each member and epoch: each metric on each part."""
+        return tuple(f"{part}_{metric.name}" for part in PARTS for metric in self.metrics)

@@ -1,0 +1,1 @@
+"""What is trained together, on what and in which order: without a framework."""

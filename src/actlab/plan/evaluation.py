@@ -1,0 +1,95 @@
+"""The samples that members are observed on: those of the evaluation, with their sets, and the probe batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from actlab.layers import Conv
+from actlab.network import BuiltLayer
+from actlab.plan.population import Population
+from actlab.study import Study
+from actlab.tasks import Task
+
+Arrays = dict[str, np.ndarray]
+
+# Train metrics are taken on at most this many training samples, the same at every epoch: the whole of MNIST would cost
+# a third of its training.
+EVALUATION_SAMPLES = 5_000
+# Evaluation runs in slices of which the widest layer takes at most this many numbers.
+SLICE_NUMBERS = 2**25
+
+
+@dataclass(frozen=True)
+class Data:
+    """The task as a program takes it, and what is needed to read its results.
+
+    Attributes:
+        training: x_train, y_train.
+        evaluation: x, y and membership of the samples of all three parts, one after the other; membership (samples,
+            sets) of 0 and 1, in the order of `counts`.
+        probe: x, y of the probe batch.
+        counts: samples in each set of the evaluation: train, validation, test, then training samples by class.
+    """
+
+    training: Arrays
+    evaluation: Arrays
+    probe: Arrays
+    counts: np.ndarray
+
+
+def prepare(study: Study, task: Task) -> Data:
+    """Choose evaluation and probe samples, by the task's seed.
+
+    The first EVALUATION_SAMPLES and the first `study.probe_samples` of one random order of the training samples,
+    all of the validation and test samples.
+    """
+    chosen = np.random.default_rng([study.task_seed, 1]).permutation(len(task.x_train))
+    seen = np.sort(chosen[:EVALUATION_SAMPLES])
+    probed = chosen[: study.probe_samples]
+    parts = [(task.x_train[seen], task.y_train[seen], (0,))]
+    if task.x_validation is task.x_test:
+        # Where the test data serve as validation data, too, they are looked at once.
+        parts += [(task.x_test, task.y_test, (1, 2))]
+    else:
+        parts += [(task.x_validation, task.y_validation, (1,)), (task.x_test, task.y_test, (2,))]
+    x, y = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    sets = np.concatenate([np.tile(np.isin(np.arange(3), own), (len(part), 1)) for part, _, own in parts])
+    by_class = (y[:, None] == np.arange(task.class_count)) & sets[:, :1]
+    membership = np.concatenate([sets, by_class], axis=1).astype(np.float32)
+    return Data(
+        training={"x_train": task.x_train, "y_train": task.y_train},
+        evaluation={"x": x, "y": y, "membership": membership},
+        probe={"x": task.x_train[probed], "y": task.y_train[probed]},
+        counts=membership.sum(axis=0, dtype=np.float64),
+    )
+
+
+def sliced(evaluation: Arrays, population: Population, *, patches: bool) -> Arrays:
+    """The evaluation in slices (slices, samples, ...) that fit memory; the padding of the last belongs to no set.
+
+    Args:
+        evaluation: as `Data.evaluation`.
+        population: whose members see each slice at once.
+        patches: whether a convolution with a stride makes patches of its input, as only a CPU's does.
+    """
+    widest = max(_numbers_per_sample(built, patches) for built in population.network.layers)
+    members = len(population.variants) * len(population.seeds)
+    samples = len(evaluation["x"])
+    slices = min(samples, -(-samples * widest * members // SLICE_NUMBERS))
+    return {name: _slices(array, slices, -samples % slices) for name, array in evaluation.items()}
+
+
+def _numbers_per_sample(built: BuiltLayer, patches: bool) -> int:
+    """Numbers that one sample takes in a layer: inputs, outputs, or patches."""
+    weight = built.parameter_shapes.get("weight", (1, 1))
+    has_patches = patches and isinstance(built.layer, Conv) and built.layer.stride > 1
+    product = math.prod(built.output_shape[:-1]) * math.prod(weight[:-1]) if has_patches else 0
+    return max(math.prod(built.input_shape), math.prod(built.output_shape), product)
+
+
+def _slices(array: np.ndarray, slices: int, padding: int) -> np.ndarray:
+    padded = np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])
+    return padded.reshape(slices, -1, *array.shape[1:])

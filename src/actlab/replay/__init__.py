@@ -1,0 +1,1 @@
+"""A network computed again from its recorded weights, in NumPy."""

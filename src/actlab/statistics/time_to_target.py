@@ -1,0 +1,87 @@
+"""How long training takes to reach a point, when some members never do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from actlab.recording import Recording
+from actlab.statistics.intervals import RESOLUTION, Floats
+from actlab.statistics.selection import Reported
+from actlab.study import Milestone
+
+
+@dataclass(frozen=True)
+class TimeToTarget:
+    """`median` epoch, infinite if half of the members or more never get there, and the share that does."""
+
+    median: float
+    reached: float
+
+
+def first_epoch(curves: ArrayLike, level: float) -> Floats:
+    """For each member the first epoch at which its curve is at `level` or above; infinite if it never is.
+
+    Args:
+        curves: (epochs, members), row 0 the untrained network; NaN, after divergence, is never above.
+        level: what to wait for.
+
+    Returns:
+        (members,).
+
+    >>> first_epoch([[0.1, 0.2], [0.9, 0.3], [0.8, 0.4]], level=0.8).tolist()
+    [1.0, inf]
+    """
+    return _first(_there(curves, level))
+
+
+def learned_epoch(curves: ArrayLike, level: float) -> Floats:
+    """Like `first_epoch`, but a start at the level counts only if it is never lost.
+
+    An untrained network that calls every sample negative has all negatives right before it has learnt anything.
+
+    >>> learned_epoch([[1.0, 0.2], [0.5, 0.9], [1.0, 0.9]], level=0.8).tolist()
+    [2.0, 1.0]
+    """
+    there = _there(curves, level)
+    missed = np.logical_or.accumulate(~there, axis=0)
+    return np.where(there.all(axis=0), 0.0, _first(there & missed)) if len(there) else _first(there)
+
+
+def milestone_epochs(recording: Recording, entry: Reported, milestone: Milestone) -> Floats:
+    """For each member of an entry the first epoch at a milestone; infinite if it never gets there, (members,)."""
+    columns = list(entry.columns)
+    if milestone.label is None:
+        curves = recording.metrics["train_accuracy"][:, columns]
+    elif "class_accuracy" in recording.probes:
+        curves = recording.probes["class_accuracy"][:, columns, milestone.label]
+    else:
+        curves = np.empty((0, len(columns)))
+    return learned_epoch(curves, milestone.accuracy)
+
+
+def _there(curves: ArrayLike, level: float) -> np.ndarray:
+    # A mean in float32 may fall short of a level it has reached by a rounding error.
+    return np.asarray(curves, dtype=float) >= level - RESOLUTION * abs(level)
+
+
+def _first(there: np.ndarray) -> Floats:
+    return np.where(there.any(axis=0), there.argmax(axis=0) if len(there) else 0, np.inf)
+
+
+def time_to_target(epochs: ArrayLike) -> TimeToTarget:
+    """Median of first epochs (members,), where never is later than any other, and the share of finite ones.
+
+    Of no members the median is infinite and the share NaN.
+
+    >>> time_to_target([3, 5, float("inf")])
+    TimeToTarget(median=5.0, reached=0.6666666666666666)
+    >>> time_to_target([3, float("inf")]).median
+    inf
+    """
+    epochs = np.asarray(epochs, dtype=float)
+    if not epochs.size:
+        return TimeToTarget(np.inf, np.nan)
+    return TimeToTarget(float(np.median(epochs)), float(np.isfinite(epochs).mean()))

@@ -1,0 +1,1 @@
+"""Figures and animations in Matplotlib, for notebooks, papers and slides."""

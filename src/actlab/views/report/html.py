@@ -1,0 +1,385 @@
+"""The parts of the report's page that are text: the table, the notes, the legends, how it was done.
+
+Every function returns HTML in which all that came from data has been escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from actlab.custom import CustomNetwork
+from actlab.recording import Recording
+from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
+from actlab.views.report.charts import Chart
+from actlab.views.report.outcome import oriented
+from actlab.wording import DASH, interval, number, percent
+
+BEST = "may be the best"
+# The two buttons of every figure.
+SAVE = (
+    "<span class='save'><button type='button' data-save='png' title='save the picture'>PNG</button>"
+    "<button type='button' data-save='csv' title='save the data'>CSV</button></span>"
+)
+Row = Mapping[str, Any]
+
+
+def key(style: Style) -> str:
+    """The colour mark of an activation."""
+    return f'<span class="key {style.dash}" style="--colour:{style.css}"></span>'
+
+
+def legend(names: Sequence[str], styles: Styles, hidden: Sequence[str]) -> str:
+    """The buttons that show and hide activations, in every chart at once."""
+    return "".join(
+        f'<button type="button" class="chip" data-toggle="{escape(name)}" '
+        f'aria-pressed="{"false" if name in hidden else "true"}">{key(styles[name])}{escape(name)}</button>'
+        for name in names
+    )
+
+
+def scrolling(label: str, table: str) -> str:
+    """A table that scrolls by itself where it is wider than the page, by keyboard too."""
+    return f"<div class='wide' tabindex='0' role='region' aria-label='{escape(label)}'>{table}</div>"
+
+
+def best_set(summary: Row, styles: Styles) -> str:
+    """Which activations may be the best, in a line; empty where the summary does not say."""
+    names = _may_be_best(summary)
+    if not names:
+        return ""
+    marked = ", ".join(f"{key(styles[name])}<b>{escape(name)}</b>" for name in names)
+    if len(names) == len(styles) > 1:
+        marked = f"any of the {len(names)}"
+    return f"<p class='best'>{BEST.capitalize()}: {marked}.</p>"
+
+
+def _may_be_best(summary: Row) -> Sequence[str]:
+    """The activations that may be the best; none where there is one alone, or an older summary does not say."""
+    return (summary.get("best_set") or ()) if len(summary["activations"]) > 1 else ()
+
+
+def table(summary: Row, styles: Styles, beside: Sequence[Row] = ()) -> str:
+    """The table of activations, best first; on one scale of accuracies with the rows `beside` it."""
+    rows = summary["activations"]
+    columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
+    heads = "".join(f'<th scope="col" title="{escape(hint)}">{escape(head)}</th>' for head, hint, _ in columns)
+    low, high = _common_span([*rows, *beside])
+    best = _may_be_best(summary)
+    body = []
+    for row in rows:
+        cells = "".join(f"<td>{show(row)}</td>" for _, _, show in columns)
+        mark = f"<small>{BEST}</small>" if row["name"] in best else ""
+        name = f'<th scope="row">{key(styles[row["name"]])}{escape(row["name"])}{mark}</th>'
+        body.append(f"<tr>{name}<td>{_strip(row, low, high, styles[row['name']])}</td>{cells}</tr>")
+    ends = f"<i>{percent(low, '.0f')}</i><i>{percent(high, '.0f')}</i>"
+    accuracy = f"<div class='strip'><span>test accuracy</span><span class='ends'>{ends}</span></div>"
+    first = f'<th scope="col">activation</th><th scope="col" title="mean and 95 % interval">{accuracy}</th>'
+    whole = f"<thead><tr>{first}{heads}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f"<table>{whole}{_majority(summary, len(columns))}</table>"
+
+
+def _majority(summary: Row, columns: int) -> str:
+    """The foot: the score of always naming the most frequent class; empty where it is not known."""
+    if not summary.get("majority"):
+        return ""
+    named, accuracy = summary["majority"]["class"], percent(summary["majority"]["test_accuracy"])
+    hint = "what always naming the most frequent class of the training data scores"
+    return (
+        f'<tfoot><tr title="{hint}"><th scope="row">always “{escape(named)}”</th><td>{accuracy}</td>'
+        f"{'<td></td>' * columns}</tr></tfoot>"
+    )
+
+
+def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
+    """Heading, explanation, cell and whether there is anything to show, for the columns after accuracy."""
+    rows = summary["activations"]
+    several = len(summary["study"]["learning_rates"] or ()) > 1
+    parameters = len({row["parameters"] for row in rows}) > 1
+    return [
+        ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
+        ("training loss", "mean over the seeds", lambda row: number(row["train_loss"]["mean"], "#.3g"), True),
+        *(
+            (
+                f"test {metric['title']} {metric['unit']}".rstrip(),
+                f"mean over the seeds; {metric['better']} is better",
+                lambda row, metric=metric: _scaled(row[f"test_{metric['name']}"]["mean"], metric["scale"]),
+                True,
+            )
+            for metric in summary["metrics"]
+            if metric["name"] not in ("loss", "accuracy")
+        ),
+        ("epochs to target", _target(rows), lambda row: _waiting(row["epochs_to_target"], row), True),
+        *(
+            (
+                milestone["name"],
+                "median epoch; share of seeds that get there",
+                lambda row, place=place: _waiting(row["milestones"][place], row),
+                True,
+            )
+            for place, milestone in enumerate(rows[0]["milestones"])
+        ),
+        (
+            "gradient, first : last",
+            "norm of the weight gradient in the first layer over that in the last: far below 1, it vanishes",
+            lambda row: number(row["gradient_ratio"], "#.2g"),
+            any(row["gradient_ratio"] is not None for row in rows),
+        ),
+        (
+            "flat",
+            "share of samples on which the function is flat",
+            lambda row: _share(row["flat_share"]),
+            True,
+        ),
+        (
+            "dead",
+            f"share of units that are flat for all of the {summary['probe_samples']} probe samples",
+            lambda row: _share(row["dead_share"]),
+            True,
+        ),
+        ("diverged", "networks whose loss did not stay finite", _diverged, True),
+        (
+            "learning rate",
+            "as stated for all, or each function's own, chosen on validation data",
+            lambda row: number(row["learning_rate"]),
+            several,
+        ),
+        ("parameters", "trained numbers", lambda row: number(row["parameters"], ","), parameters),
+    ]
+
+
+def _scaled(value: float | None, scale: float) -> str:
+    return number(None if value is None else scale * value, "#.3g")
+
+
+def _target(rows: Sequence[Row]) -> str:
+    target = rows[0]["epochs_to_target"]["target"]
+    return f"validation accuracy of {percent(target, '.1f')}: median epoch, seeds that get there"
+
+
+def _waiting(waited: Row, row: Row) -> str:
+    """Median epoch, and the number of seeds that got there unless all did."""
+    reached, members = waited["reached"], row["members"]
+    if reached is None:
+        return DASH
+    count = round(reached * members)
+    share = "" if count == members else f"<small>{count} of {members} seeds</small>"
+    return number(waited["median"]) + share
+
+
+def _share(value: float | None) -> str:
+    small = value is not None and 0 < value < 0.005
+    return "&lt; 0.5 %" if small else percent(value, ".0f")
+
+
+def _diverged(row: Row) -> str:
+    return f"{row['diverged']} of {row['members']}" if row["diverged"] else "0"
+
+
+def _common_span(rows: Sequence[Row]) -> tuple[float, float]:
+    """Range of the accuracy strips: all intervals, widened to whole per cents."""
+    values = [end for row in rows for end in (row["test_accuracy"]["ci95"] or [row["test_accuracy"]["mean"]])]
+    values = [value for value in values if value is not None] or [0.0, 1.0]
+    low, high = int(min(values) * 100) / 100, -int(-max(values) * 100 // 1) / 100
+    low = min(low, 0.99)
+    return low, min(1.0, max(high, low + 0.01))
+
+
+def _strip(row: Row, low: float, high: float, style: Style) -> str:
+    """Accuracy in figures with a small drawing of its interval, all rows on one scale."""
+    accuracy = row["test_accuracy"]
+    if accuracy["mean"] is None:
+        return DASH
+    ends = accuracy["ci95"] or [accuracy["mean"]] * 2
+    left, middle, right = (100 * (value - low) / (high - low) for value in (ends[0], accuracy["mean"], ends[1]))
+    figures = f"<b>{percent(accuracy['mean'])}</b>"
+    figures += f"<small>{interval(accuracy['ci95'], '.2f', 100)}</small>"
+    return (
+        f'<div class="strip" style="--colour:{style.css}">{figures}'
+        f'<svg viewBox="-3 0 106 10" aria-hidden="true">'
+        f'<line class="scale" x1="0" x2="100" y1="5" y2="5"/>'
+        f'<line x1="{left:.2f}" x2="{right:.2f}" y1="5" y2="5"/>'
+        f'<circle cx="{middle:.2f}" cy="5" r="3"/></svg></div>'
+    )
+
+
+def pairs(summary: Row) -> str:
+    """All paired comparisons as a table, each pair with the better one first."""
+    rows = []
+    for row in summary["comparisons"]:
+        turned = oriented(row, row["b"]) if _better(row) == row["b"] else row
+        accuracy = row["metric"] == "test_accuracy"
+        scale, pattern, unit = (100, "+.2f", " points") if accuracy else (1, "+.3g", "")
+        difference = turned["difference"]
+        cells = [
+            f"{escape(turned['a'])} − {escape(turned['b'])}",
+            row["metric"].replace("_", " "),
+            number(difference if difference is None else scale * difference, pattern, unit),
+            interval(turned["ci95"], pattern, scale) or DASH,
+            number(row["p"]),
+            number(row["p_holm"]),
+        ]
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    heads = ("pair", "metric", "difference", "95 % interval", "p", "p after Holm")
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _better(row: Row) -> str:
+    """Higher accuracy or lower loss."""
+    ahead = (row["difference"] or 0) >= 0
+    return row["a"] if ahead == (row["metric"] == "test_accuracy") else row["b"]
+
+
+def notes(sentences: Sequence[str]) -> str:
+    """The notes as a list."""
+    return f"<ul class='notes'>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>"
+
+
+def steps(rows: Sequence[Row]) -> str:
+    """What to try next: each step's reason and its command."""
+    items = (f"<li>{escape(row['sentence'])}<code>{escape(row['command'])}</code></li>" for row in rows)
+    return f"<ul class='notes steps'>{''.join(items)}</ul>"
+
+
+def one_seed(seeds: Sequence[int]) -> str:
+    """The choice of a seed whose own lines are drawn beside the medians."""
+    options = "".join(f"<option value='{seed}'>seed {seed}</option>" for seed in seeds)
+    return (
+        "<p class='one'><label>beside the medians draw "
+        f"<select data-one><option value=''>no single seed</option>{options}</select></label></p>"
+    )
+
+
+def figures(charts: Sequence[Chart], styles: Styles) -> str:
+    """A frame for each chart, in which the page's script draws."""
+    return "".join(_figure(chart, styles) for chart in charts)
+
+
+def _figure(chart: Chart, styles: Styles) -> str:
+    owner = f' data-activation="{escape(chart.activation)}"' if chart.activation else ""
+    mark = key(styles[chart.activation]) if chart.activation else ""
+    caption = f"<small>{escape(chart.caption)}</small>" if chart.caption else ""
+    height = chart.layout.get("height", 340)
+    return (
+        f"<figure{owner}><figcaption><span>{mark}<b>{escape(chart.title)}</b>{SAVE}</span>{caption}</figcaption>"
+        f'<div class="plot" style="height:{height}px" data-chart="{escape(chart.name)}" role="img" '
+        f'aria-label="{escape(chart.label)}"></div></figure>'
+    )
+
+
+def layer_legend(layers: Sequence[str]) -> str:
+    """Which colour is which weight layer."""
+    marks = "".join(_mark("key solid", css_layer(i, len(layers)), layer) for i, layer in enumerate(layers))
+    return f'<p class="legend">{marks}</p>'
+
+
+def class_legend(classes: Sequence[str], present: Sequence[int], decision: bool) -> str:
+    """Which colour is which class of the data; and where there is a line of `decision`, that it is one."""
+    marks = [_mark("dot", css_class(label), str(classes[label])) for label in present]
+    marks += [_mark("key solid", "var(--ink)", "decision")] if decision else []
+    marks += [_mark("dot", "var(--wrong)", "classified wrongly")]
+    return f'<p class="legend">{"".join(marks)}</p>'
+
+
+def _mark(shape: str, colour: str, text: str) -> str:
+    return f'<span><span class="{shape}" style="--colour:{colour}"></span>{escape(text)}</span>'
+
+
+def canvases(kind: str, names: Sequence[str], styles: Styles, label: str, captions: Mapping[str, str]) -> str:
+    """A frame with an empty canvas for each activation.
+
+    Args:
+        kind: "heat" or "card".
+        names: the activations.
+        styles: by activation.
+        label: what each shows, for readers who do not see it; "{}" stands for the name.
+        captions: a line of text by activation, where there is one.
+    """
+    return "".join(
+        f'<figure data-activation="{escape(name)}"><figcaption><span>{key(styles[name])}<b>{escape(name)}</b>{SAVE}'
+        f"</span><small>{escape(captions.get(name, ''))}</small><output data-readout></output></figcaption>"
+        f'<canvas data-{kind}="{escape(name)}" role="img" aria-label="{escape(label.format(name))}"></canvas></figure>'
+        for name in names
+    )
+
+
+def quantities(distributions: Sequence[Row]) -> str:
+    """The choice between distributions, what the chosen one shows, and the colour scale that all panels share."""
+    choices = "".join(
+        f"<label><input type='radio' name='quantity' value='{row['name']}' data-quantity>{escape(row['title'])}</label>"
+        for row in distributions
+    )
+    stops = ", ".join(f"var(--heat-{step})" for step in range(HEAT_STEPS))
+    return (
+        f"<fieldset class='choice'><legend>Distribution of</legend>{choices}</fieldset>"
+        "<p class='lead' data-sentence></p>"
+        "<div class='scale' role='img' aria-label='colour scale: share of the values in a bin'>"
+        f"<div style='background:linear-gradient(to right, {stops})'></div><p data-scale></p></div>"
+    )
+
+
+def settings(recording: Recording) -> str:
+    """How it was done: settings, data, machine and speed as a list of terms."""
+    study, facts = recording.study, recording.facts
+    own = isinstance(study.network, CustomNetwork)
+    network = str(study.network) if own else " → ".join(map(_layer, study.network or ()))
+    rates = [number(rate) for rate in study.learning_rates or ()]
+    terms = {
+        "Data": study.provenance or study.task,
+        "SHA-256 of the data": study.digest,
+        "Network": network,
+        "Parameters": _parameters(facts.get("parameters", {})),
+        "Optimiser": _optimiser(study.optimiser.model_dump(mode="json")),
+        "Learning rate": ", ".join(rates) + (" – one chosen for each activation" if len(rates) > 1 else ""),
+        "Batch": f"{study.batch} samples",
+        "Epochs": f"{study.epochs}" + _stopped(recording),
+        "Seeds": ", ".join(str(seed) for seed in study.seeds),
+        "Precision": facts.get("precision"),
+        "Layout": ", ".join(sorted(set(facts.get("layout", {}).values()))),
+        "Speed": _speed(facts.get("throughput")),
+        "Machine": facts.get("machine"),
+        "Versions": ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items()),
+    }
+    rows = "".join(f"<div><dt>{term}</dt><dd>{escape(str(text))}</dd></div>" for term, text in terms.items() if text)
+    return f"<dl>{rows}</dl>"
+
+
+def _layer(layer: Any) -> str:
+    """A layer in a word and its size: "dense 128", "act", "conv 16@5×5"."""
+    if layer.layer == "conv":
+        return f"conv {layer.filters}@{layer.kernel}×{layer.kernel}"
+    size = next(
+        (getattr(layer, key) for key in ("units", "function", "size", "rate") if getattr(layer, key, None)),
+        "",
+    )
+    return f"{layer.layer.replace('_', ' ')} {size}".strip()
+
+
+def _optimiser(given: Row) -> str:
+    details = ", ".join(f"{name} {value:g}" for name, value in given.items() if name != "name")
+    return given["name"] + (f" ({details})" if details else "")
+
+
+def _parameters(counts: Mapping[str, int]) -> str:
+    if len(set(counts.values())) == 1:
+        return f"{next(iter(counts.values())):,}"
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _stopped(recording: Recording) -> str:
+    if recording.complete:
+        return ""
+    return f" (stopped after epoch {recording.epochs})" if recording.epochs >= 0 else " (stopped before the first)"
+
+
+def _speed(throughput: Row | None) -> str | None:
+    if not throughput:
+        return None
+    return (
+        f"{throughput['members']:,} networks in {throughput['train_seconds']:.3g} s: "
+        f"{throughput['net_steps_per_second']:,.0f} steps of one network and "
+        f"{throughput['samples_per_second']:,.0f} samples a second; "
+        f"compiled in {throughput['compile_seconds']:.3g} s"
+    )

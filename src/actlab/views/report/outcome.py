@@ -1,0 +1,257 @@
+"""Charts of the outcome: accuracy and loss over training, paired differences, the functions themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from actlab.recording import Recording
+from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
+from actlab.statistics.selection import probe_samples
+from actlab.views.palette import Style, Styles
+from actlab.views.report.charts import (
+    CURVE_POINTS,
+    Chart,
+    Floats,
+    epoch_axis,
+    line_mode,
+    log_ticks,
+    plotly_text,
+    quartiles,
+    rounded,
+    thinned,
+)
+from actlab.views.report.page_data import packed
+
+CURVES = {
+    "validation_accuracy": "Validation accuracy",
+    "validation_loss": "Validation loss",
+    "train_accuracy": "Training accuracy",
+    "train_loss": "Training loss",
+}
+# Training minimises these too; the losses above are cross-entropy alone.
+APART = {"penalty": "L2 penalty"}
+SILENCE = {
+    "flat_share": "Flat: samples on which a unit's slope is all but zero",
+    "dead_share": "Dead: units flat for all",
+}
+
+
+def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles) -> list[Chart]:
+    """Charts of median and middle half over the seeds, a line for each activation: accuracy, loss and L2 penalty.
+
+    Args:
+        recording: with at least epoch 0.
+        members: by activation, places on the member axis.
+        styles: by activation.
+    """
+    # All activations share a budget of points: the page does not grow with their number.
+    epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
+    charts = []
+    apart = {name: title for name, title in APART.items() if name in recording.probes}
+    known = recording.metrics | {name: recording.probes[name] for name in apart}
+    further = {f"validation_{metric['name']}": metric for metric in recording.further_metrics}
+    titles = CURVES | {name: f"Validation {metric['title']}" for name, metric in further.items()} | apart
+    for metric, title in titles.items():
+        scale = further[metric]["scale"] if metric in further else 100.0 if metric.endswith("accuracy") else 1.0
+        bands = {name: quartiles(known[metric][epochs][:, places]) * scale for name, places in members.items()}
+        data = _bands_and_lines(epochs, bands, members, styles)
+        axis = (
+            _accuracy_axis(bands)
+            if scale == 100
+            else _loss_axis(bands, further.get(metric, {}).get("title") or APART.get(metric, "cross-entropy"))
+        )
+        layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
+        label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
+        caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
+        seeds = {name: packed(known[metric][epochs][:, places].T * scale) for name, places in members.items()}
+        charts.append(Chart(metric.replace("_", "-"), title, label, data, layout, caption=caption, seeds=seeds))
+    return charts
+
+
+def _in_unit(metric: Mapping[str, Any]) -> str:
+    return f"{metric['title']}, {metric['unit']}" if metric["unit"] else metric["title"]
+
+
+def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles) -> list[Chart]:
+    """Charts of samples on which the function is flat and of units that are flat for all, means over the layers.
+
+    Functions that mix units have no slope of their own and no line.
+    """
+    epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
+    found = []
+    for probe, title in SILENCE.items():
+        if probe not in recording.probes:
+            continue
+        values = 100 * recording.probes[probe].mean(axis=-1)
+        bands = {name: quartiles(values[epochs][:, places]) for name, places in members.items()}
+        bands = {name: band for name, band in bands.items() if np.isfinite(band).any()}
+        data = _bands_and_lines(epochs, bands, members, styles)
+        axis = {"title": {"text": "per cent"}, "rangemode": "tozero"}
+        layout = {"height": 280, "xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
+        if probe == "dead_share":
+            title += f" of the {probe_samples(recording)} probe samples"
+        label = f"{title} over {recording.epochs} epochs, one line for each activation"
+        found.append(Chart(probe.replace("_", "-"), title, label, data, layout))
+    return found
+
+
+def _bands_and_lines(
+    epochs: Any, bands: Mapping[str, Floats], members: Mapping[str, Sequence[int]], styles: Styles
+) -> list[dict[str, Any]]:
+    traces = (_band_and_line(name, epochs, band, styles[name], len(members[name])) for name, band in bands.items())
+    return list(chain.from_iterable(traces))
+
+
+def _band_and_line(name: str, epochs: Any, band: Floats, style: Style, seeds: int) -> list[dict[str, Any]]:
+    """Traces of one activation: the area between the quartiles if there are several seeds, and the median."""
+    low, middle, high = band
+    shared = {"meta": name, "legendgroup": name, "type": "scatter", "mode": "lines"}
+    line = shared | {
+        "name": plotly_text(name),
+        "mode": line_mode(middle),
+        "x": rounded(epochs),
+        "y": rounded(middle),
+        "line": {"color": style.css, "dash": style.dash, "width": 2},
+        "hovertemplate": "%{y:.4~g}",
+    }
+    if seeds < 2:
+        return [line]
+    known = np.isfinite(low)
+    area = shared | {
+        "x": rounded(np.concatenate([epochs[known], epochs[known][::-1]])),
+        "y": rounded(np.concatenate([high[known], low[known][::-1]])),
+        "fill": "toself",
+        "fillcolor": f"{style.css}/0.13",
+        "line": {"width": 0, "color": style.css},
+        "hoverinfo": "skip",
+    }
+    return [area, line]
+
+
+def _accuracy_axis(bands: Mapping[str, Floats]) -> dict[str, Any]:
+    """Per cent; without the steep first epochs if these would leave the rest less than half the height."""
+    axis = {"title": {"text": "per cent right"}}
+    settled = np.concatenate([band[:, band.shape[1] // 5 :].ravel() for band in bands.values()])
+    everything = np.concatenate([band.ravel() for band in bands.values()])
+    settled, everything = settled[np.isfinite(settled)], everything[np.isfinite(everything)]
+    if not len(settled) or np.ptp(settled) > 0.5 * np.ptp(everything) or np.ptp(settled) == 0:
+        return axis
+    room = 0.08 * np.ptp(settled)
+    low = max(0, int(np.floor(settled.min() - room)))
+    return axis | {"range": [low, min(float(everything.max() + room), 100 + 0.02 * (100 - low))]}
+
+
+def _loss_axis(bands: Mapping[str, Floats], title: str) -> dict[str, Any]:
+    values = np.concatenate([band.ravel() for band in bands.values()])
+    values = values[np.isfinite(values)]
+    axis: dict[str, Any] = {"title": {"text": title}}
+    if not len(values) or values.min() <= 0 or values.max() < 8 * values.min():
+        return axis
+    return axis | {"type": "log", **log_ticks(float(np.log10(values.min())), float(np.log10(values.max())))}
+
+
+def differences(summary: Mapping[str, Any], metric: str, styles: Styles) -> Chart | None:
+    """How far every activation lies behind the best one, seed by seed; None without a comparison.
+
+    Args:
+        summary: of `actlab.statistics`.
+        metric: the metric of the comparisons to show.
+        styles: by activation.
+    """
+    best = summary["activations"][0]["name"]
+    rows = [
+        oriented(comparison, best)
+        for comparison in summary["comparisons"]
+        if comparison["metric"] == metric
+        and best in (comparison["a"], comparison["b"])
+        and comparison["difference"] is not None
+    ]
+    if not rows:
+        return None
+    order = [entry["name"] for entry in summary["activations"]]
+    rows.sort(key=lambda row: order.index(row["b"]))
+    layout = {
+        "height": 90 + 38 * len(rows),
+        "xaxis": {
+            "title": {"text": f"difference to {plotly_text(best)}, percentage points"},
+            "zeroline": True,
+            "zerolinewidth": 1.5,
+            "range": _around_zero(rows),
+        },
+        "yaxis": {"type": "category", "showgrid": False},
+        "hovermode": "closest",
+    }
+    label = f"Paired differences of test accuracy to {best}, with 95 % intervals"
+    tests = sum(comparison["metric"] == metric for comparison in summary["comparisons"])
+    data = [_difference(row, styles[row["b"]], tests) for row in rows]
+    return Chart("differences", f"Distance to {best}", label, data, layout)
+
+
+def _around_zero(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Range of the axis of differences: all intervals and zero, with a margin."""
+    ends = [-100 * end for row in rows for end in (row["ci95"] or [row["difference"]])]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    room = 0.05 * (high - low) or 1.0
+    return rounded([low - room, high + room])
+
+
+def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
+    """A comparison a − b turned so that `first` is a.
+
+    >>> row = {"a": "relu", "b": "gelu", "difference": 0.1, "ci95": [0.0, 0.2]}
+    >>> turned = oriented(row, "gelu")
+    >>> turned["a"], turned["difference"], turned["ci95"]
+    ('gelu', -0.1, [-0.2, -0.0])
+    """
+    row = dict(comparison)
+    if row["a"] == first:
+        return row
+    interval = row["ci95"] and [-row["ci95"][1], -row["ci95"][0]]
+    difference = None if row["difference"] is None else -row["difference"]
+    return row | {"a": row["b"], "b": row["a"], "difference": difference, "ci95": interval}
+
+
+def _difference(row: Mapping[str, Any], style: Style, tests: int) -> dict[str, Any]:
+    """One mark with its interval: other activation minus the best one, in percentage points, and p of `tests`."""
+    middle = -100 * row["difference"]
+    low, high = [-100 * end for end in reversed(row["ci95"])] if row["ci95"] else (middle, middle)
+    chance = "" if row["p_holm"] is None else f"p = {row['p_holm']:.2g}"
+    if chance and smallest_p(row["pairs"], tests) >= SIGNIFICANT:
+        chance = "too few seeds for a test"
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "meta": row["b"],
+        "text": [chance],
+        "textposition": "top center",
+        "textfont": {"size": 10, "color": "var(--quiet)"},
+        "name": plotly_text(row["b"]),
+        "x": rounded([middle]),
+        "y": [plotly_text(row["b"])],
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": rounded([high - middle]),
+            "arrayminus": rounded([middle - low]),
+            "color": style.css,
+            "thickness": 2,
+            "width": 5,
+        },
+        "marker": {"color": style.css, "size": 11},
+        "hovertemplate": f"%{{x:+.3~g}} points; {chance}<extra></extra>",
+    }
+
+
+def cards(recording: Recording, names: Sequence[str], styles: Styles) -> dict[str, Any]:
+    """By name, for each function that has a curve: x, value and derivative as recorded, and its colour."""
+    found = {}
+    for name in names:
+        card = recording.functions.get(name)
+        if card and card.get("value") is not None:
+            curves = {what: rounded(card[what]) for what in ("x", "value", "derivative")}
+            found[name] = curves | {"colour": styles[name].css}
+    return found

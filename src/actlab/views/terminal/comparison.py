@@ -1,0 +1,273 @@
+"""Tables for the terminal: the result of a comparison, a network.
+
+Every function returns something that Rich can print, and prints nothing itself. Nothing is cut off at 80
+columns, in a terminal or in a pipe.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from actlab.custom import TracedNetwork
+from actlab.layers import Act
+from actlab.network import Network
+from actlab.recording import Recording
+from actlab.statistics import unseen_share, verdict
+from actlab.statistics.sentences import counted
+from actlab.wording import DASH, number, percent
+
+# The terminal shows so many of the published numbers that do not agree or cannot be compared.
+OTHERS_TOLD = 4
+Summary = Mapping[str, Any]
+
+
+def leaderboard(recording: Recording, summary: Summary) -> RenderableType:
+    """Headline, table and notes of a recording, arranged for the width of the terminal it is printed on.
+
+    Args:
+        recording: what was run.
+        summary: what `actlab.statistics.summarise` says of it.
+    """
+    return _Leaderboard(recording, summary)
+
+
+@dataclass(frozen=True)
+class _Leaderboard:
+    recording: Recording
+    summary: Summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the parts from top to bottom."""
+        others = self.summary["contests"]
+        tables = self._tables([self.summary, *({**self.summary, **other} for other in others)], console, options)
+        titles = [condition["title"] for condition in (self.summary["contest"], *others)] if others else [""]
+        headlines = [condition["headline"] for condition in (self.summary, *others)]
+        for title, headline, own_tables in zip(titles, headlines, tables, strict=True):
+            if title:
+                yield Text(f"{title[:1].upper()}{title[1:]}", style="bold")
+            yield Text(headline, style="" if title else "bold")
+            for table in own_tables:
+                yield Text()
+                yield table
+            yield Text()
+        yield Text(legend(self.summary), style="dim")
+        yield Text()
+        for note in self.summary["notes"]:
+            yield _note(note)
+        yield from _findings(self.summary)
+
+    def _tables(self, summaries: Sequence[Summary], console: Console, options: ConsoleOptions) -> list[list[Table]]:
+        """One table for each condition, with wide gaps if these fit; a second one for milestones if one is too wide."""
+        wide = options.update(max_width=1000)
+        split = bool(self.recording.study.milestones)
+        tables: list[Table] = []
+        whole = True
+        for whole, gap in ((True, 2), (True, 1), *(((False, 2), (False, 1)) if split else ())):
+            tables = [result_table(self.recording, own, milestones=whole, gap=gap) for own in summaries]
+            if max(Measurement.get(console, wide, table).maximum for table in tables) <= options.max_width:
+                break
+        for table in tables[1:]:
+            table.title = None
+        if whole:
+            return [[table] for table in tables]
+        return [[table, milestone_table(self.recording, own)] for table, own in zip(tables, summaries, strict=True)]
+
+
+def legend(summary: Summary) -> str:
+    """A legend says which samples and seeds the numbers of the table are over.
+
+    Args:
+        summary: what `actlab.statistics.summarise` says of a recording.
+    """
+    samples, probed = (summary["samples"] or {}).get("test"), summary["probe_samples"]
+    test = f" The test set has {samples:,} samples, one weighs {100 / samples:.2g} points." if samples else ""
+    return (
+        f"[low–high]: 95 % interval of the mean over seeds (Student's t): other samples may differ by more.{test} "
+        "gradient ratio: weight gradient of the first layer over that of the last. flat: share of samples and units "
+        f"where |f'| is below 0.1 % of its supremum. dead: units flat for all of the {probed} probe samples (such a "
+        f"unit may still fire for {100 * unseen_share(probed):.2g} % of the data)."
+    )
+
+
+def result_table(recording: Recording, summary: Summary, *, milestones: bool = True, gap: int = 2) -> Table:
+    """The activations, best first: test results, speed, and what goes on inside the network.
+
+    Args:
+        recording: what was run.
+        summary: what `actlab.statistics.summarise` says of it.
+        milestones: whether the study's milestones have columns here.
+        gap: blanks between columns.
+    """
+    table = plain_table(title=Text(_title(recording)), gap=gap)
+    table.add_column("activation", overflow="fold")
+    table.add_column("test\naccuracy %", justify="right", overflow="fold")
+    further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
+    for header in ("test\nloss", *further, "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
+        table.add_column(Text(header), justify="right", no_wrap=True)
+    if several_rates := len(recording.study.learning_rates or ()) > 1:
+        table.add_column("learning\nrate", justify="right", no_wrap=True)
+    for milestone in recording.study.milestones if milestones else ():
+        table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)
+    decimals = _decimals(summary["activations"])
+    for place, row in enumerate(summary["activations"]):
+        cells = _cells(row, decimals, recording.further_metrics)
+        cells += [f"{row['learning_rate']:g}"] if several_rates else []
+        cells += _milestone_cells(row) if milestones else []
+        table.add_row(*cells, style="bold" if place == 0 else "")
+    if majority := summary["majority"]:
+        named = Text(f"always {majority['class']!r}")
+        table.add_row(named, f"{100 * majority['test_accuracy']:.{decimals}f}", style="dim")
+    return table
+
+
+def milestone_table(recording: Recording, summary: Summary) -> Table:
+    """For every activation and milestone the median first epoch, and the share of seeds that get there."""
+    table = plain_table(title="Milestones: median epoch (share of seeds)")
+    table.add_column("activation", overflow="fold")
+    for milestone in recording.study.milestones:
+        table.add_column(Text(textwrap.fill(milestone.name, 20)), justify="right", overflow="fold")
+    for row in summary["activations"]:
+        table.add_row(Text(row["name"]), *_milestone_cells(row))
+    return table
+
+
+def _title(recording: Recording) -> str:
+    study = recording.study
+    counts = ((len(study.activations), "activation"), (len(study.seeds), "seed"), (study.epochs, "epoch"))
+    return f"{study.name}: " + ", ".join(counted(*count) for count in counts)
+
+
+def plain_table(title: str | Text | None = None, gap: int = 2, **settings: Any) -> Table:
+    """An empty table in the house's style: a rule under the headers, no box, `gap` blanks between columns."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),
+        header_style="",
+        **settings,
+    )
+
+
+def _findings(summary: Summary) -> Iterator[RenderableType]:
+    """What was found, warnings first and marked, and which of the published numbers do not agree."""
+    if summary["findings"]:
+        yield Text()
+        for finding in summary["findings"]:
+            yield _note(finding["sentence"], "!" if finding["severity"] == "warning" else "•")
+    if summary["published"]:
+        yield Text()
+        yield Text(verdict(summary["published"]))
+        others = [row for row in summary["published"] if not row["agrees"]]
+        for row in others[:OTHERS_TOLD]:
+            yield _note(row["sentence"])
+        if len(others) > OTHERS_TOLD:
+            yield _note(f"{len(others) - OTHERS_TOLD} more: see the report.")
+
+
+def _note(text: str, mark: str = "•") -> RenderableType:
+    marker = Text(mark, style="dim" if mark == "•" else "red")
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(marker, Text(text))
+    return grid
+
+
+def _cells(row: Mapping[str, Any], decimals: int, further: Iterable[Mapping[str, Any]]) -> list[str | Text]:
+    diverged = f"{row['diverged']}/{row['members']}" if row["diverged"] else "0"
+    return [
+        Text(row["name"]),
+        _interval(row["test_accuracy"], decimals),
+        _number(row["test_loss"]["mean"]),
+        *(_scaled(row, metric, _number) for metric in further),
+        _epoch(row["epochs_to_target"]),
+        _number(row["gradient_ratio"]),
+        _percent(row["flat_share"]),
+        _percent(row["dead_share"]),
+        Text(diverged, style="red" if row["diverged"] else ""),
+    ]
+
+
+def _scaled(row: Mapping[str, Any], metric: Mapping[str, Any], written: Callable[[float | None], str]) -> str:
+    """A metric's mean over the seeds, in its unit."""
+    mean = row[f"test_{metric['name']}"]["mean"]
+    return written(None if mean is None else metric["scale"] * mean)
+
+
+def _decimals(activations: Iterable[Mapping[str, Any]]) -> int:
+    """Decimals of an accuracy in per cent: two where an interval is too narrow for one."""
+    intervals = [row["test_accuracy"]["ci95"] for row in activations]
+    widths = [high - low for low, high in filter(None, intervals) if high > low]
+    return 2 if widths and min(widths) < 0.003 else 1
+
+
+def _interval(estimate: Mapping[str, Any], decimals: int) -> str:
+    """Mean and interval in per cent; with no blank in the interval, a narrow cell breaks before it."""
+    mean, *ends = (percent(share, f".{decimals}f", "") for share in (estimate["mean"], *(estimate["ci95"] or ())))
+    return f"{mean} [{'–'.join(ends)}]" if ends else mean
+
+
+def _number(value: float | None) -> str:
+    """Three significant digits.
+
+    >>> [_number(v) for v in (0.08123, 2.3, 123.4, 1.2e-9, None)]
+    ['0.0812', '2.30', '123', '1.2e-09', '–']
+    """
+    return number(value, "#.3g" if not value or 1e-4 <= abs(value) < 1e4 else ".2g", minus="-")
+
+
+def _percent(value: float | None) -> str:
+    """A share in per cent with one decimal; whole where it is none or all.
+
+    >>> [_percent(v) for v in (0.0, 0.1234, 1.0, None)]
+    ['0', '12.3', '100', '–']
+    """
+    return percent(value, ".0f" if value in (0, 1) else ".1f", "")
+
+
+def _epoch(time_to_target: Mapping[str, Any]) -> str:
+    """A median epoch; "never" if no seed gets there, a dash if half of them or more do not.
+
+    >>> _epoch({"median": 5.0, "reached": 1.0}), _epoch({"median": None, "reached": 0.0})
+    ('5', 'never')
+    """
+    if time_to_target["median"] is not None:
+        return f"{time_to_target['median']:g}"
+    return "never" if time_to_target["reached"] == 0 else DASH
+
+
+def _milestone_cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        _epoch(time_to_target) + (f" ({100 * time_to_target['reached']:.0f}%)" if time_to_target["reached"] else "")
+        for time_to_target in row["milestones"]
+    ]
+
+
+def network_table(network: Network | TracedNetwork) -> Table:
+    """The layers from input to output, with the shape of one sample after each and its parameters.
+
+    A user's own network shows its arrays and the places where it calls `act`.
+    """
+    table = plain_table(show_footer=True)
+    table.add_column("layer", footer="total", overflow="fold")
+    table.add_column("output shape", overflow="fold")
+    table.add_column("parameters", footer=f"{network.parameter_count:,}", justify="right", no_wrap=True)
+    for name, shape in network.leaves.items() if isinstance(network, TracedNetwork) else ():
+        table.add_row(f"{name} ({' × '.join(map(str, shape))})", "", f"{math.prod(shape):,}")
+    for built in network.layers:
+        act = isinstance(built.layer, Act)
+        name = f"{built.name} ({built.layer.function or 'under study'})" if act else built.name
+        table.add_row(name, " × ".join(map(str, built.output_shape)), f"{built.parameter_count:,}")
+    return table
