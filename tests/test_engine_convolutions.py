@@ -43,7 +43,7 @@ def for_accelerators(x, weight, padding):
     ids=["whole batch", "blocks of the batch", "for accelerators"],
 )
 @pytest.mark.parametrize(
-    ("arms", "shared", "seeds", "image", "filters", "kernel", "padding"),
+    ("variants", "shared", "seeds", "image", "filters", "kernel", "padding"),
     [
         (1, 1, 1, (8, 8, 3), 6, 5, "same"),
         (3, 1, 2, (8, 6, 3), 4, 5, "same"),

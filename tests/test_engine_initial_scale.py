@@ -119,7 +119,7 @@ def through_twenty_layers(activation, init, x):
     layers = [layer for _ in range(20) for layer in (Dense(600, bias=False), Act())]
     population, params = start(layers, [activation], (600,), init)
     layout = STACKED
-    _, seen = jax.jit(lambda params, x: forward(PopulationModel(population, layout), params, layout.samples(x)))(
+    _, seen = jax.jit(lambda params, x: forward(PopulationModel(population, layout), params, layout.place_samples(x)))(
         params, x
     )
     variant = variant_of(population, activation, init)

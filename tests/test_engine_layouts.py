@@ -81,7 +81,7 @@ def logits_and_gradient(layout, population, params, x, pull, batch=None):
     """
 
     def total(placed, x, pull):
-        own = (PopulationModel(population, layout), placed, layout.samples(x))
+        own = (PopulationModel(population, layout), placed, layout.place_samples(x))
         logits, _ = forward(*own) if batch is None else forward_training(*own, batch)
         return jnp.sum(logits * pull), logits
 
@@ -269,7 +269,7 @@ def test_batches_are_normalised_member_by_member_without_their_padding(layout, l
         x = rng.normal(size=(BATCH, SEEDS, *shape))
         batch = Batch(weights=None if weights is None else jnp.asarray(np.array(weights, float).T))
         logits, statistics = jax.jit(
-            lambda p, x: forward_training(PopulationModel(population, layout), p, layout.samples(x), batch)
+            lambda p, x: forward_training(PopulationModel(population, layout), p, layout.place_samples(x), batch)
         )(parameters_into(layout, params), x)
     logits, statistics = by_member(layout, logits), parameters_by_member(layout, statistics)
     assert set(statistics) == {name for name in params if name.startswith("batch_norm")}
@@ -359,7 +359,7 @@ def test_taps_are_added_to_the_activations(layout):
         forward(
             PopulationModel(population, layout),
             parameters_into(layout, params),
-            layout.samples(jnp.asarray(x)),
+            layout.place_samples(jnp.asarray(x)),
             taps=taps,
         )
         for taps in (None, {"act1": into(layout, tap)})
@@ -378,7 +378,7 @@ def test_what_is_seen_are_inputs_and_outputs_of_every_act(layout):
     params = jax.tree.map(lambda leaf: leaf.astype(np.float32), random_parameters(population, rng))
     x = rng.normal(size=(BATCH, SEEDS, 2)).astype(np.float32)
     _, seen = forward(
-        PopulationModel(population, layout), parameters_into(layout, params), layout.samples(jnp.asarray(x))
+        PopulationModel(population, layout), parameters_into(layout, params), layout.place_samples(jnp.asarray(x))
     )
     for variant, name in enumerate(("tanh", "relu")):
         for seed in range(SEEDS):
@@ -409,7 +409,7 @@ def test_a_value_per_seed_is_spread_over_the_variants_and_found_again(layout, sh
 def test_some_variants_are_cut_out_of_parameters_and_activations(layout):
     members = np.random.default_rng(8).normal(size=(4, 2, 3, 5))
     for array in (members, members[..., 0]):
-        cut = layout.variants(jnp.asarray(into(layout, array)), 1, 3)
+        cut = layout.slice_variants(jnp.asarray(into(layout, array)), 1, 3)
         np.testing.assert_array_equal(by_member(layout, cut), array[1:3].astype(np.float32))
 
 
@@ -417,7 +417,7 @@ def test_some_variants_are_cut_out_of_parameters_and_activations(layout):
 @LAYOUTS
 def test_samples_get_a_variant_axis_of_one(layout, shape):
     x = np.random.default_rng(0).normal(size=(7, 2, *shape)).astype(np.float32)
-    placed = layout.samples(jnp.asarray(x))
+    placed = layout.place_samples(jnp.asarray(x))
     first = by_member(layout, placed)
     assert first.shape == (1, 2, 7, *shape)
     np.testing.assert_array_equal(first[0], np.swapaxes(x, 0, 1))

@@ -74,7 +74,7 @@ class PopulationModel:
         """
         if weights is None:
             return jnp.sum(jnp.mean(losses, axis=self.layout.sample_axis))
-        weights = self.layout.samples(weights)
+        weights = self.layout.place_samples(weights)
         share = weights / jnp.sum(weights, axis=self.layout.sample_axis, keepdims=True)
         return jnp.sum(losses * share)
 
@@ -158,7 +158,7 @@ def _run(
             x = x if keys is None else x * model.layout.mask(layer, _at_layer(keys, number), x)
         elif isinstance(layer, BatchNorm):
             if batch is None:
-                x = layer.apply({name: model.layout.parameter(value, x) for name, value in own.items()}, x)
+                x = layer.apply({name: model.layout.place_parameter(value, x) for name, value in own.items()}, x)
             else:
                 x, statistics[built.name] = model.layout.normalise(layer, own, x, batch.weights)
         elif isinstance(layer, Fork):
@@ -192,7 +192,7 @@ def _activate(model: PopulationModel, params: Tree, built: Any, x: Array, keys: 
     groups = model.population.groups_at(built)
     parts = []
     for group in groups:
-        part = model.layout.variants(x, group.start, group.stop) if len(groups) > 1 else x
+        part = model.layout.slice_variants(x, group.start, group.stop) if len(groups) > 1 else x
         if keys is not None and group.function.noise:
             own = params.get(group.function.name, {})
             parts.append(_activate_with_noise(model.layout, group.function, part, own, keys))
@@ -224,10 +224,11 @@ def function_arguments(layout: Layout, function: Any, params: Tree, x: Array) ->
         params: of the place, `{function: {parameter: array}}`; functions without trainable ones are not in it.
         x: the function's input.
 
+    >>> from actlab.engine.layouts import MembersFirst
     >>> from actlab.functions import catalogue
     >>> function_arguments(MembersFirst(), catalogue["softmax"], {}, jnp.zeros((1, 1, 4, 3)))
     {'axis': -1}
     """
     own = params.get(function.name, {})
-    arguments: dict[str, Any] = {name: layout.parameter(value, x) for name, value in own.items()}
+    arguments: dict[str, Any] = {name: layout.place_parameter(value, x) for name, value in own.items()}
     return arguments | ({"axis": layout.unit_axis} if function.kind == "grouping" else {})

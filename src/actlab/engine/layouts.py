@@ -55,7 +55,7 @@ class Layout(ABC):
         """A parameter array in this layout -> (variants, seeds, ...), the stacked layout."""
 
     @abstractmethod
-    def samples(self, x: Array) -> Array:
+    def place_samples(self, x: Array) -> Array:
         """(batch, seeds, ...) -> activations with a variant axis of length 1."""
 
     @abstractmethod
@@ -85,19 +85,19 @@ class Layout(ABC):
 
         `weights` (batch, seeds) are 1 for samples that count and 0 for padding; None where all count.
         """
-        own = {name: self.parameter(value, x) for name, value in params.items()}
+        own = {name: self.place_parameter(value, x) for name, value in params.items()}
         members_and_units = {axis % x.ndim for axis in (self.variant_axis, self.seed_axis, self.unit_axis)}
         axes = tuple(axis for axis in range(x.ndim) if axis not in members_and_units)
         if weights is not None:
-            weights = self.samples(weights.reshape(*weights.shape, *[1] * (x.ndim - 3)))
+            weights = self.place_samples(weights.reshape(*weights.shape, *[1] * (x.ndim - 3)))
         y, moved = layer.train(own, x, axes, weights)
         return y, {name: value.reshape(params[name].shape) for name, value in moved.items()}
 
-    def variants(self, array: Array, start: int, stop: int) -> Array:
+    def slice_variants(self, array: Array, start: int, stop: int) -> Array:
         """The slice of some variants."""
         return jax.lax.slice_in_dim(array, start, stop, axis=self.variant_axis % array.ndim)
 
-    def parameter(self, value: Array, x: Array) -> Array:
+    def place_parameter(self, value: Array, x: Array) -> Array:
         """A function's trainable parameter, (units or 1) per member, shaped to broadcast against activations x."""
         return value
 
@@ -124,7 +124,7 @@ class MembersLast(Layout):
     def members_first(self, array: Array) -> Array:
         return jnp.moveaxis(array, (-2, -1), (0, 1))
 
-    def samples(self, x: Array) -> Array:
+    def place_samples(self, x: Array) -> Array:
         return jnp.moveaxis(x, 1, -1)[..., None, :]
 
     def broadcast_rates(self, values: Array, rank: int) -> Array:
@@ -159,7 +159,7 @@ class MembersFirst(Layout):
     def members_first(self, array: Array) -> Array:
         return array
 
-    def samples(self, x: Array) -> Array:
+    def place_samples(self, x: Array) -> Array:
         return jnp.moveaxis(x, 1, 0)[None]
 
     def broadcast_rates(self, values: Array, rank: int) -> Array:
@@ -196,7 +196,7 @@ class MembersFirst(Layout):
     def mask(self, layer: Dropout, keys: Array, x: Array) -> Array:
         return jax.vmap(lambda key: layer.mask(key, x.shape[2:], x.dtype))(keys)[None]
 
-    def parameter(self, value: Array, x: Array) -> Array:
+    def place_parameter(self, value: Array, x: Array) -> Array:
         return value.reshape(*value.shape[:2], *[1] * (x.ndim - 3), value.shape[-1])
 
 
@@ -210,7 +210,7 @@ class SamplesLast(MembersFirst):
     name = "planes"
     sample_axis, unit_axis = -1, -2
 
-    def samples(self, x: Array) -> Array:
+    def place_samples(self, x: Array) -> Array:
         return jnp.moveaxis(x, 0, -1)[None]
 
     def linear(self, layer: Any, params: Mapping[str, Array], x: Array) -> Array:
@@ -231,7 +231,7 @@ class SamplesLast(MembersFirst):
         drawn = jax.vmap(lambda key: layer.mask(key, shape, x.dtype))(keys)
         return jnp.moveaxis(drawn, 1, -1)[None]
 
-    def parameter(self, value: Array, x: Array) -> Array:
+    def place_parameter(self, value: Array, x: Array) -> Array:
         return value.reshape(*value.shape[:2], *[1] * (x.ndim - 4), value.shape[-1], 1)
 
 

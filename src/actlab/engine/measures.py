@@ -46,7 +46,7 @@ def evaluate(model: PopulationModel, params: Tree, data: dict[str, Array]) -> tu
     """
 
     def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[dict[str, Array], Array]]:
-        x, y = (model.layout.samples(part[name][:, None]) for name in ("x", "y"))
+        x, y = (model.layout.place_samples(part[name][:, None]) for name in ("x", "y"))
         parts, classes = part["membership"][:, :3], part["membership"][:, 3:]
         logits, _ = forward(model, params, x)
         sums = {name: _sums(score, parts, logits.dtype) for name, score in model.scores(logits, y).items()}
@@ -136,7 +136,7 @@ def _gradients(
     model: PopulationModel, params: Tree, data: dict[str, Array]
 ) -> tuple[Tree, dict[str, Array], dict[str, tuple[Array, Array]]]:
     """∂L/∂parameters, by place ∂L/∂a, and what is seen there (see `forward`)."""
-    x, y = (model.layout.samples(data[name][:, None]) for name in ("x", "y"))
+    x, y = (model.layout.place_samples(data[name][:, None]) for name in ("x", "y"))
     # Their shapes are known: to trace the network for them would take a quarter of the time that tracing takes.
     seeds = model.population.weights(params)[0].shape[1]
     taps = {
@@ -198,7 +198,7 @@ def before_function(model: PopulationModel, params: Tree, name: str, z: Array, g
     for group, part, arguments in _parts(model, params, name, z):
         function = functools.partial(group.function, **arguments)
         _, carried_back = jax.vjp(function, part)
-        parts.append(carried_back(model.layout.variants(gradient, group.start, group.stop))[0])
+        parts.append(carried_back(model.layout.slice_variants(gradient, group.start, group.stop))[0])
     return jnp.concatenate(parts)
 
 
@@ -207,7 +207,7 @@ def _parts(model: PopulationModel, params: Tree, name: str, z: Array) -> Iterato
     built = next(built for built in model.network.layers if built.name == name)
     z = jnp.broadcast_to(z, (len(model.population.variants), *z.shape[1:]))
     for group in model.population.groups_at(built):
-        part = model.layout.variants(z, group.start, group.stop)
+        part = model.layout.slice_variants(z, group.start, group.stop)
         yield group, part, function_arguments(model.layout, group.function, params.get(name, {}), part)
 
 

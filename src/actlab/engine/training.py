@@ -129,8 +129,8 @@ def batch_loss(
     x, y = data["x_train"], data["y_train"]
     # Where batches fill the epoch exactly nothing is padded, which the shapes tell before anything is compiled.
     weights = (order >= 0).astype(x.dtype) if len(x) % len(order) else None
-    logits, statistics = forward_training(model, params, model.layout.samples(x[order]), Batch(keys, weights))
-    loss = model.mean_loss(model.losses(logits, model.layout.samples(y[order])), weights)
+    logits, statistics = forward_training(model, params, model.layout.place_samples(x[order]), Batch(keys, weights))
+    loss = model.mean_loss(model.losses(logits, model.layout.place_samples(y[order])), weights)
     if model.network.penalised:
         loss = loss + jnp.sum(penalty(model, params))
     return loss, statistics

@@ -94,10 +94,10 @@ def trace(definition: Definition, which: str = "value", units: int = 1) -> Graph
     ...     print(node)
     Node(operation='input', operands=('negative_slope',))
     Node(operation='input', operands=('x',))
-    Node(operation='greater', operands=(Symbol(place=1), 0.0))
     Node(operation='less_equal', operands=(Symbol(place=1), 0.0))
-    Node(operation='where', operands=(Symbol(place=3), Symbol(place=0), Symbol(place=1)))
-    Node(operation='where', operands=(Symbol(place=2), 1.0, Symbol(place=4)))
+    Node(operation='where', operands=(Symbol(place=2), Symbol(place=0), Symbol(place=1)))
+    Node(operation='greater', operands=(Symbol(place=1), 0.0))
+    Node(operation='where', operands=(Symbol(place=4), 1.0, Symbol(place=3)))
     """
     if definition.stand_ins():
         raise InvalidFunction(f"{definition.name} cannot be traced: it has weights that belong to several units.")
