@@ -14,7 +14,7 @@ from actlab.layers import Act, Conv, Dense, Flatten
 from actlab.statistics import reported, summarise
 from actlab.statistics.findings import findings, within_noise
 from actlab.statistics.gradients import gradient_flow, gradient_sizes, quantiles, still_training
-from actlab.statistics.linear_folding import collapse, probabilities, product
+from actlab.statistics.linear_folding import collapse, product
 
 DEEP = (Dense(5), Act(), Dense(4), Act(), Dense(3), Act(), Dense(1))
 LAYERS = {"weight_layers": ["dense1", "dense2", "dense3", "dense4"], "act_layers": ["act1", "act2", "act3"]}
@@ -62,9 +62,9 @@ def test_the_product_is_that_of_the_layers_one_by_one(tmp_path):
     y = (x @ params["dense1"]["weight"] + params["dense1"]["bias"]) @ params["dense2"]["weight"]
     y = y @ params["dense3"]["weight"] + params["dense3"]["bias"]
     np.testing.assert_allclose(x @ matrix + bias, y, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(probabilities(y), softmax(y, axis=1), rtol=1e-12)
-    np.testing.assert_allclose(probabilities(y[:, :1]), expit(y[:, :1]), rtol=1e-12)
-    assert np.isfinite(probabilities(1e4 * y)).all()
+    np.testing.assert_allclose(CLASSES.probability(y, np, 1), softmax(y, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(BINARY.probability(y[:, :1], np, 1), expit(y[:, :1]), rtol=1e-12)
+    assert np.isfinite(CLASSES.probability(1e4 * y, np, 1)).all()
 
 
 def test_a_network_that_is_not_one_matrix_is_not_called_so(tmp_path, monkeypatch):
