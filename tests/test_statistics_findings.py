@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from tests.synthetic_recording import members_of, record, study
 
 from actlab.layers import Act, Conv, Dense, Flatten
+from actlab.objectives import BINARY, CLASSES
 from actlab.statistics import reported, summarise
 from actlab.statistics.findings import findings, within_noise
 from actlab.statistics.gradients import gradient_flow, gradient_sizes, quantiles, still_training
