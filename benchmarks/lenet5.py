@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import side_by_side
-from actlab.engine.program import EVALUATION_SAMPLES
+from actlab.plan.evaluation import EVALUATION_SAMPLES
 from engine_timer import EngineTimer, medians
 
 BATCH, RATE, STEPS = 256, 0.001, 12

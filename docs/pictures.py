@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tempfile
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from rich.console import Console
 import actlab
 from actlab.study import Study
 from actlab.views.figures.functions import plot, save
-from actlab.views.terminal.comparison import comparison
+from actlab.views.terminal.comparison import leaderboard
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -29,9 +28,8 @@ def main() -> None:
         recording = actlab.run(parabolas, Path(folder) / "parabolas")
         save(recording.feature_space(axes="own").plot([0, 10, 20, 40, 80, 150]), PICTURES / "feature-space.png", dpi=75)
         recording = actlab.run(actlab.recipe("digits").study, Path(folder) / "digits")
-        summary = json.loads((recording.directory / "summary.json").read_text(encoding="utf-8"))
     console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)
-    console.print(comparison.leaderboard(recording, summary))
+    console.print(leaderboard(recording, recording.summary))
     console.save_svg(str(PICTURES / "digits.svg"), title="actlab compare digits", unique_id="digits")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,8 +14,9 @@ from tests.populations import LANES, LAYOUTS, STACKED, by_member, initial, into,
 from actlab.engine import devices, training
 from actlab.engine.forward import PopulationModel
 from actlab.engine.training import learning_rate_tree
+from actlab.errors import InvalidStudy
 from actlab.layers import Act, Dense
-from actlab.objectives import objective_for
+from actlab.objectives import BINARY, Metric, objective_for
 from actlab.study import SGD, Adam, AdamW, RMSProp
 
 devices.prepare()
@@ -295,3 +298,11 @@ def test_layers_of_one_shape_start_equal_in_all_populations():
     assert theirs["dense1"]["weight"].shape == (1, 3, 2, 8)
     for layer in ("dense2", "dense3"):
         np.testing.assert_array_equal(ours[layer]["weight"], theirs[layer]["weight"])
+
+
+def test_a_metric_that_does_not_score_each_sample_is_refused_with_both_shapes(monkeypatch):
+    score = Metric("mine", "mine", lambda outputs, targets, xp, axis: outputs, "lower", "")
+    monkeypatch.setattr(PopulationModel, "objective", replace(BINARY, metrics=(*BINARY.metrics, score)))
+    outputs, y = jnp.zeros((2, 3, 5, 1)), jnp.zeros((2, 3, 5), int)
+    with pytest.raises(InvalidStudy, match=r"'mine' must score each sample: .* \(2, 3, 5\) .* it gives \(2, 3, 5, 1\)"):
+        PopulationModel(ANY, STACKED).scores(outputs, y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import actlab
 
 SOURCE = Path(actlab.__file__).parent
+ROOT = Path(__file__).parent.parent
 # A module may import from its own floor or one before it.
 FLOORS = [
     {"errors", "files", "wording"},
@@ -69,6 +71,22 @@ def test_arrows_point_one_way(path):
     own = module_name(path)
     for name in ours(imported(path)):
         assert floor(name) <= floor(own), f"{own} imports {name}, which lies to its right"
+
+
+SCRIPTS = sorted(path for folder in ("docs", "benchmarks") for path in (ROOT / folder).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_scripts_import_of_the_house_is_there(path):
+    """They are run by hand, long after what they name may have moved."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "actlab":
+            if node.module == "actlab.keras" and importlib.util.find_spec("keras") is None:
+                continue
+            module = importlib.import_module(node.module or "")
+            for alias in node.names:
+                known = hasattr(module, alias.name) or importlib.util.find_spec(f"{node.module}.{alias.name}")
+                assert known, f"{node.module} has no {alias.name}"
 
 
 def test_no_circles():

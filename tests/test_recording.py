@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -488,3 +490,33 @@ def test_the_same_arrays_give_the_same_bytes(tmp_path):
     made_up = study()
     arrays = probes(members_of(made_up, {}), made_up.epochs, {})
     assert (tmp_path / "a" / segment).read_bytes() == save({k: np.ascontiguousarray(v) for k, v in arrays.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("flat_share", (1, 30, 1, 1)),
+        ("flat_share", (1, 30, 2)),
+        ("penalty", (1, 30, 1)),
+        ("activation_histogram", (1, 30, 1, 9)),
+    ],
+)
+def test_a_measure_of_another_shape_than_declared_is_refused_before_it_is_written(tmp_path, name, shape):
+    with pytest.raises(RecordingFailed, match=rf"epochs 0 to 0 cannot be recorded \({name} .*nothing is kept"):
+        record(
+            tmp_path / "run",
+            last_epoch=0,
+            arrays={name: np.zeros(shape, np.float32)},
+            facts={"act_layers": ["act1"], "histogram_edges": [0.0, 1.0, 2.0]},
+        )
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("names", [[], ["loss"], ["accuracy"], ["loss", "accuracy", "loss"]])
+def test_metrics_that_lack_loss_or_accuracy_are_told_of(tmp_path, names):
+    record(tmp_path / "run")
+    declared = [{"name": name, "title": name, "better": "lower", "unit": "", "scale": 1.0} for name in names]
+    with closing(sqlite3.connect(tmp_path / "run" / "study.db")) as database, database:
+        database.execute("UPDATE facts SET value = ? WHERE name = 'metrics'", (json.dumps(declared),))
+    with pytest.raises(InvalidRecording, match="where loss, accuracy and others, each once, are expected"):
+        load(tmp_path / "run")

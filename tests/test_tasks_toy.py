@@ -200,5 +200,9 @@ def test_digits_are_read_bit_for_bit_without_importing_scikit_learn():
     for found, wanted in ((pixels, reference["data"]), (labels, reference["target"])):
         assert found.dtype == wanted.dtype
         np.testing.assert_array_equal(found, wanted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actlab.tasks.digits.find_spec", lambda _: None)  # As if the file lay elsewhere.
+        for found, wanted in zip(_packaged(), (pixels, labels), strict=True):
+            np.testing.assert_array_equal(found, wanted)
     script = "import sys, actlab.tasks; actlab.tasks.load('digits'); sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0

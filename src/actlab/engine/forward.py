@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from actlab.custom import TracedNetwork
 from actlab.engine import custom
 from actlab.engine.layouts import Layout
+from actlab.errors import InvalidStudy
 from actlab.layers import WEIGHTED, Act, BatchNorm, Dropout, Fork, Join
 from actlab.network import Network
 from actlab.objectives import Objective, objective_for
@@ -63,7 +64,15 @@ class PopulationModel:
     def scores(self, outputs: Array, y: Array) -> dict[str, Array]:
         """What each sample adds to each metric, by the metric's name; arguments and shapes as of `losses`."""
         axis = self.layout.unit_axis % outputs.ndim
-        return {metric.name: metric.score(outputs, y, jnp, axis) for metric in self.objective.metrics}
+        found = {metric.name: jnp.asarray(metric.score(outputs, y, jnp, axis)) for metric in self.objective.metrics}
+        wanted = (*outputs.shape[:axis], *outputs.shape[axis + 1 :])
+        for name, scores in found.items():
+            if scores.shape != wanted:
+                raise InvalidStudy(
+                    f"metric {name!r} must score each sample: an array of shape {wanted} is expected for outputs of "
+                    f"shape {outputs.shape}, and it gives {scores.shape}."
+                )
+        return found
 
     def mean_loss(self, losses: Array, weights: Array | None) -> Array:
         """Sum over all members of each one's mean loss, so that its gradient holds every member's own gradient.

@@ -89,7 +89,7 @@ def measure(
         optimiser: name and settings, as `training.transformation` takes them.
         rates: (variants,) learning rates.
         data: "x" (samples, ...) and "y" (samples,), the same for all members.
-        state: {"params", "optimiser"} in that model.layout.
+        state: {"params", "optimiser"} in that layout.
 
     Returns:
         weight_gradient_norm (variants, seeds, weight layers): ‖∂L/∂W‖₂;

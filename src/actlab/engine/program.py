@@ -219,7 +219,7 @@ def _chunk(
 
         return jax.lax.scan(one_step, state, batches)[0]
 
-    # Compiled apart, so that it is traced once: for the shapes of its results, and as a branch.
+    # A jit of its own is traced once, for the shapes of its results and as a branch; what it needs is handed to it.
     @jax.jit
     def observe(state: Tree, fixed: Tree) -> Observed:
         optimiser = {"name": optimiser_name, **fixed["optimiser"]}

@@ -15,7 +15,7 @@ import numpy as np
 from actlab.functions import Activation, Formula, catalogue
 from actlab.functions.arrays import is_jax
 from actlab.functions.numerics import is_single, polynomial
-from actlab.objectives.objective import Loss, Metric, Objective
+from actlab.objectives.objective import Metric, Objective, Score
 
 
 def _softplus(x: Any, xp: Any) -> Any:
@@ -105,7 +105,7 @@ def class_entropy(frequencies: np.ndarray) -> float:
     return max(0.0, float(-(present * np.log(present)).sum()))
 
 
-def _metrics(loss: Loss, decided: Loss) -> tuple[Metric, ...]:
+def _metrics(loss: Score, decided: Score) -> tuple[Metric, ...]:
     return (
         Metric("loss", "cross-entropy", loss, "lower", "nats"),
         Metric("accuracy", "accuracy", decided, "higher", "%", 100.0),

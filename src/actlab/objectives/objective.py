@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -24,8 +24,8 @@ class Rule(Protocol):
         ...
 
 
-class Loss(Protocol):
-    """The loss of each sample; `targets` have the axes of the outputs without `axis`, or broadcast against them."""
+class Score(Protocol):
+    """A number or truth value of each sample; `targets` have the axes of the outputs without `axis`, or broadcast."""
 
     def __call__(self, outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
         """Compute it."""
@@ -46,7 +46,7 @@ class Metric:
 
     name: str
     title: str
-    score: Loss
+    score: Score
     better: Literal["higher", "lower"]
     unit: str
     scale: float = 1.0
@@ -79,9 +79,9 @@ class Objective:
     """
 
     name: Literal["binary", "classes"]
-    loss: Loss
+    loss: Score
     decision: Rule
-    decided: Loss
+    decided: Score
     probability: Rule
     metrics: tuple[Metric, ...]
     baseline: Callable[[np.ndarray], float]
@@ -90,3 +90,12 @@ class Objective:
     def columns(self) -> tuple[str, ...]:
         """Names of the numbers that a recording holds for each member and epoch: each metric on each part."""
         return tuple(f"{part}_{metric.name}" for part in PARTS for metric in self.metrics)
+
+
+def further(metrics: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of the metrics that a recording declares (`Metric.to_dict`), those besides loss and accuracy.
+
+    >>> further([{"name": "loss"}, {"name": "brier"}])
+    [{'name': 'brier'}]
+    """
+    return [metric for metric in metrics if metric["name"] not in ("loss", "accuracy")]

@@ -105,6 +105,9 @@ def check_facts(facts: Mapping[str, Any], study: Study) -> None:
     chosen = facts.get("chosen_rates")
     if chosen is not None and any(set(study.activations) - set(chosen.get(i, ())) for i in {"stated", study.init}):
         raise ValueError("chosen_rates lacks some of the activations")
+    names = [metric["name"] for metric in facts["metrics"]]
+    if len(set(names)) < len(names) or not {"loss", "accuracy"} <= set(names):
+        raise ValueError(f"its metrics are {names}, where loss, accuracy and others, each once, are expected")
     counts = facts.get("class_counts", ())
     if counts and len(counts) != len(facts["classes"]):
         raise ValueError(f"{len(counts)} class_counts are recorded for {len(facts['classes'])} classes")

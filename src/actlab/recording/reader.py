@@ -19,7 +19,7 @@ import numpy as np
 from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, UnknownName
 from actlab.network import Network, Params
-from actlab.objectives import OBJECTIVES, PARTS, Objective
+from actlab.objectives import OBJECTIVES, PARTS, Objective, further
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
 from actlab.recording.migrations import MIGRATIONS, Stored
@@ -66,7 +66,7 @@ class Recording:
             raise
         except sqlite3.Error as error:
             raise InvalidRecording(_complaint(database, error)) from None
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise InvalidRecording(f"{database} is damaged or no actlab database ({error}).") from None
 
     def _database(self) -> Path:
@@ -135,9 +135,9 @@ class Recording:
         return OBJECTIVES[self.facts["objective"]]
 
     @property
-    def further_metrics(self) -> list[dict[str, Any]]:
+    def further_metrics(self) -> list[Mapping[str, Any]]:
         """The metrics that its objective declares besides loss and accuracy; see `actlab.objectives.Metric.to_dict`."""
-        return [metric for metric in self.facts["metrics"] if metric["name"] not in ("loss", "accuracy")]
+        return further(self.facts["metrics"])
 
     @property
     def complete(self) -> bool:
@@ -156,7 +156,7 @@ class Recording:
 
     @cached_property
     def probes(self) -> dict[str, np.ndarray]:
-        """All probes over all epochs, by name: see `actlab.engine.measures` for what each is and its shape."""
+        """All measures over all epochs, by name: see `actlab.recording.measures` for what each is and its axes."""
         return {name: array for name, array in self._arrays("epochs").items() if not name.startswith("weights/")}
 
     @cached_property

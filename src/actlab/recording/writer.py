@@ -19,8 +19,9 @@ import numpy as np
 from actlab.errors import ActlabWarning, InvalidRecording, RecordingFailed
 from actlab.files import sync_directory, write_synced
 from actlab.objectives import CLASSES, Objective
+from actlab.recording.checks import check_arrays
 from actlab.recording.directory import Claim
-from actlab.recording.format import SCHEMA, SEGMENTS, STUDY, Member, tables
+from actlab.recording.format import SCHEMA, SEGMENTS, STUDY, Member, Segment, tables
 from actlab.recording.reader import Recording
 from actlab.study import Study
 
@@ -41,7 +42,8 @@ class Writer:
         self._owns_claim = False
         self._study = study
         self._columns = objective.columns
-        self._everyone: list[int] = []
+        self._members: tuple[Member, ...] = ()
+        self._facts: Mapping[str, Any] = {}
         self._files: list[str] = []
         self._hurried = threading.Event()
         # It waits for other programs in `_transaction`, where Ctrl-C is heard.
@@ -97,7 +99,7 @@ class Writer:
         return writer
 
     def _start(self, facts: Mapping[str, Any], members: Sequence[Member], functions: Mapping[str, Any]) -> None:
-        self._everyone = [member.id for member in members]
+        self._members, self._facts = tuple(members), facts
         with self._transaction("the start"):
             for table in tables(self._columns):
                 self._database.execute(table)
@@ -132,21 +134,27 @@ class Writer:
             members: ids of those that the arrays are of; all where None.
 
         Raises:
-            RecordingFailed: it cannot be written; nothing of it is entered, and the message says what is kept.
+            RecordingFailed: an array is not of the shape that its measure declares, or it cannot be written; nothing of
+                it is entered, and the message says what is kept.
         """
         epochs = len(next(iter({**metrics, **arrays}.values())))
         last = first_epoch + epochs - 1
         name = f"{kind}-{first_epoch:06d}{self._claim.mark}.safetensors"
         path = self.directory / SEGMENTS / name
         what = f"epochs {first_epoch} to {last}" if kind == "epochs" else f"the {kind} of epoch {first_epoch}"
+        whose = tuple(member.id for member in self._members) if members is None else tuple(members)
+        segment = Segment(kind, f"{SEGMENTS}/{name}", first_epoch, last, "", whose)
+        try:
+            check_arrays(segment, arrays, self._members, self._facts)
+        except ValueError as error:
+            raise RecordingFailed(f"{self.directory}: {what} cannot be recorded ({error}); {self._kept()}") from None
         try:
             digest = _write_segment(path, arrays)
             with self._transaction(what):
-                whose = json.dumps(self._everyone if members is None else list(members))
                 self._database.execute(
                     "INSERT INTO segments (kind, file, first_epoch, last_epoch, sha256, members) "
                     "VALUES (?, ?, ?, ?, ?, ?)",
-                    (kind, f"{SEGMENTS}/{name}", first_epoch, last, digest, whose),
+                    (kind, segment.file, first_epoch, last, digest, json.dumps(whose)),
                 )
                 if metrics:
                     self._insert_metrics(first_epoch, np.stack([metrics[name] for name in self._columns], axis=-1))

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from actlab.custom import CustomNetwork
+from actlab.objectives import further
 from actlab.recording import Recording
 from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
 from actlab.views.report.charts import Chart
@@ -107,8 +108,7 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
                 lambda row, metric=metric: _scaled(row[f"test_{metric['name']}"]["mean"], metric["scale"]),
                 True,
             )
-            for metric in summary["metrics"]
-            if metric["name"] not in ("loss", "accuracy")
+            for metric in further(summary["metrics"])
         ),
         ("epochs to target", _target(rows), lambda row: _waiting(row["epochs_to_target"], row), True),
         *(
