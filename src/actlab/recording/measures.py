@@ -74,24 +74,57 @@ class Measure:
 
 
 _TABLE = (
-    Measure("weight_gradient_norm", "gradient norm", "‖∂L/∂W‖₂.", "weights"),
-    Measure("activation_gradient_norm", "activation gradient norm", "‖∂L/∂a‖₂ over the whole batch.", "functions"),
     Measure(
-        "pre_activation_gradient_norm", "pre-activation gradient norm", "‖∂L/∂z‖₂ over the whole batch.", "functions"
+        "weight_gradient_norm",
+        "gradient norm",
+        "Size of the loss's gradient in a layer's weights, ‖∂L/∂W‖₂.",
+        "weights",
+    ),
+    Measure(
+        "activation_gradient_norm",
+        "activation gradient norm",
+        "Size of the gradient that arrives at a function's output, ‖∂L/∂a‖₂ over the whole probe batch.",
+        "functions",
+    ),
+    Measure(
+        "pre_activation_gradient_norm",
+        "pre-activation gradient norm",
+        "What the function's slope leaves of it at its input, ‖∂L/∂z‖₂ over the whole probe batch.",
+        "functions",
     ),
     Measure(
         "update_ratio",
         "update ratio",
-        "‖ΔW‖₂ / ‖W‖₂ of the update that the optimiser would make on the batch, a penalty's part in it.",
+        "Size of the update that the optimiser would make on the probe batch over that of the weights, ‖ΔW‖₂ / ‖W‖₂.",
         "weights",
     ),
     Measure("flat_share", "flat", "Share of (sample, unit) pairs where |f'(z)| ≤ 10⁻³ sup|f'|.", "functions"),
     Measure("dead_share", "dead", "Share of units that are flat for every sample.", "functions"),
-    Measure("pre_activation_mean", "pre-activation mean", "Mean of z.", "functions"),
-    Measure("pre_activation_std", "pre-activation spread", "Standard deviation of z.", "functions"),
-    Measure("activation_mean", "activation mean", "Mean of a.", "functions"),
-    Measure("activation_std", "activation spread", "Standard deviation of a.", "functions"),
-    Measure("penalty", "penalty", "The L2 term that training adds to the loss; no part of L.", "network"),
+    Measure(
+        "pre_activation_mean",
+        "pre-activation mean",
+        "Mean of what goes into the function, over samples and units.",
+        "functions",
+    ),
+    Measure(
+        "pre_activation_std",
+        "pre-activation spread",
+        "Standard deviation of what goes into the function, over samples and units.",
+        "functions",
+    ),
+    Measure(
+        "activation_mean",
+        "activation mean",
+        "Mean of what comes out of the function, over samples and units.",
+        "functions",
+    ),
+    Measure(
+        "activation_std",
+        "activation spread",
+        "Standard deviation of what comes out of the function, over samples and units.",
+        "functions",
+    ),
+    Measure("penalty", "penalty", "The L2 term that training adds to the cross-entropy.", "network"),
     Measure(
         "class_accuracy", "accuracy by class", "Of each class's training samples, the share put into it.", "classes"
     ),

@@ -35,8 +35,9 @@ def _table(recording: Recording, measure: Measure, members: Mapping[str, Sequenc
         alive = np.array(columns, dtype=int)[still_training(recording, columns)[-1]]
         values = recording.probes[measure.name][-1, alive].astype(float).reshape(len(alive), len(places))
         medians = np.median(values, axis=0) if len(alive) else np.full(len(places), np.nan)
-        cells = "".join(f"<td>{number(float(v) if np.isfinite(v) else None, '.3g')}</td>" for v in medians)
+        cells = "".join(f"<td>{number(float(v), '#.3g')}</td>" for v in medians)
         body += f'<tr><th scope="row">{key(styles[name])}{escape(name)}</th>{cells}</tr>'
-    table = f'<table><thead><tr><th scope="col">activation</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    head = f'<thead><tr><th scope="col">activation</th>{heads}</tr></thead>'
+    table = f'<table class="numbers">{head}<tbody>{body}</tbody></table>'
     sentence = f"<p>{escape(measure.sentence)}</p>{scrolling(measure.title, table)}"
     return f"<details><summary>{escape(measure.title)}</summary>{sentence}</details>"
