@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/layouts.py
 
 Two hidden layers of the given width on the two parabolas, tanh and ReLU: a step of SGD on a batch of 16, nothing
-recorded, whose crossing sets `actlab.engine.layouts.MEMBERS_LAST_INPUTS`; then losses and accuracies on all 3,000
+recorded, whose crossing sets `actlab.plan.layout.MEMBERS_LAST_INPUTS`; then losses and accuracies on all 3,000
 samples in the two layouts that a network can be observed in, on one device.
 """
 

@@ -111,7 +111,7 @@ class TracedNetwork:
     Attributes:
         own: the network.
         activation: the one under study.
-        sites: the places where it calls `act`, in that order.
+        layers: the places where it calls `act`, in that order.
         leaves: name of each array of its parameters → shape, as "conv1.kernel".
         output_shape: of one sample.
     """

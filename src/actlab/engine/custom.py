@@ -24,7 +24,7 @@ def forward(
     keys: Array | None = None,
     taps: Mapping[str, Array] | None = None,
 ) -> tuple[Array, Seen]:
-    """Run all members through the network; arguments and results as of `layouts.forward` in the stacked layout.
+    """Run all members through the network; arguments and results as of `forward.forward` in the stacked layout.
 
     Args:
         population: whose network it is.

@@ -1,10 +1,15 @@
 """How the arrays of a population lie in memory, and how the layers compute on them.
 
-MembersLast, for small networks: members last, `(in, out, variants, seeds)`, so that the compiler fills vector lanes
-with members; a contraction over a few inputs is a sum of products. MembersFirst, for larger ones: members first,
-`(variants, seeds, in, out)`, so that every member's layer is a whole matrix product. SamplesLast, for small networks on
-many
-samples, as they are observed: members first, samples last.
+`MembersLast`, "lanes", for small networks: parameters `(in, out, variants, seeds)`, so that the compiler fills vector
+lanes with members; a contraction over a few inputs is a sum of products. `MembersFirst`, "stacked", for larger ones:
+parameters `(variants, seeds, in, out)`, so that every member's layer is a whole matrix product. `SamplesLast`, "planes",
+for small networks on many samples, as they are observed.
+
+| layout | parameters | activations |
+|---|---|---|
+| lanes | (in, out, variants, seeds) | (batch, units, variants, seeds) |
+| stacked | (variants, seeds, in, out) | (variants, seeds, batch, units) |
+| planes | (variants, seeds, in, out) | (variants, seeds, units, batch) |
 
 A layout knows nothing of training; `actlab.engine.forward` runs a population through its network in any of them.
 """
