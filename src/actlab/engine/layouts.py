@@ -2,8 +2,8 @@
 
 `MembersLast`, "lanes", for small networks: parameters `(in, out, variants, seeds)`, so that the compiler fills vector
 lanes with members; a contraction over a few inputs is a sum of products. `MembersFirst`, "stacked", for larger ones:
-parameters `(variants, seeds, in, out)`, so that every member's layer is a whole matrix product. `SamplesLast`, "planes",
-for small networks on many samples, as they are observed.
+parameters `(variants, seeds, in, out)`, so that every member's layer is a whole matrix product. `SamplesLast`,
+"planes", for small networks on many samples, as they are observed.
 
 | layout | parameters | activations |
 |---|---|---|
