@@ -56,7 +56,7 @@ def test_networks_are_those_of_python(tmp_path, name):
         "x": x.ravel().tolist(),
         "count": len(x),
     }
-    functions = table(page_data.functions([network]))
+    functions = table("FUNCTIONS", page_data.functions([network]))
     found = run(tmp_path, FORWARD.replace("const computed", f"{functions}\nconst computed", 1), given)
     double = {layer: {key: values.astype(float) for key, values in own.items()} for layer, own in params.items()}
     seen = {}
@@ -76,7 +76,8 @@ def test_networks_are_those_of_python(tmp_path, name):
 JUDGE = """
 import { judge, outcome } from "./network.js";
 const held = outcome(given.labels.length);
-const means = judge(given.logits, given.labels, given.classes, given.labels.length, held);
+const logits = Float64Array.from(given.logits);
+const means = judge(logits, given.labels, given.classes, given.labels.length, held, OBJECTIVES[given.classes]);
 found = { ...means, probability: [...held.probability], losses: [...held.loss], right: [...held.right] };
 """
 
@@ -87,7 +88,8 @@ def test_probabilities_and_losses_are_those_of_scipy(tmp_path, classes):
     logits = np.concatenate([rng.normal(0, 4, (30, classes)), np.full((1, classes), 80.0), -800 * np.eye(1, classes)])
     labels = rng.integers(0, max(classes, 2), len(logits))
     given = {"logits": logits.ravel().tolist(), "labels": labels.tolist(), "classes": classes}
-    found = run(tmp_path, JUDGE, given)
+    objectives = table("OBJECTIVES", page_data.objectives([classes]))
+    found = run(tmp_path, JUDGE.replace("const held", f"{objectives}\nconst held"), given)
     if classes == 1:
         expected = expit(logits[:, 0])
         losses = -log_softmax(np.hstack([np.zeros_like(logits), logits]), axis=1)[np.arange(len(labels)), labels]
@@ -216,7 +218,7 @@ EXTENTS = """
 import { member, shared } from "./member.js";
 const all = shared(given);
 found = given.networks.map((own) => {
-  const computed = member(own, all, FUNCTIONS);
+  const computed = member(own, all, { functions: FUNCTIONS });
   return all.seeds.map((_, seed) => own.spaces.map((space) => computed.extent(space, seed)));
 });
 """
@@ -229,7 +231,7 @@ def test_extents_are_those_of_python(tmp_path, network):
     recording = record_all(tmp_path / "run", network=network, seeds=2, diverged=ended)
     entries = {entry.activation: entry for entry in reported(recording)}
     content = player.content(recording, entries, styles_of(recording.study.activations))
-    functions = table(content.pop("functions"))
+    functions = table("FUNCTIONS", content.pop("functions"))
     found = run(tmp_path, EXTENTS.replace("const all", f"{functions}\nconst all", 1), content)
     for name, by_seed in zip(recording.study.activations, found, strict=True):
         for seed, (own,) in enumerate(by_seed):

@@ -14,8 +14,11 @@ import numpy as np
 
 from actlab.functions import Activation, Formula, catalogue
 from actlab.functions.arrays import is_jax
+from actlab.functions.backends.tracing import Symbols
 from actlab.functions.numerics import is_single, polynomial
 from actlab.objectives.objective import Metric, Objective, Score
+
+SIGMOID = catalogue["sigmoid"]
 
 
 def _softplus(x: Any, xp: Any) -> Any:
@@ -38,8 +41,13 @@ SOFTPLUS = Activation(
     year=None,
     source="power series of artanh",
     value_rule=_softplus,
-    derivative_rule=catalogue["sigmoid"].value_rule,
+    derivative_rule=SIGMOID.value_rule,
 )
+
+
+def _of(function: Activation, x: Any, xp: Any) -> Any:
+    """A function of arrays with its own derivative; of symbols, the operations that it is made of."""
+    return function.value_rule(x, xp) if isinstance(x, Symbols) else function(x)
 
 
 def _held(x: Any) -> Any:
@@ -55,7 +63,7 @@ def _single(outputs: Any, axis: int) -> Any:
 def _binary_loss(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
     """log(1 + e^z) − y·z: −log σ(z) for class 1, −log σ(−z) for class 0."""
     logit = _single(outputs, axis)
-    return SOFTPLUS(xp.where(targets == 1, -logit, logit))
+    return _of(SOFTPLUS, xp.where(targets == 1, -logit, logit), xp)
 
 
 def _binary_decision(outputs: Any, xp: Any, axis: int) -> Any:
@@ -68,16 +76,24 @@ def _binary_decided(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
 
 
 def _binary_probability(outputs: Any, xp: Any, axis: int) -> Any:
-    return 0.5 * (1 + xp.tanh(0.5 * outputs))
+    return _of(SIGMOID, outputs, xp)
+
+
+def _binary_likelihood(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
+    return _single(_binary_probability(outputs, xp, axis), axis)
 
 
 def _loss(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
     """log Σ e^z_k − z_y."""
     shifted = outputs - _held(xp.max(outputs, axis=axis, keepdims=True))
-    along = [outputs.shape[axis] if i == axis else 1 for i in range(outputs.ndim)]
-    classes = xp.arange(outputs.shape[axis]).reshape(along)
-    picked = xp.sum(xp.where(classes == xp.expand_dims(targets, axis), shifted, 0.0), axis=axis)
-    return xp.log(xp.sum(xp.exp(shifted), axis=axis)) - picked
+    return xp.log(xp.sum(xp.exp(shifted), axis=axis)) - _own(shifted, targets, xp, axis)
+
+
+def _own(values: Any, targets: Any, xp: Any, axis: int) -> Any:
+    """Of each sample the value of its class."""
+    along = [values.shape[axis] if i == axis else 1 for i in range(values.ndim)]
+    classes = xp.arange(values.shape[axis]).reshape(along)
+    return xp.sum(xp.where(classes == xp.expand_dims(targets, axis), values, 0.0), axis=axis)
 
 
 def _decision(outputs: Any, xp: Any, axis: int) -> Any:
@@ -93,6 +109,10 @@ def _decided(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
 def _probability(outputs: Any, xp: Any, axis: int) -> Any:
     powers = xp.exp(outputs - xp.max(outputs, axis=axis, keepdims=True))
     return powers / xp.sum(powers, axis=axis, keepdims=True)
+
+
+def _likelihood(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
+    return _own(_probability(outputs, xp, axis), targets, xp, axis)
 
 
 def class_entropy(frequencies: np.ndarray) -> float:
@@ -118,10 +138,20 @@ BINARY = Objective(
     _binary_decision,
     _binary_decided,
     _binary_probability,
+    _binary_likelihood,
     _metrics(_binary_loss, _binary_decided),
     class_entropy,
 )
-CLASSES = Objective("classes", _loss, _decision, _decided, _probability, _metrics(_loss, _decided), class_entropy)
+CLASSES = Objective(
+    "classes",
+    _loss,
+    _decision,
+    _decided,
+    _probability,
+    _likelihood,
+    _metrics(_loss, _decided),
+    class_entropy,
+)
 OBJECTIVES: Mapping[str, Objective] = MappingProxyType({one.name: one for one in (BINARY, CLASSES)})
 
 

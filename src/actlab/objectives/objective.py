@@ -74,6 +74,7 @@ class Objective:
         decision: the class that each sample is put into.
         decided: whether a sample is put into its class: False where an output is no number.
         probability: of class 1 with one output, of each class along `axis` with several.
+        likelihood: of each sample, the probability of class 1 with one output, of its own class with several.
         metrics: in the order of a recording; "loss" is among them, and "accuracy" where classes are decided.
         baseline: from the frequencies of the classes, the loss of the best answer that does not look at the input.
     """
@@ -83,6 +84,7 @@ class Objective:
     decision: Rule
     decided: Score
     probability: Rule
+    likelihood: Score
     metrics: tuple[Metric, ...]
     baseline: Callable[[np.ndarray], float]
 

@@ -54,9 +54,8 @@ def judged(outputs: np.ndarray, labels: np.ndarray) -> Judged:
     objective, exact = objective_for(outputs.shape[1]), outputs.astype(float)
     # A diverged member has outputs that are no numbers; its points are not drawn.
     with np.errstate(all="ignore"):
-        found = objective.probability(exact, np, 1)
-        own = found[:, 0] if outputs.shape[1] == 1 else found[np.arange(len(labels)), labels]
-        return Judged(objective.loss(exact, labels, np, 1), objective.decided(outputs, labels, np, 1), own)
+        loss, likelihood = (rule(exact, labels, np, 1) for rule in (objective.loss, objective.likelihood))
+        return Judged(loss, objective.decided(outputs, labels, np, 1), likelihood)
 
 
 def operations(network: Network) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.functions.backends.tracing import Symbol, trace
+from actlab.functions.backends.tracing import Graph, Symbol, trace
 from actlab.functions.definition import Definition
 
 _BINARY = "add subtract multiply divide logical_and logical_or less less_equal greater greater_equal equal not_equal"
@@ -54,7 +54,11 @@ def javascript(definition: Definition, units: int = 1, which: str = "value") -> 
     return t2;
     }
     """
-    graph = trace(definition, which, units)
+    return written(trace(definition, which, units))
+
+
+def written(graph: Graph) -> str:
+    """A graph as JavaScript: a function of its inputs, each a number or an array of numbers."""
     arguments = {name: f"p{i - 1}" if i else "x" for i, name in enumerate(graph.inputs)}
     # Expression → the variable that holds it; node → its variable.
     variables: dict[str, str] = {}

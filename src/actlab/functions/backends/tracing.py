@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,7 @@ class Graph:
     """A function as operations one after another.
 
     Attributes:
-        inputs: "x", and the trainable parameters in their order.
+        inputs: their names in their order; of a function "x", and its trainable parameters.
         nodes: every one after those that it needs; what was computed once is not computed again.
         outputs: a symbol or number for every element of the result, in its shape.
     """
@@ -101,30 +101,46 @@ def trace(definition: Definition, which: str = "value", units: int = 1) -> Graph
     """
     if definition.stand_ins():
         raise InvalidFunction(f"{definition.name} cannot be traced: it has weights that belong to several units.")
-    tape = _Tape()
     settings = definition.settings({}) | ({"noise": None} if definition.noise else {})
     call = Call(definition, -1, tuple(settings.items()), ())
-
-    def symbols(name: str) -> _Array:
-        if call.elementwise:
-            return _Array(np.array(tape.symbol("input", name), dtype=object))
-        return _Array(np.array([tape.symbol("input", name, unit) for unit in range(units)], dtype=object))
-
     trained = [parameter.name for parameter in definition.parameters if parameter.trainable]
-    settings |= {name: symbols(name) for name in trained}
     rule = call.value if which == "value" else call.derivative
+
+    def traced(xp: Any, x: Symbols, *values: Symbols) -> Any:
+        return rule(x, xp, settings | dict(zip(trained, values, strict=True)))
+
     try:
-        result = rule(symbols("x"), _Namespace(), settings)
+        return trace_rule(traced, dict.fromkeys(("x", *trained), None if call.elementwise else units))
     except (ActlabError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise InvalidFunction(f"{definition.name} cannot be traced: {error}") from None
-    return Graph(("x", *trained), tuple(tape.nodes), _elements(result))
+
+
+def trace_rule(rule: Callable[..., Any], inputs: Mapping[str, int | None]) -> Graph:
+    """Read the graph off `rule(xp, *inputs)`.
+
+    Args:
+        rule: of operations that symbols have; it returns an array or a number.
+        inputs: by name, in the order of the rule, how many numbers each is; None for a single one without an axis.
+
+    >>> trace_rule(lambda xp, x: xp.sum(x * x), {"x": 2}).outputs
+    array(Symbol(place=4), dtype=object)
+    """
+    tape = _Tape()
+
+    def symbols(name: str, units: int | None) -> Symbols:
+        if units is None:
+            return Symbols(np.array(tape.symbol("input", name), dtype=object))
+        return Symbols(np.array([tape.symbol("input", name, unit) for unit in range(units)], dtype=object))
+
+    result = rule(_Namespace(), *(symbols(name, units) for name, units in inputs.items()))
+    return Graph(tuple(inputs), tuple(tape.nodes), _elements(result))
 
 
 def _elements(result: Any) -> np.ndarray:
-    return result.elements if isinstance(result, _Array) else np.asarray(result, dtype=object)
+    return result.elements if isinstance(result, Symbols) else np.asarray(result, dtype=object)
 
 
-def _each(operation: str, *operands: Any) -> _Array:
+def _each(operation: str, *operands: Any) -> Symbols:
     """An operation element by element; among plain numbers it is done at once."""
 
     def one(*elements: Any) -> Any:
@@ -135,7 +151,7 @@ def _each(operation: str, *operands: Any) -> _Array:
 
     arrays = [_elements(operand) for operand in operands]
     result = np.frompyfunc(one, len(arrays), 1)(*arrays)
-    return _Array(np.asarray(result, dtype=object))
+    return Symbols(np.asarray(result, dtype=object))
 
 
 def _plain(element: Any) -> Any:
@@ -149,8 +165,8 @@ def _choose(condition: Any, chosen: Any, other: Any) -> Any:
     return chosen if condition else other
 
 
-class _Array:
-    """An array of symbols and numbers, as far as the rules of the functions use arrays."""
+class Symbols:
+    """An array of symbols and numbers, as far as rules use arrays."""
 
     # NumPy's own arrays leave arithmetic with these to them.
     __array_ufunc__ = None
@@ -160,14 +176,18 @@ class _Array:
         self.elements = elements
         self.shape, self.ndim = elements.shape, elements.ndim
 
-    def __getitem__(self, key: Any) -> _Array:
-        return _Array(np.asarray(self.elements[key], dtype=object))
+    def reshape(self, *shape: int) -> Symbols:
+        """The same elements in another shape."""
+        return Symbols(self.elements.reshape(shape))
+
+    def __getitem__(self, key: Any) -> Symbols:
+        return Symbols(np.asarray(self.elements[key], dtype=object))
 
     def __bool__(self) -> bool:
         raise InvalidFunction("it branches on its input: use xp.where.")
 
 
-def _operators(operation: str) -> tuple[Callable[..., _Array], Callable[..., _Array]]:
+def _operators(operation: str) -> tuple[Callable[..., Symbols], Callable[..., Symbols]]:
     """An operator of Python, and the one that is asked where what stands before it is no array of symbols."""
     return lambda *operands: _each(operation, *operands), lambda self, other: _each(operation, other, self)
 
@@ -179,14 +199,14 @@ _ALONE = (
 _EITHER_WAY = "add=add sub=subtract mul=multiply truediv=divide pow=power and=logical_and or=logical_or"
 for _name, _operation in (pair.split("=") for pair in f"{_ALONE} {_EITHER_WAY}".split()):
     _here, _there = _operators(_operation)
-    setattr(_Array, f"__{_name}__", _here)
+    setattr(Symbols, f"__{_name}__", _here)
     if f"{_name}=" in _EITHER_WAY:
-        setattr(_Array, f"__r{_name}__", _there)
+        setattr(Symbols, f"__r{_name}__", _there)
 
 
-def _moved(name: str) -> Callable[..., _Array]:
+def _moved(name: str) -> Callable[..., Symbols]:
     """An operation of NumPy that puts elements into other places."""
-    return staticmethod(lambda x, *places: _Array(getattr(np, name)(_elements(x), *places)))
+    return staticmethod(lambda x, *places: Symbols(getattr(np, name)(_elements(x), *places)))
 
 
 class _Namespace:
@@ -198,11 +218,12 @@ class _Namespace:
     where, maximum, minimum, power = (
         staticmethod(functools.partial(_each, name)) for name in ("where", "maximum", "minimum", "power")
     )
-    moveaxis, swapaxes, broadcast_to = map(_moved, ("moveaxis", "swapaxes", "broadcast_to"))
-    full_like = staticmethod(lambda x, value: _Array(np.full(x.shape, value, dtype=object)))
-    zeros_like = staticmethod(lambda x: _Array(np.zeros(x.shape).astype(object)))
-    ones_like = staticmethod(lambda x: _Array(np.ones(x.shape).astype(object)))
-    eye = staticmethod(lambda count, dtype=None: _Array(np.eye(count).astype(object)))
+    moveaxis, swapaxes, broadcast_to, expand_dims = map(_moved, ("moveaxis", "swapaxes", "broadcast_to", "expand_dims"))
+    arange = staticmethod(np.arange)
+    full_like = staticmethod(lambda x, value: Symbols(np.full(x.shape, value, dtype=object)))
+    zeros_like = staticmethod(lambda x: Symbols(np.zeros(x.shape).astype(object)))
+    ones_like = staticmethod(lambda x: Symbols(np.ones(x.shape).astype(object)))
+    eye = staticmethod(lambda count, dtype=None: Symbols(np.eye(count).astype(object)))
 
     def __getattr__(self, name: str) -> Any:
         if name not in UNARY:
@@ -214,41 +235,49 @@ class _Namespace:
         return x if high is None else self.minimum(x, high)
 
     def asarray(self, x: Any, dtype: Any = None) -> Any:
-        return x if isinstance(x, _Array) else np.asarray(x, dtype)
+        return x if isinstance(x, Symbols) else np.asarray(x, dtype)
 
-    def sum(self, x: _Array, axis: int = -1, keepdims: bool = False) -> _Array:
+    def sum(self, x: Symbols, axis: int = -1, keepdims: bool = False) -> Symbols:
         return _folded(functools.partial(_each, "add"), x, axis, keepdims)
 
-    def mean(self, x: _Array, axis: int = -1, keepdims: bool = False) -> _Array:
+    def mean(self, x: Symbols, axis: int = -1, keepdims: bool = False) -> Symbols:
         return _each("divide", self.sum(x, axis, keepdims), float(x.shape[axis]))
 
-    def max(self, x: _Array, axis: int = -1, keepdims: bool = False) -> _Array:
+    def max(self, x: Symbols, axis: int = -1, keepdims: bool = False) -> Symbols:
         return _folded(self.maximum, x, axis, keepdims)
 
-    def min(self, x: _Array, axis: int = -1, keepdims: bool = False) -> _Array:
+    def min(self, x: Symbols, axis: int = -1, keepdims: bool = False) -> Symbols:
         return _folded(self.minimum, x, axis, keepdims)
 
-    def cumsum(self, x: _Array, axis: int = -1) -> _Array:
+    def argmax(self, x: Symbols, axis: int = -1) -> Symbols:
+        largest, *others = _slices(x, axis)
+        place = self.zeros_like(largest)
+        for number, own in enumerate(others, start=1):
+            place = self.where(own > largest, float(number), place)
+            largest = self.maximum(own, largest)
+        return place
+
+    def cumsum(self, x: Symbols, axis: int = -1) -> Symbols:
         return self.stack(list(itertools.accumulate(_slices(x, axis), functools.partial(_each, "add"))), axis)
 
-    def sort(self, x: _Array, axis: int = -1) -> _Array:
+    def sort(self, x: Symbols, axis: int = -1) -> Symbols:
         units = _slices(x, axis)
         for number in range(len(units)):
             for i in range(number % 2, len(units) - 1, 2):
                 units[i : i + 2] = self.minimum(units[i], units[i + 1]), self.maximum(units[i], units[i + 1])
         return self.stack(units, axis)
 
-    def concatenate(self, arrays: Sequence[_Array], axis: int = 0) -> _Array:
-        return _Array(np.concatenate([array.elements for array in arrays], axis=axis))
+    def concatenate(self, arrays: Sequence[Symbols], axis: int = 0) -> Symbols:
+        return Symbols(np.concatenate([array.elements for array in arrays], axis=axis))
 
-    def stack(self, arrays: Sequence[_Array], axis: int = 0) -> _Array:
-        return _Array(np.stack([array.elements for array in arrays], axis=axis))
-
-
-def _slices(x: _Array, axis: int) -> list[_Array]:
-    return [x[(Ellipsis, i, *(slice(None),) * (-axis - 1))] for i in range(x.shape[axis])]
+    def stack(self, arrays: Sequence[Symbols], axis: int = 0) -> Symbols:
+        return Symbols(np.stack([array.elements for array in arrays], axis=axis))
 
 
-def _folded(operation: Callable[[Any, Any], _Array], x: _Array, axis: int, keepdims: bool) -> _Array:
+def _slices(x: Symbols, axis: int) -> list[Symbols]:
+    return [Symbols(np.asarray(np.take(x.elements, i, axis), dtype=object)) for i in range(x.shape[axis])]
+
+
+def _folded(operation: Callable[[Any, Any], Symbols], x: Symbols, axis: int, keepdims: bool) -> Symbols:
     found = functools.reduce(operation, _slices(x, axis))
-    return _Array(np.expand_dims(found.elements, axis)) if keepdims else found
+    return Symbols(np.expand_dims(found.elements, axis)) if keepdims else found

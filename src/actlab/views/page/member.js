@@ -33,11 +33,11 @@ export function shared(content) {
  *
  * @param given what the page was given about it.
  * @param all what `shared` made.
- * @param functions values in JavaScript, by key.
+ * @param code { functions, objectives }: values of functions by key, objectives by the number of outputs.
  */
-export function member(given, all, functions) {
+export function member(given, all, code) {
   const room = Math.max(all.count, GRID * GRID, 2 * LINES * (STEPS + 1));
-  const computed = network(given.layers, functions, room);
+  const computed = network(given.layers, code.functions, room);
   const weights = floats(given.weights);
   const size = weights.length / (all.epochs.length * all.seeds.length);
   const now = new Float32Array(size);
@@ -58,7 +58,10 @@ export function member(given, all, functions) {
     own.seed = seed;
   };
   /** Compute all samples; returns accuracy and loss. */
-  own.judged = () => judge(computed.run(now, all.x, all.count), all.labels, outputs, all.count, found);
+  own.judged = () => {
+    const logits = computed.run(now, all.x, all.count);
+    return judge(logits, all.labels, outputs, all.count, found, code.objectives[outputs]);
+  };
   /** Where samples, or other points of the input space, lie in a feature space: two numbers each. */
   own.features = (space, x, count) => {
     computed.run(now, x, count);

@@ -85,39 +85,21 @@ export function outcome(count) {
 }
 
 /**
- * What a network's outputs say about samples: probability, cross-entropy and whether the class is right.
+ * What a network's outputs say about samples: loss, whether the class is right, likelihood.
  *
- * With one output the probability is that of class 1, with several that of the true class.
- *
- * @returns { accuracy: number, loss: number}} means over the samples.
+ * @param objective of the outputs of one sample and its label: [loss, right, likelihood].
+ * @returns {{ accuracy: number, loss: number }} means over the samples.
  */
-export function judge(logits, labels, classes, count, found) {
+export function judge(logits, labels, outputs, count, found, objective) {
   let right = 0;
   let total = 0;
   for (let i = 0; i < count; i += 1) {
-    if (classes === 1) {
-      const logit = logits[i];
-      const away = labels[i] ? -logit : logit;
-      found.probability[i] = 1 / (1 + Math.exp(-logit));
-      found.loss[i] = Math.max(away, 0) + Math.log1p(Math.exp(-Math.abs(away)));
-      found.right[i] = logit > 0 === labels[i] > 0 ? 1 : 0;
-    } else several(logits, labels[i], classes, i, found);
+    const said = objective(logits.subarray(i * outputs, (i + 1) * outputs), labels[i]);
+    [found.loss[i], found.right[i], found.probability[i]] = said;
     right += found.right[i];
     total += found.loss[i];
   }
   return { accuracy: right / count, loss: total / count };
-}
-
-function several(logits, label, classes, i, found) {
-  let best = 0;
-  for (let k = 1; k < classes; k += 1) if (logits[i * classes + k] > logits[i * classes + best]) best = k;
-  const largest = logits[i * classes + best];
-  let sum = 0;
-  for (let k = 0; k < classes; k += 1) sum += Math.exp(logits[i * classes + k] - largest);
-  const logarithm = logits[i * classes + label] - largest - Math.log(sum);
-  found.probability[i] = Math.exp(logarithm);
-  found.loss[i] = -logarithm;
-  found.right[i] = best === label ? 1 : 0;
 }
 
 /** Numbers on the straight line from one array to another, into a third. */

@@ -133,7 +133,8 @@ function build() {
   const part = (name) => document.querySelector(`[data-${name}]`);
   const parts = {};
   if (part("controls")) moving.push(clock(part("controls").closest("section"), content.usual.epoch, page));
-  if (content.player) parts.player = player(part("player"), content.player, FUNCTIONS, page);
+  const code = { functions: FUNCTIONS, objectives: OBJECTIVES };
+  if (content.player) parts.player = player(part("player"), content.player, code, page);
   if (part("distributions")) parts.heat = heatMaps(part("distributions"), content.distributions, page);
   if (part("cards")) {
     const inputs = content.distributions.find(({ name }) => name === "pre-activations");

@@ -12,18 +12,18 @@ import { watched } from "./sizes.js";
  *
  * @param section the element that holds it.
  * @param content what is embedded for it.
- * @param functions values in JavaScript, by key.
+ * @param code { functions, objectives }, in JavaScript; see `member`.
  * @param page { state, colours, go }: the state, the colours of an activation's pictures, and what moves the epoch.
  * @returns { draw, rows }: draws all that is in the window; the data of a row as a table.
  */
-export function player(section, content, functions, page) {
+export function player(section, content, code, page) {
   const all = shared(content);
   const elements = [...section.querySelectorAll("[data-row]")];
   const canvases = [...section.querySelectorAll("canvas")];
   const watch = watched(canvases, () => draw());
   const rows = elements.map((element, i) => {
     const given = content.networks[i];
-    const own = content.x ? member(given, all, functions) : framed(given, all);
+    const own = content.x ? member(given, all, code) : framed(given, all);
     return row(element, own, all, watch, page);
   });
   let drawn = 0;

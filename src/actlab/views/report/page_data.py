@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from actlab.layers import Act, Dense, Dropout, Flatten, Scale
 from actlab.network import Network
+from actlab.objectives import objective_for
 
 
 def packed(values: npt.ArrayLike, dtype: str = "<f4") -> str:
@@ -81,6 +82,23 @@ def functions(networks: Sequence[Network]) -> dict[str, str]:
                 if key not in found:
                     found[key] = javascript(function, built.input_shape[-1])
     return found
+
+
+def objectives(outputs: Iterable[int]) -> dict[str, str]:
+    """What networks of so many outputs say of a sample, in JavaScript: loss, whether it is right, likelihood.
+
+    >>> print(objectives([1])["1"][:13])
+    (x, p0) => {
+    """
+    from actlab.functions.backends.javascript import written
+    from actlab.functions.backends.tracing import trace_rule
+
+    def judged(xp: Any, outputs: Any, target: Any) -> Any:
+        objective = objective_for(outputs.shape[0])
+        rules = (objective.loss, objective.decided, objective.likelihood)
+        return xp.stack([rule(outputs, target, xp, 0) for rule in rules])
+
+    return {str(count): written(trace_rule(judged, {"x": count, "y": None})) for count in outputs}
 
 
 def parameters(network: Network, weights: Mapping[str, Mapping[str, np.ndarray]], leading: int) -> np.ndarray:

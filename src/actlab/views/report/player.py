@@ -58,7 +58,11 @@ def _framed(recording: Recording, entries: Entries, styles: Styles) -> dict[str,
         entry = entries[given["name"]]
         chosen = [next(member for member in entry.members if member.seed == seed)]
         networks.append(given | _happened(recording, entry, chosen) | {"colour": styles[given["name"]].css})
-    return _shared(recording) | found | {"networks": networks, "seeds": [seed], "functions": {}, "box": None}
+    return (
+        _shared(recording)
+        | found
+        | {"networks": networks, "seeds": [seed], "functions": {}, "objectives": {}, "box": None}
+    )
 
 
 def _shared(recording: Recording) -> dict[str, Any]:
@@ -83,6 +87,7 @@ def _computed(
         "epochs": list(epochs),
         "seeds": list(seeds),
         "functions": page_data.functions(list(networks.values())),
+        "objectives": page_data.objectives({network.output_shape[-1] for network in networks.values()}),
         "networks": [
             _member(recording, entries[name], network, epochs, seeds) | {"colour": styles[name].css}
             for name, network in networks.items()

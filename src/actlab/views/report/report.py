@@ -101,7 +101,7 @@ def page(recording: Recording, summary: Mapping[str, Any] | None = None) -> str:
     shown = _Shown(recording, summary or summarise(recording))
     sections = _sections(shown)
     all_charts = [chart for section in sections for chart in section.charts]
-    functions = shown.player.pop("functions") if shown.player else {}
+    code = {name: shown.player.pop(name) if shown.player else {} for name in ("functions", "objectives")}
     content = {
         "charts": {chart.name: chart.content for chart in all_charts},
         "usual": shown.usual,
@@ -123,7 +123,7 @@ def page(recording: Recording, summary: Mapping[str, Any] | None = None) -> str:
         "sections": "".join(map(_section, sections)),
         "content": script_json(content),
         "plotly": plotly() if all_charts else "",
-        "functions": table(functions),
+        "functions": "\n".join(table(name.upper(), functions) for name, functions in code.items()),
         "script": bundle("page.js"),
     }
     # In one pass: inserted text is not searched again.

@@ -58,16 +58,16 @@ def _variable(name: str) -> str:
     return "module_" + re.sub(r"\W", "_", name)
 
 
-def table(functions: Mapping[str, str]) -> str:
-    """The functions as the page's script has them: a table from their keys to JavaScript.
+def table(name: str, functions: Mapping[str, str]) -> str:
+    """Functions as the page's script has them: a table from their keys to JavaScript.
 
-    >>> print(table({"relu": "(x) => x"}))
+    >>> print(table("FUNCTIONS", {"relu": "(x) => x"}))
     const FUNCTIONS = {
     "relu": (x) => x,
     };
     """
-    rows = "".join(f"{_key(name)}: {code},\n" for name, code in functions.items())
-    return f"const FUNCTIONS = {{\n{rows}}};"
+    rows = "".join(f"{_key(key)}: {code},\n" for key, code in functions.items())
+    return f"const {name} = {{\n{rows}}};"
 
 
 def _key(name: str) -> str:
