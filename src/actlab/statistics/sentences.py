@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from actlab.recording import Recording
-from actlab.statistics.best import FEWEST_SEEDS
-from actlab.statistics.comparisons import SIGNIFICANT, pairs_needed, smallest_p
 from actlab.statistics.selection import Reported
+from actlab.statistics.simultaneous import FEWEST_SEEDS
 
 # Names that a sentence lists before it counts.
 MOST_NAMED = 8
@@ -73,8 +72,9 @@ def _meaning_of_best(recording: Recording) -> list[str]:
     if len(recording.study.activations) < 2 or len(recording.study.seeds) < FEWEST_SEEDS:
         return []
     return [
-        "May be the best: all that are not told from a better one, at 95 %, by flipping the signs of whole seeds; of "
-        "several that are equally good one may be left out. It is said of the mean over seeds on these test samples."
+        "May be the best: all that are not told from a better one, at 95 %, by flipping the signs of whole seeds, and "
+        "all of them where no two are told apart; of several that are equally good one may be left out. It is said of "
+        "the mean over seeds on these test samples."
     ]
 
 
@@ -160,24 +160,15 @@ def _edges(reported: Sequence[Reported], where: str) -> list[str]:
 
 
 def _too_few_seeds(recording: Recording) -> list[str]:
-    seeds, activations = len(recording.study.seeds), len(recording.study.activations)
-    tests = activations * (activations - 1) // 2
-    if not tests:
+    seeds = len(recording.study.seeds)
+    if len(recording.study.activations) < 2 or seeds >= FEWEST_SEEDS:
         return []
-    found = []
-    if seeds < FEWEST_SEEDS:
-        found.append(
-            f"With {counted(seeds, 'seed')} no activation can be left out of those that may be the best: at least "
-            f"{FEWEST_SEEDS} are needed."
-        )
-    if (p := smallest_p(seeds, tests)) >= SIGNIFICANT:
-        pairs = f"none of the {tests} pairwise tests" if tests > 1 else "no pairwise test"
-        found.append(
-            f"With {counted(seeds, 'seed')} {pairs} can reach p < {SIGNIFICANT} (Wilcoxon, Holm's correction; the "
-            f"smallest possible p is {p:.3g}): that a pair is not told apart says nothing. They need at least "
-            f"{pairs_needed(tests)} seeds."
-        )
-    return found
+    if seeds == 1:
+        return ["One seed has no spread: there is no interval, and nothing can be told apart."]
+    return [
+        f"With {counted(seeds, 'seed')} nothing can be told apart, however large it is (sign flips; the smallest "
+        f"possible p is {2 / 2**seeds:.3g}): at least {FEWEST_SEEDS} seeds are needed."
+    ]
 
 
 def headline(summary: Mapping[str, Any]) -> str:
@@ -194,7 +185,9 @@ def headline(summary: Mapping[str, Any]) -> str:
         return f"No result: all members of {listed(a['name'] for a in reported)} diverged."
     best, *others = [a for a in ranked if a["name"] not in summary["not_compared"]] or ranked
     basis = _basis(summary, best)
-    if not others:
+    if at_chance(summary, best):
+        said = [f"At chance: {_not_above_majority(summary)}. Highest mean: {best['name']}, {_accuracy(best)} {basis}."]
+    elif not others:
         said = [f"{best['name']} reaches a test accuracy of {_accuracy(best)} {basis}."]
     elif summary["best_set"] == [best["name"]]:
         lead = f"{_points(best, others[0])} points ahead of {others[0]['name']}"
@@ -207,8 +200,20 @@ def headline(summary: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
+def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+    """Whether even the highest mean is not told from always naming the most frequent class."""
+    majority, interval = summary["majority"], best["test_accuracy"]["ci95"]
+    return bool(majority and interval) and interval[0] <= majority["test_accuracy"]
+
+
+def _not_above_majority(summary: Mapping[str, Any]) -> str:
+    majority = summary["majority"]
+    share = f"{100 * majority['test_accuracy']:.1f} %"
+    return f"none is told from the {share} of always naming {majority['class']!r}, the most frequent class"
+
+
 def _best(summary: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
-    """Which activations may be the best, which are not, and over which seeds that is said."""
+    """Which activations may be the best, which are not, over which seeds that is said, and what holds for new data."""
     held, out, seeds = summary["best_set"], summary["not_best"], summary["best_seeds"]
     if not seeds and not held:
         return ["No seed trained with all of them: they cannot be compared."]
@@ -222,8 +227,20 @@ def _best(summary: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
         return [f"Any of the {len(held)} may be the best{over}."]
     # Over other seeds, some of which diverged, another one may have the highest mean.
     if held == [best["name"]]:
-        return [f"Not the best (95 %{over}): {_named(out)}."]
-    return [f"May be the best{over}: {_named(held)}. Not the best (95 %): {_named(out)}."]
+        return [f"Not the best (95 %{over}): {_named(out)}.", *_on_new_data(summary)]
+    return [f"May be the best{over}: {_named(held)}. Not the best (95 %): {_named(out)}.", *_on_new_data(summary)]
+
+
+def _on_new_data(summary: Mapping[str, Any]) -> list[str]:
+    """What is left of it when the test samples are a sample too."""
+    worse, samples = summary["not_best_new_data"], (summary["samples"] or {}).get("test")
+    if worse is None or not samples:
+        return []
+    if set(worse) >= set(summary["not_best"]):
+        return [f"That holds for new data too, as far as {samples:,} test samples tell."]
+    if not worse:
+        return [f"For new data {samples:,} test samples are too few to tell any of them apart."]
+    return [f"For new data {samples:,} test samples tell only {_named(worse)} from a better one."]
 
 
 def _named(names: Sequence[str]) -> str:

@@ -6,21 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from actlab.recording import Member, Recording
-from actlab.statistics.best import ALPHA, chances_of_best
-from actlab.statistics.comparisons import compare, holm
 from actlab.statistics.findings import findings
-from actlab.statistics.intervals import estimate, finite, mean, median
+from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
 from actlab.statistics.next_steps import next_steps
+from actlab.statistics.pairs import COMPARED, accuracy_on_new_data, against, best_set, comparisons
 from actlab.statistics.published import compare_published
 from actlab.statistics.selection import (
     Reported,
-    by_seed,
     conditions_of,
     last,
     mostly_diverged,
@@ -34,29 +31,37 @@ from actlab.study import Condition
 
 SCHEMA = 1
 ESTIMATED = ("test_accuracy", "test_loss", "train_loss")
-COMPARED = ("test_accuracy", "test_loss")
 TARGET_SHARE = 0.95
 
 
-def summarise(recording: Recording) -> dict[str, Any]:
+def summarise(recording: Recording, baseline: str | None = None) -> dict[str, Any]:
     """Summarise a recording, complete or not: the content of `summary.json`, in which NaN and ±inf are null.
 
     Every activation is reported at one learning rate; where each has its own, chosen on validation data, and the
     stated rate or other initial weights are compared too, these are further `contests`. The test set is read at the
     last epoch alone. Members that diverged are masked and counted.
 
+    Args:
+        recording: complete or not.
+        baseline: an activation that all others are compared with, instead of each with each: fewer tests, which tell
+            more. To be chosen before the result is looked at.
+
     Returns:
         `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `samples` (how many each part of the
         data has), `probe_samples` (how many training samples the probes look at), `majority` (the most frequent class
-        of the training data, and the test accuracy of always naming it), `activations`, best first, `best_set` (those
-        that may be the best), `not_best` (those told from a better one), `not_compared` (those of which most members
-        diverged), `best_seeds` (over how many seeds that is said), `comparisons` of all pairs (see `Comparison`),
+        of the training data, and the test accuracy of always naming it), `chance` (the accuracy of guessing),
+        `activations`, best first, `best_set` (those that may be the best), `not_best` (those told from a better one),
+        `not_best_new_data` (those told from a better one when the test samples are a sample too; None where single
+        ones were not recorded), `not_compared` (those of which most members diverged), `best_seeds` (over how many
+        seeds that is said), `comparisons` of all pairs and of each with the `baseline` (see `actlab.statistics.pairs`),
         `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
         `headline`. `metrics` are those that the objective declares. `samples` and `majority` are None in recordings
         that do not hold them. In each activation:
         `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
-        `chances_of_best`); `epochs_to_target` and `milestones` (see `TimeToTarget`); `gradient_ratio`; `flat_share` and
-        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its conditions.
+        `chances_of_best`); `test_accuracy_new_data` (interval over new seeds and new samples together);
+        `diverged_ci95` (of the share of members that diverged); `epochs_to_target` and `milestones` (see
+        `TimeToTarget`); `gradient_ratio`; `flat_share` and `dead_share` (mean over layers at the last epoch, median
+        over seeds); `diverged_members`, of all its conditions.
         `contest` is the name and title of the main condition; `contests` holds the others, each with `name`,
         `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate
         tried.
@@ -64,10 +69,15 @@ def summarise(recording: Recording) -> dict[str, Any]:
     main, *others = conditions_of(recording)
     by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
     ranked = by_condition[main.name]
+    majority = _majority(recording)
     target = accuracy_target(recording, ranked)
-    comparisons = _comparisons(recording, ranked)
+    if target is not None and majority and target <= majority["test_accuracy"]:
+        target = None
+    pairs = comparisons(recording, ranked)
+    beside = None if baseline is None else against(recording, ranked, baseline)
     rows = [_activation(recording, entry, target) for entry in ranked]
-    best = best_set(recording, ranked, rows)
+    tested = pairs if beside is None else beside["comparisons"]
+    best = best_set(recording, ranked, rows, tested)
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
@@ -77,18 +87,20 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "contest": {"name": main.name, "title": main.title},
         "samples": recording.facts.get("samples"),
         "probe_samples": probe_samples(recording),
-        "majority": _majority(recording),
+        "majority": majority,
+        "chance": 1 / len(recording.facts["classes"]) if recording.facts["classes"] else None,
         "metrics": recording.facts["metrics"],
         "activations": rows,
         **best,
-        "comparisons": comparisons,
-        "contests": [_condition(recording, other, by_condition[other.name], target) for other in others],
+        "comparisons": pairs,
+        "baseline": beside,
+        "contests": [_condition(recording, other, by_condition[other.name], target, baseline) for other in others],
         "tuning": recording.facts.get("tuning") or [],
-        "findings": findings(recording, ranked, comparisons),
+        "findings": findings(recording, ranked, tested),
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
         "notes": notes(recording, by_condition, target),
-        "next_steps": next_steps(recording, ranked, rows),
+        "next_steps": next_steps(recording, ranked, rows, best["best_set"]),
     }
     safe = json_safe(summary)
     for condition in safe["contests"]:
@@ -97,15 +109,22 @@ def summarise(recording: Recording) -> dict[str, Any]:
 
 
 def _condition(
-    recording: Recording, condition: Condition, ranked: Sequence[Reported], target: float | None
+    recording: Recording,
+    condition: Condition,
+    ranked: Sequence[Reported],
+    target: float | None,
+    baseline: str | None,
 ) -> dict[str, Any]:
+    pairs = comparisons(recording, ranked)
+    beside = None if baseline is None else against(recording, ranked, baseline)
     rows = [_activation(recording, entry, target) for entry in ranked]
     return {
         "name": condition.name,
         "title": condition.title,
         "activations": rows,
-        **best_set(recording, ranked, rows),
-        "comparisons": _comparisons(recording, ranked),
+        **best_set(recording, ranked, rows, pairs if beside is None else beside["comparisons"]),
+        "comparisons": pairs,
+        "baseline": beside,
     }
 
 
@@ -140,10 +159,13 @@ def accuracy_target(recording: Recording, reported: Sequence[Reported]) -> float
 
 
 def _activation(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
+    diverged = sum(member.diverged_epoch is not None for member in entry.members)
     return {
         "name": entry.activation,
         "members": len(entry.members),
-        "diverged": sum(member.diverged_epoch is not None for member in entry.members),
+        "diverged": diverged,
+        "diverged_ci95": share_interval(diverged, len(entry.members)) if entry.members else None,
+        "test_accuracy_new_data": accuracy_on_new_data(recording, entry),
         **{
             name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
             for name in (*ESTIMATED, *(f"test_{metric['name']}" for metric in recording.further_metrics))
@@ -162,25 +184,6 @@ def _activation(recording: Recording, entry: Reported, target: float | None) -> 
             if member.activation == entry.activation and member.diverged_epoch is not None
         ],
         "milestones": _milestones(recording, entry),
-    }
-
-
-def best_set(recording: Recording, ranked: Sequence[Reported], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Which activations may be the best in mean test accuracy, and which are not; enters `best_p` into their rows.
-
-    Compared are the seeds that trained with every activation, but for those of which most members diverged.
-    """
-    compared = [not mostly_diverged(entry) and bool(entry.members) for entry in ranked]
-    table = np.array([by_seed(recording, entry, "test_accuracy") for entry in ranked], dtype=float)[compared]
-    table = table[:, np.isfinite(table).all(axis=0)]
-    found = iter(chances_of_best(table, step_of(recording, "test_accuracy")).tolist())
-    for row, taken in zip(rows, compared, strict=True):
-        row["best_p"] = next(found) if taken and table.size else None
-    return {
-        "best_set": [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] > ALPHA],
-        "not_best": [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] <= ALPHA],
-        "not_compared": [row["name"] for row in rows if row["best_p"] is None],
-        "best_seeds": table.shape[1],
     }
 
 
@@ -205,7 +208,7 @@ def _diverged(member: Member) -> dict[str, Any]:
 
 def _epochs_to_target(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
     if target is None:
-        return {"target": None, "median": None, "reached": None}
+        return {"target": None, "median": None, "reached": None, "ci95": None, "reached_ci95": None}
     curves = recording.metrics["validation_accuracy"][:, list(entry.columns)]
     return {"target": target, **asdict(time_to_target(first_epoch(curves, target)))}
 
@@ -235,23 +238,6 @@ def gradient_ratio(recording: Recording, entry: Reported) -> float | None:
 def _share(recording: Recording, entry: Reported, probe: str) -> float | None:
     values = recording.probes.get(probe)
     return None if values is None else median(last(values, entry).mean(axis=-1))
-
-
-def _comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[dict[str, Any]]:
-    """All pairs for every metric compared; the pairs of one metric are one family for Holm's correction."""
-    found = []
-    for metric in COMPARED:
-        values = {entry.activation: by_seed(recording, entry, metric) for entry in ranked}
-        # The survivors of an activation that mostly diverged were chosen by luck.
-        broken = {entry.activation for entry in ranked if mostly_diverged(entry)}
-        values |= {name: [math.nan] * len(values[name]) for name in broken}
-        pairs = list(combinations(values, 2))
-        compared = [compare(values[a], values[b], step_of(recording, metric)) for a, b in pairs]
-        corrected = holm([comparison.p for comparison in compared])
-        for (a, b), comparison, p_holm in zip(pairs, compared, corrected, strict=True):
-            row = {"a": a, "b": b, "metric": metric, **asdict(comparison), "p_holm": p_holm}
-            found.append(row)
-    return found
 
 
 def json_safe(value: Any) -> Any:
