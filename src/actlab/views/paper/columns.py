@@ -28,7 +28,7 @@ HOW_TO_READ = (
     "such a text away, and it is as it was.",
     'pandas.read_csv("results.csv", keep_default_na=False, na_values=[""]) reads them in Python, '
     'read.csv("results.csv", na.strings = "") in R; without these a function called "NA" would be taken for an empty '
-    "cell.",
+    'cell. Before version 3, pandas needs float_precision="round_trip" as well to read every digit.',
 )
 # By file and column where a name means something else elsewhere, by column alone otherwise.
 COLUMNS = {

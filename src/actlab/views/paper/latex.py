@@ -102,6 +102,7 @@ def _environment(recording: Recording, summary: Summary, title: str, label: str)
         r"\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escape(_plain(f'{shown.title}{_stopped(recording)}{title}.'))}}}",
         rf"\label{{tab:{label}}}",
+        r"\par\smallskip",
     )
     yield from _tabular(shown, len(summary["activations"]), told)
     if recording.study.milestones:
@@ -184,8 +185,6 @@ def escape(text: str) -> str:
             found.append(mark * (1 if sign == "'" else 2) + ("{}" if text[place + 1 : place + 2] == sign else ""))
         elif sign == "-" and before == "-":
             found.append("{}-")
-        elif before in "?!" and sign == "`":
-            found.append(rf"{{}}{SPECIAL[sign]}")
         else:
             found.append(_sign(sign))
     return "".join(found)

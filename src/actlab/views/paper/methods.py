@@ -13,6 +13,7 @@ from actlab.layers import WEIGHTED
 from actlab.network import flat
 from actlab.recording import Member, Recording
 from actlab.study import Study, conditions
+from actlab.study.conditions import initial_weights
 from actlab.views.paper.latex import escape
 from actlab.views.paper.layers import layer_in_words
 from actlab.views.paper.writing import write_text
@@ -23,8 +24,8 @@ OPTIMISERS = {"sgd": "stochastic gradient descent", "adam": "Adam", "adamw": "Ad
 SETTINGS = {"beta1": "β1", "beta2": "β2", "epsilon": "ε", "weight_decay": "weight decay"}
 # How initial weights that suit a function are drawn, and what a function lacks that starts as stated.
 INITS = {
-    "gain": ("with variance g²/n behind a function of gain g, n the inputs of a unit", "gain"),
-    "critical": ("at each function's mean-field critical point", "critical point"),
+    "gain": ("to variance g²/n behind a function of gain g, n being the inputs of a unit", "gain"),
+    "critical": ("to each function's mean-field critical point", "critical point"),
 }
 
 
@@ -186,10 +187,11 @@ def _rates(recording: Recording) -> Iterator[str]:
         yield from _chosen(study, tuning, rates)
     else:
         yield "The learning rate of each activation was chosen before; the recording does not hold how."
-    for init, chosen in study.chosen_rates.items():
-        by_rate = _grouped((chosen[name], name) for name in study.activations if name in chosen)
+    for init in initial_weights(study):
+        chosen = study.chosen_rates[init]
+        by_rate = _grouped((chosen[name], name) for name in study.activations)
         named = "; ".join(f"{rate:g} for {listed(names)}" for rate, names in by_rate.items())
-        where = f" {_from(init)}" if len(study.chosen_rates) > 1 else ""
+        where = f" {_from(init)}" if study.init != "stated" else ""
         yield f"Chosen{where} were {named}."
     yield from _edges(study.chosen_rates, tuning)
     if study.stated_rate is not None:
@@ -260,9 +262,10 @@ def _test(recording: Recording) -> Iterator[str]:
     if recording.epochs < 0:
         return
     after = "the last epoch" if recording.epochs == recording.study.epochs else f"epoch {recording.epochs}"
-    # Validation data are looked at after every epoch.
-    alone = "" if recording.study.validation == "test" else ", the only ones looked at: nothing was chosen by test data"
-    yield f"Results on the test data are those after {after}{alone}."
+    # Where the validation data are the test data, a rate may have been chosen on them.
+    held_out = recording.study.validation == "held-out" or recording.study.chosen_rates is not None
+    chosen = "; nothing was chosen by test data" if held_out else ""
+    yield f"Results on the test data are those after {after}{chosen}."
 
 
 def _machine(facts: Mapping[str, Any]) -> Iterator[str]:
