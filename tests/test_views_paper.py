@@ -24,7 +24,7 @@ from actlab.layers import Act, BatchNorm, Dense, Dropout, Flatten, Residual
 from actlab.recording import load
 from actlab.statistics import summarise
 from actlab.study import AdamW, Milestone, from_toml
-from actlab.views.paper import latex, methods, tables, write_methods, write_table, write_tables
+from actlab.views.paper import latex, methods, tables, write_methods, write_table, write_tables, writing
 from actlab.views.paper.columns import described
 from actlab.views.terminal.comparison import legend, milestone_table, result_table
 
@@ -33,7 +33,9 @@ MILESTONES = (Milestone(name="all right"), Milestone(name="half & half", accurac
 EVIL = ('=cmd|"/c calc"!A1', "+1,2", "-1\n2", "@sum", "'=1", "'tis", '"', "a,b", "\t=1", "\r\n=2", "NA", "{x}_%&#~^\\$")
 
 
-@pytest.fixture(scope="module", params=["plain", "conditions", "diverged", "one", "large", "rates", "small", "stopped"])
+@pytest.fixture(
+    scope="module", params=["plain", "conditions", "diverged", "dead", "one", "large", "rates", "small", "stopped"]
+)
 def recording(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp(request.param) / "run"
     if request.param in ("large", "rates", "small", "stopped"):
@@ -357,7 +359,8 @@ def test_methods_say_what_was_done(tmp_path):
         "flattening; dense, 2 units, weights glorot_uniform; batch normalisation (momentum 0.9, epsilon 1e-05); the "
         "activation under study; dropout of 25 %; residual block (dense, 2 units, weights glorot_uniform, no bias; "
         "relu); dense, 1 unit, weights normal(0.05), L2 0.001.",
-        "It has 9 parameters. The activations compared are sigmoid, tanh and relu, trained on the cross-entropy.",
+        "It has 9 parameters. The activations compared are sigmoid, tanh and relu.",
+        "What training lowers is the cross-entropy.",
         "AdamW (β1 0.9, β2 0.999, ε 1e-08, weight decay 0.02) for 8 epochs in batches of 16 samples.",
         "The learning rate was 0.05 for all.",
         "Each activation was trained with 3 seeds, 1, 4 and 9.",
@@ -434,6 +437,8 @@ def test_methods_say_nothing_that_is_not_recorded(tmp_path):
         assert word not in told
     assert "Of a single seed there are no intervals and no tests." in told
     assert "with 1 seed, 0." in told
+    assert "The activation is relu." in told
+    assert told.endswith("Of 1 network none diverged.")
 
 
 def test_methods_of_a_run_that_was_stopped_and_of_widened_layers(tmp_path):
@@ -456,8 +461,17 @@ def test_methods_are_written_by_the_ending(tmp_path, suffix, wanted):
         write_methods(recording, tmp_path / "m.docx")
     with pytest.raises(ActlabError, match="is a directory: name the file"):
         write_table(recording, tmp_path)
-    with pytest.raises(ActlabError, match="cannot be written"):
+    with pytest.raises(ActlabError, match=r"there is no directory .*nowhere: make it"):
         write_table(recording, tmp_path / "nowhere" / "t.tex")
+
+
+def test_a_full_disk_is_told_of(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing, "write_synced", full)
+    with pytest.raises(ActlabError, match=r"t\.tex: the text cannot be written \(No space left on device\)\."):
+        write_table(record(tmp_path / "run", study(seeds=2)), tmp_path / "t.tex")
 
 
 @pytest.fixture

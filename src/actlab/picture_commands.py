@@ -145,10 +145,12 @@ def _for_a_paper(recording: Recording, csv: Path | None, latex: Path | None, met
     from actlab.views import paper
     from actlab.views.paper.methods import check_suffix
     from actlab.views.paper.tables import check_new
-    from actlab.views.paper.writing import check_recorded
+    from actlab.views.paper.writing import check_file, check_recorded
 
     # What is wrong is said before the first of several is written.
     check_recorded(recording)
+    for file in filter(None, (latex, methods)):
+        check_file(file)
     if methods:
         check_suffix(methods)
     if csv:

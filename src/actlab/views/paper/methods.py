@@ -145,7 +145,8 @@ def _network(recording: Recording) -> Iterator[str]:
         held = "parameters, as nearly as widths allow," if study.match == "parameters" else "units of each layer"
         yield f"For functions that change the width of a layer, the number of {held} was held equal."
     loss = next(metric for metric in facts["metrics"] if metric["name"] == "loss")
-    yield f"The activations compared are {listed(study.activations)}, trained on the {loss['title']}."
+    compared = "activations compared are" if len(study.activations) > 1 else "activation is"
+    yield f"The {compared} {listed(study.activations)}. What training lowers is the {loss['title']}."
 
 
 def _parameters(counts: Mapping[str, int]) -> str:
@@ -290,7 +291,7 @@ def _end(recording: Recording) -> Iterator[str]:
         yield f"The run was stopped after epoch {recording.epochs} of {wanted}."
     diverged = [member for member in recording.members if member.diverged_epoch is not None]
     if not diverged:
-        yield f"None of the {counted(len(recording.members), 'network')} diverged."
+        yield f"Of {counted(len(recording.members), 'network')} none diverged."
         return
     several = len({(m.learning_rate, m.init) for m in recording.members}) > 1
     groups = _grouped((_variant(member, several), member) for member in diverged)

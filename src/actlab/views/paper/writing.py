@@ -15,10 +15,17 @@ def check_recorded(recording: Recording) -> None:
         raise ActlabError(f"{recording.directory} was stopped before its first epoch: there is nothing to compare.")
 
 
-def write_text(file: Path, text: str) -> Path:
-    """Write a file of text whole, or raise ActlabError."""
+def check_file(file: Path) -> None:
+    """Raise ActlabError where a file is a directory, or there is none to put it into."""
     if file.is_dir():
         raise ActlabError(f"{file} is a directory: name the file to write.")
+    if not file.parent.is_dir():
+        raise ActlabError(f"{file}: there is no directory {file.parent}: make it, or name another place.")
+
+
+def write_text(file: Path, text: str) -> Path:
+    """Write a file of text whole, or raise ActlabError."""
+    check_file(file)
     try:
         write_synced(file, text.encode())
     except OSError as error:
