@@ -116,9 +116,12 @@ def test_pairs_are_those_of_the_summary(summary, written):
     assert len(rows) == len(wanted)
     for row, (name, given) in zip(rows, wanted, strict=True):
         assert row["condition"] == name
-        assert all(same(row[key], value) for key, value in given.items() if key != "ci95")
-        assert same(row["ci95_low"], given["ci95"][0] if given["ci95"] else None)
-        assert same(row["ci95_high"], given["ci95"][1] if given["ci95"] else None)
+        intervals = [key for key in given if key.startswith("ci95")]
+        assert all(same(row[key], value) for key, value in given.items() if key not in intervals)
+        for key in intervals:
+            low, high = given[key] or (None, None)
+            assert same(row[f"{key}_low"], low)
+            assert same(row[f"{key}_high"], high)
     with open(written / "comparisons.csv", encoding="utf-8") as file:
         assert file.readline().startswith("condition,a,b,metric,difference,ci95_low,ci95_high,p")
 

@@ -21,9 +21,8 @@ from actlab.statistics.intervals import Floats, mean, median
 from actlab.statistics.linear_folding import collapse
 from actlab.statistics.milestones import races
 from actlab.statistics.selection import Reported, last, mostly_diverged
-from actlab.statistics.sentences import counted, listed
 from actlab.statistics.simultaneous import FEWEST_SEEDS
-from actlab.wording import number, percent
+from actlab.wording import counted, listed, number, percent
 
 Finding = dict[str, Any]
 

@@ -13,11 +13,11 @@ from actlab.recording import Recording
 from actlab.statistics.comparisons import holm
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
-from actlab.statistics.sentences import counted, listed
 from actlab.statistics.sign_flips import ALPHA
 from actlab.statistics.simultaneous import differences_at_once
 from actlab.statistics.time_to_target import milestone_epochs, time_to_target
 from actlab.study import Milestone
+from actlab.wording import counted, listed
 
 
 def races(recording: Recording, reported: Sequence[Reported]) -> list[dict[str, Any]]:

@@ -13,9 +13,9 @@ from actlab.custom import CustomNetwork
 from actlab.recording import Recording
 from actlab.statistics.comparisons import paired_differences
 from actlab.statistics.selection import Reported, by_seed, mostly_diverged, probe_samples, step_of
-from actlab.statistics.sentences import counted, listed
 from actlab.statistics.sign_flips import ALPHA
 from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.wording import counted, listed
 
 # Training was too short if the loss falls by FALLING in the last LATE of the epochs, and too long if it ends RISING
 # above its lowest.

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actlab.recording import Recording
 from actlab.statistics.selection import Reported
 from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.wording import counted, listed
 
 # Names that a sentence lists before it counts.
 MOST_NAMED = 8
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "seed"), counted(5, "seed")
-    ('1 seed', '5 seeds')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names as a list in a sentence.
-
-    >>> listed(["mish", "silu", "elu"]), listed(["mish"])
-    ('mish, silu and elu', 'mish')
-    """
-    *others, final = names
-    return f"{', '.join(others)} and {final}" if others else final
 
 
 # What an activation does in a condition that is not the main one.
@@ -60,6 +42,11 @@ def notes(recording: Recording, conditions: Mapping[str, Sequence[Reported]], ta
         found += [*_without(recording), *_too_few_seeds(recording), *_meaning_of_best(recording)]
     if target is not None:
         found.append(_meaning_of_target(recording, target))
+    elif recording.epochs >= 0 and any(m.diverged_epoch is None for m in recording.members):
+        found.append(
+            "Epochs to target: there is no target, for 95 % of the highest mean validation accuracy is no more than "
+            "always naming the most frequent class gets."
+        )
     if recording.study.milestones and recording.epochs >= 0:
         found.append(
             "Milestones: the median first epoch and the share of seeds that get there; a seed that never does "

@@ -56,51 +56,40 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         seeds that is said), `comparisons` of all pairs and of each with the `baseline` (see `actlab.statistics.pairs`),
         `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
         `headline`. `metrics` are those that the objective declares. `samples` and `majority` are None in recordings
-        that do not hold them. In each activation:
-        `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
-        `chances_of_best`); `test_accuracy_new_data` (interval over new seeds and new samples together);
-        `diverged_ci95` (of the share of members that diverged); `epochs_to_target` and `milestones` (see
-        `TimeToTarget`); `gradient_ratio`; `flat_share` and `dead_share` (mean over layers at the last epoch, median
-        over seeds); `diverged_members`, of all its conditions.
+        that do not hold them. `activation_row` says what is held of each activation.
         `contest` is the name and title of the main condition; `contests` holds the others, each with `name`,
         `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate
         tried.
     """
     main, *others = conditions_of(recording)
     by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
-    ranked = by_condition[main.name]
-    majority = _majority(recording)
-    target = accuracy_target(recording, ranked)
-    if target is not None and majority and target <= majority["test_accuracy"]:
-        target = None
-    pairs = comparisons(recording, ranked)
-    beside = None if baseline is None else against(recording, ranked, baseline)
-    rows = [_activation(recording, entry, target) for entry in ranked]
-    tested = pairs if beside is None else beside["comparisons"]
-    best = best_set(recording, ranked, rows, tested)
+    ranked, majority = by_condition[main.name], _majority(recording)
+    target = accuracy_target(recording, ranked, majority["test_accuracy"] if majority else 0.0)
+    first, *further = (
+        _condition(recording, condition, by_condition[condition.name], target, baseline)
+        for condition in (main, *others)
+    )
+    tested = first["comparisons"] if first["baseline"] is None else first["baseline"]["comparisons"]
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
         "study": recording.study.model_dump(mode="json"),
         "epoch": recording.epochs if recording.epochs >= 0 else None,
         "complete": recording.complete,
-        "contest": {"name": main.name, "title": main.title},
+        "contest": {key: first.pop(key) for key in ("name", "title")},
         "samples": recording.facts.get("samples"),
         "probe_samples": probe_samples(recording),
         "majority": majority,
         "chance": 1 / len(recording.facts["classes"]) if recording.facts["classes"] else None,
         "metrics": recording.facts["metrics"],
-        "activations": rows,
-        **best,
-        "comparisons": pairs,
-        "baseline": beside,
-        "contests": [_condition(recording, other, by_condition[other.name], target, baseline) for other in others],
+        **first,
+        "contests": further,
         "tuning": recording.facts.get("tuning") or [],
         "findings": findings(recording, ranked, tested),
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
         "notes": notes(recording, by_condition, target),
-        "next_steps": next_steps(recording, ranked, rows, best["best_set"]),
+        "next_steps": next_steps(recording, ranked, first["activations"], first["best_set"]),
     }
     safe = json_safe(summary)
     for condition in safe["contests"]:
@@ -115,9 +104,10 @@ def _condition(
     target: float | None,
     baseline: str | None,
 ) -> dict[str, Any]:
+    """What is said of one condition: its activations, which may be the best, its comparisons."""
     pairs = comparisons(recording, ranked)
     beside = None if baseline is None else against(recording, ranked, baseline)
-    rows = [_activation(recording, entry, target) for entry in ranked]
+    rows = [activation_row(recording, entry, target) for entry in ranked]
     return {
         "name": condition.name,
         "title": condition.title,
@@ -148,24 +138,35 @@ def ranking(recording: Recording, reported: Sequence[Reported]) -> tuple[Reporte
     return tuple(sorted(reported, key=place))
 
 
-def accuracy_target(recording: Recording, reported: Sequence[Reported]) -> float | None:
+def accuracy_target(recording: Recording, reported: Sequence[Reported], majority: float = 0.0) -> float | None:
     """95 % of the highest mean validation accuracy an activation has at the last epoch; None without any.
 
-    Activations that mostly diverged do not set it, unless all did.
+    None too where that is no more than `majority`, what always naming the most frequent class gets: nothing is learnt
+    on the way to it. Activations that mostly diverged do not set it, unless all did.
     """
     steady = [entry for entry in reported if not mostly_diverged(entry)] or reported
     means = finite([mean(last(recording.metrics["validation_accuracy"], entry)) for entry in steady])
-    return TARGET_SHARE * float(means.max()) if means.size else None
+    target = TARGET_SHARE * float(means.max()) if means.size else math.nan
+    return target if target > majority else None
 
 
-def _activation(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
+def activation_row(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
+    """What is held of one activation.
+
+    Returns:
+        `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
+        `chances_of_best`); `test_accuracy_ci95_new_data` (interval over new seeds and new samples together);
+        `diverged_ci95` (of the share of members that diverged); `epochs_to_target` and `milestones` (see
+        `TimeToTarget`); `gradient_ratio`; `flat_share` and `dead_share` (mean over layers at the last epoch, median
+        over seeds); `diverged_members`, of all its conditions.
+    """
     diverged = sum(member.diverged_epoch is not None for member in entry.members)
     return {
         "name": entry.activation,
         "members": len(entry.members),
         "diverged": diverged,
         "diverged_ci95": share_interval(diverged, len(entry.members)) if entry.members else None,
-        "test_accuracy_new_data": accuracy_on_new_data(recording, entry),
+        "test_accuracy_ci95_new_data": accuracy_on_new_data(recording, entry),
         **{
             name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
             for name in (*ESTIMATED, *(f"test_{metric['name']}" for metric in recording.further_metrics))

@@ -98,7 +98,8 @@ def statistics(activations: int, seeds: int) -> str:
     return (
         f"{means}; differences between activations are paired by seed with simultaneous 95 % intervals and step-down "
         "max-T p-values from sign flips of whole seeds (Westfall & Young 1993); the set that may be the best is by "
-        "multiple comparisons with the best (Hsu 1996)."
+        "multiple comparisons with the best (Hsu 1996), and is all of them unless some pair is told apart. Intervals "
+        "for new data are over seeds and test samples together (crossed random effects)."
     )
 
 

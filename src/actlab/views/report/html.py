@@ -113,8 +113,8 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
         (
             "on new data",
             f"95 % over new seeds and new samples together: {_weight(summary)}",
-            lambda row: interval(row["test_accuracy_new_data"], ".1f", 100) or DASH,
-            any(row["test_accuracy_new_data"] for row in rows),
+            lambda row: interval(row["test_accuracy_ci95_new_data"], ".1f", 100) or DASH,
+            any(row["test_accuracy_ci95_new_data"] for row in rows),
         ),
         ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
         ("training loss", "mean over the seeds", lambda row: number(row["train_loss"]["mean"], "#.3g"), True),

@@ -23,7 +23,6 @@ from actlab.recording import Recording
 from actlab.replay import feature_space
 from actlab.statistics import reported, summarise, unseen_share
 from actlab.statistics.selection import Reported, probe_samples
-from actlab.statistics.sentences import listed
 from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
     conditions,
@@ -39,6 +38,7 @@ from actlab.views.report import (
 )
 from actlab.views.report.charts import Chart
 from actlab.views.report.scripts import asset, bundle, table
+from actlab.wording import listed
 
 SHOWN_AT_FIRST = 8
 SHARED = (

@@ -23,8 +23,7 @@ from actlab.layers import Act
 from actlab.network import Network
 from actlab.recording import Recording
 from actlab.statistics import unseen_share, verdict
-from actlab.statistics.sentences import counted
-from actlab.wording import DASH, number, percent
+from actlab.wording import DASH, counted, number, percent
 
 # The terminal shows so many of the published numbers that do not agree or cannot be compared.
 OTHERS_TOLD = 4
@@ -91,7 +90,7 @@ def legend(summary: Summary) -> str:
     """
     samples, probed = (summary["samples"] or {}).get("test"), summary["probe_samples"]
     test = f" The test set has {samples:,} samples, one weighs {100 / samples:.2g} points." if samples else ""
-    fresh = any(row["test_accuracy_new_data"] for row in summary["activations"])
+    fresh = any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
     new = "on new data: half of the 95 % interval over new seeds and new samples together. " if fresh else ""
     return (
         "[low–high]: 95 % interval of the mean over seeds (Student's t), the training's luck: other samples may differ "
@@ -115,7 +114,7 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
     table.add_column("activation", overflow="fold")
     table.add_column("test\naccuracy %", justify="right", overflow="fold")
     further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
-    fresh = any(row["test_accuracy_new_data"] for row in summary["activations"])
+    fresh = any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
     new = ["on new\ndata"] if fresh else []
     for header in (
         *new,
@@ -207,7 +206,7 @@ def _cells(
     return [
         Text(row["name"]),
         _interval(row["test_accuracy"], decimals),
-        *([_half(row["test_accuracy_new_data"], decimals)] if fresh else []),
+        *([_half(row["test_accuracy_ci95_new_data"], decimals)] if fresh else []),
         _number(row["test_loss"]["mean"]),
         *(_scaled(row, metric, _number) for metric in further),
         _epoch(row["epochs_to_target"]),
