@@ -37,9 +37,9 @@ TARGET_SHARE = 0.95
 def summarise(recording: Recording, baseline: str | None = None) -> dict[str, Any]:
     """Summarise a recording, complete or not: the content of `summary.json`, in which NaN and ±inf are null.
 
-    Every activation is reported at one learning rate; where each has its own, chosen on validation data, and the
-    stated rate or other initial weights are compared too, these are further `contests`. The test set is read at the
-    last epoch alone. Members that diverged are masked and counted.
+    Where each activation has its own learning rate, chosen on validation data, and the stated rate or other initial
+    weights are compared too, these are further `contests`. The test set is read at the last epoch alone. Members that
+    diverged are masked and counted.
 
     Args:
         recording: complete or not.
@@ -80,7 +80,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         "samples": recording.facts.get("samples"),
         "probe_samples": probe_samples(recording),
         "majority": majority,
-        "chance": 1 / len(recording.facts["classes"]) if recording.facts["classes"] else None,
+        "chance": _chance(recording),
         "metrics": recording.facts["metrics"],
         **first,
         "contests": further,
@@ -91,10 +91,19 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         "notes": notes(recording, by_condition, target),
         "next_steps": next_steps(recording, ranked, first["activations"], first["best_set"]),
     }
-    safe = json_safe(summary)
-    for condition in safe["contests"]:
-        condition["headline"] = headline(safe | condition)
-    return safe | {"headline": headline(safe)}
+    return _with_headlines(json_safe(summary))
+
+
+def _with_headlines(summary: dict[str, Any]) -> dict[str, Any]:
+    for condition in summary["contests"]:
+        condition["headline"] = headline(summary | condition)
+    return summary | {"headline": headline(summary)}
+
+
+def _chance(recording: Recording) -> float | None:
+    """The accuracy of guessing, each class as often as any other."""
+    classes = len(recording.facts["classes"])
+    return 1 / classes if classes else None
 
 
 def _condition(
