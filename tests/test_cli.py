@@ -225,6 +225,7 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
         "contest",
         "contests",
         "tuning",
+        "choices",
         "samples",
         "probe_samples",
         "majority",

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actlab.recording import Recording
+from actlab.statistics.choice import choices
 from actlab.statistics.selection import Reported
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.wording import counted, listed
 
+# A choice that fewer than so many draws of the tuning seeds would make again is told of, so many at most.
+FIRM = 0.8
+MOST_LOOSE = 3
 # Names that a sentence lists before it counts.
 MOST_NAMED = 8
 
@@ -121,8 +125,9 @@ def _rates(recording: Recording) -> list[str]:
         data = " on samples held out of the training data" if recording.study.validation == "test" else ""
         found.append(
             f"Each learning rate was chosen by the mean validation loss{data} after {epochs} with the seeds {seeds}, "
-            "which serve nothing else."
+            "which serve nothing else; every interval is for that rate, chosen once."
         )
+        found += _firmness(choices(tuning))
     for activation, init in {(row["activation"], row["init"]): None for row in tuning}:
         rows = [row for row in tuning if (row["activation"], row["init"]) == (activation, init)]
         if all(row["diverged"] == row["members"] for row in rows):
@@ -132,6 +137,26 @@ def _rates(recording: Recording) -> list[str]:
                 f"{activation}{where}: every learning rate tried diverged, from {min(rates):g} to {max(rates):g}."
             )
     return found
+
+
+def _firmness(chosen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where other tuning seeds would often have chosen another rate, and what that does."""
+    loose = sorted((row for row in chosen if row["chosen_again"] < FIRM), key=lambda row: row["chosen_again"])
+    if not loose:
+        return []
+    told = [_loose(row) for row in loose[:MOST_LOOSE]]
+    more = f" and {counted(len(loose) - MOST_LOOSE, 'other')}" if len(loose) > MOST_LOOSE else ""
+    seeds = counted(loose[0]["seeds"], "tuning seed")
+    return [f"The choice rests on {seeds}: drawn anew, these often choose another rate for {listed(told)}{more}."]
+
+
+def _loose(row: Mapping[str, Any]) -> str:
+    where = "" if row["init"] == "stated" else BESIDE[row["init"]]
+    return (
+        f"{row['activation']}{where} ({100 * (1 - row['chosen_again']):.0f} % of draws, mostly "
+        f"{row['rates'][0]['learning_rate']:g} instead of {row['learning_rate']:g}, which moves its validation "
+        f"accuracy by {100 * row['accuracy_sd']:.2g} points, standard deviation)"
+    )
 
 
 def _edges(reported: Sequence[Reported], where: str) -> list[str]:

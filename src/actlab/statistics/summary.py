@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from actlab.recording import Member, Recording
+from actlab.statistics.choice import choices
 from actlab.statistics.findings import findings
 from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
 from actlab.statistics.next_steps import next_steps
@@ -59,7 +60,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         that do not hold them. `activation_row` says what is held of each activation.
         `contest` is the name and title of the main condition; `contests` holds the others, each with `name`,
         `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate
-        tried.
+        tried, `choices` how firmly the rates were chosen (see `choices`).
     """
     main, *others = conditions_of(recording)
     by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
@@ -85,6 +86,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         **first,
         "contests": further,
         "tuning": recording.facts.get("tuning") or [],
+        "choices": choices(recording.facts.get("tuning") or []),
         "findings": findings(recording, ranked, tested),
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),

@@ -1,6 +1,6 @@
 """Whether the conclusions hold: coverage, errors and power over made-up and resampled studies (a quarter of an hour).
 
-    .venv/bin/python benchmarks/statistics.py [RUN_DIR]      writes docs/statistics.md
+    .venv/bin/python benchmarks/conclusions.py [RUN_DIR]      writes docs/statistics.md
 
 RUN_DIR holds, or comes to hold, a hundred seeds of three functions on the digits, from which studies are drawn.
 """
@@ -271,7 +271,7 @@ def main() -> None:
 
 HEAD = """# Do the conclusions hold?
 
-Made by `python benchmarks/statistics.py`: studies are drawn whose truth is known, and what the laboratory says of them
+Made by `python benchmarks/conclusions.py`: studies are drawn whose truth is known, and what the laboratory says of them
 is counted. Per cent, ± one Monte-Carlo standard error. "Real" values are drawn with replacement from a hundred seeds of
 relu, tanh and sigmoid on the digits (64-128-128-10, 20 epochs), trained for this."""
 COVERAGE = """How often Student's interval over seeds, never narrower than the resolution of the test set, holds the
