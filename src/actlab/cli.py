@@ -1,4 +1,4 @@
-"""The command line: `actlab functions | recipes | compare | report | figure | animate | export`.
+"""The command line: `actlab functions | recipes | compare | report | power | figure | animate | export`.
 
 Every error is one sentence on stderr and exit code 2. Heavy modules are imported by the command that
 needs them.
@@ -365,6 +365,7 @@ def report(
     typer.echo(f"wrote {directory / 'report.html'}\nwrote {directory / 'summary.json'}")
 
 
+app.command()(picture_commands.power)
 app.command()(picture_commands.figure)
 app.command()(picture_commands.animate)
 app.command()(picture_commands.export)

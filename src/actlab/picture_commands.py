@@ -40,7 +40,7 @@ def figure(
         typer.Argument(
             metavar="KIND",
             help="input-space, feature-space, probabilities, losses, several of these joined by commas; "
-            "curves, gradients or milestones.",
+            "curves, gradients, milestones, differences, ranks or power.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The picture: .png, .svg or .pdf.")],
@@ -74,6 +74,47 @@ def figure(
         made = figures.draw(kinds, None if epochs is None else epoch_list(epochs), **inches)
     save(made, out, dpi)
     typer.echo(f"wrote {out}")
+
+
+def power(
+    directory: Directory,
+    activations: Activations = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="6,12,50", help="Numbers of seeds to look at.")
+    ] = None,
+) -> None:
+    """How many seeds it takes to tell the functions apart, if they are as far apart as a recording says."""
+    from rich.console import Console
+
+    from actlab.recording import load
+    from actlab.statistics import reported
+    from actlab.statistics.power import SEEDS, power
+    from actlab.statistics.summary import ranking
+    from actlab.views.figures.recording import names_of
+    from actlab.views.terminal.power import legend, power_table
+    from actlab.views.terminal.progress import counting
+
+    recording = load(directory)
+    counts = SEEDS if seeds is None else _counts(seeds)
+    names = names_of(recording, activations.split(",") if activations else None)
+    ranked = [entry for entry in ranking(recording, reported(recording)) if entry.activation in names]
+    with counting("making up studies", len(counts)) as step:
+        found = power(recording, ranked, counts, lambda _: step())
+    console = Console()
+    console.print(power_table(found))
+    console.print(f"\n{legend(found)}", style="dim", highlight=False)
+
+
+def _counts(text: str) -> list[int]:
+    """Numbers of seeds, the smallest first.
+
+    >>> _counts("50,6")
+    [6, 50]
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"\d{1,4}", part) and int(part) > 1 for part in parts):
+        raise InvalidFunction(f"--seeds {text!r}: numbers of seeds from 2 to 9999 are expected, as in 6,12,50.")
+    return sorted({int(part) for part in parts})
 
 
 def animate(

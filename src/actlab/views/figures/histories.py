@@ -1,4 +1,4 @@
-"""Still figures of a whole training: curves, gradients, milestones; all activations in one figure, for paper."""
+"""Still figures of a whole training and of its outcome; all activations in one figure, for paper."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from actlab.errors import InvalidRecording
 from actlab.recording import Recording
 from actlab.statistics.selection import Reported
 from actlab.statistics.time_to_target import milestone_epochs
+from actlab.views.figures import verdicts
 from actlab.views.figures.legends import below, wrapped
 from actlab.views.figures.snapshots import INK, STYLE
 from actlab.views.palette import Style, Styles
@@ -87,7 +88,16 @@ def milestones(figure: Figure, recording: Recording, reported: Sequence[Reported
 
 
 Drawing = Callable[[Figure, Recording, Sequence[Reported], Styles], None]
-HISTORIES: Mapping[str, Drawing] = {"curves": curves, "gradients": gradients, "milestones": milestones}
+HISTORIES: Mapping[str, Drawing] = {
+    "curves": curves,
+    "gradients": gradients,
+    "milestones": milestones,
+    "differences": verdicts.differences,
+    "ranks": verdicts.ranks,
+    "power": verdicts.power_curves,
+}
+# These name each activation in the picture.
+WITHOUT_LEGEND = ("differences", "ranks")
 
 
 def line(style: Style) -> dict[str, Any]:
@@ -110,5 +120,7 @@ def draw(
         raise InvalidRecording(f"{recording.directory} was stopped before its first epoch: there is nothing to draw.")
     with mpl.rc_context(STYLE):
         HISTORIES[kind](figure, recording, reported, styles)
+        if kind in WITHOUT_LEGEND:
+            return
         names = [entry.activation for entry in reported]
         below(figure, [Line2D([], [], label=name, **line(styles[name])) for name in names], height, INK)

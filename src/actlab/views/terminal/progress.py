@@ -1,4 +1,4 @@
-"""The progress bar of a run: members, epochs, samples a second, time left."""
+"""Progress bars: of a run, with members, epochs, samples a second and time left; of what is counted."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ def bar(console: Console | None = None) -> Iterator[Callable[[Progress], None]]:
             shown.update(task, description=description, completed=progress.epoch, total=progress.epochs, detail=detail)
 
         yield show
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on stderr (a terminal only) that goes one further whenever what this yields is called."""
+    console = Console(stderr=True)
+    with Bar(console=console, disable=not console.is_terminal, transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda: shown.advance(task)
 
 
 def samples_per_second(progress: Progress) -> str:
