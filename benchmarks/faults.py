@@ -1,0 +1,381 @@
+"""Networks whose fault is known, and healthy ones: are the findings right? Writes docs/findings.md.
+
+    .venv/bin/python benchmarks/faults.py [--keep DIR] [--set tuning]
+
+40 faulty and 40 healthy networks, one activation in one configuration with three seeds each, half of either for the
+thresholds to be chosen on, half (other tasks, functions, sizes, seeds) held out. With --keep, recordings that lie in
+DIR already are judged anew and not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from actlab import tasks
+from actlab.layers import Act, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Residual
+from actlab.recording import Recording, load
+from actlab.statistics import summarise
+from actlab.study import Study
+from actlab.tasks.task import Task, build
+
+PAGE = Path(__file__).parent.parent / "docs" / "findings.md"
+TUNING, HELD_OUT = "tuning", "held out"
+HEALTHY = "healthy"
+# By kind of fault, the codes of findings that name it.
+NAMED: Mapping[str, tuple[str, ...]] = {
+    "inputs too large": ("inputs_off_scale",),
+    "inputs too small": ("inputs_off_scale",),
+    "inputs far from zero": ("inputs_off_scale",),
+    "all weights zero": ("units_alike",),
+    "all weights equal": ("units_alike",),
+    "weights too large": ("start_too_large",),
+    "rate too high": ("rate_too_high",),
+    "rate too low": ("rate_too_low",),
+    "one unit wide": ("narrow_layer",),
+    "dead units": ("dead_units",),
+    "gradient vanishes": ("vanishing_gradient",),
+    "label noise": ("labels_unlearnable",),
+    "labels shuffled": ("labels_unlearnable",),
+}
+SEEDS = {TUNING: (0, 1, 2), HELD_OUT: (10, 11, 12)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A study of one kind: each of its activations counts as a network.
+
+    Attributes:
+        kind: of fault, a key of NAMED, or HEALTHY.
+        title: what is trained.
+        data: the task.
+        activations: names.
+        layers: the network, or an object with `init` and `apply`.
+        settings: of the study besides.
+    """
+
+    kind: str
+    title: str
+    data: Callable[[], Task]
+    activations: tuple[str, ...]
+    layers: Any
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def study(self, part: str) -> Study:
+        """The study of the case with the seeds of a part."""
+        usual: dict[str, Any] = {"epochs": 15, "seeds": SEEDS[part], "name": f"{self.kind}: {self.title}"}
+        return Study(**(usual | {"network": self.layers, "activations": self.activations} | dict(self.settings)))
+
+
+@dataclass(frozen=True)
+class Own:
+    """A dense network whose start is prescribed: weights all `weight` (None for He's), biases all `bias`."""
+
+    widths: tuple[int, ...]
+    weight: float | None = 0.0
+    bias: float = 0.0
+
+    def init(self, key: Any) -> Any:
+        """Parameters by layer."""
+        import jax
+
+        found = {}
+        pairs = list(zip(self.widths, self.widths[1:], strict=False))
+        for place, (inputs, outputs) in enumerate(pairs):
+            drawn = jax.random.normal(jax.random.fold_in(key, place), (inputs, outputs)) * np.sqrt(2 / inputs)
+            hidden = place < len(pairs) - 1
+            found[f"layer{place + 1}"] = {
+                "weight": drawn if self.weight is None else jax.numpy.full((inputs, outputs), self.weight),
+                "bias": jax.numpy.full(outputs, self.bias if hidden else 0.0),
+            }
+        return found
+
+    def apply(self, params: Any, x: Any, act: Any, *, training: bool, key: Any) -> Any:
+        """(batch, ...) -> logits (batch, outputs)."""
+        x = x.reshape(len(x), -1)
+        for place in range(1, len(params) + 1):
+            own = params[f"layer{place}"]
+            x = x @ own["weight"] + own["bias"]
+            x = act(x, name=f"act{place}") if place < len(params) else x
+        return x
+
+
+def dense(*widths: int, outputs: int, init: str = "glorot_uniform", between: Sequence[Any] = ()) -> list[Any]:
+    """Hidden layers of these widths with the function under study behind each."""
+    hidden = [[Dense(width, init=init), Act(), *between] for width in widths]
+    return [Flatten(), *sum(hidden, []), Dense(outputs, init=init)]
+
+
+def built_in(name: str, seed: int = 0) -> Callable[[], Task]:
+    """A task of the laboratory."""
+    return lambda: tasks.load(name, seed=seed)
+
+
+def _changed(task: Task, x: Callable[[Any], Any] = lambda x: x, y: Any = None) -> Task:
+    """A task with other inputs, and other labels by part, which index its classes."""
+    labels = y or {part: getattr(task, f"y_{part}") for part in tasks.task.SPLITS}
+    pairs = [(x(getattr(task, f"x_{part}").astype(float)), labels[part]) for part in tasks.task.SPLITS]
+    return build(task.name, *pairs, classes=task.classes, provenance=f"{task.provenance}; changed for a benchmark")
+
+
+def scaled(data: Callable[[], Task], factor: float = 1.0, offset: float = 0.0) -> Callable[[], Task]:
+    """factor·x + offset."""
+    return lambda: _changed(data(), lambda x: factor * x + offset)
+
+
+def noisy(
+    data: Callable[[], Task], share: float, parts: Sequence[str] = tasks.task.SPLITS, seed: int = 5
+) -> Callable[[], Task]:
+    """Of some parts, a share of the labels drawn anew from all classes."""
+
+    def made() -> Task:
+        task, rng = data(), np.random.default_rng(seed)
+        labels = {}
+        for part in tasks.task.SPLITS:
+            y = getattr(task, f"y_{part}").copy()
+            wrong = rng.random(len(y)) < (share if part in parts else 0)
+            y[wrong] = rng.integers(0, task.class_count, wrong.sum())
+            labels[part] = y
+        return _changed(task, y=labels)
+
+    return made
+
+
+def shuffled(data: Callable[[], Task]) -> Callable[[], Task]:
+    """The labels of each part in another order."""
+
+    def made() -> Task:
+        task, rng = data(), np.random.default_rng(7)
+        return _changed(task, y={part: rng.permutation(getattr(task, f"y_{part}")) for part in tasks.task.SPLITS})
+
+    return made
+
+
+def _sklearn(name: str, standardised: bool = True) -> Callable[[], Task]:
+    """A table that comes with scikit-learn, split 60/20/20."""
+
+    def made() -> Task:
+        import sklearn.datasets
+
+        from actlab.tasks.split import split
+
+        found = getattr(sklearn.datasets, f"load_{name}")()
+        x = np.asarray(found.data, dtype=float)
+        x = (x - x.mean(axis=0)) / x.std(axis=0) if standardised else x
+        return build(name, *split(x, np.asarray(found.target), 0, name=name), provenance=f"{name}, scikit-learn")
+
+    return made
+
+
+def blobs(classes: int = 4, features: int = 6, spread: float = 1.0) -> Callable[[], Task]:
+    """Gaussian classes around random centres, which overlap for a large spread."""
+
+    def made() -> Task:
+        from actlab.tasks.split import split
+
+        rng = np.random.default_rng(11)
+        y = np.repeat(np.arange(classes), 300)
+        x = 2 * rng.normal(size=(classes, features))[y] + spread * rng.normal(size=(len(y), features))
+        return build("blobs", *split(x, y, 0, name="blobs"), provenance="blobs, computed")
+
+    return made
+
+
+DIGITS, MOONS, SPIRALS, CIRCLES, PARABOLAS = map(built_in, ("digits", "moons", "spirals", "circles", "parabolas"))
+CANCER, WINE, IRIS = _sklearn("breast_cancer"), _sklearn("wine"), _sklearn("iris")
+RAW_CANCER, RAW_WINE = _sklearn("breast_cancer", standardised=False), _sklearn("wine", standardised=False)
+BLOBS, OVERLAPPING = blobs(), blobs(3, 4, 2.2)
+SGD = {"optimiser": "sgd", "learning_rates": [0.05]}
+SGD_FAST = {"optimiser": {"name": "sgd", "momentum": 0.9}, "learning_rates": [0.02]}
+TWO = dense(64, 64, outputs=10)
+THREE_HE = dense(48, 48, 48, outputs=10, init="he_normal")
+POINTS = dense(24, 24, outputs=1)
+CONVOLUTIONS = [Conv(8), Act(), MaxPool(2), Conv(16), Act(), MaxPool(2), Flatten(), Dense(10)]
+RESIDUAL = [
+    Flatten(),
+    Dense(32),
+    *[Residual([BatchNorm(), Act(), Dense(32, init="he_normal")]) for _ in range(4)],
+    Act(),
+    Dense(10),
+]
+
+
+def rate(number: float, **settings: Any) -> dict[str, Any]:
+    """Settings of one learning rate."""
+    return {"learning_rates": [number], **settings}
+
+
+CASES: dict[str, tuple[Case, ...]] = {
+    TUNING: (
+        Case("inputs too large", "digits × 4080, Adam", scaled(DIGITS, 4080), ("relu", "tanh"), TWO),
+        Case("inputs too small", "digits × 0.001, sgd", scaled(DIGITS, 1e-3), ("tanh",), TWO, SGD),
+        Case("inputs far from zero", "moons + 1000", scaled(MOONS, offset=1000), ("relu",), POINTS),
+        Case("all weights zero", "digits, own network", DIGITS, ("tanh", "gelu"), Own((64, 32, 32, 10))),
+        Case("all weights equal", "digits, 0.1", DIGITS, ("tanh",), Own((64, 32, 32, 10), 0.1)),
+        Case("weights too large", "digits, N(0, 2²)", DIGITS, ("relu",), dense(64, 64, 64, outputs=10, init="normal(2)")),
+        Case("rate too high", "digits, Adam 0.3", DIGITS, ("gelu", "tanh"), TWO, rate(0.3)),
+        Case("rate too low", "digits, Adam 1e-6", DIGITS, ("relu", "tanh"), TWO, rate(1e-6)),
+        Case("one unit wide", "digits 64-1-64", DIGITS, ("relu", "tanh"), dense(64, 1, 64, outputs=10)),
+        Case("dead units", "digits, biases −10", DIGITS, ("relu", "relu6"), Own((64, 48, 48, 10), None, -10.0)),
+        Case("gradient vanishes", "digits, 8 × 64", DIGITS, ("sigmoid", "hard_sigmoid"), dense(*[64] * 8, outputs=10)),
+        Case("label noise", "digits, 90 % of all", noisy(DIGITS, 0.9), ("relu",), TWO),
+        Case("label noise", "digits, 40 % of training", noisy(DIGITS, 0.4, ("train",)), ("tanh",), TWO),
+        Case("labels shuffled", "digits", shuffled(DIGITS), ("relu", "silu"), TWO),
+        Case(HEALTHY, "digits 64-64", DIGITS, ("relu", "gelu", "tanh", "sigmoid", "elu", "mish"), TWO),
+        Case(HEALTHY, "digits 3 × 48, He", DIGITS, ("relu", "leaky_relu", "selu", "softplus"), THREE_HE),
+        Case(HEALTHY, "digits 64-64, sgd", DIGITS, ("relu", "tanh"), TWO, SGD_FAST),
+        Case(HEALTHY, "digits, convolutions", DIGITS, ("relu", "tanh"), CONVOLUTIONS, {"epochs": 10}),
+        Case(HEALTHY, "moons 24-24", MOONS, ("relu", "silu", "tanh"), POINTS, rate(0.01, epochs=20)),
+        Case(HEALTHY, "parabolas 16-16", PARABOLAS, ("relu", "gelu", "sigmoid"), dense(16, 16, outputs=1), rate(0.02)),
+    ),
+    HELD_OUT: (
+        Case("inputs too large", "breast cancer × 1000", scaled(CANCER, 1e3), ("gelu", "sigmoid"), dense(32, 32, outputs=1)),
+        Case("inputs too small", "spirals × 0.002", scaled(SPIRALS, 2e-3), ("relu",), POINTS, rate(0.01)),
+        Case("inputs far from zero", "blobs + 3000", scaled(BLOBS, offset=3e3), ("silu",), dense(32, 32, outputs=4)),
+        Case("all weights zero", "spirals, own network", SPIRALS, ("relu", "softsign"), Own((2, 24, 24, 1))),
+        Case("all weights equal", "blobs, −0.3", BLOBS, ("gelu",), Own((6, 24, 24, 4), -0.3)),
+        Case("weights too large", "blobs, N(0, 3²)", BLOBS, ("leaky_relu",), dense(*[48] * 4, outputs=4, init="normal(3)")),
+        Case("rate too high", "digits, convolutions, Adam 0.2", DIGITS, ("silu",), CONVOLUTIONS, rate(0.2, epochs=10)),
+        Case("rate too high", "spirals, sgd 5", SPIRALS, ("softsign",), POINTS, rate(5.0, optimiser="sgd", epochs=20)),
+        Case("rate too low", "spirals, rmsprop 1e-6", SPIRALS, ("silu",), POINTS, rate(1e-6, optimiser="rmsprop")),
+        Case("rate too low", "digits, sgd 1e-5", DIGITS, ("elu",), THREE_HE, rate(1e-5, optimiser="sgd")),
+        Case("one unit wide", "wine 32-1-32", WINE, ("tanh",), dense(32, 1, 32, outputs=3), rate(0.01, epochs=40)),
+        Case("one unit wide", "spirals 1-24", SPIRALS, ("gelu",), dense(1, 24, outputs=1), rate(0.01)),
+        Case("dead units", "blobs, biases −30", BLOBS, ("relu",), Own((6, 32, 32, 4), None, -30.0)),
+        Case("dead units", "spirals, biases −8", SPIRALS, ("hard_swish",), Own((2, 24, 24, 1), None, -8.0), rate(0.01)),
+        Case("gradient vanishes", "blobs, 10 × 32", BLOBS, ("sigmoid",), dense(*[32] * 10, outputs=4)),
+        Case("gradient vanishes", "spirals, 9 × 24, sgd", SPIRALS, ("hard_sigmoid",), dense(*[24] * 9, outputs=1), SGD),
+        Case("label noise", "breast cancer, 60 % of all", noisy(CANCER, 0.6), ("tanh",), dense(32, 32, outputs=1)),
+        Case("label noise", "blobs, 50 % of training", noisy(BLOBS, 0.5, ("train",)), ("relu",), dense(32, 32, outputs=4), rate(0.003)),
+        Case("labels shuffled", "spirals", shuffled(SPIRALS), ("gelu",), POINTS, rate(0.003)),
+        Case("labels shuffled", "wine", shuffled(WINE), ("elu",), dense(32, outputs=3), rate(0.003, epochs=40)),
+        Case(HEALTHY, "spirals 48-48", SPIRALS, ("relu", "gelu", "tanh"), dense(48, 48, outputs=1), rate(0.01, epochs=60)),
+        Case(HEALTHY, "circles 16-16", CIRCLES, ("softsign", "silu"), dense(16, 16, outputs=1), rate(0.01, epochs=30)),
+        Case(HEALTHY, "breast cancer 32-32", CANCER, ("relu", "sigmoid", "softplus"), dense(32, 32, outputs=1), rate(0.003, epochs=30)),
+        Case(HEALTHY, "wine 16", WINE, ("tanh", "relu"), dense(16, outputs=3), rate(0.01, epochs=40)),
+        Case(HEALTHY, "iris 16-16, sgd", IRIS, ("elu", "relu"), dense(16, 16, outputs=3), SGD | {"epochs": 60}),
+        Case(HEALTHY, "blobs that overlap", OVERLAPPING, ("relu", "gelu"), dense(24, 24, outputs=3), rate(0.003)),
+        Case(HEALTHY, "digits, residual, batch norm", DIGITS, ("relu", "mish"), RESIDUAL, {"epochs": 12}),
+        Case(HEALTHY, "digits, dropout", DIGITS, ("relu", "selu"), dense(96, 96, outputs=10, between=[Dropout(0.3)])),
+        Case(HEALTHY, "digits 5 × 32", DIGITS, ("tanh", "leaky_relu"), dense(*[32] * 5, outputs=10), {"batch": 16}),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A network and what is said of it.
+
+    Attributes:
+        kind, title, activation: what it is.
+        accuracy: on the test data, mean over seeds; NaN where all diverged.
+        warnings: codes of the warnings about it, in their order.
+    """
+
+    kind: str
+    title: str
+    activation: str
+    accuracy: float
+    warnings: tuple[str, ...]
+
+    @property
+    def named(self) -> bool:
+        """Whether the first warning names the fault."""
+        return bool(self.warnings) and self.warnings[0] in NAMED.get(self.kind, ())
+
+
+def trained(case: Case, part: str, directory: Path) -> Recording:
+    """The recording of a case, made if it does not lie there."""
+    from actlab import engine
+
+    if (directory / "study.db").is_file():
+        return load(directory)
+    return engine.train(case.study(part), directory, task=case.data())
+
+
+def judged(case: Case, recording: Recording) -> list[Judged]:
+    """What is said of each network of a recording."""
+    summary = summarise(recording)
+    rows = {row["name"]: row for row in summary["activations"]}
+    found = []
+    for name in case.activations:
+        codes = [
+            finding["code"]
+            for finding in summary["findings"]
+            if finding["severity"] == "warning" and finding["activation"] in (None, name)
+        ]
+        accuracy = rows[name]["test_accuracy"]["mean"]
+        found.append(Judged(case.kind, case.title, name, np.nan if accuracy is None else accuracy, tuple(codes)))
+    return found
+
+
+def interval(hits: int, of: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95 % interval of a share (1934, doi 10.1093/biomet/26.4.404)."""
+    from scipy.stats import beta
+
+    low = beta.ppf(0.025, hits, of - hits + 1) if hits else 0.0
+    return float(low), float(beta.ppf(0.975, hits + 1, of - hits)) if hits < of else 1.0
+
+
+def share(hits: int, of: int) -> str:
+    """A share with its interval."""
+    if not of:
+        return "–"
+    low, high = interval(hits, of)
+    return f"{hits} of {of} = {hits / of:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def totals(found: Sequence[Judged]) -> dict[str, str]:
+    """Precision, recall and share of causes named."""
+    faulty = [own for own in found if own.kind != HEALTHY]
+    caught = [own for own in faulty if own.warnings]
+    alarms = [own for own in found if own.kind == HEALTHY and own.warnings]
+    return {
+        "precision": share(len(caught), len(caught) + len(alarms)),
+        "recall": share(len(caught), len(faulty)),
+        "cause named first": share(sum(own.named for own in faulty), len(faulty)),
+        "healthy left in peace": share(len(found) - len(faulty) - len(alarms), len(found) - len(faulty)),
+    }
+
+
+def main() -> None:
+    """Train, judge, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--keep", type=Path, help="where recordings lie and come to lie")
+    parser.add_argument("--set", choices=(TUNING, HELD_OUT), help="one half alone; writes no page")
+    parser.add_argument("--only", default="", help="cases with this in their kind or title; writes no page")
+    given = parser.parse_args()
+    start = time.perf_counter()
+    found: dict[str, list[Judged]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for part in [given.set] if given.set else CASES:
+            for case in CASES[part]:
+                if given.only not in f"{case.kind}: {case.title}":
+                    continue
+                folder = (given.keep or Path(temporary)) / re.sub("[^a-z0-9.]+", "-", f"{part} {case.kind} {case.title}".lower())
+                begun = time.perf_counter()
+                for own in judged(case, trained(case, part, folder)):
+                    found.setdefault(part, []).append(own)
+                    wrong = bool(own.warnings) == (own.kind == HEALTHY)
+                    mark = "✗" if wrong else " " if own.named or own.kind == HEALTHY else "?"
+                    said = ", ".join(own.warnings)
+                    print(f"{mark} {part:9}{own.kind:21}{own.title:32}{own.activation:13}{100 * own.accuracy:5.1f}  {said}")
+                print(f"{'':12}{time.perf_counter() - begun:.1f} s", flush=True)
+    for part, own in found.items():
+        print(part, *(f"  {name}: {value}" for name, value in totals(own).items()), sep="\n")
+    seconds = time.perf_counter() - start
+    print(f"{seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    main()
