@@ -47,7 +47,7 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "label noise": ("labels_unlearnable",),
     "labels shuffled": ("labels_unlearnable",),
 }
-SEEDS = {TUNING: (0, 1, 2), HELD_OUT: (10, 11, 12)}
+SEEDS = {TUNING: (0, 1, 2), HELD_OUT: (20, 21, 22)}
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ class Own:
 
 def dense(*widths: int, outputs: int, init: str = "glorot_uniform", between: Sequence[Any] = ()) -> list[Any]:
     """Hidden layers of these widths with the function under study behind each."""
-    hidden = [[Dense(width, init=init), Act(), *between] for width in widths]
-    return [Flatten(), *sum(hidden, []), Dense(outputs, init=init)]
+    hidden = [layer for width in widths for layer in (Dense(width, init=init), Act(), *between)]
+    return [Flatten(), *hidden, Dense(outputs, init=init)]
 
 
 def built_in(name: str, seed: int = 0) -> Callable[[], Task]:
@@ -190,13 +190,29 @@ def blobs(classes: int = 4, features: int = 6, spread: float = 1.0) -> Callable[
     return made
 
 
+def rare(share: float, features: int, seed: int) -> Callable[[], Task]:
+    """Two Gaussian classes, one of them with this share of the samples."""
+
+    def made() -> Task:
+        from actlab.tasks.split import split
+
+        rng = np.random.default_rng(seed)
+        y = (rng.random(1500) < share).astype(int)
+        x = rng.normal(size=(1500, features)) + 1.2 * y[:, None]
+        return build("rare", *split(x, y, 0, name="rare"), provenance="two Gaussian classes, computed")
+
+    return made
+
+
 DIGITS, MOONS, SPIRALS, CIRCLES, PARABOLAS = map(built_in, ("digits", "moons", "spirals", "circles", "parabolas"))
 CANCER, WINE, IRIS = _sklearn("breast_cancer"), _sklearn("wine"), _sklearn("iris")
-RAW_CANCER, RAW_WINE = _sklearn("breast_cancer", standardised=False), _sklearn("wine", standardised=False)
+RAW_CANCER = _sklearn("breast_cancer", standardised=False)
+IMBALANCED, RARE = rare(0.06, 5, seed=1), rare(0.07, 8, seed=2)
 BLOBS, OVERLAPPING = blobs(), blobs(3, 4, 2.2)
 SGD = {"optimiser": "sgd", "learning_rates": [0.05]}
 SGD_FAST = {"optimiser": {"name": "sgd", "momentum": 0.9}, "learning_rates": [0.02]}
 TWO = dense(64, 64, outputs=10)
+FAINT = dense(*[48] * 6, outputs=10, init="normal(0.01)")
 THREE_HE = dense(48, 48, 48, outputs=10, init="he_normal")
 POINTS = dense(24, 24, outputs=1)
 CONVOLUTIONS = [Conv(8), Act(), MaxPool(2), Conv(16), Act(), MaxPool(2), Flatten(), Dense(10)]
@@ -221,7 +237,9 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("inputs far from zero", "moons + 1000", scaled(MOONS, offset=1000), ("relu",), POINTS),
         Case("all weights zero", "digits, own network", DIGITS, ("tanh", "gelu"), Own((64, 32, 32, 10))),
         Case("all weights equal", "digits, 0.1", DIGITS, ("tanh",), Own((64, 32, 32, 10), 0.1)),
-        Case("weights too large", "digits, N(0, 2²)", DIGITS, ("relu",), dense(64, 64, 64, outputs=10, init="normal(2)")),
+        Case(
+            "weights too large", "digits, N(0, 2²)", DIGITS, ("relu",), dense(64, 64, 64, outputs=10, init="normal(2)")
+        ),
         Case("rate too high", "digits, Adam 0.3", DIGITS, ("gelu", "tanh"), TWO, rate(0.3)),
         Case("rate too low", "digits, Adam 1e-6", DIGITS, ("relu", "tanh"), TWO, rate(1e-6)),
         Case("one unit wide", "digits 64-1-64", DIGITS, ("relu", "tanh"), dense(64, 1, 64, outputs=10)),
@@ -230,6 +248,17 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("label noise", "digits, 90 % of all", noisy(DIGITS, 0.9), ("relu",), TWO),
         Case("label noise", "digits, 40 % of training", noisy(DIGITS, 0.4, ("train",)), ("tanh",), TWO),
         Case("labels shuffled", "digits", shuffled(DIGITS), ("relu", "silu"), TWO),
+        Case("rate too high", "digits, Adam 0.1", DIGITS, ("relu", "gelu"), TWO, rate(0.1)),
+        Case("rate too high", "digits, sgd 3", DIGITS, ("relu",), TWO, rate(3.0, optimiser="sgd")),
+        Case(
+            "weights too large",
+            "digits 64-64, N(0, 2²)",
+            DIGITS,
+            ("sigmoid",),
+            dense(64, 64, outputs=10, init="normal(2)"),
+        ),
+        Case("gradient vanishes", "digits 6 × 48, N(0, 0.01²)", DIGITS, ("relu",), FAINT, SGD),
+        Case(HEALTHY, "one class in seventeen", IMBALANCED, ("relu", "tanh"), dense(16, outputs=1)),
         Case(HEALTHY, "digits 64-64", DIGITS, ("relu", "gelu", "tanh", "sigmoid", "elu", "mish"), TWO),
         Case(HEALTHY, "digits 3 × 48, He", DIGITS, ("relu", "leaky_relu", "selu", "softplus"), THREE_HE),
         Case(HEALTHY, "digits 64-64, sgd", DIGITS, ("relu", "tanh"), TWO, SGD_FAST),
@@ -238,35 +267,88 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case(HEALTHY, "parabolas 16-16", PARABOLAS, ("relu", "gelu", "sigmoid"), dense(16, 16, outputs=1), rate(0.02)),
     ),
     HELD_OUT: (
-        Case("inputs too large", "breast cancer × 1000", scaled(CANCER, 1e3), ("gelu", "sigmoid"), dense(32, 32, outputs=1)),
-        Case("inputs too small", "spirals × 0.002", scaled(SPIRALS, 2e-3), ("relu",), POINTS, rate(0.01)),
-        Case("inputs far from zero", "blobs + 3000", scaled(BLOBS, offset=3e3), ("silu",), dense(32, 32, outputs=4)),
-        Case("all weights zero", "spirals, own network", SPIRALS, ("relu", "softsign"), Own((2, 24, 24, 1))),
-        Case("all weights equal", "blobs, −0.3", BLOBS, ("gelu",), Own((6, 24, 24, 4), -0.3)),
-        Case("weights too large", "blobs, N(0, 3²)", BLOBS, ("leaky_relu",), dense(*[48] * 4, outputs=4, init="normal(3)")),
-        Case("rate too high", "digits, convolutions, Adam 0.2", DIGITS, ("silu",), CONVOLUTIONS, rate(0.2, epochs=10)),
-        Case("rate too high", "spirals, sgd 5", SPIRALS, ("softsign",), POINTS, rate(5.0, optimiser="sgd", epochs=20)),
-        Case("rate too low", "spirals, rmsprop 1e-6", SPIRALS, ("silu",), POINTS, rate(1e-6, optimiser="rmsprop")),
-        Case("rate too low", "digits, sgd 1e-5", DIGITS, ("elu",), THREE_HE, rate(1e-5, optimiser="sgd")),
-        Case("one unit wide", "wine 32-1-32", WINE, ("tanh",), dense(32, 1, 32, outputs=3), rate(0.01, epochs=40)),
-        Case("one unit wide", "spirals 1-24", SPIRALS, ("gelu",), dense(1, 24, outputs=1), rate(0.01)),
-        Case("dead units", "blobs, biases −30", BLOBS, ("relu",), Own((6, 32, 32, 4), None, -30.0)),
-        Case("dead units", "spirals, biases −8", SPIRALS, ("hard_swish",), Own((2, 24, 24, 1), None, -8.0), rate(0.01)),
-        Case("gradient vanishes", "blobs, 10 × 32", BLOBS, ("sigmoid",), dense(*[32] * 10, outputs=4)),
-        Case("gradient vanishes", "spirals, 9 × 24, sgd", SPIRALS, ("hard_sigmoid",), dense(*[24] * 9, outputs=1), SGD),
-        Case("label noise", "breast cancer, 60 % of all", noisy(CANCER, 0.6), ("tanh",), dense(32, 32, outputs=1)),
-        Case("label noise", "blobs, 50 % of training", noisy(BLOBS, 0.5, ("train",)), ("relu",), dense(32, 32, outputs=4), rate(0.003)),
-        Case("labels shuffled", "spirals", shuffled(SPIRALS), ("gelu",), POINTS, rate(0.003)),
-        Case("labels shuffled", "wine", shuffled(WINE), ("elu",), dense(32, outputs=3), rate(0.003, epochs=40)),
-        Case(HEALTHY, "spirals 48-48", SPIRALS, ("relu", "gelu", "tanh"), dense(48, 48, outputs=1), rate(0.01, epochs=60)),
-        Case(HEALTHY, "circles 16-16", CIRCLES, ("softsign", "silu"), dense(16, 16, outputs=1), rate(0.01, epochs=30)),
-        Case(HEALTHY, "breast cancer 32-32", CANCER, ("relu", "sigmoid", "softplus"), dense(32, 32, outputs=1), rate(0.003, epochs=30)),
-        Case(HEALTHY, "wine 16", WINE, ("tanh", "relu"), dense(16, outputs=3), rate(0.01, epochs=40)),
-        Case(HEALTHY, "iris 16-16, sgd", IRIS, ("elu", "relu"), dense(16, 16, outputs=3), SGD | {"epochs": 60}),
-        Case(HEALTHY, "blobs that overlap", OVERLAPPING, ("relu", "gelu"), dense(24, 24, outputs=3), rate(0.003)),
-        Case(HEALTHY, "digits, residual, batch norm", DIGITS, ("relu", "mish"), RESIDUAL, {"epochs": 12}),
-        Case(HEALTHY, "digits, dropout", DIGITS, ("relu", "selu"), dense(96, 96, outputs=10, between=[Dropout(0.3)])),
-        Case(HEALTHY, "digits 5 × 32", DIGITS, ("tanh", "leaky_relu"), dense(*[32] * 5, outputs=10), {"batch": 16}),
+        Case(
+            "inputs too large", "breast cancer, raw columns", RAW_CANCER, ("gelu", "sigmoid"), dense(32, 32, outputs=1)
+        ),
+        Case(
+            "inputs too small",
+            "circles × 0.001, momentum",
+            scaled(CIRCLES, 1e-3),
+            ("silu",),
+            dense(20, outputs=1),
+            SGD_FAST,
+        ),
+        Case(
+            "inputs far from zero",
+            "iris + 5000",
+            scaled(IRIS, offset=5e3),
+            ("tanh",),
+            dense(24, outputs=3),
+            rate(0.003),
+        ),
+        Case("all weights zero", "circles, own network", CIRCLES, ("elu", "mish"), Own((2, 16, 16, 1))),
+        Case("all weights equal", "wine, 0.2", WINE, ("softplus",), Own((13, 16, 16, 3), 0.2), rate(0.003, epochs=30)),
+        Case(
+            "weights too large", "circles, N(0, 4²)", CIRCLES, ("selu",), dense(*[32] * 4, outputs=1, init="normal(4)")
+        ),
+        Case("rate too high", "circles, Adam 0.8", CIRCLES, ("elu",), POINTS, rate(0.8)),
+        Case("rate too high", "digits 3 × 48, sgd 2", DIGITS, ("gelu",), THREE_HE, rate(2.0, optimiser="sgd")),
+        Case(
+            "rate too low",
+            "breast cancer, adamw 3e-7",
+            CANCER,
+            ("relu",),
+            dense(32, 16, outputs=1),
+            rate(3e-7, optimiser="adamw"),
+        ),
+        Case(
+            "rate too low", "blobs, sgd 3e-6", BLOBS, ("tanh",), dense(32, 32, outputs=4), rate(3e-6, optimiser="sgd")
+        ),
+        Case("one unit wide", "blobs 24-1-24", BLOBS, ("silu",), dense(24, 1, 24, outputs=4), rate(0.003)),
+        Case("one unit wide", "circles 1-16", CIRCLES, ("tanh",), dense(1, 16, outputs=1), rate(0.01)),
+        Case("dead units", "wine, biases −20", WINE, ("relu6",), Own((13, 24, 24, 3), None, -20.0), rate(0.003)),
+        Case(
+            "dead units", "circles, biases −12", CIRCLES, ("hard_swish",), Own((2, 24, 24, 1), None, -12.0), rate(0.01)
+        ),
+        Case("gradient vanishes", "breast cancer, 12 × 24", CANCER, ("sigmoid",), dense(*[24] * 12, outputs=1)),
+        Case("gradient vanishes", "circles, 9 × 16, sgd", CIRCLES, ("hard_sigmoid",), dense(*[16] * 9, outputs=1), SGD),
+        Case("label noise", "blobs, 65 % of all", noisy(BLOBS, 0.65), ("gelu",), dense(32, 32, outputs=4), rate(0.003)),
+        Case("label noise", "digits, 50 % of training", noisy(DIGITS, 0.5, ("train",), 6), ("selu",), THREE_HE),
+        Case("labels shuffled", "circles", shuffled(CIRCLES), ("tanh",), POINTS, rate(0.003)),
+        Case("labels shuffled", "breast cancer", shuffled(CANCER), ("relu",), dense(32, outputs=1), rate(0.003)),
+        Case(HEALTHY, "circles 20-20", CIRCLES, ("gelu", "softsign"), dense(20, 20, outputs=1), rate(0.01)),
+        Case(HEALTHY, "breast cancer 24", CANCER, ("elu", "tanh", "silu"), dense(24, outputs=1), rate(0.003)),
+        Case(HEALTHY, "wine 24-24", WINE, ("relu", "mish"), dense(24, 24, outputs=3), rate(0.003, epochs=30)),
+        Case(
+            HEALTHY,
+            "iris 12, rmsprop",
+            IRIS,
+            ("sigmoid", "relu"),
+            dense(12, outputs=3),
+            rate(0.01, optimiser="rmsprop", epochs=40),
+        ),
+        Case(
+            HEALTHY, "spirals 64-64", SPIRALS, ("leaky_relu", "gelu"), dense(64, 64, outputs=1), rate(0.005, epochs=50)
+        ),
+        Case(HEALTHY, "blobs that overlap", OVERLAPPING, ("tanh", "leaky_relu"), dense(24, 24, outputs=3), rate(0.003)),
+        Case(HEALTHY, "one class in fifteen", RARE, ("relu", "silu"), dense(16, outputs=1), rate(0.003, epochs=30)),
+        Case(HEALTHY, "digits, residual, batch norm", DIGITS, ("gelu", "elu"), RESIDUAL, {"epochs": 10}),
+        Case(
+            HEALTHY,
+            "digits 64, dropout 0.5",
+            DIGITS,
+            ("relu",),
+            dense(64, outputs=10, between=[Dropout(0.5)]),
+            rate(0.003),
+        ),
+        Case(
+            HEALTHY,
+            "digits 4 × 40, adamw",
+            DIGITS,
+            ("tanh", "selu"),
+            dense(*[40] * 4, outputs=10),
+            rate(0.002, optimiser="adamw"),
+        ),
     ),
 }
 
@@ -347,29 +429,35 @@ def totals(found: Sequence[Judged]) -> dict[str, str]:
     }
 
 
+def line(part: str, own: Judged, hidden: bool) -> str:
+    """A network in a line: ✗ for a verdict that is wrong, ? for a fault that is not named first."""
+    wrong = bool(own.warnings) == (own.kind == HEALTHY)
+    mark = " " if hidden or (not wrong and (own.named or own.kind == HEALTHY)) else "✗" if wrong else "?"
+    said = "" if hidden else ", ".join(own.warnings)
+    return f"{mark} {part:9}{own.kind:21}{own.title:32}{own.activation:13}{100 * own.accuracy:5.1f}  {said}"
+
+
 def main() -> None:
     """Train, judge, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", type=Path, help="where recordings lie and come to lie")
     parser.add_argument("--set", choices=(TUNING, HELD_OUT), help="one half alone; writes no page")
     parser.add_argument("--only", default="", help="cases with this in their kind or title; writes no page")
+    parser.add_argument("--accuracies", action="store_true", help="show no findings: is a fault one, is health health?")
     given = parser.parse_args()
     start = time.perf_counter()
     found: dict[str, list[Judged]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         for part in [given.set] if given.set else CASES:
             for case in CASES[part]:
-                if given.only not in f"{case.kind}: {case.title}":
-                    continue
-                folder = (given.keep or Path(temporary)) / re.sub("[^a-z0-9.]+", "-", f"{part} {case.kind} {case.title}".lower())
-                begun = time.perf_counter()
-                for own in judged(case, trained(case, part, folder)):
-                    found.setdefault(part, []).append(own)
-                    wrong = bool(own.warnings) == (own.kind == HEALTHY)
-                    mark = "✗" if wrong else " " if own.named or own.kind == HEALTHY else "?"
-                    said = ", ".join(own.warnings)
-                    print(f"{mark} {part:9}{own.kind:21}{own.title:32}{own.activation:13}{100 * own.accuracy:5.1f}  {said}")
-                print(f"{'':12}{time.perf_counter() - begun:.1f} s", flush=True)
+                name = f"{part} {case.kind} {case.title}"
+                if given.only in name:
+                    folder = (given.keep or Path(temporary)) / re.sub("[^a-z0-9.]+", "-", name.lower())
+                    made = judged(case, trained(case, part, folder))
+                    found.setdefault(part, []).extend(made)
+                    print(*(line(part, own, given.accuracies) for own in made), sep="\n", flush=True)
+    if given.accuracies:
+        return
     for part, own in found.items():
         print(part, *(f"  {name}: {value}" for name, value in totals(own).items()), sep="\n")
     seconds = time.perf_counter() - start
