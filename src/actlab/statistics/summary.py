@@ -68,6 +68,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
     comparisons = _comparisons(recording, ranked)
     rows = [_activation(recording, entry, target) for entry in ranked]
     best = best_set(recording, ranked, rows)
+    found = findings(recording, ranked, comparisons)
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
@@ -84,11 +85,11 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "comparisons": comparisons,
         "contests": [_condition(recording, other, by_condition[other.name], target) for other in others],
         "tuning": recording.facts.get("tuning") or [],
-        "findings": findings(recording, ranked, comparisons),
+        "findings": found,
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
         "notes": notes(recording, by_condition, target),
-        "next_steps": next_steps(recording, ranked, rows),
+        "next_steps": next_steps(recording, ranked, rows, found),
     }
     safe = json_safe(summary)
     for condition in safe["contests"]:

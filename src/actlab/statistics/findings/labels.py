@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from actlab.recording import Recording
 from actlab.statistics.findings.course import Course
-from actlab.statistics.findings.finding import Finding, finding, share
+from actlab.statistics.findings.finding import Finding, finding, share, when
 from actlab.statistics.selection import Reported
 
 # New samples that a network gets right so much more often than those it was trained on: healthy networks, measured
@@ -38,11 +38,15 @@ def labels_unlearnable(recording: Recording, entry: Reported, went: Course, neig
         went: its course.
         neighbours: see `neighbour_vote`; NaN where it is not known.
     """
-    train, validation = went.train_accuracy[-1], went.validation_accuracy[-1]
+    ahead = went.validation_accuracy[1:] - went.train_accuracy[1:]
+    epoch = 1 + int(np.nanargmax(ahead)) if np.isfinite(ahead).any() else recording.epochs
+    train, validation = went.train_accuracy[epoch], went.validation_accuracy[epoch]
     samples = recording.facts.get("samples", {}).get("validation")
+    # Three standard errors of a share: small sets are ahead by luck.
     error = 3 * math.sqrt(max(validation * (1 - validation), 0.0) / samples) if samples else 0.0
     best = float(np.nanmax(went.validation_accuracy))
     evidence = {
+        "epoch": epoch,
         "train_accuracy": train,
         "validation_accuracy": validation,
         "best_validation_accuracy": best,
@@ -52,7 +56,7 @@ def labels_unlearnable(recording: Recording, entry: Reported, went: Course, neig
     if validation - train > max(AHEAD, error):
         sentence = (
             f"{entry.activation}: labels of training samples are wrong, or far harder than the others: "
-            f"{share(train)} of these are right at the end, and {share(validation)} of the validation samples."
+            f"{share(train)} of these are right {when(epoch)}, and {share(validation)} of the validation samples."
         )
     elif went.poor and all(_untold(accuracy, went.majority) for accuracy in (best, neighbours)):
         sentence = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actlab.statistics.findings.finding import Finding
 from actlab.statistics.findings.gradient import VANISHED
@@ -21,11 +21,23 @@ WORDS = {
     "vanishing_gradient": "the gradient that vanishes",
     "labels_unlearnable": "labels that the inputs do not tell",
 }
-# Where another cause is found, these say nothing more: weights do not move for that cause, and what labels tell is seen
-# only by networks that can learn.
-ALONE = {"rate_too_low", "labels_unlearnable"}
-# What is learnt: all that small steps change.
 LEARNING = {"learns_nothing", "only_regulariser", "comes_apart"}
+_INSIDE = LEARNING | {"dead_units", "vanishing_gradient"}
+# What each may have for a consequence. All else that is found beside it is a cause of its own.
+FOLLOWS: Mapping[str, set[str]] = {
+    "inputs_off_scale": _INSIDE | {"start_too_large", "rate_too_high"},
+    "units_alike": _INSIDE,
+    "start_too_large": _INSIDE | {"rate_too_high"},
+    "narrow_layer": LEARNING,
+    "rate_too_high": _INSIDE,
+    "rate_too_low": LEARNING,
+    "dead_units": _INSIDE,
+    "vanishing_gradient": _INSIDE,
+    "labels_unlearnable": LEARNING,
+}
+# Where another cause is found, these say nothing more: weights do not move for that cause, and what labels tell is seen
+# only by networks that can learn. Nor is a rate blamed for units that die where no gradient came from the start.
+ALONE = {"rate_too_low", "labels_unlearnable"}
 # The spread of the last activations, untrained, from which on a signal reaches the output.
 SIGNAL = 0.01
 
@@ -45,13 +57,13 @@ def causes_first(found: Sequence[Finding], inputs: Finding | None = None) -> lis
     warnings = [finding for finding in ([inputs] if inputs else []) + ordered if finding["severity"] == "warning"]
     if not warnings:
         return ordered
-    root = warnings[0]["code"]
+    root, line = warnings[0]["code"], _line(warnings[0])
     told = []
     for finding in ordered:
-        follows = root in WORDS and _line(finding) > _line(warnings[0])
-        if follows and finding["code"] in ALONE:
+        code, after = finding["code"], _line(finding) > line
+        if after and (code in ALONE or (code == "rate_too_high" and root in ("vanishing_gradient", "dead_units"))):
             continue
-        if follows and finding["severity"] == "warning" and (root != "rate_too_low" or finding["code"] in LEARNING):
+        if after and finding["severity"] == "warning" and code in FOLLOWS.get(root, ()):
             sentence = f"{finding['sentence']} This follows from {WORDS[root]}."
             finding = finding | {"cause": root, "sentence": sentence, "help": None}
         told.append(finding)

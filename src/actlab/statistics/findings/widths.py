@@ -17,12 +17,12 @@ from actlab.wording import number
 
 
 def narrow_layer(recording: Recording, entry: Reported, went: Course) -> Finding | None:
-    """Whether a hidden layer has one unit, or fewer than log₂ of the classes, and the network learns badly.
+    """Whether a hidden layer has one unit, or fewer than log₂ of the classes, and the network is hindered.
 
-    n units that are on or off tell at most 2ⁿ classes apart. Convolutions, and layers that a residual connection goes
+    n units that are on or off tell at most 2ⁿ classes apart. Some networks put more into a unit: of these nothing is said. Convolutions, and layers that a residual connection goes
     around, are no bottleneck.
     """
-    if not went.poor or not (widths := hidden_widths(recording, entry)):
+    if not went.hindered or not (widths := hidden_widths(recording, entry)):
         return None
     place, (name, width) = min(enumerate(widths), key=lambda item: item[1][1])
     classes = len(recording.facts["classes"])
