@@ -19,7 +19,7 @@ from actlab.wording import number
 def narrow_layer(recording: Recording, entry: Reported, went: Course) -> Finding | None:
     """Whether a hidden layer has one unit, or fewer than log₂ of the classes, and the network is hindered.
 
-    n units that are on or off tell at most 2ⁿ classes apart. Some networks put more into a unit: of these nothing is said. Convolutions, and layers that a residual connection goes
+    n units that are on or off tell at most 2ⁿ classes apart. Convolutions, and layers that a residual connection goes
     around, are no bottleneck.
     """
     if not went.hindered or not (widths := hidden_widths(recording, entry)):
