@@ -32,30 +32,38 @@ Tree = Any
 FLAT = 1e-3
 
 
-def evaluate(model: PopulationModel, params: Tree, data: dict[str, Array]) -> tuple[dict[str, Array], Array]:
-    """Sums over evaluation samples.
+def evaluate(
+    model: PopulationModel, params: Tree, data: dict[str, Array], tested: slice
+) -> tuple[dict[str, Array], Array, Array]:
+    """Sums over evaluation samples, and which of the test samples are put into their class.
 
     Args:
         model: the network, in the layout to observe in.
         params: parameters in that layout.
         data: "x" (slices, samples, ...), "y" (slices, samples) and "membership" (slices, samples, sets) of 0 and 1.
+        tested: where the test samples lie among those of all slices.
 
     Returns:
         by name of each metric of the objective (variants, seeds, 3), sums of its scores over the training, validation
-        and test samples; and (variants, seeds, classes), how many training samples of each class are put into it.
+        and test samples; (variants, seeds, classes), how many training samples of each class are put into it; and
+        (variants, seeds, test samples), whether each is.
     """
 
-    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[dict[str, Array], Array]]:
+    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[dict[str, Array], Array, Array]]:
         x, y = (model.layout.place_samples(part[name][:, None]) for name in ("x", "y"))
         parts, classes = part["membership"][:, :3], part["membership"][:, 3:]
         logits, _ = forward(model, params, x)
         sums = {name: _sums(score, parts, logits.dtype) for name, score in model.scores(logits, y).items()}
-        return None, (sums, jnp.matmul(model.right(logits, y).astype(logits.dtype), classes))
+        right = model.right(logits, y)
+        return None, (sums, jnp.matmul(right.astype(logits.dtype), classes), right)
 
     if data["x"].shape[0] == 1:
-        return one_slice(None, {name: array[0] for name, array in data.items()})[1]
-    _, found = jax.lax.scan(one_slice, None, data)
-    return jax.tree.map(lambda sums: sums.sum(axis=0), found)
+        sums, by_class, right = one_slice(None, {name: array[0] for name, array in data.items()})[1]
+        return sums, by_class, right[..., tested]
+    _, (sums, by_class, right) = jax.lax.scan(one_slice, None, data)
+    sums, by_class = jax.tree.map(lambda own: own.sum(axis=0), (sums, by_class))
+    right = jnp.moveaxis(right, 0, 2)
+    return sums, by_class, right.reshape(*right.shape[:2], -1)[..., tested]
 
 
 def _sums(scores: Array, parts: Array, dtype: Any) -> Array:

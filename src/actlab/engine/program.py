@@ -81,6 +81,7 @@ class Program:
 
         Returns:
             results, (epochs, variants, seeds, ...), seeds that only fill up among them; zeros for skipped epochs.
+            `items` are of the last epoch that is not skipped.
             JAX arrays that may still be computed; NumPy arrays if there are several slices.
         """
         found = []
@@ -151,7 +152,7 @@ def build(
     start = jax.jit(initialise, out_shardings=_on(devices, state_spec)).lower(start_keys[0]).compile()
     state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
     mapped = jax.shard_map(
-        functools.partial(_chunk, model, observed, name, keeps_weights),
+        functools.partial(_chunk, model, observed, name, keeps_weights, data.tested),
         mesh=devices,
         in_specs=(state_spec, PartitionSpec(), ORDER, fixed_spec),
         out_specs=(state_spec, PartitionSpec(None, None, SEED)),
@@ -204,6 +205,7 @@ def _chunk(
     observed: PopulationModel,
     optimiser_name: str,
     keeps_weights: bool,
+    tested: slice,
     state: Tree,
     kinds: jax.Array,
     order: jax.Array,
@@ -221,18 +223,23 @@ def _chunk(
 
     # A jit of its own is traced once, for the shapes of its results and as a branch; what it needs is handed to it.
     @jax.jit
-    def observe(state: Tree, fixed: Tree) -> Observed:
+    def observe(state: Tree, fixed: Tree) -> tuple[Observed, jax.Array]:
         optimiser = {"name": optimiser_name, **fixed["optimiser"]}
         state = jax.tree.map(lambda leaf: model.layout.members_first(leaf) if leaf.ndim else leaf, state)
         probes = measures.measure(observed, optimiser, fixed["rates"], fixed["probe"], state)
-        sums, right = measures.evaluate(observed, state["params"], fixed["evaluation"])
-        return Observed(sums, right, probes, state["params"] if keeps_weights else None)
+        sums, right, items = measures.evaluate(observed, state["params"], fixed["evaluation"], tested)
+        return Observed(sums, right, probes, state["params"] if keeps_weights else None), items
 
-    def epoch(state: Tree, inputs: tuple[jax.Array, jax.Array]) -> tuple[Tree, Observed]:
-        kind, batches = inputs
+    nothing, unseen = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(observe, state, fixed)
+    )
+
+    def epoch(carry: tuple[Tree, jax.Array], inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, Observed]:
+        (state, items), (kind, batches) = carry, inputs
         state = jax.lax.cond(kind == TRAIN, train, lambda state, _: state, state, batches)
-        shapes = jax.eval_shape(observe, state, fixed)
-        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        return state, jax.lax.cond(kind == SKIP, lambda *_: nothing, observe, state, fixed)
+        # Of the test samples one by one only the last epoch is kept: the others would take more than all else.
+        found, items = jax.lax.cond(kind == SKIP, lambda *_: (nothing, items), observe, state, fixed)
+        return (state, items), found
 
-    return jax.lax.scan(epoch, state, (kinds, order))
+    (state, items), found = jax.lax.scan(epoch, (state, unseen), (kinds, order))
+    return state, found._replace(items=items[None])

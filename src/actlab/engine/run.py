@@ -162,7 +162,7 @@ def _train(
             if written is not None:
                 show(written.result())
             first_seed = collector.first_weights() if epochs[-1] in between else None
-            written = pool.submit(collector.commit, epochs, results, first_seed)
+            written = pool.submit(collector.commit, epochs, results, first_seed, epochs[-1] == study.epochs)
         jax.block_until_ready(results)
         train_seconds = time.perf_counter() - start
         if written is not None:

@@ -25,12 +25,15 @@ class Observed(NamedTuple):
         right: (..., classes), how many training samples of each class are put into it.
         probes: by name of each measure, see `actlab.recording.measures`.
         weights: the parameters, where they are kept at every epoch.
+        items: (1, variants, seeds, test samples), whether each is put into its class after the last of the epochs;
+            None where nothing looks at single samples.
     """
 
     sums: Mapping[str, Any]
     right: Any
     probes: Mapping[str, Any]
     weights: Tree | None
+    items: Any = None
 
 
 class Trained(Protocol):
@@ -97,7 +100,11 @@ class Collector:
         return all(program.keeps_weights for program in self.programs)
 
     def commit(
-        self, epochs: range, results: Sequence[Observed], first_seed: dict[str, np.ndarray] | None = None
+        self,
+        epochs: range,
+        results: Sequence[Observed],
+        first_seed: dict[str, np.ndarray] | None = None,
+        last: bool = False,
     ) -> int:
         """Wait for a chunk's results and write them; returns its last epoch.
 
@@ -105,6 +112,7 @@ class Collector:
             epochs: the epochs they are of; rows after these belong to skipped ones.
             results: of each program, arrays (chunk, variants, seeds, ...) as `Program.advance` returns them.
             first_seed: the weights of the first seed after the last of the epochs, where they are kept.
+            last: whether the run ends with them: then the test samples are written one by one.
 
         Raises:
             RecordingFailed: they cannot be written; nothing of the chunk is entered.
@@ -123,6 +131,9 @@ class Collector:
         self.recorded.append((epochs[-1], time.time()))
         if first_seed is not None:
             self.sink.commit(epochs[-1], {}, first_seed, {}, kind="first-seed", members=self._of_first_seed())
+        if last and all(found.items is not None for found in host):
+            right = np.concatenate([found.items for found in host], axis=1)
+            self.sink.commit(epochs[-1], {}, {"right": np.packbits(right, axis=-1)}, {}, kind="test")
         return epochs[-1]
 
     def commit_weights(self, epoch: int) -> None:
@@ -145,7 +156,7 @@ class Collector:
 
         def convert(array: Any) -> np.ndarray:
             kept = np.asarray(array)[:epochs, :, :seeds]
-            return kept.reshape(epochs, -1, *kept.shape[3:])
+            return kept.reshape(len(kept), -1, *kept.shape[3:])
 
         return map_leaves(convert, found)
 

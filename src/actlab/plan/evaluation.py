@@ -32,12 +32,14 @@ class Data:
             sets) of 0 and 1, in the order of `counts`.
         probe: x, y of the probe batch.
         counts: samples in each set of the evaluation: train, validation, test, then training samples by class.
+        tested: where the test samples lie among those of the evaluation, in their own order.
     """
 
     training: Arrays
     evaluation: Arrays
     probe: Arrays
     counts: np.ndarray
+    tested: slice
 
 
 def prepare(study: Study, task: Task) -> Data:
@@ -64,6 +66,7 @@ def prepare(study: Study, task: Task) -> Data:
         evaluation={"x": x, "y": y, "membership": membership},
         probe={"x": task.x_train[probed], "y": task.y_train[probed]},
         counts=membership.sum(axis=0, dtype=np.float64),
+        tested=slice(len(x) - len(task.x_test), len(x)),
     )
 
 

@@ -18,7 +18,7 @@ from actlab.recording.format import SEGMENT, Member, Segment
 from actlab.recording.measures import MEASURES
 from actlab.study import Study, variants
 
-KINDS = ("epochs", "weights", "first-seed", "sample")
+KINDS = ("epochs", "weights", "first-seed", "sample", "test")
 
 
 def _increasing(edges: list[float]) -> list[float]:
@@ -193,6 +193,12 @@ def check_arrays(
             raise ValueError("it holds other than samples and their classes")
         return
     held = [members[number] for number in segment.members]
+    if segment.kind == "test":
+        expected = (1, len(held), -(-facts["samples"]["test"] // 8))
+        right = arrays.get("right")
+        if right is None or len(arrays) > 1 or (right.shape, right.dtype) != (expected, np.uint8):
+            raise ValueError(f"it holds other than one bit for each test sample, {expected} bytes")
+        return
     owners = Counter(member.activation for member in held)
     for name, array in arrays.items():
         weights = name.startswith("weights/")

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from actlab.objectives import CLASSES
 
-SCHEMA = 3
+SCHEMA = 4
 STUDY, DATABASE, SEGMENTS = "study.toml", "study.db", "segments"
 # What is made from a recording, and made again where it is missing.
 SUMMARY, REPORT = "summary.json", "report.html"
 # A segment's name, as a database may hold it: nothing that leads out of the directory.
 SEGMENT = re.compile(rf"{SEGMENTS}/[\w-]+\.safetensors", re.ASCII)
 # Those that a writer gives: kind, first epoch, and a mark where an earlier recording of the study has the name.
-WRITTEN = re.compile(r"(?:epochs|weights|first-seed|sample)-\d{6,}(?P<mark>-\d+)?\.safetensors", re.ASCII)
+WRITTEN = re.compile(r"(?:epochs|weights|first-seed|sample|test)-\d{6,}(?P<mark>-\d+)?\.safetensors", re.ASCII)
 #: Names of the metrics of classes, from "train_loss" to "test_accuracy".
 METRICS = CLASSES.columns
 

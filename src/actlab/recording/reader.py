@@ -165,6 +165,19 @@ class Recording:
         return {name: array[0, 0] for name, array in self._arrays("sample").items()}
 
     @cached_property
+    def right(self) -> np.ndarray | None:
+        """Whether each test sample is put into its class at the last epoch, (members, test samples) bool.
+
+        False for a member that diverged. None where it was not recorded.
+        """
+        packed = self._arrays("test").get("right")
+        return None if packed is None else np.unpackbits(packed[0], axis=-1, count=self._test_samples).astype(bool)
+
+    @property
+    def _test_samples(self) -> int:
+        return self.facts["samples"]["test"]
+
+    @cached_property
     def _weights(self) -> dict[int, dict[str, np.ndarray]]:
         return self._weights_in("epochs", "weights")
 
