@@ -60,6 +60,14 @@ class _Tried(_Checked):
     members: int
 
 
+class _Inputs(_Checked):
+    rms: FiniteFloat
+    column_rms: FiniteFloat
+    spread: FiniteFloat
+    minimum: FiniteFloat
+    maximum: FiniteFloat
+
+
 class _Facts(_Checked):
     """Facts of a run, by name; those with a default are not in every recording."""
 
@@ -72,6 +80,7 @@ class _Facts(_Checked):
     classes: list[str]
     input_shape: list[PositiveInt]
     class_counts: list[FiniteFloat] = []
+    inputs: _Inputs | None = None
     histogram_edges: Edges = [0.0, 1.0]
     gradient_edges: Edges = [0.0, 1.0]
     parameters: dict[str, int] = {}

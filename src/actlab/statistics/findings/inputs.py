@@ -6,14 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from actlab.custom import CustomNetwork
 from actlab.layers import WEIGHTED, BatchNorm, Scale
 from actlab.network import flat
 from actlab.recording import Recording
 from actlab.statistics.findings.finding import Finding, finding
+from actlab.tasks.scale import scale_of
 from actlab.wording import number
 
 # Initialisers keep the scale of what comes in: at 100 times that of standardised inputs sigmoids are flat and losses
@@ -24,41 +22,16 @@ TOO_LARGE, TOO_SMALL = 100.0, 0.01
 OFFSET = 30.0
 
 
-def scale_of(x: ArrayLike) -> dict[str, float]:
-    """How large inputs are, over all of their features.
-
-    Args:
-        x: (samples, ...).
-
-    Returns:
-        `rms` √E x² over all numbers; `column_rms` the largest √E x² of a feature; `spread`, the root of the mean over
-        features of their variance; `minimum` and `maximum`.
-
-    >>> found = scale_of([[3.0, 0.0], [3.0, 4.0]])
-    >>> [round(found[name], 3) for name in ("rms", "column_rms", "spread", "maximum")]
-    [2.915, 3.0, 1.414, 4.0]
-    """
-    columns = np.asarray(x, dtype=float).reshape(len(np.asarray(x)), -1)
-    squares = np.mean(columns**2, axis=0)
-    return {
-        "rms": math.sqrt(squares.mean()),
-        "column_rms": math.sqrt(squares.max()),
-        "spread": math.sqrt(columns.var(axis=0).mean()),
-        "minimum": float(columns.min()),
-        "maximum": float(columns.max()),
-    }
-
-
 def inputs_off_scale(recording: Recording) -> Finding | None:
     """Whether the inputs are hundreds of times larger or smaller than what initial weights are drawn for.
 
-    From the recorded training samples, as the first layer with weights gets them. Nothing where a batch normalisation
-    comes before that layer or right after it, or where no samples were kept.
+    Of the training samples, as the first layer with weights gets them. Nothing where a batch normalisation comes before
+    that layer or right after it, or where a recording neither says how large they are nor holds some of them.
     """
-    factor = _factor(recording)
-    if not recording.sample or factor is None:
+    factor, known = _factor(recording), recording.facts.get("inputs")
+    if factor is None or not (known or recording.sample):
         return None
-    found = {name: factor * value for name, value in scale_of(recording.sample["x"]).items()}
+    found = {name: factor * value for name, value in (known or scale_of(recording.sample["x"])).items()}
     common = math.sqrt(max(found["rms"] ** 2 - found["spread"] ** 2, 0.0))
     far = common > OFFSET * found["spread"] and common > 1
     if far:
