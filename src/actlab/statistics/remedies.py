@@ -82,8 +82,9 @@ def rates(recording: Recording, ranked: Sequence[Reported], found: Sequence[Find
     everyone = len(ranked)
     steps = []
     if lower:
-        # Who is content with a rate that was tried, may choose it again.
-        new = [tried[0] / 10] + ([tried[0]] if len(lower) < everyone and not low else [])
+        # Who is content with the lowest rate that was tried, may choose it again.
+        content = len(lower) < everyone and not low
+        new = [tried[0] / 10, tried[0]] if content else [tried[0] / 100, tried[0] / 10]
         why = [f"Networks with {listed(diverged)} diverged"] if diverged else []
         why += [f"The learning rate is too high for {listed(high)}"] if high else []
         steps.append((f"{'; '.join(why)}: smaller steps.", _options(new, lower if low else [])))

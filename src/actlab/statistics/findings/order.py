@@ -36,8 +36,10 @@ FOLLOWS: Mapping[str, set[str]] = {
     "labels_unlearnable": LEARNING,
 }
 # Where another cause is found, these say nothing more: weights do not move for that cause, and what labels tell is seen
-# only by networks that can learn. Nor is a rate blamed for units that die where no gradient came from the start.
+# only by networks that can learn. Nor is a rate blamed for units that die where no gradient came from the start, nor
+# some dead units for what has another cause.
 ALONE = {"rate_too_low", "labels_unlearnable"}
+_GRADIENT = ("vanishing_gradient", "dead_units")
 # The spread of the last activations, untrained, from which on a signal reaches the output.
 SIGNAL = 0.01
 
@@ -61,9 +63,11 @@ def causes_first(found: Sequence[Finding], inputs: Finding | None = None) -> lis
     told = []
     for finding in ordered:
         code, after = finding["code"], _line(finding) > line
-        if after and (code in ALONE or (code == "rate_too_high" and root in ("vanishing_gradient", "dead_units"))):
+        follows = after and finding["severity"] == "warning" and code in FOLLOWS.get(root, ())
+        some_dead = code == "dead_units" and not follows and _some(finding)
+        if after and (code in ALONE or some_dead or (code == "rate_too_high" and root in _GRADIENT)):
             continue
-        if after and finding["severity"] == "warning" and code in FOLLOWS.get(root, ()):
+        if follows:
             sentence = f"{finding['sentence']} This follows from {WORDS[root]}."
             finding = finding | {"cause": root, "sentence": sentence, "help": None}
         told.append(finding)
@@ -89,7 +93,7 @@ def _line(finding: Finding) -> int:
             return 3
         case "rate_too_high":
             return 4 if evidence.get("update_ratio", {}).get("first", 0) > EARLY else 8
-        case "dead_units" if evidence["dead"]["last"] > NEARLY_ALL:
+        case "dead_units" if not _some(finding):
             return 5 if evidence["from_the_start"] else 9
         case "rate_too_low" if evidence["signal"] > SIGNAL:
             return 6
@@ -103,3 +107,8 @@ def _line(finding: Finding) -> int:
             return 13
         case _:
             return 14
+
+
+def _some(finding: Finding) -> bool:
+    """Whether of dead units there are some, and not nearly all of a layer."""
+    return finding["evidence"]["dead"]["last"] <= NEARLY_ALL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from rich.text import Text
 def advice(summary: Mapping[str, Any]) -> RenderableType:
     """The next steps of a summary under a title, and nothing at all where there are none.
 
-    Commands are not wrapped: what is copied from the terminal runs.
+    A command that is longer than a line goes on behind a backslash: what is copied from the terminal runs.
 
     Args:
         summary: what `actlab.statistics.summarise` says of a recording, or what `summary.json` holds.
@@ -44,4 +45,17 @@ class _Advice:
             grid.add_row(Text("•", style="dim"), Text(step["sentence"]))
             yield grid
             if step["command"]:
-                yield Text(f"  {step['command']}", style="cyan", no_wrap=True, overflow="ignore")
+                yield Text(_lines(step["command"], options.max_width), style="cyan", overflow="fold")
+
+
+def _lines(command: str, width: int) -> str:
+    r"""A command indented by two, broken between its words as a shell takes it.
+
+    >>> print(_lines("actlab compare study.toml --seeds 20", 32))
+      actlab compare study.toml \
+        --seeds 20
+    """
+    if len(command) + 2 <= width:
+        return f"  {command}"
+    found = textwrap.wrap(command, width - 6, break_long_words=False, break_on_hyphens=False)
+    return "  " + " \\\n    ".join(found)
