@@ -135,6 +135,20 @@ def test_units_with_equal_weights_in_and_out_are_alike(tmp_path):
     assert finding["evidence"]["zero"] == []
 
 
+def test_weights_that_would_fill_the_memory_are_not_read(tmp_path, monkeypatch):
+    def change(weights):
+        for own in weights.values():
+            own[0] = 0
+
+    recording = untrained(tmp_path, change)
+    assert warnings(recording)
+    # Three members of 9 parameters, by their fact, of four bytes each.
+    monkeypatch.setattr("actlab.statistics.findings.course.WEIGHT_BYTES", 107)
+    assert warnings(recording) == {}
+    monkeypatch.setattr("actlab.statistics.findings.course.WEIGHT_BYTES", 108)
+    assert warnings(recording)
+
+
 @pytest.mark.parametrize("layer", ["dense1", "dense2", "dense3"])
 def test_one_layer_of_zeros_is_a_custom(tmp_path, layer):
     """Such as a last layer that starts at zero: what is random beside it tells the units apart."""
@@ -366,6 +380,16 @@ def test_new_samples_right_far_more_often_than_those_trained_on(tmp_path, train,
     metrics = learning(lambda m: np.full(9, train), lambda m: np.full(9, 0.9))
     recording = record(tmp_path / "run", study(**ONE), metrics=metrics, facts=facts)
     assert warnings(recording).keys() == ({"labels_unlearnable"} if found else set())
+
+
+def test_test_data_are_looked_at_after_the_last_epoch_alone(tmp_path):
+    """Ahead at the fourth epoch, and not at the last."""
+    facts = {"samples": {"train": 1000, "validation": 1000, "test": 1000}}
+    metrics = learning(lambda m: np.array([0.5] * 4 + [0.9] * 5), lambda m: np.full(9, 0.9))
+    held_out = record(tmp_path / "held-out", study(**ONE), metrics=metrics, facts=facts)
+    assert warnings(held_out)["labels_unlearnable"]["evidence"]["epoch"] == 1
+    tested = record(tmp_path / "test", study(validation="test", **ONE), metrics=metrics, facts=facts)
+    assert warnings(tested) == {}
 
 
 def test_few_new_samples_are_right_by_luck(tmp_path):

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actlab.recording import Recording
-from actlab.statistics.findings.course import course
+from actlab.statistics.findings.course import course_of
 from actlab.statistics.findings.depth import linear_depth
 from actlab.statistics.findings.finding import Finding
 from actlab.statistics.findings.gradient import first_convolution, gradient_table, vanishing_gradient
@@ -68,9 +68,9 @@ def findings(
 
 def _faults(recording: Recording, entry: Reported, reported: Sequence[Reported], neighbours: float) -> list[Finding]:
     """All that is wrong with an activation's networks, in any order."""
-    went = course(recording, entry)
+    went = course_of(recording, entry)
     found = [
-        units_alike(recording, entry),
+        units_alike(recording, entry, went),
         vanishing_gradient(recording, entry, went),
         only_regulariser(recording, entry, reported),
         comes_apart(recording, entry),

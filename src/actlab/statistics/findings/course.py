@@ -17,6 +17,8 @@ POOR = 0.5
 # A network that has learnt what it was shown took no harm from a bad start or large steps. With those that begin badly
 # and end above, the loss is a multiple of what it is without the fault.
 HINDERED = 0.1
+# Weights of one epoch and all members are read up to this size: a summary is to take seconds, and a laptop's memory.
+WEIGHT_BYTES = 2**29
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Course:
         return self.poor or self.train_loss[-1] > HINDERED
 
 
-def course(recording: Recording, entry: Reported) -> Course | None:
+def course_of(recording: Recording, entry: Reported) -> Course | None:
     """The course of an activation's training; None where most members diverged or the classes' counts are unknown."""
     constant = constant_loss(recording)
     if not constant or mostly_diverged(entry):
@@ -93,3 +95,10 @@ def best_losses(recording: Recording, entry: Reported) -> Floats:
     """Each member's lowest training loss over the epochs; infinite where it never had one."""
     losses = recording.metrics["train_loss"][:, list(entry.columns)]
     return np.where(np.isfinite(losses), losses, np.inf).min(axis=0)
+
+
+def reads_weights(recording: Recording) -> bool:
+    """Whether the weights of all members at an epoch are few enough to be read for a finding."""
+    parameters = recording.facts.get("parameters", {})
+    count = sum(parameters.get(member.activation, 0) for member in recording.members)
+    return 4 * count <= WEIGHT_BYTES

@@ -38,13 +38,15 @@ def labels_unlearnable(recording: Recording, entry: Reported, went: Course, neig
         went: its course.
         neighbours: see `neighbour_vote`; NaN where it is not known.
     """
-    ahead = went.validation_accuracy[1:] - went.train_accuracy[1:]
-    epoch = 1 + int(np.nanargmax(ahead)) if np.isfinite(ahead).any() else recording.epochs
+    # The test data, where they are the validation data too, are looked at after the last epoch alone.
+    first = recording.epochs if recording.study.validation == "test" else 1
+    ahead = went.validation_accuracy[first:] - went.train_accuracy[first:]
+    epoch = first + int(np.nanargmax(ahead)) if np.isfinite(ahead).any() else recording.epochs
     train, validation = went.train_accuracy[epoch], went.validation_accuracy[epoch]
     samples = recording.facts.get("samples", {}).get("validation")
     # Three standard errors of a share: small sets are ahead by luck.
     error = 3 * math.sqrt(max(validation * (1 - validation), 0.0) / samples) if samples else 0.0
-    best = float(np.nanmax(went.validation_accuracy))
+    best = float(np.nanmax(went.validation_accuracy[first:], initial=0.0))
     evidence = {
         "epoch": epoch,
         "train_accuracy": train,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.recording import Recording
-from actlab.statistics.findings.course import Course
+from actlab.statistics.findings.course import Course, reads_weights
 from actlab.statistics.findings.finding import Finding, finding
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
@@ -24,13 +24,14 @@ SAME = 1e-6
 TOO_LARGE = 3.0
 
 
-def units_alike(recording: Recording, entry: Reported) -> Finding | None:
+def units_alike(recording: Recording, entry: Reported, went: Course | None) -> Finding | None:
     """Whether the units of a layer start alike and stay so: equal weights into all of them, and out of all of them.
 
     Exact: units with equal weights on both sides get equal gradients, and remain one unit forever. Found where that is
-    so with more than half of the members; nothing where the untrained weights were not kept.
+    so with more than half of the members; nothing where the untrained weights were not kept. Of networks that have
+    learnt what they were shown, it is not asked.
     """
-    if 0 not in recording.weight_epochs:
+    if (went is not None and not went.hindered) or not reads_weights(recording) or 0 not in recording.weight_epochs:
         return None
     matrices = untrained_weights(recording, entry)
     alike = [name for (name, before), (_, after) in pairwise(matrices) if units_equal(before, after).mean() > 0.5]

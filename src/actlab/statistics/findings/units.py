@@ -7,7 +7,7 @@ import numpy as np
 from actlab.errors import InvalidNetwork, InvalidRecording
 from actlab.functions.measured.facts import slope_supremum
 from actlab.recording import Recording
-from actlab.statistics.findings.course import Course, probe
+from actlab.statistics.findings.course import Course, probe, reads_weights
 from actlab.statistics.findings.finding import Finding, finding, share
 from actlab.statistics.intervals import median
 from actlab.statistics.selection import Reported, probe_samples
@@ -62,9 +62,11 @@ def dead_among_samples(recording: Recording, entry: Reported, layer: str) -> tup
     A unit of an image layer is a channel.
 
     Returns:
-        the median over members that did not diverge, and the number of samples; None where weights, samples or the
-        code of a network or function are not at hand, and for functions that mix units.
+        the median over members that did not diverge, and the number of samples; None where weights, samples or the code
+        of a network or function are not at hand, or too many weights to read, and for functions that mix units.
     """
+    if not reads_weights(recording):
+        return None
     epoch = max(recording.weight_epochs, default=0)
     members = [member for member in entry.members if member.diverged_epoch is None]
     try:

@@ -9,7 +9,7 @@ from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.layers import Dense, Fork, Join
 from actlab.network import flat
 from actlab.recording import Recording
-from actlab.statistics.findings.course import Course
+from actlab.statistics.findings.course import Course, reads_weights
 from actlab.statistics.findings.finding import Finding, finding
 from actlab.statistics.selection import Reported
 from actlab.statistics.sentences import counted
@@ -45,7 +45,7 @@ def hidden_widths(recording: Recording, entry: Reported) -> list[tuple[str, int]
     """The dense layers but the last one, by name, and the units of each; empty where they are not known."""
     network: Any = recording.study.network
     if isinstance(network, CustomNetwork):
-        if not recording.weight_epochs:
+        if not reads_weights(recording) or not recording.weight_epochs:
             return []
         held = recording.weight_arrays(entry.activation, recording.weight_epochs[:1]).get(CUSTOM_PARAMETERS, {})
         shapes = [(name, held[name].shape[2:]) for name in recording.weight_layers if name in held]
