@@ -319,10 +319,20 @@ def test_frequencies_of_classes_are_the_measure(tmp_path):
     assert "gradient" not in finding["evidence"]
 
 
-def test_where_all_diverged_nothing_is_found(tmp_path):
-    diverged = {("sigmoid", 0.05, seed): (1, "lost") for seed in range(2)}
+def test_where_all_diverged_nothing_else_is_found(tmp_path):
+    diverged = {("sigmoid", 0.05, seed): (1 + seed, "lost") for seed in range(2)}
     recording = record(tmp_path / "run", study(activations=("sigmoid",), seeds=2), diverged=diverged)
-    assert summarise(recording)["findings"] == []
+    (finding,) = summarise(recording)["findings"]
+    assert finding["code"] == "rate_too_high"
+    assert finding["sentence"] == (
+        "sigmoid: 2 of 2 seeds diverge at the learning rate 0.05, the first at epoch 1: it is too high."
+    )
+
+
+def test_half_of_the_seeds_that_diverge_are_not_the_activation(tmp_path):
+    diverged = {("sigmoid", 0.05, 0): (1, "lost")}
+    recording = record(tmp_path / "run", study(activations=("sigmoid",), seeds=2), diverged=diverged)
+    assert not found_in(recording, "rate_too_high")
 
 
 # Likeness.

@@ -75,7 +75,7 @@ def rates(recording: Recording, ranked: Sequence[Reported], found: Sequence[Find
     """
     named = {code: [f for f in causes(found) if f["code"] == code] for code in ("rate_too_high", "rate_too_low")}
     diverged = [e.activation for e in ranked if any(member.diverged_epoch is not None for member in e.members)]
-    high = [f["activation"] for f in named["rate_too_high"]]
+    high = [f["activation"] for f in named["rate_too_high"] if f["activation"] not in diverged]
     low = {f["activation"]: f for f in named["rate_too_low"]}
     lower = [entry.activation for entry in ranked if entry.activation in {*diverged, *high}]
     tried = sorted(tried_rates(recording, ranked))

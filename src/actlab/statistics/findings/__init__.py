@@ -25,7 +25,7 @@ from actlab.statistics.findings.labels import labels_unlearnable, neighbour_vote
 from actlab.statistics.findings.learning import comes_apart, only_regulariser
 from actlab.statistics.findings.order import causes_first
 from actlab.statistics.findings.pairs import within_noise
-from actlab.statistics.findings.rate import rate_too_high, rate_too_low
+from actlab.statistics.findings.rate import diverges, rate_too_high, rate_too_low
 from actlab.statistics.findings.start import start_too_large, units_alike
 from actlab.statistics.findings.units import dead_units
 from actlab.statistics.findings.widths import narrow_layer
@@ -74,6 +74,7 @@ def _faults(recording: Recording, entry: Reported, reported: Sequence[Reported],
         vanishing_gradient(recording, entry, went),
         only_regulariser(recording, entry, reported),
         comes_apart(recording, entry),
+        diverges(recording, entry),
     ]
     if went is not None:
         found += [

@@ -92,7 +92,8 @@ def _line(finding: Finding) -> int:
         case "narrow_layer":
             return 3
         case "rate_too_high":
-            return 4 if evidence.get("update_ratio", {}).get("first", 0) > EARLY else 8
+            strong = "diverged" in evidence or evidence.get("update_ratio", {}).get("first", 0) > EARLY
+            return 4 if strong else 8
         case "dead_units" if not _some(finding):
             return 5 if evidence["from_the_start"] else 9
         case "rate_too_low" if evidence["signal"] > SIGNAL:

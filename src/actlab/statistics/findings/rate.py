@@ -11,8 +11,8 @@ from actlab.statistics.findings.course import Course, probe
 from actlab.statistics.findings.finding import Finding, finding, share, when
 from actlab.statistics.findings.units import DEAD, NEARLY_ALL
 from actlab.statistics.intervals import median
-from actlab.statistics.selection import Reported
-from actlab.statistics.sentences import listed
+from actlab.statistics.selection import Reported, mostly_diverged
+from actlab.statistics.sentences import counted, listed
 from actlab.wording import number
 
 # In the first epochs one step that changes weights by two fifths of their size forgets more than it learns. Healthy
@@ -46,6 +46,20 @@ def rate_too_high(recording: Recording, entry: Reported, went: Course) -> Findin
     )
     remedy = "Take a tenth of the learning rate, or a hundredth."
     evidence |= {"learning_rate": entry.learning_rate}
+    return finding("rate_too_high", "warning", sentence, evidence, activation=entry.activation, remedy=remedy)
+
+
+def diverges(recording: Recording, entry: Reported) -> Finding | None:
+    """Whether most of an activation's networks diverge: their steps are too large, whatever made them so."""
+    if not mostly_diverged(entry):
+        return None
+    ends = [member.diverged_epoch for member in entry.members if member.diverged_epoch is not None]
+    sentence = (
+        f"{entry.activation}: {len(ends)} of {counted(len(entry.members), 'seed')} diverge at the learning rate "
+        f"{entry.learning_rate:g}, the first at epoch {min(ends)}: it is too high."
+    )
+    evidence = {"diverged": len(ends), "members": len(entry.members), "learning_rate": entry.learning_rate}
+    remedy = "Take a tenth of the learning rate, or a hundredth."
     return finding("rate_too_high", "warning", sentence, evidence, activation=entry.activation, remedy=remedy)
 
 
