@@ -225,12 +225,16 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
         "contest",
         "contests",
         "tuning",
+        "choices",
         "samples",
         "probe_samples",
         "majority",
         "metrics",
+        "chance",
+        "baseline",
         "best_set",
         "not_best",
+        "not_best_new_data",
         "not_compared",
         "best_seeds",
     }
@@ -251,12 +255,14 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
             assert len(estimate["values"]) == 6
             assert estimate["mean"] == pytest.approx(np.mean(estimate["values"]))
             assert estimate["ci95"][0] <= estimate["mean"] <= estimate["ci95"][1]
-        assert set(entry["epochs_to_target"]) == {"target", "median", "reached"}
-        assert [set(milestone) for milestone in entry["milestones"]] == [{"name", "median", "reached"}] * 2
+        waited = {"median", "reached", "ci95", "reached_ci95"}
+        assert set(entry["epochs_to_target"]) == {"target", *waited}
+        assert [set(milestone) for milestone in entry["milestones"]] == [{"name", *waited}] * 2
     means = [entry["test_accuracy"]["mean"] for entry in summary["activations"]]
     assert means == sorted(means, reverse=True)
     for row in summary["comparisons"]:
         assert {"a", "b", "metric", "difference", "ci95", "p", "p_holm"} <= set(row)
+        assert {"ci95_simultaneous", "p_max_t", "told_apart", "ci95_new_data", "told_apart_new_data"} <= set(row)
     assert set(summary["throughput"]) == THROUGHPUT
     assert summary["throughput"]["members"] == 18
     assert summary["throughput"]["steps"] == 12 * 125

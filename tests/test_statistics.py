@@ -14,11 +14,9 @@ from actlab.statistics.comparisons import (
     compare,
     holm,
     paired_differences,
-    pairs_needed,
     rank_biserial,
     signed_rank_p,
     signed_ranks,
-    smallest_p,
 )
 from actlab.statistics.intervals import T95, estimate, finite, mean, mean_interval, median
 from actlab.statistics.time_to_target import first_epoch, learned_epoch, time_to_target
@@ -216,16 +214,6 @@ class TestHolm:
         p = np.random.default_rng(0).random(20) ** 3
         shuffled = np.random.default_rng(1).permutation(20)
         np.testing.assert_array_equal(holm(p[shuffled]), holm(p)[shuffled])
-
-    def test_smallest_p_is_reached_by_one_sided_differences(self):
-        for pairs in (1, 4, 9):
-            assert p_of(np.arange(1, pairs + 1)) == smallest_p(pairs)
-        assert smallest_p(3, tests=100) == 1
-
-    @pytest.mark.parametrize(("tests", "needed"), [(1, 6), (3, 7), (28, 11), (4950, 18)])
-    def test_pairs_needed(self, tests, needed):
-        assert pairs_needed(tests) == needed
-        assert smallest_p(needed, tests) < 0.05 <= smallest_p(needed - 1, tests)
 
 
 class TestCompare:

@@ -11,7 +11,8 @@ from scipy import stats
 from tests.synthetic_recording import record, study
 
 from actlab.statistics import summarise
-from actlab.statistics.best import ALPHA, FEWEST_SEEDS, chances_of_best
+from actlab.statistics.best import chances_of_best
+from actlab.statistics.sign_flips import ALPHA
 
 
 def chances_by_hand(values):
@@ -52,14 +53,14 @@ def test_the_order_of_the_seeds_does_not_matter(seeds):
 def test_drawn_flips_come_close_to_all_of_them(monkeypatch):
     values = np.random.default_rng(5).normal(size=(4, 14)) + np.array([[0.0], [0.2], [0.4], [0.5]])
     drawn = chances_of_best(values)
-    monkeypatch.setattr("actlab.statistics.best.EXACT_SEEDS", 14)
+    monkeypatch.setattr("actlab.statistics.sign_flips.EXACT_SEEDS", 14)
     exact = chances_of_best(values)
     # Four standard errors of a share of 4,096 flips.
     assert (np.abs(drawn - exact) <= 4 * np.sqrt(exact * (1 - exact) / 4096) + 1e-3).all()
 
 
 def test_fewer_seeds_cannot_leave_any_out():
-    clear = np.array([[0.1], [0.9]]) + np.random.default_rng(0).normal(size=(2, FEWEST_SEEDS)) / 1000
+    clear = np.array([[0.1], [0.9]]) + np.random.default_rng(0).normal(size=(2, 5)) / 1000
     assert chances_of_best(clear)[0] <= ALPHA < chances_of_best(clear[:, 1:])[0]
 
 
@@ -152,4 +153,4 @@ class TestInTheSummary:
     def test_four_seeds_leave_none_out(self, tmp_path):
         found = self.summary(tmp_path / "run", made_up=study(seeds=4))
         assert found["not_best"] == []
-        assert "Which may be the best, 4 seeds cannot say: at least 5 are needed." in found["headline"]
+        assert "Which may be the best, 4 seeds cannot say: at least 6 are needed." in found["headline"]

@@ -88,7 +88,7 @@ def test_a_function_that_fails_with_half_of_the_seeds_is_not_ahead(tmp_path):
     (row,) = found["evidence"]["comparisons"]
     assert (row["first_a"], row["first_b"], row["p"]) == (6, 6, 1)
     assert "relu (never, 6 of 12 get there)" in found["sentence"]
-    assert "not significant" in found["sentence"]
+    assert "not told apart" in found["sentence"]
 
 
 @pytest.mark.parametrize(

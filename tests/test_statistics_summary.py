@@ -69,7 +69,7 @@ class TestSchema:
             assert row.keys() >= ROW_KEYS
             for metric in ("test_accuracy", "test_loss", "train_loss"):
                 assert row[metric].keys() >= {"mean", "median", "ci95", "values"}
-            assert row["epochs_to_target"].keys() == {"target", "median", "reached"}
+            assert row["epochs_to_target"].keys() == {"target", "median", "reached", "ci95", "reached_ci95"}
         for comparison in summary["comparisons"]:
             assert comparison.keys() >= {"a", "b", "metric", "difference", "ci95", "p", "p_holm"}
 
@@ -193,16 +193,19 @@ class TestWaiting:
         )
         summary = summarise(recording)
         found = rows(summary)
-        assert found["tanh"]["milestones"] == [
-            {"name": "negatives", "median": 3, "reached": 0.75},
-            {"name": "nearly all", "median": None, "reached": 0.5},
-            {"name": "all right", "median": None, "reached": 0.5},
+        assert [(m["name"], m["median"], m["reached"]) for m in found["tanh"]["milestones"]] == [
+            ("negatives", 3, 0.75),
+            ("nearly all", None, 0.5),
+            ("all right", None, 0.5),
         ]
-        assert found["relu"]["milestones"] == [
-            {"name": "negatives", "median": None, "reached": 0},
-            {"name": "nearly all", "median": 2, "reached": 0.75},
-            {"name": "all right", "median": 4, "reached": 0.75},
+        assert [(m["name"], m["median"], m["reached"]) for m in found["relu"]["milestones"]] == [
+            ("negatives", None, 0),
+            ("nearly all", 2, 0.75),
+            ("all right", 4, 0.75),
         ]
+        exact = stats.binomtest(3, 4).proportion_ci(method="exact")
+        assert found["tanh"]["milestones"][0]["reached_ci95"] == pytest.approx([exact.low, exact.high])
+        assert found["tanh"]["milestones"][0]["ci95"] is None
         assert said(summary, "Milestones")
 
     def test_none_without_milestones(self, plain):
@@ -270,11 +273,8 @@ class TestDiverged:
         summary = summarise(record(tmp_path / "run", study(seeds=4), diverged=diverged))
         assert json.dumps(summary, allow_nan=False)
         assert summary["headline"] == "No result: all members of sigmoid, tanh and relu diverged."
-        assert summary["activations"][0]["epochs_to_target"] == {
-            "target": None,
-            "median": None,
-            "reached": None,
-        }
+        keys = ("target", "median", "reached", "ci95", "reached_ci95")
+        assert summary["activations"][0]["epochs_to_target"] == dict.fromkeys(keys)
 
 
 class TestLearningRates:
@@ -468,15 +468,12 @@ class TestSeeds:
             (
                 5,
                 2,
-                "With 5 seeds no pairwise test can reach p < 0.05 (Wilcoxon, Holm's correction; the smallest possible "
-                "p is 0.0625)",
+                "With 5 seeds nothing can be told apart, however large it is (sign flips; the smallest possible p is",
             ),
-            (5, 3, "says nothing. They need at least 7 seeds."),
-            (1, 2, "With 1 seed no activation can be left out of those that may be the best: at least 5 are needed."),
-            (6, 3, "With 6 seeds none of the 3 pairwise tests can reach"),
-            (6, 3, "the smallest possible p is 0.0938): that a pair is not told apart says nothing."),
+            (5, 3, "smallest possible p is 0.0625): at least 6 seeds are needed."),
+            (1, 2, "One seed has no spread: there is no interval, and nothing can be told apart."),
             (6, 2, None),
-            (7, 3, None),
+            (6, 3, None),
             (2, 1, None),
         ],
     )
@@ -484,7 +481,7 @@ class TestSeeds:
         made_up = study(seeds=seeds, activations=tuple(FINALS)[:activations])
         summary = summarise(record(tmp_path / "run", made_up))
         if words is None:
-            assert not said(summary, "Wilcoxon")
+            assert not said(summary, "nothing can be told apart")
         else:
             assert said(summary, words)
 
@@ -521,7 +518,8 @@ class TestStopped:
         row = summary["activations"][0]
         assert row["test_accuracy"]["mean"] is None
         assert row["learning_rate_at_edge"] is False
-        assert row["milestones"] == [{"name": "half", "median": None, "reached": 0}]
+        (milestone,) = row["milestones"]
+        assert (milestone["name"], milestone["median"], milestone["reached"]) == ("half", None, 0)
 
     def test_after_the_last_epoch(self, tmp_path):
         assert said(summarise(record(tmp_path / "run", complete=False)), "after its last epoch")
@@ -560,7 +558,7 @@ class TestHeadline:
         metrics = {"test_accuracy": lambda m: finals[m.activation] + 0.001 * m.seed}
         text = summarise(record(tmp_path / "run", study(seeds=4), metrics=metrics))["headline"]
         assert text.startswith("Highest mean: relu")
-        assert text.endswith("Which may be the best, 4 seeds cannot say: at least 5 are needed.")
+        assert text.endswith("Which may be the best, 4 seeds cannot say: at least 6 are needed.")
 
     def test_what_mostly_diverged_is_not_called_alike(self, tmp_path):
         """Three seeds are left of relu: too few for a test, which is no merit."""

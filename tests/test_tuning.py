@@ -105,6 +105,7 @@ def test_each_function_gets_the_rate_of_its_lowest_mean_validation_loss(trained,
     assert rows[6] == {
         "activation": "relu", "init": "stated", "learning_rate": 0.1,
         "validation_loss": pytest.approx(1.9 / 3), "diverged": 0, "members": 3,
+        "validation_losses": pytest.approx([0.1, 0.9, 0.9]), "validation_accuracies": rows[6]["validation_accuracies"],
     }  # fmt: skip
 
 

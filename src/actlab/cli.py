@@ -152,6 +152,14 @@ _Restart = Annotated[
 ]
 
 
+_Baseline = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Compare each function with this one, not each with each: fewer tests tell more."
+    ),
+]
+
+
 @app.command()
 def compare(
     study: Annotated[
@@ -175,6 +183,7 @@ def compare(
     init: _Init = None,
     assignments: _Assignments = None,
     memory: _Memory = None,
+    baseline: _Baseline = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
     restart: _Restart = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
@@ -202,6 +211,7 @@ def compare(
         "init": init,
     }
     options = ({} if memory is None else {"memory": _bytes(memory)}) | ({"restart": True} if restart else {})
+    options |= {} if baseline is None else {"baseline": baseline}
     given = {key: value for key, value in settings.items() if value is not None}
     chosen = _study(study, given, assignments or [])
     if summary:
@@ -339,17 +349,19 @@ def _show_network(study: Study) -> None:
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; DIR/report.html by default.")] = None,
+    baseline: _Baseline = None,
 ) -> None:
     """Make report and summary of a recording again; needs no JAX."""
     from actlab.laboratory import write_results
     from actlab.recording import load
+    from actlab.statistics import summarise
     from actlab.views.report.report import report as write
 
     recording = load(directory)
     if out is not None:
-        typer.echo(f"wrote {write(recording, out)}")
+        typer.echo(f"wrote {write(recording, out, summarise(recording, baseline))}")
         return
-    write_results(recording)
+    write_results(recording, baseline)
     typer.echo(f"wrote {directory / 'report.html'}\nwrote {directory / 'summary.json'}")
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,6 +48,30 @@ def write_synced(path: Path, data: bytes) -> None:
     """Write a file, as `replacing` does. Raises OSError."""
     with replacing(path) as temporary, open(temporary, "xb") as file:
         file.write(data)
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Give a directory to fill with files, which becomes `path` when the block ends; those above it are made.
+
+    `path` is new or an empty directory: it is there with all its files, or as it was before.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    make_directory(path.parent)
+    temporary = temporary_beside(path)
+    try:
+        temporary.mkdir()
+        yield temporary
+        sync_directory(temporary)
+        # POSIX would replace an empty directory; Windows does not.
+        if path.exists():
+            path.rmdir()
+        temporary.replace(path)
+        sync_directory(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def make_directory(path: Path) -> None:

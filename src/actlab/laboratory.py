@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab import recording as recordings
-from actlab.errors import RecordingFailed
+from actlab.errors import InvalidStudy, RecordingFailed, shortened
 from actlab.files import write_synced
 from actlab.recording.format import REPORT, SUMMARY
 from actlab.study import Study, complete, load_task
@@ -27,6 +27,7 @@ def run(
     task: Task | None = None,
     memory: int | None = None,
     restart: bool = False,
+    baseline: str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Recording:
     """Train the population of a study, record it, and write `summary.json` and `report.html` beside it.
@@ -42,12 +43,15 @@ def run(
             seeds, with the same result but for rounding.
         restart: train anew where a recording of the study lies there, complete or not. It stays as it is until the new
             one is complete, and whatever stops the run before leaves it so.
+        baseline: an activation that all others are compared with, instead of each with each: fewer tests, which tell
+            more. It changes what is said, not what is trained.
         progress: called after compiling and after every chunk of epochs. None for a bar on a terminal.
 
     Returns:
         the recording.
 
     Raises:
+        InvalidStudy: the baseline is not in the study.
         InvalidRecording: the directory holds something else, or a part of a recording of the study without `restart`,
             or another run writes there. It is left as it is.
         ActlabError: one clear sentence; nothing half-written is left, and what was recorded before loads.
@@ -55,17 +59,20 @@ def run(
     from actlab.engine import devices
     from actlab.views.terminal.progress import bar
 
+    if baseline is not None and baseline not in study.activations:
+        known = ", ".join(study.activations)
+        raise InvalidStudy(f"baseline {shortened(baseline)}: one of the study's activations is expected: {known}.")
     task = task or load_task(study)
     devices.prepare()
     with recordings.Claim(directory, complete(study, task), restart=restart) as claim:
         if claim.finished is None:
             with bar() if progress is None else nullcontext(progress) as show:
                 recording = Recording.of(_record(study, claim, task, memory, restart, show))
-            write_results(recording)
+            write_results(recording, baseline)
         else:
             recording = Recording.of(claim.finished)
-            if not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
-                write_results(recording)
+            if baseline is not None or not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
+                write_results(recording, baseline)
     return recording
 
 
@@ -90,15 +97,23 @@ def _is_written(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def write_results(recording: recordings.Recording) -> dict[str, Any]:
+def write_results(recording: recordings.Recording, baseline: str | None = None) -> dict[str, Any]:
     """Write `summary.json` and `report.html` into the run directory; returns the summary.
 
+    Args:
+        recording: what they are of.
+        baseline: as of `run`; the recording's summary is with it from now on.
+
     Raises:
+        InvalidStudy: the baseline is not in the study.
         ActlabError: they cannot be written; the recording is as it was.
     """
     from actlab.views.report.report import report
 
-    summary = Recording.of(recording).summary
+    drawn = Recording.of(recording)
+    if baseline is not None:
+        drawn.baseline = baseline
+    summary = drawn.summary
     path = recording.directory / SUMMARY
     try:
         write_synced(path, (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())

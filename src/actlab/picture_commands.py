@@ -11,6 +11,7 @@ import typer
 from actlab.errors import ActlabError, InvalidFunction, UnknownName
 
 if TYPE_CHECKING:
+    from actlab.recording import Recording
     from actlab.views.figures.recording import Figures
 
 Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
@@ -109,17 +110,58 @@ def animate(
 def export(
     directory: Directory,
     tensorboard: Annotated[
-        Path, typer.Option("--tensorboard", metavar="DIR", help="A new directory for TensorBoard's event files.")
-    ],
+        Path | None, typer.Option("--tensorboard", metavar="DIR", help="A new directory for TensorBoard's event files.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="DIR", help="A new directory for all numbers, as CSV files.")
+    ] = None,
+    latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="The table, for a paper.")] = None,
+    methods: Annotated[
+        Path | None,
+        typer.Option("--methods", metavar="FILE", help="How it was compared, in sentences: .md, .tex or .txt."),
+    ] = None,
 ) -> None:
-    """Write a recording's scalars and histograms for other tools."""
+    """Write a recording for other tools, or for a paper."""
+    if not (tensorboard or csv or latex or methods):
+        raise ActlabError(
+            "export writes what it is asked for: give one or more of --tensorboard DIR, --csv DIR, --latex FILE and "
+            "--methods FILE."
+        )
     from actlab.recording import load
-    from actlab.views.tensorboard import epoch_times
-    from actlab.views.tensorboard import export as write
 
     recording = load(directory)
-    write(recording, tensorboard)
-    typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}\n{epoch_times(recording)[1]}")
+    if csv or latex or methods:
+        _for_a_paper(recording, csv, latex, methods)
+    if tensorboard:
+        from actlab.views.tensorboard import epoch_times
+        from actlab.views.tensorboard import export as write
+
+        write(recording, tensorboard)
+        typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}\n{epoch_times(recording)[1]}")
+
+
+def _for_a_paper(recording: Recording, csv: Path | None, latex: Path | None, methods: Path | None) -> None:
+    from actlab.statistics import summarise
+    from actlab.views import paper
+    from actlab.views.paper.methods import check_suffix
+    from actlab.views.paper.tables import check_new
+    from actlab.views.paper.writing import check_file, check_recorded
+
+    # What is wrong is said before the first of several is written.
+    check_recorded(recording)
+    for file in filter(None, (latex, methods)):
+        check_file(file)
+    if methods:
+        check_suffix(methods)
+    if csv:
+        check_new(csv)
+    summary = summarise(recording) if csv or latex else None
+    if csv:
+        typer.echo(f"wrote {paper.write_tables(recording, csv, summary)}")
+    if latex:
+        typer.echo(f"wrote {paper.write_table(recording, latex, summary)}")
+    if methods:
+        typer.echo(f"wrote {paper.write_methods(recording, methods)}")
 
 
 def _figures(directory: Path, activations: str | None, layer: str | None, seed: int | None, axes: str) -> Figures:

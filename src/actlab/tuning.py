@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actlab.recording import Recording, is_unfinished, refuse_others
-from actlab.statistics.selection import validation_score
+from actlab.statistics.selection import columns_of, validation_score
 from actlab.study import Study, Variant, complete, variants
 from actlab.study.settings import seeds_after
 from actlab.tasks import Task
@@ -19,7 +20,22 @@ if TYPE_CHECKING:
 
 # A best rate at an end of those tried is looked for beyond it, so often at most, two more rates each time.
 EXTENSIONS = 3
-Scores = dict[Variant, tuple[float, int]]
+
+
+class Tried(NamedTuple):
+    """How a variant did with the tuning seeds.
+
+    Attributes:
+        score: mean validation loss at the last epoch and members that diverged; see `validation_score`.
+        losses, accuracies: of each seed on validation data, not finite where it diverged.
+    """
+
+    score: tuple[float, int]
+    losses: tuple[float, ...]
+    accuracies: tuple[float, ...]
+
+
+Scores = dict[Variant, Tried]
 
 
 def tune(
@@ -49,7 +65,8 @@ def tune(
 
     Returns:
         the study with `chosen_rates`, and a row for each rate tried: `activation`, `init`, `learning_rate`,
-        `validation_loss` (mean over the seeds, None where a member diverged), `diverged`, `members`.
+        `validation_loss` (mean over the seeds, None where a member diverged), `diverged`, `members`, and of each seed
+        `validation_losses` and `validation_accuracies`, None where it diverged.
 
     Raises:
         InvalidRecording: the directory holds something else; it is untouched.
@@ -105,7 +122,16 @@ def _rows(scores: Scores, study: Study) -> list[dict[str, Any]]:
 
 
 def _scores(recording: Recording) -> Scores:
-    return {variant: validation_score(recording, variant) for variant in variants(recording.study)}
+    return {variant: _tried(recording, variant) for variant in variants(recording.study)}
+
+
+def _tried(recording: Recording, variant: Variant) -> Tried:
+    columns = columns_of(recording, variant).values()
+    losses, accuracies = (
+        tuple(float(recording.metrics[f"validation_{name}"][-1, column]) for column in columns)
+        for name in ("loss", "accuracy")
+    )
+    return Tried(validation_score(recording, variant), losses, accuracies)
 
 
 def _place(variant: Variant) -> tuple[str, str, float]:
@@ -122,7 +148,7 @@ def _of(scores: Scores) -> dict[tuple[str, str], list[Variant]]:
 
 def _best(scores: Scores) -> list[Variant]:
     # Of equals, such as rates that all diverge, the smallest.
-    return [min(tried, key=scores.__getitem__) for tried in _of(scores).values()]
+    return [min(tried, key=lambda variant: scores[variant].score) for tried in _of(scores).values()]
 
 
 def _beyond(scores: Scores) -> Iterable[tuple[tuple[str, ...], tuple[float, ...]]]:
@@ -141,8 +167,8 @@ def _beyond(scores: Scores) -> Iterable[tuple[tuple[str, ...], tuple[float, ...]
     return [(tuple(activations), rates) for rates, activations in wanted.items()]
 
 
-def _row(variant: Variant, score: tuple[float, int], members: int) -> dict[str, Any]:
-    loss, diverged = score
+def _row(variant: Variant, tried: Tried, members: int) -> dict[str, Any]:
+    loss, diverged = tried.score
     return {
         "activation": variant.activation,
         "init": variant.init,
@@ -150,4 +176,10 @@ def _row(variant: Variant, score: tuple[float, int], members: int) -> dict[str, 
         "validation_loss": None if diverged else loss,
         "diverged": diverged,
         "members": members,
+        "validation_losses": _known(tried.losses),
+        "validation_accuracies": _known(tried.accuracies),
     }
+
+
+def _known(values: Iterable[float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]

@@ -1,9 +1,9 @@
-"""How numbers are written for people: a dash for none, a real minus, intervals, per cents, sizes in bytes."""
+"""How numbers are written for people: a dash for none, a real minus, intervals, per cents, sizes in bytes, lists."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 DASH = "–"
 
@@ -55,3 +55,22 @@ def size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1024
     return f"{count:.3g} GiB"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "seed"), counted(1797, "sample")
+    ('1 seed', '1,797 samples')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a list in a sentence; empty where there are none.
+
+    >>> listed(["mish", "silu", "elu"]), listed(["mish"]), listed([])
+    ('mish, silu and elu', 'mish', '')
+    """
+    *others, final = [*names] or [""]
+    return f"{', '.join(others)} and {final}" if others else final

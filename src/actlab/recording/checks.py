@@ -58,6 +58,8 @@ class _Tried(_Checked):
     validation_loss: float | None
     diverged: int
     members: int
+    validation_losses: list[FiniteFloat | None] = []
+    validation_accuracies: list[FiniteFloat | None] = []
 
 
 class _Inputs(_Checked):

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from actlab.statistics.intervals import RESOLUTION, Floats
-
-# An activation is left out if chance alone does this well against it in fewer than one of twenty cases.
-ALPHA = 0.05
-# Up to so many seeds all 2ⁿ sign flips are tried; with more seeds, as many random ones, always the same.
-EXACT_SEEDS = 12
-SEED = 20_240_601
-# With fewer seeds even the most extreme of all flips, one in 2ⁿ, is not rare enough.
-FEWEST_SEEDS = 5
+from actlab.statistics.intervals import Floats
+from actlab.statistics.sign_flips import floor_of, in_order, reaches, sign_flips, statistics, without_rounding
 
 
 def chances_of_best(values: ArrayLike, step: float = 0.0) -> Floats:
@@ -43,33 +34,11 @@ def chances_of_best(values: ArrayLike, step: float = 0.0) -> Floats:
     values = np.asarray(values, dtype=float)
     if len(values) < 2 or values.shape[1] < 2:
         return np.ones(len(values))
-    # Sorted: with random flips the result would depend on the order of the seeds.
-    values = values[:, np.lexsort(values)]
-    signs = _signs(values.shape[1])
-    floor = math.sqrt(2) * step / math.sqrt(12)
-    resolution = RESOLUTION * float(np.abs(values).max())
-    return np.array([_chance(np.delete(values, i, 0) - own, signs, floor, resolution) for i, own in enumerate(values)])
-
-
-def _signs(seeds: int) -> Floats:
-    """Ways to flip the signs of seeds, (ways, seeds): no flip at all first."""
-    if seeds <= EXACT_SEEDS:
-        bits = np.arange(2**seeds)[:, None] >> np.arange(seeds) & 1
-        return 1.0 - 2.0 * bits
-    drawn = np.random.default_rng(SEED).choice([-1.0, 1.0], size=(2**EXACT_SEEDS, seeds))
-    drawn[0] = 1.0
-    return drawn
-
-
-def _chance(differences: Floats, signs: Floats, floor: float, resolution: float) -> float:
-    """Share of sign flips at which the largest t of differences (others, seeds) is as large as without any."""
-    differences = np.where(np.abs(differences) <= resolution, 0.0, differences)
-    seeds = differences.shape[1]
-    means = signs @ differences.T / seeds
-    squares = (differences**2).sum(axis=1)
-    variances = np.maximum(squares - seeds * means**2, 0.0) / (seeds - 1)
-    errors = np.sqrt(np.maximum(variances, floor**2) / seeds)
-    # Equal differences without a step have no error: the statistic is infinite.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistics = np.where(means == 0, 0.0, means / errors).max(axis=1)
-    return float(np.mean(statistics >= statistics[0] * (1 - 1e-9 * np.sign(statistics[0])) - 1e-12))
+    values = in_order(values)
+    signs, largest = sign_flips(values.shape[1]), float(np.abs(values).max())
+    found = []
+    for i, own in enumerate(values):
+        differences = without_rounding(np.delete(values, i, 0) - own, largest)
+        best = statistics(differences, signs, floor_of(step)).max(axis=1)
+        found.append(float(np.mean(reaches(best, best[0]))))
+    return np.array(found)

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike
 
 from actlab.statistics.intervals import RESOLUTION, Floats, Interval, mean_interval
 
-SIGNIFICANT = 0.05
-
 # Up to here the exact distribution takes milliseconds; beyond, the normal one is as good.
 EXACT_PAIRS = 300
 
@@ -159,21 +157,3 @@ def holm(p: ArrayLike) -> Floats:
     corrected = np.full(p.shape, np.nan)
     corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors))
     return corrected
-
-
-def smallest_p(pairs: int, tests: int = 1) -> float:
-    """The smallest p of a two-sided signed-rank test over `pairs` pairs, after Holm over `tests` tests.
-
-    >>> smallest_p(5), smallest_p(10, tests=28)
-    (0.0625, 0.0546875)
-    """
-    return min(1.0, tests * 2.0 ** (1 - pairs))
-
-
-def pairs_needed(tests: int = 1) -> int:
-    """How many pairs it takes before any of `tests` signed-rank tests can be significant after Holm.
-
-    >>> pairs_needed(), pairs_needed(tests=28)
-    (6, 11)
-    """
-    return next(pairs for pairs in range(1, 1000) if smallest_p(pairs, tests) < SIGNIFICANT)

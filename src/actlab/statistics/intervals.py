@@ -105,12 +105,12 @@ def mean_interval(values: ArrayLike, level: float = 0.95, step: float = 0.0) -> 
     deviation = max(0.0 if same else float(kept.std(ddof=1)), step / math.sqrt(12))
     if not deviation:
         return float(kept[0]), float(kept[0])
-    centre, half = float(kept.mean()), _t_quantile(kept.size - 1, level) * deviation / math.sqrt(kept.size)
+    centre, half = float(kept.mean()), t_quantile(kept.size - 1, level) * deviation / math.sqrt(kept.size)
     return centre - half, centre + half
 
 
 @cache
-def _t_quantile(freedom: int, level: float) -> float:
+def t_quantile(freedom: int, level: float) -> float:
     """The t that bounds the middle `level` of Student's distribution."""
     if level == 0.95 and freedom <= len(T95):
         return T95[freedom - 1]
@@ -135,6 +135,46 @@ def estimate(values: Sequence[float] | Floats, step: float = 0.0) -> Estimate:
     if interval and step:
         interval = max(0.0, interval[0]), min(1.0, interval[1])
     return Estimate(mean(kept), median(kept), interval, kept.size, tuple(float(value) for value in values))
+
+
+def share_interval(successes: int, count: int, level: float = 0.95) -> Interval:
+    """Clopper and Pearson's exact interval of a share: it covers with at least `level`, whatever the share is.
+
+    The ends are the shares at which so many successes, or more, and so many, or fewer, have a chance of (1 − level)/2.
+
+    Source: Clopper & Pearson 1934, The use of confidence or fiducial limits, doi 10.1093/biomet/26.4.404.
+
+    >>> [round(end, 3) for end in share_interval(10, 10)], [round(end, 3) for end in share_interval(3, 10)]
+    ([0.692, 1.0], [0.067, 0.652])
+    """
+    tail = (1 - level) / 2
+    if successes in (0, count):
+        # All or none have closed forms, without the import.
+        bound = tail ** (1 / count)
+        return (0.0, 1 - bound) if not successes else (bound, 1.0)
+    from scipy.special import betaincinv
+
+    low = betaincinv(successes, count - successes + 1, tail)
+    return float(low), float(betaincinv(successes + 1, count - successes, 1 - tail))
+
+
+def median_interval(values: ArrayLike, level: float = 0.95) -> Interval | None:
+    """Interval of the median between order statistics, distribution-free: [x₍ₖ₎, x₍ₙ₊₁₋ₖ₎].
+
+    k is the largest with P(Binomial(n, ½) < k) ≤ (1 − level)/2. Infinite values, for what never happens, are later
+    than any other and are not left out. None where no k is left: with fewer than six values at 95 %.
+
+    Source: Thompson 1936, On confidence ranges for the median, doi 10.1214/aoms/1177732502.
+
+    >>> median_interval([3, 1, 2, 4, 5, float("inf")]), median_interval(range(10))
+    ((1.0, inf), (1.0, 8.0))
+    """
+    ordered = np.sort(np.asarray(values, dtype=float).ravel())
+    n, below, k = ordered.size, 0.0, 0
+    while below + math.comb(n, k) / 2**n <= (1 - level) / 2:
+        below += math.comb(n, k) / 2**n
+        k += 1
+    return (float(ordered[k - 1]), float(ordered[n - k])) if k else None
 
 
 def unseen_share(samples: int) -> float:

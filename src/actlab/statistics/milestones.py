@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from actlab.recording import Recording
-from actlab.statistics.comparisons import SIGNIFICANT, holm
+from actlab.statistics.comparisons import holm
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
-from actlab.statistics.sentences import counted, listed
+from actlab.statistics.sign_flips import ALPHA
+from actlab.statistics.simultaneous import differences_at_once
 from actlab.statistics.time_to_target import milestone_epochs, time_to_target
 from actlab.study import Milestone
+from actlab.wording import counted, listed
 
 
 def races(recording: Recording, reported: Sequence[Reported]) -> list[dict[str, Any]]:
@@ -23,9 +25,11 @@ def races(recording: Recording, reported: Sequence[Reported]) -> list[dict[str, 
 
     No seed is left out. The order is that of the median epochs, never being later than any, then of the shares of
     seeds that get there. Two activations are compared by who is first with each seed (sign test; both at once, or
-    both never, is a tie and left out); Holm corrects over all pairs, since the order comes from the same seeds.
+    both never, is a tie), all pairs at once by step-down max-T (`differences_at_once`), since the order comes from the
+    same seeds; how many get there by McNemar's test of the same seeds.
 
-    Source: Dixon & Mood 1946, The statistical sign test, doi 10.1080/01621459.1946.10501898.
+    Sources: Dixon & Mood 1946, The statistical sign test, doi 10.1080/01621459.1946.10501898; McNemar 1947, doi
+    10.1007/BF02295996.
 
     Args:
         recording: of any study; without milestones, or with one activation, there is no race.
@@ -47,7 +51,13 @@ def _race(recording: Recording, reported: Sequence[Reported], milestone: Milesto
     pairs = list(combinations(ordered, 2))
     tested = [first_by_seed(epochs[a], epochs[b]) for a, b in pairs]
     corrected = holm([row["p"] for row in tested])
-    rows = [{"a": a, "b": b, **row, "p_holm": p} for (a, b), row, p in zip(pairs, tested, corrected, strict=True)]
+    # Never and never is a tie, not ∞ − ∞.
+    ahead = np.array([(epochs[a] < epochs[b]).astype(float) - (epochs[b] < epochs[a]) for a, b in pairs])
+    together = differences_at_once(ahead)
+    rows = [
+        {"a": a, "b": b, **row, "p_holm": p, "p_max_t": one.p, "p_reached": mcnemar(epochs[a], epochs[b])}
+        for (a, b), row, p, one in zip(pairs, tested, corrected, together, strict=True)
+    ]
     neighbours = [row for row in rows if ordered.index(row["b"]) == ordered.index(row["a"]) + 1]
     seeds = table.shape[1]
     places = [f"{name} ({_arrival(waited[name].median, epochs[name])})" for name in ordered]
@@ -85,10 +95,28 @@ def first_by_seed(a: Floats, b: Floats) -> dict[str, Any]:
     0.03125
     """
     first_a, first_b = int((a < b).sum()), int((b < a).sum())
-    decided = first_a + first_b
-    tail = sum(math.comb(decided, successes) for successes in range(min(first_a, first_b) + 1))
-    p = min(1.0, 2 * tail / 2**decided)
-    return {"first_a": first_a, "first_b": first_b, "ties": len(a) - decided, "pairs": len(a), "p": p}
+    ties = len(a) - first_a - first_b
+    return {"first_a": first_a, "first_b": first_b, "ties": ties, "pairs": len(a), "p": _sign_test(first_a, first_b)}
+
+
+def mcnemar(a: Floats, b: Floats) -> float:
+    """Exact two-sided p of whether as many get there with a as with b: of the seeds with which only one of them does.
+
+    Args:
+        a, b: first epochs, (seeds,); infinite is never.
+
+    >>> mcnemar(np.array([1.0] * 6), np.array([np.inf] * 6))
+    0.03125
+    """
+    only_a, only_b = (int((np.isfinite(x) & ~np.isfinite(y)).sum()) for x, y in ((a, b), (b, a)))
+    return _sign_test(only_a, only_b)
+
+
+def _sign_test(first: int, second: int) -> float:
+    """Two-sided exact p that each of so many cases falls to either side with equal chance."""
+    decided = first + second
+    tail = sum(math.comb(decided, successes) for successes in range(min(first, second) + 1))
+    return min(1.0, 2 * tail / 2**decided)
 
 
 def _arrival(median: float, epochs: Floats) -> str:
@@ -98,8 +126,8 @@ def _arrival(median: float, epochs: Floats) -> str:
 
 
 def _ahead(row: dict[str, Any]) -> str:
-    verdict = "" if row["p_holm"] < SIGNIFICANT else ", not significant"
+    verdict = "" if row["p_max_t"] <= ALPHA else ", not told apart"
     return (
         f"{row['a']} is first {counted(row['first_a'], 'time')} and {row['b']} {counted(row['first_b'], 'time')} "
-        f"(sign test, p = {row['p_holm']:.2g}{verdict})"
+        f"(sign test, p = {row['p_max_t']:.2g}{verdict})"
     ).replace("-", "−")

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from actlab.recording import Recording
-from actlab.statistics.best import ALPHA, FEWEST_SEEDS
 from actlab.statistics.comparisons import paired_differences
 from actlab.statistics.remedies import Step, faulty, rates, remedies
 from actlab.statistics.selection import Reported, by_seed, mostly_diverged, step_of
-from actlab.statistics.sentences import counted, listed
+from actlab.statistics.sign_flips import ALPHA
+from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.wording import counted, listed
 
 # Training was too short if the loss falls by FALLING in the last LATE of the epochs, and too long if it ends RISING
 # above its lowest.
@@ -29,7 +30,7 @@ POWER = 0.8
 def next_steps(
     recording: Recording,
     ranked: Sequence[Reported],
-    rows: Sequence[Mapping[str, Any]],
+    best_set: Sequence[str],
     found: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, str]]:
     """Steps, each a `sentence` that says why and the `command` that takes it, empty where no setting helps.
@@ -41,7 +42,7 @@ def next_steps(
     Args:
         recording: at least one epoch; of less there is nothing to go by.
         ranked: the activations, best first.
-        rows: what the summary says of each of them, in the same order.
+        best_set: those that may be the best.
         found: the findings about them.
     """
     if recording.epochs < 1:
@@ -54,7 +55,7 @@ def next_steps(
         *other_rates,
         *remedies(recording, ranked, found),
         *_longer_or_shorter(recording, sound),
-        *_more_seeds(recording, steady, rows),
+        *_more_seeds(recording, steady, best_set),
         # Other rates are looked for already, or would not help.
         *([] if other_rates or not sound else _rates(recording, ranked)),
     ]
@@ -106,9 +107,8 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Reported]) -> list
     return []
 
 
-def _more_seeds(recording: Recording, ranked: Sequence[Reported], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+def _more_seeds(recording: Recording, ranked: Sequence[Reported], held: Sequence[str]) -> list[Step]:
     """Enough seeds to leave the second out of those that may be the best, if it is as far behind as it looks."""
-    held = {row["name"] for row in rows if (row["best_p"] or 0) > ALPHA}
     open_ones = [entry for entry in ranked if entry.activation in held]
     if len(open_ones) < 2:
         return []
@@ -122,7 +122,7 @@ def _more_seeds(recording: Recording, ranked: Sequence[Reported], rows: Sequence
         return []
     deviation = max(float(differences.std(ddof=1)), step / np.sqrt(6))
     effect = float(differences.mean()) / deviation if deviation else np.inf
-    wanted = _seeds_wanted(effect, len(rows) - 1)
+    wanted = seeds_wanted(effect, len(recording.study.activations) - 1)
     if not seeds < wanted <= MOST_SEEDS:
         return []
     sentence = (
@@ -133,16 +133,25 @@ def _more_seeds(recording: Recording, ranked: Sequence[Reported], rows: Sequence
     return [(sentence, f"--seeds {wanted}")]
 
 
-def _seeds_wanted(effect: float, rivals: int) -> int:
-    """Seeds that tell a difference of `effect` standard deviations from none, among so many rivals, in POWER of cases.
+def seeds_wanted(effect: float, rivals: int) -> int:
+    """Seeds that tell a difference of `effect` standard deviations from none in POWER of the studies that have it.
 
-    By the normal distribution, one-sided, with Bonferroni's correction.
+    Told is it after the correction of the report: against the best of `rivals`, one-sided, and, since two functions are
+    told apart at all, two-sided. The smallest n with t(α) + t(POWER) ≤ effect · √n, quantiles of Student's t by the
+    first term of Fisher's expansion; Bonferroni's correction stands for that of the largest |t|.
 
-    >>> _seeds_wanted(1.0, 1)
-    7
+    Source: Fisher 1925, Expansion of Student's integral in powers of n⁻¹, Metron 5, 109–112.
+
+    >>> seeds_wanted(1.0, 1), seeds_wanted(1.0, 7)
+    (10, 14)
     """
     quantile = NormalDist().inv_cdf
-    return max(FEWEST_SEEDS, math.ceil(((quantile(1 - ALPHA / rivals) + quantile(POWER)) / effect) ** 2))
+    normal = [quantile(1 - ALPHA / max(rivals, 2)), quantile(POWER)]
+    for seeds in range(FEWEST_SEEDS, MOST_SEEDS + 1):
+        wanted = sum(z + (z**3 + z) / (4 * (seeds - 1)) for z in normal)
+        if wanted <= effect * math.sqrt(seeds):
+            return seeds
+    return MOST_SEEDS + 1
 
 
 def _rates(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:

@@ -12,9 +12,9 @@ from actlab.recipes import RECIPES, Published
 from actlab.recording import Recording
 from actlab.statistics.intervals import estimate, finite
 from actlab.statistics.selection import Reported, conditions_of, reported, step_of
-from actlab.statistics.sentences import counted
 from actlab.statistics.time_to_target import milestone_epochs
 from actlab.study import Study
+from actlab.wording import counted
 
 MILESTONE = "milestone:"
 # Settings that do not change what a member computes.

@@ -13,7 +13,7 @@ from actlab.statistics.findings.inputs import suggested_divisor
 from actlab.statistics.findings.rate import fitting_factor
 from actlab.statistics.findings.widths import hidden_widths
 from actlab.statistics.selection import Reported
-from actlab.statistics.sentences import counted, listed
+from actlab.wording import counted, listed
 
 # Functions to try instead of flat ones.
 NOWHERE_FLAT = ("leaky_relu", "silu")

@@ -63,7 +63,7 @@ def validation_score(recording: Recording, variant: Variant) -> tuple[float, int
     """
     if recording.epochs < 0:
         return np.inf, 0
-    losses = recording.metrics["validation_loss"][-1][list(_columns(recording, variant).values())]
+    losses = recording.metrics["validation_loss"][-1][list(columns_of(recording, variant).values())]
     finite = np.where(np.isfinite(losses), losses, np.inf)
     return float(finite.mean()) if finite.size else np.inf, int(np.isinf(finite).sum())
 
@@ -75,7 +75,7 @@ def reported(recording: Recording, condition: Condition | None = None) -> tuple[
 
 
 def _entry(recording: Recording, condition: Condition, variant: Variant) -> Reported:
-    columns = _columns(recording, variant)
+    columns = columns_of(recording, variant)
     ordered = tuple(columns[seed] for seed in recording.study.seeds if seed in columns)
     tried = tried_rates(recording, condition, variant)
     edge = None
@@ -97,7 +97,7 @@ def tried_rates(recording: Recording, condition: Condition, variant: Variant) ->
     return tuple(rates) or (recording.study.learning_rates or ())
 
 
-def _columns(recording: Recording, variant: Variant) -> dict[int, int]:
+def columns_of(recording: Recording, variant: Variant) -> dict[int, int]:
     """By seed, the places of a variant's members on the member axis."""
     return {
         member.seed: column

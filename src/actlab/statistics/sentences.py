@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actlab.recording import Recording
-from actlab.statistics.best import FEWEST_SEEDS
-from actlab.statistics.comparisons import SIGNIFICANT, pairs_needed, smallest_p
+from actlab.statistics.choice import choices
 from actlab.statistics.selection import Reported
+from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.wording import counted, listed
 
+# A choice that fewer than so many draws of the tuning seeds would make again is told of, so many at most.
+FIRM = 0.8
+MOST_LOOSE = 3
 # Names that a sentence lists before it counts.
 MOST_NAMED = 8
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "seed"), counted(5, "seed")
-    ('1 seed', '5 seeds')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names as a list in a sentence.
-
-    >>> listed(["mish", "silu", "elu"]), listed(["mish"])
-    ('mish, silu and elu', 'mish')
-    """
-    *others, final = names
-    return f"{', '.join(others)} and {final}" if others else final
 
 
 # What an activation does in a condition that is not the main one.
@@ -61,6 +46,11 @@ def notes(recording: Recording, conditions: Mapping[str, Sequence[Reported]], ta
         found += [*_without(recording), *_too_few_seeds(recording), *_meaning_of_best(recording)]
     if target is not None:
         found.append(_meaning_of_target(recording, target))
+    elif recording.epochs >= 0 and any(m.diverged_epoch is None for m in recording.members):
+        found.append(
+            "Epochs to target: there is no target, for 95 % of the highest mean validation accuracy is no more than "
+            "always naming the most frequent class gets."
+        )
     if recording.study.milestones and recording.epochs >= 0:
         found.append(
             "Milestones: the median first epoch and the share of seeds that get there; a seed that never does "
@@ -73,8 +63,9 @@ def _meaning_of_best(recording: Recording) -> list[str]:
     if len(recording.study.activations) < 2 or len(recording.study.seeds) < FEWEST_SEEDS:
         return []
     return [
-        "May be the best: all that are not told from a better one, at 95 %, by flipping the signs of whole seeds; of "
-        "several that are equally good one may be left out. It is said of the mean over seeds on these test samples."
+        "May be the best: all that are not told from a better one, at 95 %, by flipping the signs of whole seeds, and "
+        "all of them where no two are told apart; of several that are equally good one may be left out. It is said of "
+        "the mean over seeds on these test samples."
     ]
 
 
@@ -134,8 +125,9 @@ def _rates(recording: Recording) -> list[str]:
         data = " on samples held out of the training data" if recording.study.validation == "test" else ""
         found.append(
             f"Each learning rate was chosen by the mean validation loss{data} after {epochs} with the seeds {seeds}, "
-            "which serve nothing else."
+            "which serve nothing else; every interval is for that rate, chosen once."
         )
+        found += _firmness(choices(tuning))
     for activation, init in {(row["activation"], row["init"]): None for row in tuning}:
         rows = [row for row in tuning if (row["activation"], row["init"]) == (activation, init)]
         if all(row["diverged"] == row["members"] for row in rows):
@@ -145,6 +137,26 @@ def _rates(recording: Recording) -> list[str]:
                 f"{activation}{where}: every learning rate tried diverged, from {min(rates):g} to {max(rates):g}."
             )
     return found
+
+
+def _firmness(chosen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where other tuning seeds would often have chosen another rate, and what that does."""
+    loose = sorted((row for row in chosen if row["chosen_again"] < FIRM), key=lambda row: row["chosen_again"])
+    if not loose:
+        return []
+    told = [_loose(row) for row in loose[:MOST_LOOSE]]
+    more = f" and {counted(len(loose) - MOST_LOOSE, 'other')}" if len(loose) > MOST_LOOSE else ""
+    seeds = counted(loose[0]["seeds"], "tuning seed")
+    return [f"The choice rests on {seeds}: drawn anew, these often choose another rate for {listed(told)}{more}."]
+
+
+def _loose(row: Mapping[str, Any]) -> str:
+    where = "" if row["init"] == "stated" else BESIDE[row["init"]]
+    return (
+        f"{row['activation']}{where} ({100 * (1 - row['chosen_again']):.0f} % of draws, mostly "
+        f"{row['rates'][0]['learning_rate']:g} instead of {row['learning_rate']:g}, which moves its validation "
+        f"accuracy by {100 * row['accuracy_sd']:.2g} points, standard deviation)"
+    )
 
 
 def _edges(reported: Sequence[Reported], where: str) -> list[str]:
@@ -160,24 +172,15 @@ def _edges(reported: Sequence[Reported], where: str) -> list[str]:
 
 
 def _too_few_seeds(recording: Recording) -> list[str]:
-    seeds, activations = len(recording.study.seeds), len(recording.study.activations)
-    tests = activations * (activations - 1) // 2
-    if not tests:
+    seeds = len(recording.study.seeds)
+    if len(recording.study.activations) < 2 or seeds >= FEWEST_SEEDS:
         return []
-    found = []
-    if seeds < FEWEST_SEEDS:
-        found.append(
-            f"With {counted(seeds, 'seed')} no activation can be left out of those that may be the best: at least "
-            f"{FEWEST_SEEDS} are needed."
-        )
-    if (p := smallest_p(seeds, tests)) >= SIGNIFICANT:
-        pairs = f"none of the {tests} pairwise tests" if tests > 1 else "no pairwise test"
-        found.append(
-            f"With {counted(seeds, 'seed')} {pairs} can reach p < {SIGNIFICANT} (Wilcoxon, Holm's correction; the "
-            f"smallest possible p is {p:.3g}): that a pair is not told apart says nothing. They need at least "
-            f"{pairs_needed(tests)} seeds."
-        )
-    return found
+    if seeds == 1:
+        return ["One seed has no spread: there is no interval, and nothing can be told apart."]
+    return [
+        f"With {counted(seeds, 'seed')} nothing can be told apart, however large it is (sign flips; the smallest "
+        f"possible p is {2 / 2**seeds:.3g}): at least {FEWEST_SEEDS} seeds are needed."
+    ]
 
 
 def headline(summary: Mapping[str, Any]) -> str:
@@ -194,7 +197,9 @@ def headline(summary: Mapping[str, Any]) -> str:
         return f"No result: all members of {listed(a['name'] for a in reported)} diverged."
     best, *others = [a for a in ranked if a["name"] not in summary["not_compared"]] or ranked
     basis = _basis(summary, best)
-    if not others:
+    if at_chance(summary, best):
+        said = [f"At chance: {_not_above_majority(summary)}. Highest mean: {best['name']}, {_accuracy(best)} {basis}."]
+    elif not others:
         said = [f"{best['name']} reaches a test accuracy of {_accuracy(best)} {basis}."]
     elif summary["best_set"] == [best["name"]]:
         lead = f"{_points(best, others[0])} points ahead of {others[0]['name']}"
@@ -207,8 +212,20 @@ def headline(summary: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
+def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+    """Whether even the highest mean is not told from always naming the most frequent class."""
+    majority, interval = summary["majority"], best["test_accuracy"]["ci95"]
+    return bool(majority and interval) and interval[0] <= majority["test_accuracy"]
+
+
+def _not_above_majority(summary: Mapping[str, Any]) -> str:
+    majority = summary["majority"]
+    share = f"{100 * majority['test_accuracy']:.1f} %"
+    return f"none is told from the {share} of always naming {majority['class']!r}, the most frequent class"
+
+
 def _best(summary: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
-    """Which activations may be the best, which are not, and over which seeds that is said."""
+    """Which activations may be the best, which are not, over which seeds that is said, and what holds for new data."""
     held, out, seeds = summary["best_set"], summary["not_best"], summary["best_seeds"]
     if not seeds and not held:
         return ["No seed trained with all of them: they cannot be compared."]
@@ -222,8 +239,20 @@ def _best(summary: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
         return [f"Any of the {len(held)} may be the best{over}."]
     # Over other seeds, some of which diverged, another one may have the highest mean.
     if held == [best["name"]]:
-        return [f"Not the best (95 %{over}): {_named(out)}."]
-    return [f"May be the best{over}: {_named(held)}. Not the best (95 %): {_named(out)}."]
+        return [f"Not the best (95 %{over}): {_named(out)}.", *_on_new_data(summary)]
+    return [f"May be the best{over}: {_named(held)}. Not the best (95 %): {_named(out)}.", *_on_new_data(summary)]
+
+
+def _on_new_data(summary: Mapping[str, Any]) -> list[str]:
+    """What is left of it when the test samples are a sample too."""
+    worse, samples = summary["not_best_new_data"], (summary["samples"] or {}).get("test")
+    if worse is None or not samples:
+        return []
+    if set(worse) >= set(summary["not_best"]):
+        return [f"That holds for new data too, as far as {samples:,} test samples tell."]
+    if not worse:
+        return [f"For new data {samples:,} test samples are too few to tell any of them apart."]
+    return [f"For new data {samples:,} test samples tell only {_named(worse)} from a better one."]
 
 
 def _named(names: Sequence[str]) -> str:

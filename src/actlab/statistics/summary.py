@@ -6,21 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from actlab.recording import Member, Recording
-from actlab.statistics.best import ALPHA, chances_of_best
-from actlab.statistics.comparisons import compare, holm
+from actlab.statistics.choice import choices
 from actlab.statistics.findings import findings
-from actlab.statistics.intervals import estimate, finite, mean, median
+from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
 from actlab.statistics.next_steps import next_steps
+from actlab.statistics.pairs import COMPARED, accuracy_on_new_data, against, best_set, comparisons
 from actlab.statistics.published import compare_published
 from actlab.statistics.selection import (
     Reported,
-    by_seed,
     conditions_of,
     last,
     mostly_diverged,
@@ -34,79 +32,101 @@ from actlab.study import Condition
 
 SCHEMA = 1
 ESTIMATED = ("test_accuracy", "test_loss", "train_loss")
-COMPARED = ("test_accuracy", "test_loss")
 TARGET_SHARE = 0.95
 
 
-def summarise(recording: Recording) -> dict[str, Any]:
+def summarise(recording: Recording, baseline: str | None = None) -> dict[str, Any]:
     """Summarise a recording, complete or not: the content of `summary.json`, in which NaN and ±inf are null.
 
-    Every activation is reported at one learning rate; where each has its own, chosen on validation data, and the
-    stated rate or other initial weights are compared too, these are further `contests`. The test set is read at the
-    last epoch alone. Members that diverged are masked and counted.
+    Where each activation has its own learning rate, chosen on validation data, and the stated rate or other initial
+    weights are compared too, these are further `contests`. The test set is read at the last epoch alone. Members that
+    diverged are masked and counted.
+
+    Args:
+        recording: complete or not.
+        baseline: an activation that all others are compared with, instead of each with each: fewer tests, which tell
+            more. To be chosen before the result is looked at.
 
     Returns:
         `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `samples` (how many each part of the
         data has), `probe_samples` (how many training samples the probes look at), `majority` (the most frequent class
-        of the training data, and the test accuracy of always naming it), `activations`, best first, `best_set` (those
-        that may be the best), `not_best` (those told from a better one), `not_compared` (those of which most members
-        diverged), `best_seeds` (over how many seeds that is said), `comparisons` of all pairs (see `Comparison`),
+        of the training data, and the test accuracy of always naming it), `chance` (the accuracy of guessing),
+        `activations`, best first, `best_set` (those that may be the best), `not_best` (those told from a better one),
+        `not_best_new_data` (those told from a better one when the test samples are a sample too; None where single
+        ones were not recorded), `not_compared` (those of which most members diverged), `best_seeds` (over how many
+        seeds that is said), `comparisons` of all pairs and of each with the `baseline` (see `actlab.statistics.pairs`),
         `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
         `headline`. `metrics` are those that the objective declares. `samples` and `majority` are None in recordings
-        that do not hold them. In each activation:
-        `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
-        `chances_of_best`); `epochs_to_target` and `milestones` (see `TimeToTarget`); `gradient_ratio`; `flat_share` and
-        `dead_share` (mean over layers at the last epoch, median over seeds); `diverged_members`, of all its conditions.
+        that do not hold them. `activation_row` says what is held of each activation.
         `contest` is the name and title of the main condition; `contests` holds the others, each with `name`,
         `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate
-        tried.
+        tried, `choices` how firmly the rates were chosen (see `choices`).
     """
     main, *others = conditions_of(recording)
     by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
-    ranked = by_condition[main.name]
-    target = accuracy_target(recording, ranked)
-    comparisons = _comparisons(recording, ranked)
-    rows = [_activation(recording, entry, target) for entry in ranked]
-    best = best_set(recording, ranked, rows)
-    found = findings(recording, ranked, comparisons)
+    ranked, majority = by_condition[main.name], _majority(recording)
+    target = accuracy_target(recording, ranked, majority["test_accuracy"] if majority else 0.0)
+    first, *further = (
+        _condition(recording, condition, by_condition[condition.name], target, baseline)
+        for condition in (main, *others)
+    )
+    tested = first["comparisons"] if first["baseline"] is None else first["baseline"]["comparisons"]
+    found = findings(recording, ranked, tested)
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
         "study": recording.study.model_dump(mode="json"),
         "epoch": recording.epochs if recording.epochs >= 0 else None,
         "complete": recording.complete,
-        "contest": {"name": main.name, "title": main.title},
+        "contest": {key: first.pop(key) for key in ("name", "title")},
         "samples": recording.facts.get("samples"),
         "probe_samples": probe_samples(recording),
-        "majority": _majority(recording),
+        "majority": majority,
+        "chance": _chance(recording),
         "metrics": recording.facts["metrics"],
-        "activations": rows,
-        **best,
-        "comparisons": comparisons,
-        "contests": [_condition(recording, other, by_condition[other.name], target) for other in others],
+        **first,
+        "contests": further,
         "tuning": recording.facts.get("tuning") or [],
+        "choices": choices(recording.facts.get("tuning") or []),
         "findings": found,
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
         "notes": notes(recording, by_condition, target),
-        "next_steps": next_steps(recording, ranked, rows, found),
+        "next_steps": next_steps(recording, ranked, first["best_set"], found),
     }
-    safe = json_safe(summary)
-    for condition in safe["contests"]:
-        condition["headline"] = headline(safe | condition)
-    return safe | {"headline": headline(safe)}
+    return _with_headlines(json_safe(summary))
+
+
+def _with_headlines(summary: dict[str, Any]) -> dict[str, Any]:
+    for condition in summary["contests"]:
+        condition["headline"] = headline(summary | condition)
+    return summary | {"headline": headline(summary)}
+
+
+def _chance(recording: Recording) -> float | None:
+    """The accuracy of guessing, each class as often as any other."""
+    classes = len(recording.facts["classes"])
+    return 1 / classes if classes else None
 
 
 def _condition(
-    recording: Recording, condition: Condition, ranked: Sequence[Reported], target: float | None
+    recording: Recording,
+    condition: Condition,
+    ranked: Sequence[Reported],
+    target: float | None,
+    baseline: str | None,
 ) -> dict[str, Any]:
-    rows = [_activation(recording, entry, target) for entry in ranked]
+    """What is said of one condition: its activations, which may be the best, its comparisons."""
+    pairs = comparisons(recording, ranked)
+    beside = None if baseline is None else against(recording, ranked, baseline)
+    rows = [activation_row(recording, entry, target) for entry in ranked]
     return {
         "name": condition.name,
         "title": condition.title,
         "activations": rows,
-        **best_set(recording, ranked, rows),
-        "comparisons": _comparisons(recording, ranked),
+        **best_set(recording, ranked, rows, pairs if beside is None else beside["comparisons"]),
+        "comparisons": pairs,
+        "baseline": beside,
     }
 
 
@@ -130,21 +150,35 @@ def ranking(recording: Recording, reported: Sequence[Reported]) -> tuple[Reporte
     return tuple(sorted(reported, key=place))
 
 
-def accuracy_target(recording: Recording, reported: Sequence[Reported]) -> float | None:
+def accuracy_target(recording: Recording, reported: Sequence[Reported], majority: float = 0.0) -> float | None:
     """95 % of the highest mean validation accuracy an activation has at the last epoch; None without any.
 
-    Activations that mostly diverged do not set it, unless all did.
+    None too where that is no more than `majority`, what always naming the most frequent class gets: nothing is learnt
+    on the way to it. Activations that mostly diverged do not set it, unless all did.
     """
     steady = [entry for entry in reported if not mostly_diverged(entry)] or reported
     means = finite([mean(last(recording.metrics["validation_accuracy"], entry)) for entry in steady])
-    return TARGET_SHARE * float(means.max()) if means.size else None
+    target = TARGET_SHARE * float(means.max()) if means.size else math.nan
+    return target if target > majority else None
 
 
-def _activation(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
+def activation_row(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
+    """What is held of one activation.
+
+    Returns:
+        `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
+        `chances_of_best`); `test_accuracy_ci95_new_data` (interval over new seeds and new samples together);
+        `diverged_ci95` (of the share of members that diverged); `epochs_to_target` and `milestones` (see
+        `TimeToTarget`); `gradient_ratio`; `flat_share` and `dead_share` (mean over layers at the last epoch, median
+        over seeds); `diverged_members`, of all its conditions.
+    """
+    diverged = sum(member.diverged_epoch is not None for member in entry.members)
     return {
         "name": entry.activation,
         "members": len(entry.members),
-        "diverged": sum(member.diverged_epoch is not None for member in entry.members),
+        "diverged": diverged,
+        "diverged_ci95": share_interval(diverged, len(entry.members)) if entry.members else None,
+        "test_accuracy_ci95_new_data": accuracy_on_new_data(recording, entry),
         **{
             name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
             for name in (*ESTIMATED, *(f"test_{metric['name']}" for metric in recording.further_metrics))
@@ -163,25 +197,6 @@ def _activation(recording: Recording, entry: Reported, target: float | None) -> 
             if member.activation == entry.activation and member.diverged_epoch is not None
         ],
         "milestones": _milestones(recording, entry),
-    }
-
-
-def best_set(recording: Recording, ranked: Sequence[Reported], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Which activations may be the best in mean test accuracy, and which are not; enters `best_p` into their rows.
-
-    Compared are the seeds that trained with every activation, but for those of which most members diverged.
-    """
-    compared = [not mostly_diverged(entry) and bool(entry.members) for entry in ranked]
-    table = np.array([by_seed(recording, entry, "test_accuracy") for entry in ranked], dtype=float)[compared]
-    table = table[:, np.isfinite(table).all(axis=0)]
-    found = iter(chances_of_best(table, step_of(recording, "test_accuracy")).tolist())
-    for row, taken in zip(rows, compared, strict=True):
-        row["best_p"] = next(found) if taken and table.size else None
-    return {
-        "best_set": [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] > ALPHA],
-        "not_best": [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] <= ALPHA],
-        "not_compared": [row["name"] for row in rows if row["best_p"] is None],
-        "best_seeds": table.shape[1],
     }
 
 
@@ -206,7 +221,7 @@ def _diverged(member: Member) -> dict[str, Any]:
 
 def _epochs_to_target(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
     if target is None:
-        return {"target": None, "median": None, "reached": None}
+        return {"target": None, "median": None, "reached": None, "ci95": None, "reached_ci95": None}
     curves = recording.metrics["validation_accuracy"][:, list(entry.columns)]
     return {"target": target, **asdict(time_to_target(first_epoch(curves, target)))}
 
@@ -236,23 +251,6 @@ def gradient_ratio(recording: Recording, entry: Reported) -> float | None:
 def _share(recording: Recording, entry: Reported, probe: str) -> float | None:
     values = recording.probes.get(probe)
     return None if values is None else median(last(values, entry).mean(axis=-1))
-
-
-def _comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[dict[str, Any]]:
-    """All pairs for every metric compared; the pairs of one metric are one family for Holm's correction."""
-    found = []
-    for metric in COMPARED:
-        values = {entry.activation: by_seed(recording, entry, metric) for entry in ranked}
-        # The survivors of an activation that mostly diverged were chosen by luck.
-        broken = {entry.activation for entry in ranked if mostly_diverged(entry)}
-        values |= {name: [math.nan] * len(values[name]) for name in broken}
-        pairs = list(combinations(values, 2))
-        compared = [compare(values[a], values[b], step_of(recording, metric)) for a, b in pairs]
-        corrected = holm([comparison.p for comparison in compared])
-        for (a, b), comparison, p_holm in zip(pairs, compared, corrected, strict=True):
-            row = {"a": a, "b": b, "metric": metric, **asdict(comparison), "p_holm": p_holm}
-            found.append(row)
-    return found
 
 
 def json_safe(value: Any) -> Any:

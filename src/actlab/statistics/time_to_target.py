@@ -8,17 +8,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from actlab.recording import Recording
-from actlab.statistics.intervals import RESOLUTION, Floats
+from actlab.statistics.intervals import RESOLUTION, Floats, Interval, median_interval, share_interval
 from actlab.statistics.selection import Reported
 from actlab.study import Milestone
 
 
 @dataclass(frozen=True)
 class TimeToTarget:
-    """`median` epoch, infinite if half of the members or more never get there, and the share that does."""
+    """When members get there.
+
+    Attributes:
+        median: epoch, infinite if half of the members or more never get there.
+        reached: the share that does.
+        ci95: interval of the median, never being later than any epoch; None with fewer than six members.
+        reached_ci95: interval of the share; None without members.
+    """
 
     median: float
     reached: float
+    ci95: Interval | None = None
+    reached_ci95: Interval | None = None
 
 
 def first_epoch(curves: ArrayLike, level: float) -> Floats:
@@ -76,12 +85,19 @@ def time_to_target(epochs: ArrayLike) -> TimeToTarget:
 
     Of no members the median is infinite and the share NaN.
 
-    >>> time_to_target([3, 5, float("inf")])
-    TimeToTarget(median=5.0, reached=0.6666666666666666)
+    >>> found = time_to_target([3, 5, float("inf")])
+    >>> found.median, round(found.reached, 3), [round(end, 3) for end in found.reached_ci95]
+    (5.0, 0.667, [0.094, 0.992])
     >>> time_to_target([3, float("inf")]).median
     inf
     """
     epochs = np.asarray(epochs, dtype=float)
     if not epochs.size:
         return TimeToTarget(np.inf, np.nan)
-    return TimeToTarget(float(np.median(epochs)), float(np.isfinite(epochs).mean()))
+    there = int(np.isfinite(epochs).sum())
+    return TimeToTarget(
+        float(np.median(epochs)),
+        there / epochs.size,
+        median_interval(epochs),
+        share_interval(there, epochs.size),
+    )

@@ -253,7 +253,7 @@ class _Namespace:
         largest, *others = _slices(x, axis)
         place = self.zeros_like(largest)
         for number, own in enumerate(others, start=1):
-            place = self.where(own > largest, float(number), place)
+            place = self.where(_each("greater", own, largest), float(number), place)
             largest = self.maximum(own, largest)
         return place
 

@@ -8,7 +8,7 @@ from actlab.recording import Recording
 from actlab.statistics.findings.finding import Finding, finding
 from actlab.statistics.linear_folding import collapse
 from actlab.statistics.selection import Reported
-from actlab.statistics.sentences import counted
+from actlab.wording import counted
 
 # Probabilities that differ by less are the same predictions: float32 rounding through some layers is below 1e-5.
 SAME_PREDICTION = 1e-4

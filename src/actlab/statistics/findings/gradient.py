@@ -12,7 +12,7 @@ from actlab.statistics.findings.course import Course
 from actlab.statistics.findings.finding import Finding, finding, share, when
 from actlab.statistics.gradients import GradientFlow, gradient_flow, gradient_sizes, typical_norm
 from actlab.statistics.selection import Reported, mostly_diverged
-from actlab.statistics.sentences import listed
+from actlab.wording import listed
 
 # A layer that gets less than this share of the last one's gradient learns, at one learning rate, a hundredth as fast.
 VANISHED = 0.01

@@ -14,7 +14,7 @@ from actlab.statistics.findings.finding import Finding, finding, share
 from actlab.statistics.gradients import typical_norm
 from actlab.statistics.intervals import Floats, mean, median
 from actlab.statistics.selection import Reported, last
-from actlab.statistics.sentences import counted
+from actlab.wording import counted
 
 # A cross-entropy that stays above this share of what the class frequencies alone give is no learning: batch noise and
 # rounding move it by less than a fiftieth.

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
 from actlab.statistics.findings.finding import Finding, finding
-from actlab.statistics.sentences import counted, listed
-from actlab.wording import number
+from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.wording import counted, listed, number
 
 # All pairs of up to so many activations are compared; of more, only the rectifiers, as several sources do.
 FEW = 5
@@ -18,24 +17,23 @@ PAIRS_TOLD = 3
 
 
 def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]) -> Finding | None:
-    """Which pairs of activations are told apart in test accuracy by the corrected test, and which are not.
+    """Which pairs of activations are told apart in test accuracy, all asked at once, and which are not.
 
-    Of all pairs of a few activations, else of the rectifiers. The test is Wilcoxon's with Holm's correction over all
-    pairs of the study; where so few seeds leave it no chance to tell any pair apart, there is nothing to say. The
-    intervals of the evidence are those of each pair by itself: among many some keep clear of zero by luck.
+    Of all pairs of a few activations, of those with the baseline where there is one, else of the rectifiers. Where so
+    few seeds leave the test no chance to tell any pair apart, there is nothing to say.
     """
-    compared = [row for row in comparisons if row["metric"] == "test_accuracy"]
-    few = len(ranked) <= FEW
-    names = list(ranked) if few else [name for name in ranked if name in RECTIFIERS]
-    wanted = set(combinations(names, 2))
+    compared = [row for row in comparisons if row["metric"] == "test_accuracy" and row["ci95_simultaneous"]]
+    whole = len(ranked) <= FEW or len(compared) < len(ranked)
+    names = list(ranked) if whole else [name for name in ranked if name in RECTIFIERS]
+    wanted = {frozenset(pair) for pair in combinations(names, 2)}
+    keys = ("a", "b", "difference", "ci95_simultaneous", "ci95_new_data", "pairs", "p_max_t")
     rows = [
-        {key: row[key] for key in ("a", "b", "difference", "ci95", "pairs", "p_holm")}
+        {key: row[key] for key in keys} | {"within_noise": not row["told_apart"]}
         for row in compared
-        if (row["a"], row["b"]) in wanted and row["ci95"] is not None
+        if {row["a"], row["b"]} in wanted
     ]
-    if not rows or smallest_p(max(row["pairs"] for row in rows), len(compared)) >= SIGNIFICANT:
+    if not rows or max(row["pairs"] for row in rows) < FEWEST_SEEDS:
         return None
-    rows = [row | {"within_noise": not row["p_holm"] < SIGNIFICANT} for row in rows]
     # The rectifiers first, then the closest pairs.
     rows.sort(key=lambda row: (not {row["a"], row["b"]} <= set(RECTIFIERS), abs(row["difference"])))
     alike = [row for row in rows if row["within_noise"]]
@@ -43,10 +41,9 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
     seeds = counted(max(row["pairs"] for row in rows), "seed")
     parts = [f"not told apart by {seeds}: {_pairs(alike)}"] if alike else []
     parts += [f"told apart: {_pairs(apart)}"] if apart else []
-    sentence = (
-        f"Paired differences in test accuracy{'' if few else f' between {listed(names)}'}, in points (Wilcoxon's "
-        f"test, Holm's correction over {counted(len(compared), 'pair')}), {'; '.join(parts)}."
-    )
+    between = "" if whole else f" between {listed(names)}"
+    at_once = f"all {counted(len(compared), 'pair')} asked at once" if len(compared) > 1 else "by sign flips"
+    sentence = f"Paired differences in test accuracy{between}, in points ({at_once}), {'; '.join(parts)}."
     return finding("within_noise", "info", sentence, {"pairs": rows})
 
 

@@ -12,8 +12,7 @@ from actlab.statistics.findings.finding import Finding, finding, share, when
 from actlab.statistics.findings.units import DEAD, NEARLY_ALL
 from actlab.statistics.intervals import median
 from actlab.statistics.selection import Reported, mostly_diverged
-from actlab.statistics.sentences import counted, listed
-from actlab.wording import number
+from actlab.wording import counted, listed, number
 
 # In the first epochs one step that changes weights by two fifths of their size forgets more than it learns. Healthy
 # networks of `benchmarks/faults.py` are at most at 0.08, those of Adam at 0.3 above 2. Of 60 healthy and 60 faulty

@@ -13,8 +13,7 @@ from actlab.statistics.findings.course import Course, reads_weights
 from actlab.statistics.findings.finding import Finding, finding
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
-from actlab.statistics.sentences import counted
-from actlab.wording import number
+from actlab.wording import counted, number
 
 # Initialisers draw weights of 0.001 to 1; those that differ by less than this are as good as equal: what two layers of
 # them pass on is below the rounding of float32.

@@ -11,7 +11,7 @@ from actlab.statistics.findings.course import Course, probe, reads_weights
 from actlab.statistics.findings.finding import Finding, finding, share
 from actlab.statistics.intervals import median
 from actlab.statistics.selection import Reported, probe_samples
-from actlab.statistics.sentences import counted
+from actlab.wording import counted
 
 # Healthy networks of rectifiers have up to a fifth of a layer's units dead (`benchmarks/faults.py`), of 60 healthy
 # trainings in PyTorch none more than half; Amazon SageMaker Debugger's rule DeadRelu speaks from half of a layer on.

@@ -12,8 +12,7 @@ from actlab.recording import Recording
 from actlab.statistics.findings.course import Course, reads_weights
 from actlab.statistics.findings.finding import Finding, finding
 from actlab.statistics.selection import Reported
-from actlab.statistics.sentences import counted
-from actlab.wording import number
+from actlab.wording import counted, number
 
 
 def narrow_layer(recording: Recording, entry: Reported, went: Course) -> Finding | None:

@@ -8,9 +8,8 @@ from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.recording import Recording
-from actlab.statistics.sentences import counted
 from actlab.views.report.html import BEST
-from actlab.wording import DASH, interval, number, percent
+from actlab.wording import DASH, counted, interval, number, percent
 
 ROWS = 12
 # A notebook has its own colours, light or dark: these settings suit both.

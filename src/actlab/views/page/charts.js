@@ -42,7 +42,7 @@ function baseLayout(given, panel) {
 /** A list of rows, first on top, as high as the rows that are shown. */
 function fitRows(plot, layout, drawn) {
   if (layout.yaxis.type !== "category") return;
-  const rows = Math.max(drawn.filter((trace) => trace.visible).length, 1);
+  const rows = Math.max(new Set(drawn.filter((trace) => trace.visible).map((trace) => trace.meta)).size, 1);
   layout.yaxis.range = [rows - 0.5, -0.75];
   plot.style.height = `${90 + 38 * rows}px`;
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from actlab.views.palette import Styles
 from actlab.views.report import html
-from actlab.wording import number
+from actlab.wording import number, percent
 
 Summary = Mapping[str, Any]
 
@@ -45,16 +45,20 @@ def _choice(summary: Summary) -> str:
         return ""
     rates = sorted({rate for tried in rows.values() for rate in tried})
     chosen = summary["study"]["chosen_rates"]
+    firm = {(row["activation"], row["init"]): row["chosen_again"] for row in summary["choices"]}
     heads = "".join(f'<th scope="col">{number(rate)}</th>' for rate in rates)
     body = ""
     for (activation, init), tried in rows.items():
         cells = "".join(_cell(tried.get(rate), chosen[init][activation] == rate) for rate in rates)
         name = activation if init == "stated" else f"{activation}, {init}"
-        body += f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
+        again = f"<td>{percent(firm.get((activation, init)), '.0f')}</td>" if firm else ""
+        body += f'<tr><th scope="row">{escape(name)}</th>{cells}{again}</tr>'
+    heads += '<th scope="col">chosen again</th>' if firm else ""
     table = f'<table><thead><tr><th scope="col">learning rate</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
     return (
         "<details><summary>How each learning rate was chosen</summary>"
-        "<p>Mean validation loss over the tuning seeds; the chosen rate in bold.</p>"
+        "<p>Mean validation loss over the tuning seeds; the chosen rate in bold. Chosen again: by so many of the draws "
+        "of as many tuning seeds, with replacement.</p>"
         f"{html.scrolling('learning rates tried', table)}</details>"
     )
 

@@ -82,14 +82,25 @@ def table(summary: Row, styles: Styles, beside: Sequence[Row] = ()) -> str:
 
 
 def _majority(summary: Row, columns: int) -> str:
-    """The foot: the score of always naming the most frequent class; empty where it is not known."""
+    """The foot: what takes no network, always naming the most frequent class and guessing; empty where not known."""
     if not summary.get("majority"):
         return ""
-    named, accuracy = summary["majority"]["class"], percent(summary["majority"]["test_accuracy"])
-    hint = "what always naming the most frequent class of the training data scores"
+    rows = (
+        (
+            f"always “{summary['majority']['class']}”",
+            "what always naming the most frequent class of the training data scores",
+            summary["majority"]["test_accuracy"],
+        ),
+        ("guessing", "each class as often as any other", summary["chance"]),
+    )
     return (
-        f'<tfoot><tr title="{hint}"><th scope="row">always “{escape(named)}”</th><td>{accuracy}</td>'
-        f"{'<td></td>' * columns}</tr></tfoot>"
+        "<tfoot>"
+        + "".join(
+            f'<tr title="{hint}"><th scope="row">{escape(name)}</th><td>{percent(accuracy)}</td>'
+            f"{'<td></td>' * columns}</tr>"
+            for name, hint, accuracy in rows
+        )
+        + "</tfoot>"
     )
 
 
@@ -99,6 +110,12 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     several = len(summary["study"]["learning_rates"] or ()) > 1
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
+        (
+            "on new data",
+            f"95 % over new seeds and new samples together: {_weight(summary)}",
+            lambda row: interval(row["test_accuracy_ci95_new_data"], ".1f", 100) or DASH,
+            any(row["test_accuracy_ci95_new_data"] for row in rows),
+        ),
         ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
         ("training loss", "mean over the seeds", lambda row: number(row["train_loss"]["mean"], "#.3g"), True),
         *(
@@ -164,8 +181,23 @@ def _waiting(waited: Row, row: Row) -> str:
     if reached is None:
         return DASH
     count = round(reached * members)
-    share = "" if count == members else f"<small>{count} of {members} seeds</small>"
-    return number(waited["median"]) + share
+    known = "" if waited["ci95"] is None else f"<small>[{'–'.join(map(_or_never, waited['ci95']))}]</small>"
+    share = "" if count == members else f"<small>{count} of {members} seeds {_share_of(waited['reached_ci95'])}</small>"
+    return number(waited["median"]) + known + share
+
+
+def _or_never(epoch: float | None) -> str:
+    return "never" if epoch is None else f"{epoch:g}"
+
+
+def _share_of(ends: Sequence[float] | None) -> str:
+    """An interval of a share, in whole per cents; empty where there is none."""
+    return f"[{100 * ends[0]:.0f}–{100 * ends[1]:.0f} %]" if ends else ""
+
+
+def _weight(summary: Row) -> str:
+    samples = (summary["samples"] or {}).get("test")
+    return f"the test set has {samples:,}, one weighs {100 / samples:.2g} points" if samples else "of the test set"
 
 
 def _share(value: float | None) -> str:
@@ -174,7 +206,9 @@ def _share(value: float | None) -> str:
 
 
 def _diverged(row: Row) -> str:
-    return f"{row['diverged']} of {row['members']}" if row["diverged"] else "0"
+    if not row["diverged"]:
+        return "0"
+    return f"{row['diverged']} of {row['members']}<small>{_share_of(row['diverged_ci95'])}</small>"
 
 
 def _common_span(rows: Sequence[Row]) -> tuple[float, float]:
@@ -216,12 +250,12 @@ def pairs(summary: Row) -> str:
             f"{escape(turned['a'])} − {escape(turned['b'])}",
             row["metric"].replace("_", " "),
             number(difference if difference is None else scale * difference, pattern, unit),
-            interval(turned["ci95"], pattern, scale) or DASH,
-            number(row["p"]),
-            number(row["p_holm"]),
+            interval(turned["ci95_simultaneous"], pattern, scale) or DASH,
+            number(row["p_max_t"]),
+            interval(turned["ci95_new_data"], pattern, scale) or DASH,
         ]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    heads = ("pair", "metric", "difference", "95 % interval", "p", "p after Holm")
+    heads = ("pair", "metric", "difference", "95 % over seeds, all pairs at once", "p", "95 % for new data")
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from actlab.recording import Recording
-from actlab.statistics.comparisons import SIGNIFICANT, smallest_p
 from actlab.statistics.selection import probe_samples
+from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.palette import Style, Styles
 from actlab.views.report.charts import (
     CURVE_POINTS,
@@ -40,13 +40,16 @@ SILENCE = {
 }
 
 
-def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles) -> list[Chart]:
+def curves(
+    recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles, levels: Mapping[str, float]
+) -> list[Chart]:
     """Charts of median and middle half over the seeds, a line for each activation: accuracy, loss and L2 penalty.
 
     Args:
         recording: with at least epoch 0.
         members: by activation, places on the member axis.
         styles: by activation.
+        levels: accuracies that take no network, by what they are called: a line for each.
     """
     # All activations share a budget of points: the page does not grow with their number.
     epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
@@ -65,11 +68,39 @@ def curves(recording: Recording, members: Mapping[str, Sequence[int]], styles: S
             else _loss_axis(bands, further.get(metric, {}).get("title") or APART.get(metric, "cross-entropy"))
         )
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
+        if metric.endswith("_accuracy"):
+            layout |= _levels(levels)
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
         caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
         seeds = {name: packed(known[metric][epochs][:, places].T * scale) for name, places in members.items()}
         charts.append(Chart(metric.replace("_", "-"), title, label, data, layout, caption=caption, seeds=seeds))
     return charts
+
+
+def _levels(levels: Mapping[str, float]) -> dict[str, Any]:
+    """Dotted lines across a chart of accuracies, each with its name, the higher one above."""
+    shared = {"xref": "paper", "yref": "y"}
+    line = {"color": "var(--quiet)", "width": 1, "dash": "dot"}
+    quiet = {"size": 10, "color": "var(--quiet)"}
+    shapes, names = [], []
+    for place, (name, level) in enumerate(sorted(levels.items(), key=lambda item: -item[1])):
+        y = round(100 * level, 3)
+        shapes.append(shared | {"type": "line", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": line})
+        words = {"text": plotly_text(name), "font": quiet, "showarrow": False, "xanchor": "right"}
+        names.append(shared | words | {"x": 1, "y": y, "yanchor": "top" if place else "bottom"})
+    return {"shapes": shapes, "annotations": names}
+
+
+def levels(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Accuracies that take no network: guessing, and always naming the most frequent class, where that is more.
+
+    >>> levels({"majority": {"class": "0", "test_accuracy": 0.9}, "chance": 0.5})
+    {'guessing': 0.5, "always '0'": 0.9}
+    """
+    found = {} if summary["chance"] is None else {"guessing": summary["chance"]}
+    if (majority := summary["majority"]) and majority["test_accuracy"] > (summary["chance"] or 0) + 0.005:
+        found[f"always {majority['class']!r}"] = majority["test_accuracy"]
+    return found
 
 
 def _in_unit(metric: Mapping[str, Any]) -> str:
@@ -185,15 +216,23 @@ def differences(summary: Mapping[str, Any], metric: str, styles: Styles) -> Char
         "yaxis": {"type": "category", "showgrid": False},
         "hovermode": "closest",
     }
-    label = f"Paired differences of test accuracy to {best}, with 95 % intervals"
-    tests = sum(comparison["metric"] == metric for comparison in summary["comparisons"])
-    data = [_difference(row, styles[row["b"]], tests) for row in rows]
-    return Chart("differences", f"Distance to {best}", label, data, layout)
+    label = f"Paired differences of test accuracy to {best}, with simultaneous 95 % intervals"
+    data = [trace for row in rows for trace in _difference(row, styles[row["b"]])]
+    thin = (
+        " Thin: for new data, when the test samples are a sample too." if any(r["ci95_new_data"] for r in rows) else ""
+    )
+    caption = f"Thick: 95 % over seeds, all pairs at once.{thin}"
+    return Chart("differences", f"Distance to {best}", label, data, layout, caption=caption)
+
+
+# Of a comparison, over seeds and for new data.
+INTERVALS = ("ci95_simultaneous", "ci95_new_data")
 
 
 def _around_zero(rows: Sequence[Mapping[str, Any]]) -> list[float]:
     """Range of the axis of differences: all intervals and zero, with a margin."""
-    ends = [-100 * end for row in rows for end in (row["ci95"] or [row["difference"]])]
+    intervals = [row[key] for row in rows for key in INTERVALS if row[key]] or [[row["difference"]] for row in rows]
+    ends = [-100 * end for interval in intervals for end in interval]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     room = 0.05 * (high - low) or 1.0
     return rounded([low - room, high + room])
@@ -203,6 +242,7 @@ def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
     """A comparison a − b turned so that `first` is a.
 
     >>> row = {"a": "relu", "b": "gelu", "difference": 0.1, "ci95": [0.0, 0.2]}
+    >>> row |= {"ci95_simultaneous": None, "ci95_new_data": None}
     >>> turned = oriented(row, "gelu")
     >>> turned["a"], turned["difference"], turned["ci95"]
     ('gelu', -0.1, [-0.2, -0.0])
@@ -210,25 +250,34 @@ def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
     row = dict(comparison)
     if row["a"] == first:
         return row
-    interval = row["ci95"] and [-row["ci95"][1], -row["ci95"][0]]
+    turned = {key: row[key] and [-row[key][1], -row[key][0]] for key in ("ci95", *INTERVALS)}
     difference = None if row["difference"] is None else -row["difference"]
-    return row | {"a": row["b"], "b": row["a"], "difference": difference, "ci95": interval}
+    return row | {"a": row["b"], "b": row["a"], "difference": difference} | turned
 
 
-def _difference(row: Mapping[str, Any], style: Style, tests: int) -> dict[str, Any]:
-    """One mark with its interval: other activation minus the best one, in percentage points, and p of `tests`."""
-    middle = -100 * row["difference"]
-    low, high = [-100 * end for end in reversed(row["ci95"])] if row["ci95"] else (middle, middle)
-    chance = "" if row["p_holm"] is None else f"p = {row['p_holm']:.2g}"
-    if chance and smallest_p(row["pairs"], tests) >= SIGNIFICANT:
+def _difference(row: Mapping[str, Any], style: Style) -> list[dict[str, Any]]:
+    """One mark with its two intervals: other activation minus the best one, in percentage points, and p."""
+    chance = "" if row["p_max_t"] is None else f"p = {row['p_max_t']:.2g}"
+    if chance and row["pairs"] < FEWEST_SEEDS:
         chance = "too few seeds for a test"
-    return {
-        "type": "scatter",
+    over_seeds, new_data = (row[key] for key in INTERVALS)
+    mark = _marked(row, style, over_seeds, 4) | {
         "mode": "markers+text",
-        "meta": row["b"],
         "text": [chance],
         "textposition": "top center",
         "textfont": {"size": 10, "color": "var(--quiet)"},
+        "hovertemplate": f"%{{x:+.3~g}} points; {chance}<extra></extra>",
+    }
+    thin = {"mode": "markers", "hoverinfo": "skip"}
+    return [*([_marked(row, style, new_data, 1) | thin] if new_data else []), mark]
+
+
+def _marked(row: Mapping[str, Any], style: Style, interval: Sequence[float] | None, thickness: int) -> dict[str, Any]:
+    middle = -100 * row["difference"]
+    low, high = [-100 * end for end in reversed(interval)] if interval else (middle, middle)
+    return {
+        "type": "scatter",
+        "meta": row["b"],
         "name": plotly_text(row["b"]),
         "x": rounded([middle]),
         "y": [plotly_text(row["b"])],
@@ -238,11 +287,10 @@ def _difference(row: Mapping[str, Any], style: Style, tests: int) -> dict[str, A
             "array": rounded([high - middle]),
             "arrayminus": rounded([middle - low]),
             "color": style.css,
-            "thickness": 2,
-            "width": 5,
+            "thickness": thickness,
+            "width": 0 if thickness > 1 else 5,
         },
         "marker": {"color": style.css, "size": 11},
-        "hovertemplate": f"%{{x:+.3~g}} points; {chance}<extra></extra>",
     }
 
 

@@ -23,7 +23,6 @@ from actlab.recording import Recording
 from actlab.replay import feature_space
 from actlab.statistics import reported, summarise, unseen_share
 from actlab.statistics.selection import Reported, probe_samples
-from actlab.statistics.sentences import listed
 from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
     conditions,
@@ -39,6 +38,7 @@ from actlab.views.report import (
 )
 from actlab.views.report.charts import Chart
 from actlab.views.report.scripts import asset, bundle, table
+from actlab.wording import listed
 
 SHOWN_AT_FIRST = 8
 SHARED = (
@@ -280,7 +280,7 @@ def _results(shown: _Shown) -> Section:
 
 def _outcome(shown: _Shown) -> list[Section]:
     recording, styles = shown.recording, shown.styles
-    lines = outcome.curves(recording, shown.members, styles)
+    lines = outcome.curves(recording, shown.members, styles, outcome.levels(shown.summary))
     several = len(recording.study.seeds) > 1
     lead = (
         "Lines are medians over the seeds, bands the middle half of the seeds (25th to 75th percentile). "
@@ -298,8 +298,9 @@ def _outcome(shown: _Shown) -> list[Section]:
         )
         lead = (
             "Seed by seed, each against the best: same first weights, same batches, another function. "
-            "Each interval stands for itself: among many some keep clear of zero by luck. p, of Wilcoxon's test with "
-            "Holm's correction over all pairs, tells two apart."
+            "The thick intervals, over seeds, hold all together; p is of the step-down max-T test over all pairs, and "
+            "at most 0.05 where the interval keeps to one side of zero. The thin ones are for new data: the test set "
+            "is a sample too."
         )
         found.append(Section("differences", "Paired differences", lead, body, [forest]))
     return found

@@ -23,8 +23,7 @@ from actlab.layers import Act
 from actlab.network import Network
 from actlab.recording import Recording
 from actlab.statistics import unseen_share, verdict
-from actlab.statistics.sentences import counted
-from actlab.wording import DASH, number, percent
+from actlab.wording import DASH, counted, number, percent
 
 # The terminal shows so many of the published numbers that do not agree or cannot be compared.
 OTHERS_TOLD = 4
@@ -91,8 +90,11 @@ def legend(summary: Summary) -> str:
     """
     samples, probed = (summary["samples"] or {}).get("test"), summary["probe_samples"]
     test = f" The test set has {samples:,} samples, one weighs {100 / samples:.2g} points." if samples else ""
+    fresh = any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
+    new = "on new data: half of the 95 % interval over new seeds and new samples together. " if fresh else ""
     return (
-        f"[low–high]: 95 % interval of the mean over seeds (Student's t): other samples may differ by more.{test} "
+        "[low–high]: 95 % interval of the mean over seeds (Student's t), the training's luck: other samples may differ "
+        f"by more.{test} {new}"
         "gradient ratio: weight gradient of the first layer over that of the last. flat: share of samples and units "
         f"where |f'| is below 0.1 % of its supremum. dead: units flat for all of the {probed} probe samples (such a "
         f"unit may still fire for {100 * unseen_share(probed):.2g} % of the data)."
@@ -112,7 +114,18 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
     table.add_column("activation", overflow="fold")
     table.add_column("test\naccuracy %", justify="right", overflow="fold")
     further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
-    for header in ("test\nloss", *further, "epochs\nto\ntarget", "gradient\nratio", "flat\n%", "dead\n%", "diverged"):
+    fresh = any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
+    new = ["on new\ndata"] if fresh else []
+    for header in (
+        *new,
+        "test\nloss",
+        *further,
+        "epochs\nto\ntarget",
+        "gradient\nratio",
+        "flat\n%",
+        "dead\n%",
+        "diverged",
+    ):
         table.add_column(Text(header), justify="right", no_wrap=True)
     if several_rates := len(recording.study.learning_rates or ()) > 1:
         table.add_column("learning\nrate", justify="right", no_wrap=True)
@@ -120,13 +133,14 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
         table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)
     decimals = _decimals(summary["activations"])
     for place, row in enumerate(summary["activations"]):
-        cells = _cells(row, decimals, recording.further_metrics)
+        cells = _cells(row, decimals, recording.further_metrics, fresh)
         cells += [f"{row['learning_rate']:g}"] if several_rates else []
         cells += _milestone_cells(row) if milestones else []
         table.add_row(*cells, style="bold" if place == 0 else "")
     if majority := summary["majority"]:
         named = Text(f"always {majority['class']!r}")
         table.add_row(named, f"{100 * majority['test_accuracy']:.{decimals}f}", style="dim")
+        table.add_row("guessing", f"{100 * summary['chance']:.{decimals}f}", style="dim")
     return table
 
 
@@ -185,11 +199,14 @@ def _note(text: str, mark: str = "•") -> RenderableType:
     return grid
 
 
-def _cells(row: Mapping[str, Any], decimals: int, further: Iterable[Mapping[str, Any]]) -> list[str | Text]:
+def _cells(
+    row: Mapping[str, Any], decimals: int, further: Iterable[Mapping[str, Any]], fresh: bool
+) -> list[str | Text]:
     diverged = f"{row['diverged']}/{row['members']}" if row["diverged"] else "0"
     return [
         Text(row["name"]),
         _interval(row["test_accuracy"], decimals),
+        *([_half(row["test_accuracy_ci95_new_data"], decimals)] if fresh else []),
         _number(row["test_loss"]["mean"]),
         *(_scaled(row, metric, _number) for metric in further),
         _epoch(row["epochs_to_target"]),
@@ -217,6 +234,15 @@ def _interval(estimate: Mapping[str, Any], decimals: int) -> str:
     """Mean and interval in per cent; with no blank in the interval, a narrow cell breaks before it."""
     mean, *ends = (percent(share, f".{decimals}f", "") for share in (estimate["mean"], *(estimate["ci95"] or ())))
     return f"{mean} [{'–'.join(ends)}]" if ends else mean
+
+
+def _half(interval: Sequence[float] | None, decimals: int) -> str:
+    """Half the width of an interval, in points.
+
+    >>> _half([0.94, 0.98], 1), _half(None, 1)
+    ('±2.0', '–')
+    """
+    return f"±{50 * (interval[1] - interval[0]):.{decimals}f}" if interval else DASH
 
 
 def _number(value: float | None) -> str:

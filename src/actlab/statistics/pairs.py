@@ -1,0 +1,195 @@
+"""What is said of pairs of activations, and of the best: one verdict, from which every table and sentence takes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from actlab.errors import InvalidStudy, shortened
+from actlab.recording import Recording
+from actlab.statistics.best import chances_of_best
+from actlab.statistics.comparisons import compare, holm
+from actlab.statistics.intervals import Interval
+from actlab.statistics.new_data import crossed, new_data_intervals
+from actlab.statistics.selection import Reported, by_seed, mostly_diverged, step_of
+from actlab.statistics.sign_flips import ALPHA, floor_of
+from actlab.statistics.simultaneous import Difference, differences_at_once
+
+COMPARED = ("test_accuracy", "test_loss")
+Row = dict[str, Any]
+
+
+def comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[Row]:
+    """All pairs for every metric compared; the pairs of one metric are one family.
+
+    Returns:
+        in each row `a`, `b`, `metric`; of the pair by itself `difference`, `ci95`, `p` (Wilcoxon), `effect_size`,
+        `pairs` (how many seeds) and `p_holm`; of the whole family `ci95_simultaneous`, `p_max_t` and `told_apart`
+        (see `differences_at_once`); of accuracies on new data `ci95_new_data` and `told_apart_new_data` (see
+        `new_data_intervals`), None where single test samples were not recorded.
+    """
+    found: list[Row] = []
+    for metric in COMPARED:
+        values = _by_seed(recording, ranked, metric)
+        pairs, step = list(combinations(values, 2)), step_of(recording, metric)
+        alone = [compare(values[a], values[b], step) for a, b in pairs]
+        together = _together(values, pairs, step)
+        corrected = holm([comparison.p for comparison in alone])
+        # What a test set tells of new data, accuracies alone say.
+        fresh = _new_data(recording, ranked, pairs) if metric == "test_accuracy" else [None] * len(pairs)
+        for (a, b), own, one, p, new in zip(pairs, alone, together, corrected, fresh, strict=True):
+            found.append({"a": a, "b": b, "metric": metric, **asdict(own), "p_holm": p, **_told(one), **_of_new(new)})
+    return found
+
+
+def against(recording: Recording, ranked: Sequence[Reported], baseline: str) -> Row:
+    """Every activation against one of them: a smaller family than all pairs, which tells more.
+
+    As Dunnett asks, with sign flips in the place of normal distributions.
+
+    Source: Dunnett 1955, doi 10.1080/01621459.1955.10501294; Westfall & Young 1993.
+
+    Returns:
+        `name`, and `comparisons`, rows as of `comparisons` with `a` the activation and `b` the baseline, in test
+        accuracy.
+
+    Raises:
+        InvalidStudy: no activation of the study has this name.
+    """
+    names = [entry.activation for entry in ranked]
+    if baseline not in names:
+        raise InvalidStudy(
+            f"baseline {shortened(baseline)}: one of the study's activations is expected: {', '.join(names)}."
+        )
+    values = _by_seed(recording, ranked, "test_accuracy")
+    pairs = [(name, baseline) for name in names if name != baseline]
+    together = _together(values, pairs, step_of(recording, "test_accuracy"))
+    fresh = _new_data(recording, ranked, pairs)
+    return {
+        "name": baseline,
+        "comparisons": [
+            {"a": a, "b": b, "metric": "test_accuracy", "difference": one.difference, "pairs": one.seeds}
+            | _told(one)
+            | _of_new(new)
+            for (a, b), one, new in zip(pairs, together, fresh, strict=True)
+        ],
+    }
+
+
+def best_set(
+    recording: Recording, ranked: Sequence[Reported], rows: Sequence[Row], tested: Sequence[Mapping[str, Any]]
+) -> Row:
+    """Which activations may be the best in mean test accuracy, and which are not; enters `best_p` into their rows.
+
+    Compared are the seeds that trained with every activation, but for those of which most members diverged. None is
+    left out unless some pair is told apart: of functions that are all equal, one in twenty studies leaves one out.
+
+    Args:
+        recording: what is summarised.
+        ranked: the activations, best first.
+        rows: what the summary says of them, in the same order.
+        tested: the comparisons that decide whether any two differ: all pairs, or those with a baseline.
+    """
+    compared = [not mostly_diverged(entry) and bool(entry.members) for entry in ranked]
+    table = np.array([by_seed(recording, entry, "test_accuracy") for entry in ranked], dtype=float)[compared]
+    table = table[:, np.isfinite(table).all(axis=0)]
+    found = iter(chances_of_best(table, step_of(recording, "test_accuracy")).tolist())
+    for row, taken in zip(rows, compared, strict=True):
+        row["best_p"] = next(found) if taken and table.size else None
+    some_differ = any(row["told_apart"] for row in tested if row["metric"] == "test_accuracy")
+    out = [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] <= ALPHA and some_differ]
+    held = [row["name"] for row in rows if row["best_p"] is not None and row["name"] not in out]
+    worse = {_worse(row) for row in tested if row.get("told_apart_new_data")}
+    return {
+        "best_set": held,
+        "not_best": out,
+        "not_compared": [row["name"] for row in rows if row["best_p"] is None],
+        "best_seeds": table.shape[1],
+        "not_best_new_data": [row["name"] for row in rows if row["name"] in worse]
+        if any(row.get("ci95_new_data") for row in tested)
+        else None,
+    }
+
+
+def accuracy_on_new_data(recording: Recording, entry: Reported) -> Interval | None:
+    """Interval of the mean accuracy over new seeds and new samples together; None with fewer than two seeds."""
+    right = _right(recording, entry)
+    kept = None if right is None else right[[member.diverged_epoch is None for member in entry.members]]
+    if kept is None or min(kept.shape) < 2 or mostly_diverged(entry):
+        return None
+    return crossed(kept).share_interval()
+
+
+def _worse(row: Mapping[str, Any]) -> str:
+    return row["b"] if row["difference"] > 0 else row["a"]
+
+
+def _by_seed(recording: Recording, ranked: Sequence[Reported], metric: str) -> dict[str, list[float]]:
+    """Last values by activation; none where most members diverged: the survivors were chosen by luck."""
+    return {
+        entry.activation: [math.nan] * len(recording.study.seeds)
+        if mostly_diverged(entry)
+        else by_seed(recording, entry, metric)
+        for entry in ranked
+    }
+
+
+def _together(values: Mapping[str, Sequence[float]], pairs: Iterable[tuple[str, str]], step: float) -> list[Difference]:
+    arrays = {name: np.asarray(own, dtype=float) for name, own in values.items()}
+    # One that diverged may have a value that is infinite.
+    arrays = {name: np.where(np.isfinite(own), own, np.nan) for name, own in arrays.items()}
+    table = np.array([arrays[a] - arrays[b] for a, b in pairs])
+    largest = max((float(np.nanmax(np.abs(own), initial=0.0)) for own in arrays.values()), default=0.0)
+    return list(differences_at_once(table, floor_of(step), largest)) if len(table) else []
+
+
+def _new_data(
+    recording: Recording, ranked: Sequence[Reported], pairs: Sequence[tuple[str, str]]
+) -> list[tuple[float, Interval] | None]:
+    """Difference on the seeds that all share, and its interval for new data, of each pair that can be compared."""
+    kept = [entry for entry in ranked if not mostly_diverged(entry) and entry.members]
+    seeds = [
+        seed
+        for seed in recording.study.seeds
+        if all(any(m.seed == seed and m.diverged_epoch is None for m in entry.members) for entry in kept)
+    ]
+    tables = [_right(recording, entry, seeds) for entry in kept]
+    if len(seeds) < 2 or not tables or any(table is None or table.shape[1] < 2 for table in tables):
+        return [None] * len(pairs)
+    places = {entry.activation: place for place, entry in enumerate(kept)}
+    wanted = [(places[a], places[b]) for a, b in pairs if a in places and b in places]
+    found = iter(new_data_intervals(np.stack([table for table in tables if table is not None]), wanted))
+    made: list[tuple[float, Interval] | None] = []
+    for a, b in pairs:
+        if a in places and b in places:
+            one, interval = next(found)
+            made.append((one.mean, interval))
+        else:
+            made.append(None)
+    return made
+
+
+def _right(recording: Recording, entry: Reported, seeds: Sequence[int] | None = None) -> np.ndarray | None:
+    """Which test samples each member has right, (members or seeds, samples)."""
+    if recording.right is None:
+        return None
+    if seeds is None:
+        return recording.right[list(entry.columns)]
+    places = {member.seed: column for member, column in zip(entry.members, entry.columns, strict=True)}
+    return recording.right[[places[seed] for seed in seeds]]
+
+
+def _told(one: Difference) -> Row:
+    return {"ci95_simultaneous": one.ci95, "p_max_t": one.p, "told_apart": one.is_told}
+
+
+def _of_new(new: tuple[float, Interval] | None) -> Row:
+    if new is None:
+        return {"ci95_new_data": None, "told_apart_new_data": None}
+    low, high = new[1]
+    return {"ci95_new_data": new[1], "told_apart_new_data": low > 0 or high < 0}
