@@ -61,8 +61,12 @@ def test_its_summary_is_what_it_was(directory):
     written = directory / "summary.json"
     before = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
     assert bool(before) == actlab.load(directory).complete
-    after = write_results(actlab.load(directory))
-    assert lost(before, json.loads(json.dumps(after))) == []
+    after = json.loads(json.dumps(write_results(actlab.load(directory))))
+    # What is concluded, a later version may do better; nothing that was found is found no more.
+    found = {(finding["code"], finding["activation"]) for finding in after.pop("findings")}
+    assert {(finding["code"], finding["activation"]) for finding in before.pop("findings", [])} <= found
+    before.pop("next_steps", None)
+    assert lost(before, after) == []
     assert (directory / "report.html").stat().st_size > 1e5
 
 

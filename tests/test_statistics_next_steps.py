@@ -77,28 +77,52 @@ def test_a_difference_that_can_be_told_asks_for_none(tmp_path):
     assert not [command for command in steps(recording) if "--seeds" in command]
 
 
-def test_vanished_gradients_and_dead_units(tmp_path):
-    norms = np.tile(np.float32([1e-4, 1.0]), (9, 30, 1))
+# What learns badly: a cross-entropy of 0.6, where naming the classes' frequencies has 0.69.
+BADLY = {"train_loss": 0.6, "validation_loss": 0.65}
+TWO_PLACES = {"weight_layers": ["dense1", "dense2", "dense3"], "act_layers": ["act1", "act2"]}
+
+
+def vanished(members, first=1e-3):
+    return {
+        "activation_gradient_norm": np.tile(np.float32([first, 1.0]), (9, members, 1)),
+        "pre_activation_gradient_norm": np.tile(np.float32([first, 1.0]), (9, members, 1)),
+        "dead_share": np.zeros((9, members, 2), np.float32),
+        "flat_share": np.zeros((9, members, 2), np.float32),
+        "weight_gradient_norm": np.ones((9, members, 3), np.float32),
+    }
+
+
+def test_vanished_gradients_ask_for_other_weights(tmp_path):
+    found = steps(record(tmp_path / "run", arrays=vanished(30), facts=TWO_PLACES, metrics=BADLY))
+    assert found["--init critical"].startswith("Networks with sigmoid, tanh and relu pass on too little")
+    healthy = record(tmp_path / "healthy", arrays=vanished(30), facts=TWO_PLACES)
+    assert "--init critical" not in steps(healthy)
+
+
+def test_dead_units_ask_for_other_functions(tmp_path):
     dead = np.full((9, 30, 1), 0.6, np.float32)
-    found = steps(record(tmp_path / "run", arrays={"weight_gradient_norm": norms, "dead_share": dead}))
-    assert "less than 1% of the last layer's gradient" in found["--init critical"]
+    found = steps(record(tmp_path / "run", arrays={"dead_share": dead}, metrics=BADLY))
     assert any(command.startswith("--activations ") and command.endswith("leaky_relu,silu") for command in found)
+    learnt = record(tmp_path / "learnt", arrays={"dead_share": dead})
+    assert not [command for command in steps(learnt) if "--activations" in command]
 
 
 def test_one_rectifier_in_ten_that_is_dead_is_healthy(tmp_path):
-    recording = record(tmp_path / "run", arrays={"dead_share": np.full((9, 30, 1), 0.12, np.float32)})
+    arrays = {"dead_share": np.full((9, 30, 1), 0.12, np.float32)}
+    recording = record(tmp_path / "run", arrays=arrays, metrics=BADLY)
     assert not [command for command in steps(recording) if "--activations" in command]
 
 
 def test_nothing_is_advised_that_the_study_has_already(tmp_path):
     names = ("relu", "leaky_relu", "silu")
     dead = np.full((9, 30, 1), 0.6, np.float32)
-    recording = record(tmp_path / "run", study(activations=names), arrays={"dead_share": dead})
+    recording = record(tmp_path / "run", study(activations=names), arrays={"dead_share": dead}, metrics=BADLY)
     assert not [command for command in steps(recording) if "--activations" in command]
-    some = record(tmp_path / "some", study(activations=names[:2]), arrays={"dead_share": dead[:, :20].copy()})
+    arrays = {"dead_share": dead[:, :20].copy()}
+    some = record(tmp_path / "some", study(activations=names[:2]), arrays=arrays, metrics=BADLY)
     (command,) = [command for command in steps(some) if "--activations" in command]
     assert command == "--activations relu,leaky_relu,silu"
-    assert "128 probe samples" in steps(some)[command]
+    assert "128 samples" in steps(some)[command]
 
 
 def test_smaller_rates_than_all_that_were_tried(tmp_path):
@@ -175,3 +199,112 @@ def test_the_commands_are_understood(tmp_path):
         given = [float(v) for v in value.split(",")] if name == "learning_rates" and value != "auto" else value
         given = int(value) if name in {"epochs", "seeds"} else given
         assert changed(base, {name: given}, []) != base
+
+
+# What is wrong, and what would help.
+
+
+def moving(members, *ratios):
+    """‖ΔW‖/‖W‖ of two layers: one number for each stretch of members."""
+    by_member = np.repeat(np.float32(ratios), members)
+    return {"update_ratio": np.tile(by_member[:, None], (9, 1, 2))}
+
+
+def test_steps_too_large_ask_for_lower_rates_than_all_that_were_tried(tmp_path):
+    made_up = study(activations=("relu",), seeds=3)
+    found = steps(record(tmp_path / "run", made_up, arrays=moving(3, 0.9), metrics=BADLY))
+    (command,) = [command for command in found if "--learning-rates" in command]
+    assert command == "--learning-rates 0.0005,0.005"
+    assert found[command] == "The learning rate is too high for relu: smaller steps."
+
+
+def test_weights_that_hardly_move_ask_for_higher_rates(tmp_path):
+    """Eight epochs of one step: they move by 8 · 5e-4 = 0.4 %, and want some 1,000 times as much."""
+    made_up = study(activations=("relu",), seeds=3)
+    found = steps(record(tmp_path / "run", made_up, arrays=moving(3, 5e-4), metrics=BADLY))
+    assert [command for command in found if "--learning-rates" in command] == ["--learning-rates 5,50"]
+    assert not [command for command in found if "--epochs" in command]
+
+
+def test_lower_rates_for_some_and_higher_ones_for_others_name_whom_they_are_for(tmp_path):
+    made_up = study(activations=("relu", "tanh", "gelu"), seeds=3)
+    recording = record(tmp_path / "run", made_up, arrays=moving(3, 0.9, 5e-4, 0.01), metrics=BADLY)
+    commands = [command for command in steps(recording) if "--learning-rates" in command]
+    assert commands == ["--learning-rates 0.0005,0.005 --activations relu", "--learning-rates 5,50 --activations tanh"]
+
+
+def test_rates_that_were_tried_are_not_advised(tmp_path):
+    made_up = study(
+        activations=("relu",), seeds=3, learning_rates=(0.05, 5.0), stated_rate=0.05,
+        chosen_rates={"stated": {"relu": 0.05}},
+    )  # fmt: skip
+    recording = record(tmp_path / "run", made_up, arrays=moving(3, 5e-4), metrics=BADLY)
+    commands = [command for command in steps(recording) if "--learning-rates" in command]
+    assert commands == ["--learning-rates 50"]
+
+
+def off_scale(**known):
+    return {"inputs": {"rms": 900.0, "column_rms": 1000.0, "spread": 900.0, "minimum": 0.0, "maximum": 4e3} | known}
+
+
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        ({"task": "mine.npz", "scale": "none"}, "--scale 1000"),
+        ({"task": "mine.npz", "scale": 4.0}, "--scale 4000"),
+        ({"task": "parabolas"}, ""),
+    ],
+)
+def test_inputs_off_scale_come_before_all_else(tmp_path, settings, command):
+    """With other inputs, rates, weights and dead units are another matter."""
+    made_up = study(activations=("relu",), seeds=3, **settings)
+    arrays = moving(3, 0.9) | {"dead_share": np.ones((9, 3, 1), np.float32)}
+    found = steps(record(tmp_path / "run", made_up, arrays=arrays, metrics=BADLY, facts=off_scale()))
+    assert list(found) == [command]
+    far = record(tmp_path / "far", made_up, metrics=BADLY, facts=off_scale(spread=1.0))
+    assert list(steps(far)) == [""]
+    assert "Subtract from every feature its mean" in steps(far)[""]
+
+
+def test_a_narrow_layer_is_made_as_wide_as_the_widest(tmp_path):
+    from actlab.layers import Act, Dense
+
+    layers = (Dense(24), Act(), Dense(1), Act(), Dense(8), Act(), Dense(1))
+    facts = {"weight_layers": [f"dense{i}" for i in range(1, 5)], "act_layers": ["act1", "act2", "act3"]}
+    made_up = study(network=layers, activations=("relu", "tanh"), seeds=3)
+    recording = record(tmp_path / "run", made_up, metrics=BADLY, facts=facts)
+    found = steps(recording)
+    assert found["--set network.2.units=24"] == (
+        "dense2 is too narrow for networks with relu and tanh: 24 units instead of 1."
+    )
+    from actlab.study.changes import changed
+
+    base = from_toml(recording.directory / "study.toml", recorded=True)
+    assert changed(base, {}, ["network.2.units=24"]).network[2].units == 24
+
+
+def test_labels_that_do_not_fit_are_to_be_looked_at_and_not_trained_on_longer(tmp_path):
+    facts = {"samples": {"train": 1000, "validation": 1000, "test": 1000}}
+    metrics = BADLY | {"train_accuracy": 0.6, "validation_accuracy": 0.9, "validation_loss": 0.3}
+    found = steps(record(tmp_path / "run", metrics=metrics, facts=facts))
+    assert "Look through the labels" in found[""]
+    assert not [command for command in found if "--epochs" in command or "auto" in command]
+
+
+def test_other_weights_are_not_advised_where_the_study_has_taken_them(tmp_path):
+    made_up = study(activations=("relu",), seeds=3, init="critical")
+    members = 2 * 3
+    recording = record(tmp_path / "run", made_up, arrays=vanished(members), facts=TWO_PLACES, metrics=BADLY)
+    assert not [command for command in steps(recording) if "--init" in command]
+
+
+def test_what_is_sound_is_still_told_to_train_longer(tmp_path):
+    made_up = study(activations=("relu", "tanh"), seeds=3)
+    arrays = {"dead_share": np.float32([[[1.0]] * 3 + [[0.0]] * 3] * 9)}
+    metrics = {
+        "train_loss": lambda m: 0.65 if m.activation == "relu" else 0.2,
+        "validation_loss": lambda m: 0.65 if m.activation == "relu" else 0.2,
+    }
+    found = steps(record(tmp_path / "run", made_up, arrays=arrays, metrics=metrics))
+    (longer,) = [sentence for command, sentence in found.items() if "--epochs" in command]
+    assert "of tanh still falls" in longer

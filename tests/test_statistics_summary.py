@@ -62,7 +62,7 @@ class TestSchema:
         assert summary["study"]["name"] == "made-up"
         (finding,) = summary["findings"]
         assert finding["code"] == "within_noise"
-        assert finding.keys() == {"code", "severity", "activation", "layer", "sentence", "evidence"}
+        assert finding.keys() == {"code", "severity", "activation", "layer", "sentence", "evidence", "cause", "help"}
         assert summary["published"] == []
         assert summary["throughput"]["members"] == 24
         for row in summary["activations"]:

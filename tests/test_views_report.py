@@ -170,6 +170,15 @@ def test_findings_are_those_of_the_summary(recording, page):
     assert "findings" in page.with_attribute("id")
 
 
+def test_a_step_without_a_setting_has_no_command():
+    from actlab.views.report.html import steps
+
+    rows = [{"sentence": "Look.", "command": ""}, {"sentence": "More.", "command": "actlab compare --seeds 9"}]
+    assert steps(rows) == (
+        "<ul class='notes steps'><li>Look.</li><li>More.<code>actlab compare --seeds 9</code></li></ul>"
+    )
+
+
 def test_the_way_of_the_gradient_is_a_table(tmp_path, bare):
     from actlab.layers import Act, Dense
     from actlab.statistics.gradients import gradient_flow

@@ -155,6 +155,7 @@ class TestResults:
         metrics = {
             "train_loss": lambda m: 0.7 if m.activation == "sigmoid" else 0.1,
             "train_accuracy": lambda m: 0.5 if m.activation == "sigmoid" else 0.9,
+            "validation_accuracy": lambda m: 0.5 if m.activation == "sigmoid" else 0.9,
         }
         recording = record(tmp_path / "run", study(seeds=8), metrics=metrics)
         summary = summarise(recording)

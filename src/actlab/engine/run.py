@@ -27,6 +27,7 @@ from actlab.recording import Claim, Recording, Writer
 from actlab.recording.measures import EDGES
 from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
+from actlab.tasks.scale import scale_of
 
 Tree = Any
 
@@ -255,6 +256,7 @@ def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) ->
         "test_class_counts": np.bincount(task.y_test, minlength=task.class_count).tolist(),
         "samples": {"train": len(task.x_train), "validation": len(task.x_validation), "test": len(task.x_test)},
         "input_shape": task.input_shape,
+        "inputs": scale_of(task.x_train),
         **{name: edges().tolist() for name, edges in EDGES.items()},
         "parameters": {name: networks[name].parameter_count for name in study.activations},
         "layout": {name: layouts[name] for name in study.activations},

@@ -62,6 +62,14 @@ class _Tried(_Checked):
     validation_accuracies: list[FiniteFloat | None] = []
 
 
+class _Inputs(_Checked):
+    rms: FiniteFloat
+    column_rms: FiniteFloat
+    spread: FiniteFloat
+    minimum: FiniteFloat
+    maximum: FiniteFloat
+
+
 class _Facts(_Checked):
     """Facts of a run, by name; those with a default are not in every recording."""
 
@@ -74,6 +82,7 @@ class _Facts(_Checked):
     classes: list[str]
     input_shape: list[PositiveInt]
     class_counts: list[FiniteFloat] = []
+    inputs: _Inputs | None = None
     histogram_edges: Edges = [0.0, 1.0]
     gradient_edges: Edges = [0.0, 1.0]
     parameters: dict[str, int] = {}

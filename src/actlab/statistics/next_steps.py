@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from actlab.custom import CustomNetwork
 from actlab.recording import Recording
 from actlab.statistics.comparisons import paired_differences
-from actlab.statistics.selection import Reported, by_seed, mostly_diverged, probe_samples, step_of
+from actlab.statistics.remedies import Step, faulty, rates, remedies
+from actlab.statistics.selection import Reported, by_seed, mostly_diverged, step_of
 from actlab.statistics.sign_flips import ALPHA
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.wording import counted, listed
@@ -22,59 +22,51 @@ from actlab.wording import counted, listed
 LATE = 0.2
 FALLING = 0.02
 RISING = 0.05
-# A first layer that gets less than this share of the last one's gradient hardly learns.
-VANISHED = 0.01
-# Healthy networks of rectifiers have a tenth of their units dead, and learn as well; Amazon SageMaker Debugger's rule
-# DeadRelu speaks from half of them on.
-DEAD = 0.5
-# Functions to try instead of flat ones.
-NOWHERE_FLAT = ("leaky_relu", "silu")
 MOST_SEEDS = 100
 # The advised seeds tell a difference as large as the one seen in so many studies.
 POWER = 0.8
 
 
 def next_steps(
-    recording: Recording, ranked: Sequence[Reported], rows: Sequence[Mapping[str, Any]], best_set: Sequence[str]
+    recording: Recording,
+    ranked: Sequence[Reported],
+    best_set: Sequence[str],
+    found: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, str]]:
-    """Steps, each a `sentence` that says why and the `command` that takes it.
+    """Steps, each a `sentence` that says why and the `command` that takes it, empty where no setting helps.
 
-    None of them has been taken by the study already, and no two of them want opposite things. Commands name the study's
-    file as it lies in the run directory, `study.toml`.
+    None of them has been taken by the study already, and no two of them want opposite things. What is wrong comes
+    first, by the causes among the findings; how long to train is asked of the others. Commands name the study's file as
+    it lies in the run directory, `study.toml`.
 
     Args:
         recording: at least one epoch; of less there is nothing to go by.
         ranked: the activations, best first.
-        rows: what the summary says of each of them, in the same order.
         best_set: those that may be the best.
+        found: the findings about them.
     """
     if recording.epochs < 1:
         return []
     steady = [entry for entry in ranked if not mostly_diverged(entry)]
-    smaller = _smaller_rates(recording, ranked)
-    found = [
-        *smaller,
-        *_longer_or_shorter(recording, steady),
+    broken = faulty(found, ranked)
+    sound = [entry for entry in steady if entry.activation not in broken]
+    other_rates = [] if _inputs_wrong(found) else rates(recording, ranked, found)
+    steps = [
+        *other_rates,
+        *remedies(recording, ranked, found),
+        *_longer_or_shorter(recording, sound),
         *_more_seeds(recording, steady, best_set),
-        # Smaller rates are looked for already.
-        *([] if smaller else _rates(recording, ranked)),
-        *_gradients(recording, steady, rows),
-        *_dead(recording, steady, rows),
+        # Other rates are looked for already, or would not help.
+        *([] if other_rates or not sound else _rates(recording, ranked)),
     ]
-    return [{"sentence": sentence, "command": f"actlab compare study.toml {options}"} for sentence, options in found]
+    return [
+        {"sentence": sentence, "command": f"actlab compare study.toml {options}" if options else ""}
+        for sentence, options in steps
+    ]
 
 
-Step = tuple[str, str]
-
-
-def _smaller_rates(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:
-    """Where networks diverged: a rate below all that were tried."""
-    names = [e.activation for e in ranked if any(member.diverged_epoch is not None for member in e.members)]
-    if not names:
-        return []
-    tried = [*(recording.study.learning_rates or ()), *(entry.learning_rate for entry in ranked)]
-    lowest = min([*tried, *(row["learning_rate"] for row in recording.facts.get("tuning") or [])])
-    return [(f"Networks with {listed(names)} diverged: smaller steps.", f"--learning-rates {lowest / 10:g},{lowest:g}")]
+def _inputs_wrong(found: Sequence[Mapping[str, Any]]) -> bool:
+    return any(finding["code"] == "inputs_off_scale" for finding in found)
 
 
 def _longer_or_shorter(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:
@@ -168,34 +160,3 @@ def _rates(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:
     rate = ranked[0].learning_rate
     sentence = f"All functions trained at the learning rate {rate:g}, which may suit some better: give each its own."
     return [(sentence, "--learning-rates auto")]
-
-
-def _gradients(recording: Recording, ranked: Sequence[Reported], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
-    if recording.study.init != "stated" or isinstance(recording.study.network, CustomNetwork):
-        return []
-    steady = {entry.activation for entry in ranked}
-    names = [
-        row["name"]
-        for row in rows
-        if row["name"] in steady
-        and 0 < (row["gradient_ratio"] or 0) < VANISHED
-        # Without a critical point its weights would stay as they are.
-        and recording.functions.get(row["name"], {}).get("facts", {"critical": True}).get("critical") is not None
-    ]
-    if not names:
-        return []
-    sentence = f"With {listed(names)} less than {VANISHED:.0%} of the last layer's gradient reaches the first one"
-    return [(f"{sentence}: start from weights that carry it.", "--init critical")]
-
-
-def _dead(recording: Recording, ranked: Sequence[Reported], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
-    steady = {entry.activation for entry in ranked}
-    names = [row["name"] for row in rows if row["name"] in steady and (row["dead_share"] or 0) > DEAD]
-    new = [name for name in NOWHERE_FLAT if name not in recording.study.activations]
-    if not names or not new:
-        return []
-    sentence = (
-        f"More than {DEAD:.0%} of the units of {listed(names)} are flat for all of the "
-        f"{probe_samples(recording)} probe samples: try functions that are nowhere flat."
-    )
-    return [(sentence, f"--activations {','.join([*names, *new])}")]

@@ -71,6 +71,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         for condition in (main, *others)
     )
     tested = first["comparisons"] if first["baseline"] is None else first["baseline"]["comparisons"]
+    found = findings(recording, ranked, tested)
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
@@ -87,11 +88,11 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         "contests": further,
         "tuning": recording.facts.get("tuning") or [],
         "choices": choices(recording.facts.get("tuning") or []),
-        "findings": findings(recording, ranked, tested),
+        "findings": found,
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
         "notes": notes(recording, by_condition, target),
-        "next_steps": next_steps(recording, ranked, first["activations"], first["best_set"]),
+        "next_steps": next_steps(recording, ranked, first["best_set"], found),
     }
     return _with_headlines(json_safe(summary))
 

@@ -272,8 +272,9 @@ def notes(sentences: Sequence[str]) -> str:
 
 
 def steps(rows: Sequence[Row]) -> str:
-    """What to try next: each step's reason and its command."""
-    items = (f"<li>{escape(row['sentence'])}<code>{escape(row['command'])}</code></li>" for row in rows)
+    """What to try next: each step's reason and its command, where a setting of the study helps."""
+    commands = (f"<code>{escape(row['command'])}</code>" if row["command"] else "" for row in rows)
+    items = (f"<li>{escape(row['sentence'])}{command}</li>" for row, command in zip(rows, commands, strict=True))
     return f"<ul class='notes steps'>{''.join(items)}</ul>"
 
 

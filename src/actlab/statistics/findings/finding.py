@@ -1,0 +1,55 @@
+"""A finding as data, and what becomes of it where another one is its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actlab.wording import percent
+
+Finding = dict[str, Any]
+
+
+def finding(
+    code: str, severity: str, sentence: str, evidence: Mapping[str, Any], *, activation: str | None = None,
+    layer: str | None = None, remedy: str | None = None,
+) -> Finding:  # fmt: skip
+    """A finding, which follows from no other one yet.
+
+    Args:
+        code: its name for programs.
+        severity: "warning" or "info".
+        sentence: what was measured.
+        evidence: the numbers of the sentence.
+        activation: whose; None for what concerns all.
+        layer: where.
+        remedy: what would help, in a sentence.
+    """
+    return {
+        "code": code,
+        "severity": severity,
+        "activation": activation,
+        "layer": layer,
+        "sentence": sentence,
+        "evidence": dict(evidence),
+        "cause": None,
+        "help": remedy,
+    }
+
+
+def when(epoch: int) -> str:
+    """An epoch in words.
+
+    >>> when(0), when(3)
+    ('untrained', 'after epoch 3')
+    """
+    return "untrained" if epoch == 0 else f"after epoch {epoch}"
+
+
+def share(value: float) -> str:
+    """A share in per cent: two digits, whole from 100 on.
+
+    >>> share(0.00123), share(2.5)
+    ('0.12 %', '250 %')
+    """
+    return percent(value, ".2g" if value < 0.995 else ",.0f", minus="-")
