@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from scipy import stats
 from tests.synthetic_recording import CHOSEN, members_of, record, record_conditions, study
 
+from actlab.errors import InvalidStudy
 from actlab.statistics import reported, summarise
 from actlab.statistics.intervals import mean_interval
 from actlab.statistics.sentences import headline
@@ -404,7 +406,7 @@ class TestContests:
     def test_what_was_tried_is_said_and_kept(self, tmp_path):
         summary = summarise(record_conditions(tmp_path / "run"))
         assert len(summary["tuning"]) == 18
-        assert said(summary, "after 8 epochs with the seeds 7, 8 and 9, which serve nothing else.")
+        assert said(summary, "after 8 epochs with the seeds 7, 8 and 9, which serve nothing else; every")
         assert said(
             summary, "relu with weights scaled by its gain: every learning rate tried diverged, from 0.05 to 0.2."
         )
@@ -579,3 +581,78 @@ class TestHeadline:
 def test_made_up_members_are_all_there():
     made_up = study(learning_rates=(0.1, 0.01), init="gain", seeds=2)
     assert len(members_of(made_up, {})) == 3 * 2 * 2 * 2
+
+
+class TestChance:
+    """What guessing and the most frequent class get: 500 of 1,000 test samples here."""
+
+    FACTS = MappingProxyType(
+        {"class_counts": [500.0, 500.0], "test_class_counts": [500, 500], "samples": {"train": 9, "test": 1000}}
+    )
+
+    def summary(self, path, mean, **settings):
+        metrics = {"test_accuracy": lambda m: mean + 0.001 * m.seed, "validation_accuracy": lambda m: mean}
+        return summarise(record(path, study(seeds=8, **settings), metrics=metrics, facts=dict(self.FACTS)))
+
+    def test_no_function_is_called_best_where_none_is_above_it(self, tmp_path):
+        summary = self.summary(tmp_path / "run", 0.52)
+        assert summary["headline"].startswith("At chance: none is told from the 50.0 % of always naming")
+        assert "best" not in summary["headline"]
+
+    def test_what_is_clearly_above_it_is_not_at_chance(self, tmp_path):
+        # Two standard errors of half of 1,000 samples are 3.2 points.
+        assert summary_starts(self.summary(tmp_path / "run", 0.56), "Highest mean: ")
+        # However few seeds there are.
+        assert summary_starts(self.summary(tmp_path / "few", 0.9), "Highest mean: ")
+
+    def test_a_target_below_it_is_none(self, tmp_path):
+        summary = self.summary(tmp_path / "run", 0.52)
+        assert summary["activations"][0]["epochs_to_target"]["target"] is None
+        assert said(summary, "there is no target")
+        assert self.summary(tmp_path / "far", 0.9)["activations"][0]["epochs_to_target"]["target"] is not None
+
+    def test_guessing_is_one_of_the_classes(self, tmp_path):
+        assert self.summary(tmp_path / "run", 0.9)["chance"] == 0.5
+
+
+def summary_starts(summary, words):
+    return summary["headline"].startswith(words)
+
+
+class TestBaseline:
+    LEADS = MappingProxyType({"sigmoid": 0.0, "tanh": 0.004, "relu": 0.01})
+
+    @pytest.fixture
+    def recording(self, tmp_path):
+        rng = np.random.default_rng(0)
+        noise = {name: rng.normal(0, 0.005, 10) for name in self.LEADS}
+        metrics = {"test_accuracy": lambda m: 0.9 + self.LEADS[m.activation] + noise[m.activation][m.seed]}
+        return record(tmp_path / "run", study(seeds=10), metrics=metrics)
+
+    def test_each_is_compared_with_it_alone(self, recording):
+        summary = summarise(recording, "tanh")
+        beside = summary["baseline"]
+        assert (beside["name"], len(summary["comparisons"])) == ("tanh", 6)
+        assert [(row["a"], row["b"]) for row in beside["comparisons"]] == [("relu", "tanh"), ("sigmoid", "tanh")]
+        every = {frozenset((row["a"], row["b"])): row for row in summary["comparisons"][:3]}
+        for row in beside["comparisons"]:
+            pair = every[frozenset((row["a"], row["b"]))]
+            # Fewer comparisons at once: never a larger p, never a wider interval.
+            assert row["p_max_t"] <= pair["p_max_t"]
+            assert abs(row["difference"]) == pytest.approx(abs(pair["difference"]))
+        (finding,) = [one for one in summary["findings"] if one["code"] == "within_noise"]
+        assert "all 2 pairs asked at once" in finding["sentence"]
+
+    def test_p_is_that_of_all_flips_of_the_two_differences(self, recording):
+        beside = summarise(recording, "tanh")["baseline"]["comparisons"]
+        values = {row["name"]: np.array(row["test_accuracy"]["values"]) for row in summarise(recording)["activations"]}
+        differences = np.array([values["relu"] - values["tanh"], values["sigmoid"] - values["tanh"]])
+        signs = np.array(list(itertools.product([1, -1], repeat=10)))
+        size = [np.abs(stats.ttest_1samp(signs * row, 0, axis=1).statistic) for row in differences]
+        largest = np.maximum(*size)
+        first = max((0, 1), key=lambda i: size[i][0])
+        assert beside[first]["p_max_t"] == pytest.approx(np.mean(largest >= size[first][0] - 1e-9))
+
+    def test_one_that_is_not_in_the_study_is_refused(self, recording):
+        with pytest.raises(InvalidStudy, match="one of the study's activations is expected: relu, tanh, sigmoid"):
+            summarise(recording, "gelu")

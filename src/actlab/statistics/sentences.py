@@ -213,9 +213,15 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
-    """Whether even the highest mean is not told from always naming the most frequent class."""
-    majority, interval = summary["majority"], best["test_accuracy"]["ci95"]
-    return bool(majority and interval) and interval[0] <= majority["test_accuracy"]
+    """Whether even the highest mean is what always naming the most frequent class may get on such a test set.
+
+    That is at most its share p and two of its standard errors, √(p(1 − p)/N) over N test samples.
+    """
+    majority, samples = summary["majority"], (summary["samples"] or {}).get("test")
+    if not majority or not samples:
+        return False
+    share = majority["test_accuracy"]
+    return best["test_accuracy"]["mean"] <= share + 2 * (share * (1 - share) / samples) ** 0.5
 
 
 def _not_above_majority(summary: Mapping[str, Any]) -> str:

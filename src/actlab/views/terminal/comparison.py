@@ -7,6 +7,8 @@ columns, in a terminal or in a pipe.
 from __future__ import annotations
 
 import math
+import re
+import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +24,9 @@ from actlab.custom import TracedNetwork
 from actlab.layers import Act
 from actlab.network import Network
 from actlab.recording import Recording
+from actlab.recording.format import STUDY
 from actlab.statistics import unseen_share, verdict
+from actlab.views.terminal.advice import advice
 from actlab.wording import DASH, counted, number, percent
 
 # The terminal shows so many of the published numbers that do not agree or cannot be compared.
@@ -64,6 +68,12 @@ class _Leaderboard:
         for note in self.summary["notes"]:
             yield _note(note)
         yield from _findings(self.summary)
+        yield advice({"next_steps": [self._from_here(step) for step in self.summary["next_steps"]]})
+
+    def _from_here(self, step: Mapping[str, str]) -> dict[str, str]:
+        """A step whose command names the study's file from where one is, not from the run directory."""
+        file = shlex.quote(str(self.recording.directory / STUDY))
+        return {**step, "command": re.sub(rf"\b{re.escape(STUDY)}\b", lambda _: file, step["command"], count=1)}
 
     def _tables(self, summaries: Sequence[Summary], console: Console, options: ConsoleOptions) -> list[list[Table]]:
         """One table for each condition, with wide gaps if these fit; a second one for milestones if one is too wide."""
