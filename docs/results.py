@@ -84,9 +84,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str:
     """The activations of a condition, best first."""
+    fresh = any(row["test_accuracy_ci95_new_data"] for row in condition["activations"])
     head = [
         "activation",
         "test accuracy %",
+        *(["on new data"] if fresh else []),
         "may be the best",
         "test loss",
         "training loss",
@@ -98,7 +100,9 @@ def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str
     for row in condition["activations"]:
         ratio, dead = row["gradient_ratio"], row["dead_share"]
         best = "–" if row["best_p"] is None else "yes" if row["name"] in condition["best_set"] else "no"
-        cells = [row["name"], percent(row["test_accuracy"]), best]
+        new = row["test_accuracy_ci95_new_data"]
+        wide = f"±{50 * (new[1] - new[0]):.2g}" if new else "–"
+        cells = [row["name"], percent(row["test_accuracy"]), *([wide] if fresh else []), best]
         cells += [decimal(row["test_loss"]), decimal(row["train_loss"])]
         cells += ["–" if ratio is None else f"{ratio:.3g}", "–" if dead is None else f"{100 * dead:.1f}"]
         cells += [f"{row['diverged']} of {row['members']}"]
@@ -108,7 +112,8 @@ def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str
         rows.append(cells)
     if majority := condition.get("majority"):
         named = [f"always “{majority['class']}”", f"{100 * majority['test_accuracy']:.2f}"]
-        rows.append(named + [""] * (len(rows[0]) - len(named)))
+        named_guess = ["guessing", f"{100 * condition['chance']:.2f}"]
+        rows += [cells + [""] * (len(rows[0]) - len(cells)) for cells in (named, named_guess)]
     return table(head + [f"{name}: median epoch (seeds)" for name in milestones], rows)
 
 
