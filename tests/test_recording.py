@@ -478,7 +478,7 @@ def test_another_version_of_the_schema(tmp_path):
     connection = sqlite3.connect(tmp_path / "run" / "study.db", isolation_level=None)
     connection.execute("UPDATE facts SET value = '99' WHERE name = 'schema'")
     connection.close()
-    with pytest.raises(InvalidRecording, match="has schema 99, and this version of actlab reads up to 3"):
+    with pytest.raises(InvalidRecording, match="has schema 99, and this version of actlab reads up to 4"):
         load(tmp_path / "run")
 
 

@@ -251,9 +251,8 @@ class Recording:
             InvalidRecording: the weights of an epoch were not kept.
         """
         self._check_kept(epochs, self.weight_epochs)
-        stacked = {
-            name: np.stack([self._weights[epoch][name] for epoch in epochs]) for name in self._weights[epochs[0]]
-        }
+        own = [name for name in self._weights[epochs[0]] if name.startswith(f"weights/{activation}/")]
+        stacked = {name: np.stack([self._weights[epoch][name] for epoch in epochs]) for name in own}
         return _nested(stacked, activation)
 
     @staticmethod
