@@ -204,9 +204,13 @@ def before_function(model: PopulationModel, params: Tree, name: str, z: Array, g
     """
     parts = []
     for group, part, arguments in _parts(model, params, name, z):
-        function = functools.partial(group.function, **arguments)
-        _, carried_back = jax.vjp(function, part)
-        parts.append(carried_back(model.layout.slice_variants(gradient, group.start, group.stop))[0])
+        own = model.layout.slice_variants(gradient, group.start, group.stop)
+        if group.function.kind != "grouping" and group.function.derivative_rule is not None:
+            # What the written derivative makes of it, and flatness has traced already.
+            parts.append(group.function.derivative(part, **arguments) * own)
+            continue
+        _, carried_back = jax.vjp(functools.partial(group.function, **arguments), part)
+        parts.append(carried_back(own)[0])
     return jnp.concatenate(parts)
 
 

@@ -116,7 +116,7 @@ def _with_written_derivative(value: Callable[..., Any], call: Call) -> Callable[
         x, settings = primals[0], call.settings(primals[1:])
         parts = []
         if not isinstance(tangents[0], SymbolicZero):
-            parts.append(call.push(x, tangents[0], jnp, settings))
+            parts.append(_push(call, primals, tangents[0], settings))
         for name, tangent in zip(call.names, tangents[1:], strict=True):
             if not isinstance(tangent, SymbolicZero):
                 parts.append(_push_parameter(call, x, name, tangent, settings))
@@ -125,6 +125,13 @@ def _with_written_derivative(value: Callable[..., Any], call: Call) -> Callable[
 
     function.defjvp(pushed, symbolic_zeros=True)
     return function
+
+
+def _push(call: Call, primals: tuple[Any, ...], tangent: Any, settings: Settings) -> Any:
+    if call.elementwise:
+        # Read off the rule once for all places of its shape, and for the derivative itself.
+        return _compiled_derivative(call)(*primals) * tangent
+    return call.push(primals[0], tangent, jnp, settings)
 
 
 def _push_parameter(call: Call, x: Any, name: str, tangent: Any, settings: Settings) -> Any:
