@@ -23,6 +23,7 @@ from actlab.recipes import Recipe, recipe
 from actlab.recipes import measured as times
 from actlab.recording import Recording
 from actlab.statistics.selection import Reported, reported
+from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.study import Study
 from actlab.views.figures.functions import save
 from actlab.views.figures.histories import FEW_EPOCHS
@@ -99,7 +100,8 @@ def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str
     rows = []
     for row in condition["activations"]:
         ratio, dead = row["gradient_ratio"], row["dead_share"]
-        best = "–" if row["best_p"] is None else "yes" if row["name"] in condition["best_set"] else "no"
+        known = row["best_p"] is not None and condition["best_seeds"] >= FEWEST_SEEDS
+        best = "–" if not known else "yes" if row["name"] in condition["best_set"] else "no"
         new = row["test_accuracy_ci95_new_data"]
         wide = f"±{50 * (new[1] - new[0]):.2g}" if new else "–"
         cells = [row["name"], percent(row["test_accuracy"]), *([wide] if fresh else []), best]
