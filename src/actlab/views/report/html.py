@@ -12,6 +12,7 @@ from typing import Any
 from actlab.custom import CustomNetwork
 from actlab.objectives import further
 from actlab.recording import Recording
+from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
 from actlab.views.report.charts import Chart
 from actlab.views.report.outcome import oriented
@@ -57,8 +58,10 @@ def best_set(summary: Row, styles: Styles) -> str:
 
 
 def _may_be_best(summary: Row) -> Sequence[str]:
-    """The activations that may be the best; none where there is one alone, or an older summary does not say."""
-    return (summary.get("best_set") or ()) if len(summary["activations"]) > 1 else ()
+    """The activations that may be the best; none where there is one alone, or too few seeds to leave any out."""
+    if len(summary["activations"]) < 2 or (summary.get("best_seeds") or 0) < FEWEST_SEEDS:
+        return ()
+    return summary.get("best_set") or ()
 
 
 def table(summary: Row, styles: Styles, beside: Sequence[Row] = ()) -> str:
