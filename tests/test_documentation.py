@@ -39,6 +39,7 @@ def commands(language, text):
 
 @pytest.mark.parametrize(("language", "text"), BLOCKS, ids=[text.strip().splitlines()[0][:50] for _, text in BLOCKS])
 def test_every_example_of_the_readme_runs(language, text, folder):
+    """A process for each command, as they are typed: a block of several takes half a minute."""
     for command in commands(language, text):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr

@@ -97,6 +97,7 @@ def roundings(name):
 
 
 def test_nothing_is_found_that_no_test_reads(processes, found):
+    """The first to read what the three processes find waits for them: every function, in Keras on three libraries."""
     for backend in processes:
         own = {f"door_{name}" for name in TENSORFLOW} | {"agreement_double"} if backend == "tensorflow" else set()
         own |= {"exported"} if backend == "jax" and HAS_TENSORFLOW else set()

@@ -238,18 +238,18 @@ def test_what_is_no_file_is_not_read(copied, kind):
 
 
 def test_a_segment_of_another_size_is_not_held_in_memory(copied):
-    """64 GB, of which the disk holds nothing: what is in memory is a block at a time."""
+    """3 GB, of which the disk holds nothing, with 2 GB to put it into: what is in memory is a block at a time."""
     script = (
         "import resource, sys, threading, os; from actlab.recording import load; from actlab.errors import *\n"
         "recording = load(sys.argv[1])\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))\n"
         "try: recording.probes\n"
         "except InvalidRecording as error: print(error)\n"
     )
     pytest.importorskip("resource")
     file = next(copied.glob("segments/epochs-*"))
     with file.open("rb+") as stream:
-        stream.truncate(6 * 2**30)
+        stream.truncate(3 * 2**30)
     done = subprocess.run([sys.executable, "-c", script, copied], capture_output=True, text=True)
     assert done.stderr == ""
     assert "is damaged: SHA-256 is " in done.stdout
