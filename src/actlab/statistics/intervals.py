@@ -109,6 +109,21 @@ def mean_interval(values: ArrayLike, level: float = 0.95, step: float = 0.0) -> 
     return centre - half, centre + half
 
 
+def prediction_interval(values: ArrayLike, level: float = 0.95, step: float = 0.0) -> Interval | None:
+    """Student's interval of one more value: mean ± t·s·√(1 + 1/n), arguments as of `mean_interval`.
+
+    >>> low, high = prediction_interval([0.91, 0.93, 0.94, 0.90, 0.95])
+    >>> round(low, 3), round(high, 3)
+    (0.863, 0.989)
+    """
+    kept = finite(values)
+    interval = mean_interval(kept, level, step)
+    if interval is None:
+        return None
+    centre, half = float(kept.mean()), (interval[1] - interval[0]) / 2 * math.sqrt(kept.size + 1)
+    return centre - half, centre + half
+
+
 @cache
 def t_quantile(freedom: int, level: float) -> float:
     """The t that bounds the middle `level` of Student's distribution."""

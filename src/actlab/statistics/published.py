@@ -10,8 +10,9 @@ import numpy as np
 from actlab.network import expand
 from actlab.recipes import RECIPES, Published
 from actlab.recording import Recording
-from actlab.statistics.intervals import estimate, finite
+from actlab.statistics.intervals import Interval, estimate, finite, prediction_interval
 from actlab.statistics.selection import Reported, conditions_of, reported, step_of
+from actlab.statistics.sign_flips import ALPHA
 from actlab.statistics.time_to_target import milestone_epochs
 from actlab.study import Study
 from actlab.wording import counted
@@ -27,9 +28,10 @@ Row = dict[str, Any]
 def compare_published(recording: Recording, values: Sequence[Published] | None = None) -> list[Row]:
     """Each published number of the recipe that a study was made from, held against the members of this recording.
 
-    A number agrees if it lies between the smallest and the largest of our seeds, in the 95 % interval of their mean,
-    or within the tolerance of the recipe about that mean. A milestone's epoch agrees if it lies between the first and
-    the last of the seeds that get there.
+    A number is that of one run, so it agrees if it lies where one more seed of ours would in 95 of 100 cases (Student's
+    prediction interval, mean ± t·s·√(1 + 1/n)), or within the tolerance of the recipe about our mean: more seeds do not
+    make it easier. A milestone's epoch agrees if more than 5 % of our seeds are at least as extreme, to either side;
+    never is later than any.
 
     Args:
         recording: of a study that has the name of a recipe.
@@ -37,7 +39,8 @@ def compare_published(recording: Recording, values: Sequence[Published] | None =
 
     Returns:
         `metric`, `activation`, `epoch`, `published`, `measured` (`mean`, `ci95`, `count`, `low` and `high` over the
-        seeds; for a milestone also `median` and `reached`, the share of seeds that get there), `agrees`, `verdict`,
+        seeds, `one_more`, where one more seed would lie; for a milestone also `median`, `reached`, the share of seeds
+        that get there, and `as_extreme`, that of seeds at least as extreme), `agrees`, `verdict`,
         the source's `note` and all of it as a `sentence`. `agrees` is None where a comparison would not be fair: other
         settings than the recipe's, one seed and no tolerance, or nothing measured. Empty for a study of no recipe.
     """
@@ -120,28 +123,27 @@ def _metric(recording: Recording, entry: Reported, value: Published) -> Row:
         why = "all members diverged" if known else f"the run ended after epoch {recording.epochs}"
         return _row(value, epoch, measured, None, "not measured", why)
     low, high = float(own.min()), float(own.max())
-    measured |= {"low": low, "high": high}
-    agrees, words = _verdict(value, found.mean, found.ci95, low, high, found.count)
+    one_more = prediction_interval(own, step=step_of(recording, value.metric))
+    measured |= {"low": low, "high": high, "one_more": one_more}
+    agrees, words = _verdict(value, found.mean, one_more)
     spread = f" ({low:.4g} to {high:.4g})" if found.count > 1 else ""
     said = f"measured {found.mean:.4g} over {counted(found.count, 'seed')}{spread}"
     return _row(value, epoch, measured, agrees, said, words)
 
 
-def _verdict(
-    value: Published, mean: float, ci95: tuple[float, float] | None, low: float, high: float, count: int
-) -> tuple[bool | None, str]:
+def _verdict(value: Published, mean: float, one_more: Interval | None) -> tuple[bool | None, str]:
     distance = value.value - mean
     apart = f"{abs(distance):.2g} {'above' if distance > 0 else 'below'} our mean"
-    if count > 1 and low <= value.value <= high:
-        return True, "it lies inside the spread of the seeds"
-    if ci95 is not None and ci95[0] <= value.value <= ci95[1]:
-        return True, "it lies in the 95 % interval of the mean"
+    if one_more is not None and one_more[0] <= value.value <= one_more[1]:
+        return True, "it lies where one more seed would"
     if value.tolerance is not None:
         within = abs(distance) <= value.tolerance
         return within, f"it lies {apart}, {'within' if within else 'beyond'} the tolerance of {value.tolerance:g}"
-    if count > 1:
-        end = f"{low - value.value:.2g} below all" if value.value < low else f"{value.value - high:.2g} above all"
-        return False, f"it lies {apart}, {end} seeds"
+    if one_more is not None:
+        return (
+            False,
+            f"it lies {apart}, where one more seed would hardly (95 %: {one_more[0]:.4g} to {one_more[1]:.4g})",
+        )
     return None, f"it lies {apart}, and one seed has no spread to judge by"
 
 
@@ -161,12 +163,15 @@ def _milestone(recording: Recording, entry: Reported, value: Published) -> Row |
         return _row(value, None, measured, False, "measured", f"none of {counted(len(epochs), 'seed')} gets there")
     low, high = float(there.min()), float(there.max())
     measured |= {"low": low, "high": high}
-    agrees = None if len(epochs) == 1 else low <= value.value <= high
+    as_extreme = min(1.0, 2 * float(min(np.mean(epochs <= value.value), np.mean(epochs >= value.value))))
+    measured["as_extreme"] = as_extreme
+    agrees = None if len(epochs) == 1 else as_extreme > ALPHA
     soon = np.mean(epochs <= value.value)
     middle = f"the median seed gets there at epoch {median:g}" if np.isfinite(median) else "the median seed never does"
     words = (
         f"{len(there)} of {counted(len(epochs), 'seed')} get there, from epoch {low:g} to {high:g}, and {middle}; "
-        f"{100 * soon:.0f} % of all seeds are there by the published epoch"
+        f"{100 * soon:.0f} % of all seeds are there by the published epoch, {100 * as_extreme:.0f} % are at least as "
+        "extreme"
     )
     return _row(value, None, measured, agrees, "measured", words)
 
