@@ -103,7 +103,7 @@ def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str
         known = row["best_p"] is not None and condition["best_seeds"] >= FEWEST_SEEDS
         best = "–" if not known else "yes" if row["name"] in condition["best_set"] else "no"
         new = row["test_accuracy_ci95_new_data"]
-        wide = f"±{50 * (new[1] - new[0]):.2g}" if new else "–"
+        wide = f"[{100 * new[0]:.1f}, {100 * new[1]:.1f}]" if new else "–"
         cells = [row["name"], percent(row["test_accuracy"]), *([wide] if fresh else []), best]
         cells += [decimal(row["test_loss"]), decimal(row["train_loss"])]
         cells += ["–" if ratio is None else f"{ratio:.3g}", "–" if dead is None else f"{100 * dead:.1f}"]

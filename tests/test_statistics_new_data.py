@@ -31,7 +31,7 @@ def test_the_part_of_the_items_is_that_of_one_network_where_seeds_agree():
     share = right[0].mean()
     # Of n items less one degree of freedom, and Student's t in the place of the normal distribution's quantile.
     assert found.error == pytest.approx(np.sqrt(share * (1 - share) / 399))
-    exact = stats.binomtest(int(right[0].sum()), 400).proportion_ci(method="wilson")
+    exact = stats.binomtest(int(right[0].sum()), 400).proportion_ci(method="wilsoncc")
     assert found.share_interval() == pytest.approx((exact.low, exact.high), abs=3e-4)
 
 
@@ -81,3 +81,22 @@ def test_functions_that_agree_on_every_item_still_have_an_interval():
     ((one, (low, high)),) = new_data_intervals(right, [(0, 1)])
     assert one.mean == 0
     assert low < -1 / 50 < 1 / 50 < high
+
+
+@pytest.mark.parametrize(("right", "ends"), [(True, "lower"), (False, "upper")])
+def test_all_right_or_all_wrong_is_no_certainty(right, ends):
+    found = crossed(np.full((8, 60), right)).share_interval()
+    exact = stats.binomtest(60 if right else 0, 60).proportion_ci(method="exact")
+    assert found == pytest.approx((exact.low, exact.high))
+    assert found[0 if ends == "lower" else 1] not in (0, 1)
+
+
+@pytest.mark.parametrize(("share", "items"), [(0.998, 500), (0.99, 100)])
+def test_shares_close_to_one_are_covered(share, items):
+    """Seeds that agree on every item: what is known is what one network's items say."""
+    rng = np.random.default_rng(items)
+    held = 0
+    for _ in range(500):
+        low, high = crossed(np.tile(rng.random(items) < share, (8, 1))).share_interval()
+        held += low <= share <= high
+    assert held / 500 >= 0.93

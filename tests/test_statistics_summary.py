@@ -596,14 +596,37 @@ class TestChance:
 
     def test_no_function_is_called_best_where_none_is_above_it(self, tmp_path):
         summary = self.summary(tmp_path / "run", 0.52)
-        assert summary["headline"].startswith("At chance: none is told from the 50.0 % of always naming")
+        assert summary["headline"].startswith("At chance: 1,000 test samples tell none from the 50.0 % of always")
         assert "best" not in summary["headline"]
 
     def test_what_is_clearly_above_it_is_not_at_chance(self, tmp_path):
-        # Two standard errors of half of 1,000 samples are 3.2 points.
+        # Of 1,000 guesses 532 and more are right in 2.3 % of cases.
         assert summary_starts(self.summary(tmp_path / "run", 0.56), "Highest mean: ")
         # However few seeds there are.
         assert summary_starts(self.summary(tmp_path / "few", 0.9), "Highest mean: ")
+
+    @pytest.mark.parametrize(("right", "told"), [(530, False), (531, False), (532, True), (540, True)])
+    def test_the_bound_is_that_of_the_binomial_distribution(self, tmp_path, right, told):
+        assert (stats.binom.sf(right - 1, 1000, 0.5) <= 0.025) == told
+        metrics = {"test_accuracy": lambda m: right / 1000}
+        summary = summarise(record(tmp_path / "run", study(seeds=6), metrics=metrics, facts=dict(self.FACTS)))
+        assert summary["headline"].startswith("At chance") != told
+
+    def test_fewer_than_the_most_frequent_class_is_not_said_to_be_alike(self, tmp_path):
+        counts = {"class_counts": [900.0, 100.0], "test_class_counts": [900, 100]}
+        metrics = {"test_accuracy": lambda m: 0.5 + 0.001 * m.seed}
+        facts = dict(self.FACTS) | counts
+        text = summarise(record(tmp_path / "run", study(seeds=6), metrics=metrics, facts=facts))["headline"]
+        assert text.startswith("At chance: none is above the 90.0 % of always naming")
+
+    def test_few_test_samples_cannot_tell_even_a_flawless_function_from_a_class_that_is_nearly_all(self, tmp_path):
+        counts = {"class_counts": [95.0, 5.0], "test_class_counts": [38, 2], "samples": {"train": 100, "test": 40}}
+        metrics = {"test_accuracy": lambda m: 1.0}
+        facts = dict(self.FACTS) | counts
+        text = summarise(record(tmp_path / "run", study(seeds=6), metrics=metrics, facts=facts))["headline"]
+        # 0.95⁴⁰ is 13 %.
+        assert text.startswith("At chance: 40 test samples tell none from the 95.0 % of always naming")
+        assert "Highest mean: sigmoid, tanh and relu, 100.0 %" in text
 
     def test_a_target_below_it_is_none(self, tmp_path):
         summary = self.summary(tmp_path / "run", 0.52)
@@ -642,6 +665,20 @@ class TestBaseline:
             assert abs(row["difference"]) == pytest.approx(abs(pair["difference"]))
         (finding,) = [one for one in summary["findings"] if one["code"] == "within_noise"]
         assert "all 2 pairs asked at once" in finding["sentence"]
+        # What may be the best does not depend on it.
+        assert summary["headline"] == summarise(recording)["headline"]
+        assert said(summary, "tanh, the baseline, all asked at once")
+
+    def test_one_that_diverged_takes_no_conclusion_away(self, tmp_path):
+        diverged = {("tanh", 0.05, seed): (3, "lost") for seed in range(8)}
+        metrics = {"test_accuracy": lambda m: 0.9 + 0.05 * (m.activation == "relu") + 0.001 * m.seed}
+        made = record(tmp_path / "run", study(seeds=10), metrics=metrics, diverged=diverged)
+        summary, plain = summarise(made, "tanh"), summarise(made)
+        assert summary["headline"] == plain["headline"]
+        assert plain["headline"].startswith("relu is best")
+        assert summary["findings"] == plain["findings"]
+        assert all(row["told_apart"] is None for row in summary["baseline"]["comparisons"])
+        assert said(summary, "tanh, the baseline, mostly diverged: nothing can be compared with it")
 
     def test_p_is_that_of_all_flips_of_the_two_differences(self, recording):
         beside = summarise(recording, "tanh")["baseline"]["comparisons"]

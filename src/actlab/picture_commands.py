@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from actlab.recording import Recording
     from actlab.views.figures.recording import Figures
 
+# Of so many seeds a hundred studies are made up in a minute.
+MOST_SEEDS = 500
 Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 Activations = Annotated[
     str | None, typer.Option("--activations", metavar="A,B,C", help="Only these, a row of panels each.")
@@ -69,6 +71,8 @@ def figure(
     else:
         kinds = kind.split(",")
         for one in kinds:
+            if one in HISTORIES:
+                raise InvalidFunction(f"{one} is a picture of its own: leave out {', '.join(kinds).replace(one, '…')}.")
             if one not in PANELS:
                 raise UnknownName("picture", one, [*PANELS, *HISTORIES])
         made = figures.draw(kinds, None if epochs is None else epoch_list(epochs), **inches)
@@ -112,8 +116,8 @@ def _counts(text: str) -> list[int]:
     [6, 50]
     """
     parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"\d{1,4}", part) and int(part) > 1 for part in parts):
-        raise InvalidFunction(f"--seeds {text!r}: numbers of seeds from 2 to 9999 are expected, as in 6,12,50.")
+    if not all(re.fullmatch(r"\d{1,4}", part) and 1 < int(part) <= MOST_SEEDS for part in parts):
+        raise InvalidFunction(f"--seeds {text!r}: numbers of seeds from 2 to {MOST_SEEDS} are expected, as in 6,12,50.")
     return sorted({int(part) for part in parts})
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from actlab.statistics.intervals import Floats, Interval, t_quantile
+from actlab.statistics.intervals import Floats, Interval, share_interval, t_quantile
 from actlab.statistics.sign_flips import ALPHA
 
 DRAWS = 1000
@@ -28,11 +28,13 @@ class Crossed:
         mean: over the whole table.
         error: standard error of the mean over new seeds and new items together.
         freedom: degrees of freedom of the error, by Satterthwaite's rule.
+        items: how many there are.
     """
 
     mean: float
     error: float
     freedom: float
+    items: int
 
     @property
     def factor(self) -> float:
@@ -45,20 +47,24 @@ class Crossed:
         return self.mean - half, self.mean + half
 
     def share_interval(self) -> Interval:
-        """The interval of a mean that is a share: Wilson's, of as many samples as have this error.
+        """The interval of a mean that is a share: Wilson's, continuity corrected, of as many samples as have this error.
 
         A share near 1 has more room below than above, which mean ± t · error does not know.
 
-        Source: Wilson 1927, doi 10.1080/01621459.1927.10502953; effective sample sizes as of Korn & Graubard 1998,
-        Survey Methodology 24, 193–201.
+        Sources: Newcombe 1998, doi 10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E, method 4;
+        effective sample sizes as of Korn & Graubard 1998, Survey Methodology 24, 193–201.
         """
-        share, square = self.mean, self.factor**2
+        share, t = self.mean, self.factor
         if not self.error:
-            return share, share
-        samples = max(share * (1 - share), 1e-12) / self.error**2
-        centre = (share + square / (2 * samples)) / (1 + square / samples)
-        half = self.factor / (1 + square / samples) * math.sqrt(self.error**2 + square / (4 * samples**2))
-        return max(0.0, centre - half), min(1.0, centre + half)
+            # All right or all wrong: of as many samples as there are items.
+            return share_interval(round(share * self.items), self.items)
+        n = share * (1 - share) / self.error**2
+        middle, width = 2 * n * share + t**2, 2 * (n + t**2)
+        below = t**2 - 2 - 1 / n + 4 * share * (n * (1 - share) + 1)
+        above = t**2 + 2 - 1 / n + 4 * share * (n * (1 - share) - 1)
+        low = (middle - 1 - t * math.sqrt(max(0.0, below))) / width
+        high = (middle + 1 + t * math.sqrt(max(0.0, above))) / width
+        return max(0.0, min(low, share)), min(1.0, max(high, share))
 
 
 def crossed(table: NDArray[np.bool_] | Floats) -> Crossed:
@@ -87,7 +93,7 @@ def crossed(table: NDArray[np.bool_] | Floats) -> Crossed:
     squares = [total / freedom for total, freedom in zip((of_seeds, of_items, rest), freedoms, strict=True)]
     joint = max(squares[0] + squares[1] - squares[2], *squares)
     spread = sum(square**2 / freedom for square, freedom in zip(squares, freedoms, strict=True))
-    return Crossed(centre, math.sqrt(joint / (seeds * items)), joint**2 / spread if spread else math.inf)
+    return Crossed(centre, math.sqrt(joint / (seeds * items)), joint**2 / spread if spread else math.inf, items)
 
 
 def new_data_intervals(right: NDArray[np.bool_], pairs: Sequence[tuple[int, int]]) -> list[tuple[Crossed, Interval]]:
@@ -130,4 +136,4 @@ def new_data_intervals(right: NDArray[np.bool_], pairs: Sequence[tuple[int, int]
 
 def _never_sure(difference: Crossed, items: int) -> Crossed:
     error = math.hypot(difference.error, 1 / (items + 2))
-    return Crossed(difference.mean, error, difference.freedom)
+    return Crossed(difference.mean, error, difference.freedom, items)

@@ -14,7 +14,7 @@ from actlab.errors import InvalidStudy, shortened
 from actlab.recording import Recording
 from actlab.statistics.best import chances_of_best
 from actlab.statistics.comparisons import compare, holm
-from actlab.statistics.intervals import Interval
+from actlab.statistics.intervals import Interval, estimate
 from actlab.statistics.new_data import crossed, new_data_intervals
 from actlab.statistics.selection import Reported, by_seed, mostly_diverged, step_of
 from actlab.statistics.sign_flips import ALPHA, floor_of
@@ -43,7 +43,8 @@ def comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[Row]:
         # What a test set tells of new data, accuracies alone say.
         fresh = _new_data(recording, ranked, pairs) if metric == "test_accuracy" else [None] * len(pairs)
         for (a, b), own, one, p, new in zip(pairs, alone, together, corrected, fresh, strict=True):
-            found.append({"a": a, "b": b, "metric": metric, **asdict(own), "p_holm": p, **_told(one), **_of_new(new)})
+            row = {"a": a, "b": b, "metric": metric, **asdict(own), "p_holm": p}
+            found.append(row | _told(one) | _of_new(new, one))
     return found
 
 
@@ -75,14 +76,14 @@ def against(recording: Recording, ranked: Sequence[Reported], baseline: str) -> 
         "comparisons": [
             {"a": a, "b": b, "metric": "test_accuracy", "difference": one.difference, "pairs": one.seeds}
             | _told(one)
-            | _of_new(new)
+            | _of_new(new, one)
             for (a, b), one, new in zip(pairs, together, fresh, strict=True)
         ],
     }
 
 
 def best_set(
-    recording: Recording, ranked: Sequence[Reported], rows: Sequence[Row], tested: Sequence[Mapping[str, Any]]
+    recording: Recording, ranked: Sequence[Reported], rows: Sequence[Row], pairs: Sequence[Mapping[str, Any]]
 ) -> Row:
     """Which activations may be the best in mean test accuracy, and which are not; enters `best_p` into their rows.
 
@@ -93,7 +94,7 @@ def best_set(
         recording: what is summarised.
         ranked: the activations, best first.
         rows: what the summary says of them, in the same order.
-        tested: the comparisons that decide whether any two differ: all pairs, or those with a baseline.
+        pairs: all comparisons, which decide whether any two differ.
     """
     compared = [not mostly_diverged(entry) and bool(entry.members) for entry in ranked]
     table = np.array([by_seed(recording, entry, "test_accuracy") for entry in ranked], dtype=float)[compared]
@@ -101,28 +102,37 @@ def best_set(
     found = iter(chances_of_best(table, step_of(recording, "test_accuracy")).tolist())
     for row, taken in zip(rows, compared, strict=True):
         row["best_p"] = next(found) if taken and table.size else None
-    some_differ = any(row["told_apart"] for row in tested if row["metric"] == "test_accuracy")
+    some_differ = any(row["told_apart"] for row in pairs if row["metric"] == "test_accuracy")
     out = [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] <= ALPHA and some_differ]
     held = [row["name"] for row in rows if row["best_p"] is not None and row["name"] not in out]
-    worse = {_worse(row) for row in tested if row.get("told_apart_new_data")}
+    worse = {_worse(row) for row in pairs if row.get("told_apart_new_data")}
     return {
         "best_set": held,
         "not_best": out,
         "not_compared": [row["name"] for row in rows if row["best_p"] is None],
         "best_seeds": table.shape[1],
         "not_best_new_data": [row["name"] for row in rows if row["name"] in worse]
-        if any(row.get("ci95_new_data") for row in tested)
+        if any(row.get("ci95_new_data") for row in pairs)
         else None,
     }
 
 
 def accuracy_on_new_data(recording: Recording, entry: Reported) -> Interval | None:
-    """Interval of the mean accuracy over new seeds and new samples together; None with fewer than two seeds."""
+    """Interval of the mean accuracy over new seeds and new samples together; None with fewer than two seeds.
+
+    Never within that over new seeds alone.
+    """
     right = _right(recording, entry)
     kept = None if right is None else right[[member.diverged_epoch is None for member in entry.members]]
     if kept is None or min(kept.shape) < 2 or mostly_diverged(entry):
         return None
-    return crossed(kept).share_interval()
+    step = 1 / kept.shape[1]
+    return _around(crossed(kept).share_interval(), estimate(kept.mean(axis=1), step).ci95)
+
+
+def _around(interval: Interval, inner: Interval | None) -> Interval:
+    """The smallest interval that holds both: of more that is new, no less can be open."""
+    return interval if inner is None else (min(interval[0], inner[0]), max(interval[1], inner[1]))
 
 
 def _worse(row: Mapping[str, Any]) -> str:
@@ -185,11 +195,13 @@ def _right(recording: Recording, entry: Reported, seeds: Sequence[int] | None = 
 
 
 def _told(one: Difference) -> Row:
-    return {"ci95_simultaneous": one.ci95, "p_max_t": one.p, "told_apart": one.is_told}
+    told = None if math.isnan(one.p) else one.is_told
+    return {"ci95_simultaneous": one.ci95, "p_max_t": one.p, "told_apart": told}
 
 
-def _of_new(new: tuple[float, Interval] | None) -> Row:
+def _of_new(new: tuple[float, Interval] | None, one: Difference) -> Row:
     if new is None:
         return {"ci95_new_data": None, "told_apart_new_data": None}
-    low, high = new[1]
-    return {"ci95_new_data": new[1], "told_apart_new_data": low > 0 or high < 0}
+    # What the seeds leave open, new data leave open.
+    low, high = _around(new[1], one.ci95)
+    return {"ci95_new_data": (low, high), "told_apart_new_data": one.is_told and (low > 0 or high < 0)}

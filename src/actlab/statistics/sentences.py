@@ -7,7 +7,7 @@ from typing import Any
 
 from actlab.recording import Recording
 from actlab.statistics.choice import choices
-from actlab.statistics.selection import Reported
+from actlab.statistics.selection import Reported, mostly_diverged
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.wording import counted, listed
 
@@ -26,13 +26,19 @@ BESIDE = {
 }
 
 
-def notes(recording: Recording, conditions: Mapping[str, Sequence[Reported]], target: float | None) -> list[str]:
+def notes(
+    recording: Recording,
+    conditions: Mapping[str, Sequence[Reported]],
+    target: float | None,
+    baseline: str | None = None,
+) -> list[str]:
     """The sentences a reader needs beside the numbers, the gravest first.
 
     Args:
         recording: what is summarised.
         conditions: by name, the activations, best first; the main condition is the first one.
         target: the validation accuracy of "epochs to target", in [0, 1]; None if there is none.
+        baseline: the activation that all others are compared with, where there is one.
     """
     where = {name: BESIDE.get(name, "") if place else "" for place, name in enumerate(conditions)}
     found, named = _stopped(recording), set()
@@ -40,6 +46,7 @@ def notes(recording: Recording, conditions: Mapping[str, Sequence[Reported]], ta
         found += _diverged([entry for entry in reported if entry.columns not in named], where[name])
         named |= {entry.columns for entry in reported}
     if recording.epochs >= 0:
+        found += _baseline(next(iter(conditions.values())), baseline)
         found += _rates(recording)
         for name, reported in conditions.items():
             found += _edges(reported, where[name])
@@ -57,6 +64,18 @@ def notes(recording: Recording, conditions: Mapping[str, Sequence[Reported]], ta
             "counts as later than any other, and a start at the milestone only if it is never lost."
         )
     return found
+
+
+def _baseline(reported: Sequence[Reported], baseline: str | None) -> list[str]:
+    if baseline is None:
+        return []
+    entry = next(entry for entry in reported if entry.activation == baseline)
+    if mostly_diverged(entry):
+        return [f"{baseline}, the baseline, mostly diverged: nothing can be compared with it, and all pairs are told."]
+    return [
+        f"Pairs are told of each activation with {baseline}, the baseline, all asked at once; the headline is of all "
+        "activations, as without it."
+    ]
 
 
 def _meaning_of_best(recording: Recording) -> list[str]:
@@ -196,38 +215,55 @@ def headline(summary: Mapping[str, Any]) -> str:
     if not ranked:
         return f"No result: all members of {listed(a['name'] for a in reported)} diverged."
     best, *others = [a for a in ranked if a["name"] not in summary["not_compared"]] or ranked
-    basis = _basis(summary, best)
+    basis, highest = _basis(summary, best), _highest([best, *others])
     if at_chance(summary, best):
-        said = [f"At chance: {_not_above_majority(summary)}. Highest mean: {best['name']}, {_accuracy(best)} {basis}."]
+        said = [f"At chance: {_not_above_majority(summary)}. Highest mean: {highest}, {_accuracy(best)} {basis}."]
     elif not others:
         said = [f"{best['name']} reaches a test accuracy of {_accuracy(best)} {basis}."]
     elif summary["best_set"] == [best["name"]]:
         lead = f"{_points(best, others[0])} points ahead of {others[0]['name']}"
         said = [f"{best['name']} is best: test accuracy {_accuracy(best)}, {lead} {basis}.", *_best(summary, best)]
     else:
-        said = [f"Highest mean: {best['name']}, test accuracy {_accuracy(best)} {basis}.", *_best(summary, best)]
+        said = [f"Highest mean: {highest}, test accuracy {_accuracy(best)} {basis}.", *_best(summary, best)]
     # The survivors of an activation that mostly diverged say nothing for it.
     if broken := [other for other in reported if other is not best and other["diverged"] > other["members"] / 2]:
         said.append(f"Not compared: {listed(map(_broken, broken))}.")
     return " ".join(said)
 
 
+def _highest(ranked: Sequence[Mapping[str, Any]]) -> str:
+    """The activation of the highest mean, or all that share it but for rounding."""
+    highest = ranked[0]["test_accuracy"]["mean"]
+    return listed([a["name"] for a in ranked if abs(a["test_accuracy"]["mean"] - highest) < 1e-7])
+
+
 def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
     """Whether even the highest mean is what always naming the most frequent class may get on such a test set.
 
-    That is at most its share p and two of its standard errors, √(p(1 − p)/N) over N test samples.
+    It may get so many of N test samples right, or more, in more than 2.5 of 100 cases (binomial).
     """
     majority, samples = summary["majority"], (summary["samples"] or {}).get("test")
     if not majority or not samples:
         return False
-    share = majority["test_accuracy"]
-    return best["test_accuracy"]["mean"] <= share + 2 * (share * (1 - share) / samples) ** 0.5
+    share, mean = majority["test_accuracy"], best["test_accuracy"]["mean"]
+    if mean <= share or not 0 < share < 1:
+        return mean <= share
+    # By the normal distribution where that says it without doubt.
+    away = (mean - share) / (share * (1 - share) / samples) ** 0.5
+    if away > 6 or away < 1:
+        return away < 1
+    from scipy.special import betainc
+
+    right = round(mean * samples)
+    return float(betainc(right, samples - right + 1, share)) > 0.025
 
 
 def _not_above_majority(summary: Mapping[str, Any]) -> str:
     majority = summary["majority"]
-    share = f"{100 * majority['test_accuracy']:.1f} %"
-    return f"none is told from the {share} of always naming {majority['class']!r}, the most frequent class"
+    share, samples = f"{100 * majority['test_accuracy']:.1f} %", summary["samples"]["test"]
+    means = [a["test_accuracy"]["mean"] for a in summary["activations"] if a["test_accuracy"]["mean"] is not None]
+    told = "none is above" if max(means) <= majority["test_accuracy"] else f"{samples:,} test samples tell none from"
+    return f"{told} the {share} of always naming {majority['class']!r}, the most frequent class"
 
 
 def _best(summary: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:

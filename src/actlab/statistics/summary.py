@@ -70,8 +70,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         _condition(recording, condition, by_condition[condition.name], target, baseline)
         for condition in (main, *others)
     )
-    tested = first["comparisons"] if first["baseline"] is None else first["baseline"]["comparisons"]
-    found = findings(recording, ranked, tested)
+    found = findings(recording, ranked, _tested(first))
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
@@ -91,10 +90,17 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         "findings": found,
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
-        "notes": notes(recording, by_condition, target),
+        "notes": notes(recording, by_condition, target, baseline),
         "next_steps": next_steps(recording, ranked, first["best_set"], found),
     }
     return _with_headlines(json_safe(summary))
+
+
+def _tested(condition: dict[str, Any]) -> list[dict[str, Any]]:
+    """The comparisons that sentences are about: with the baseline where there is one that can be compared."""
+    beside = condition["baseline"]
+    rows = beside["comparisons"] if beside else []
+    return rows if any(row["told_apart"] is not None for row in rows) else condition["comparisons"]
 
 
 def _with_headlines(summary: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +130,7 @@ def _condition(
         "name": condition.name,
         "title": condition.title,
         "activations": rows,
-        **best_set(recording, ranked, rows, pairs if beside is None else beside["comparisons"]),
+        **best_set(recording, ranked, rows, pairs),
         "comparisons": pairs,
         "baseline": beside,
     }

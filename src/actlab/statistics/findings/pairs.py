@@ -38,8 +38,10 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
     rows.sort(key=lambda row: (not {row["a"], row["b"]} <= set(RECTIFIERS), abs(row["difference"])))
     alike = [row for row in rows if row["within_noise"]]
     apart = [row for row in rows if not row["within_noise"]]
-    seeds = counted(max(row["pairs"] for row in rows), "seed")
-    parts = [f"not told apart by {seeds}: {_pairs(alike)}"] if alike else []
+    fewest, most = (choice(row["pairs"] for row in alike or rows) for choice in (min, max))
+    seeds = counted(most, "seed") if fewest == most else f"{fewest} to {counted(most, 'seed')}"
+    few = f" (fewer than {FEWEST_SEEDS} tell nothing)" if fewest < FEWEST_SEEDS else ""
+    parts = [f"not told apart by {seeds}{few}: {_pairs(alike)}"] if alike else []
     parts += [f"told apart: {_pairs(apart)}"] if apart else []
     between = "" if whole else f" between {listed(names)}"
     at_once = f"all {counted(len(compared), 'pair')} asked at once" if len(compared) > 1 else "by sign flips"

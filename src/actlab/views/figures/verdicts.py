@@ -59,6 +59,8 @@ def ranks(figure: Figure, recording: Recording, reported: Sequence[Reported], st
     """The activations by mean test accuracy with 95 % intervals; bars join those of which no two are told apart."""
     summary = summarise(recording)
     shown = [row for row in _shown(summary, reported) if row["test_accuracy"]["mean"] is not None]
+    if not shown:
+        raise InvalidRecording(f"{recording.directory}: all networks diverged, and there are no means to draw.")
     names = [row["name"] for row in shown]
     panel = _list(figure, names)
     for place, row in enumerate(shown):
@@ -73,7 +75,10 @@ def ranks(figure: Figure, recording: Recording, reported: Sequence[Reported], st
         panel.plot([1.02 + 0.025 * number] * 2, [first - 0.25, final + 0.25], color="0.3", linewidth=3,
                    transform=panel.get_yaxis_transform(), clip_on=False)  # fmt: skip
     fresh = "; thin: for new data" if any(row["test_accuracy_ci95_new_data"] for row in shown) else ""
-    panel.set_xlabel(f"test accuracy, %, 95 % over seeds{fresh}. Bars at the right: no two are told apart")
+    panel.set_xlabel(
+        f"test accuracy, %, 95 % over seeds{fresh}. Bars: no two are told apart, all pairs asked at once;\n"
+        "fewer may be the best, for which each is asked against the best one alone"
+    )
 
 
 def groups(names: Sequence[str], comparisons: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:

@@ -37,7 +37,7 @@ COLUMNS = {
     "conditions": "names of the conditions that the network is reported in, with blanks between them.",
     "place": "1 for the highest mean test accuracy; activations that mostly diverged come last.",
     "activation": "name of the activation function.",
-    "standing": '"may be the best", "not the best", or "not compared": most of its networks diverged.',
+    "standing": '"may be the best", "not the best", "too few seeds" to say, or "not compared": most diverged.',
     "members": "number of networks, one for each seed.",
     "diverged": "how many of them diverged; no mean is over these.",
     "seed": "decides initial weights, order of the data and dropout, for all activations alike.",

@@ -16,6 +16,7 @@ from actlab.files import new_directory, write_synced
 from actlab.recording import Member, Recording
 from actlab.statistics import reported, summarise
 from actlab.statistics.selection import conditions_of
+from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.paper.columns import readme
 from actlab.views.paper.methods import methods
 from actlab.views.paper.writing import check_recorded
@@ -143,6 +144,10 @@ def _results(summary: Summary) -> Table:
     rows: list[dict[str, Any]] = []
     for name, title, own in _contests(summary):
         standing = {one: said for key, said in standings.items() for one in own[key]}
+        if own["best_seeds"] < FEWEST_SEEDS:
+            standing = dict.fromkeys([*own["best_set"], *own["not_best"]], "too few seeds") | dict.fromkeys(
+                own["not_compared"], standings["not_compared"]
+            )
         for place, row in enumerate(own["activations"], 1):
             rows.append(
                 {

@@ -81,8 +81,10 @@ class _Leaderboard:
         split = bool(self.recording.study.milestones)
         tables: list[Table] = []
         whole = True
-        for whole, gap in ((True, 2), (True, 1), *(((False, 2), (False, 1)) if split else ())):
-            tables = [result_table(self.recording, own, milestones=whole, gap=gap) for own in summaries]
+        tries = [(True, 2, True), (True, 1, True), *([(False, 2, True), (False, 1, True)] if split else [])]
+        # The page and the summary have the interval for new data where there is no room for it.
+        for whole, gap, fresh in (*tries, (not split, 1, False)):
+            tables = [result_table(self.recording, own, milestones=whole, gap=gap, fresh=fresh) for own in summaries]
             if max(Measurement.get(console, wide, table).maximum for table in tables) <= options.max_width:
                 break
         for table in tables[1:]:
@@ -101,7 +103,7 @@ def legend(summary: Summary) -> str:
     samples, probed = (summary["samples"] or {}).get("test"), summary["probe_samples"]
     test = f" The test set has {samples:,} samples, one weighs {100 / samples:.2g} points." if samples else ""
     fresh = any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
-    new = "on new data: half of the 95 % interval over new seeds and new samples together. " if fresh else ""
+    new = "on new data: 95 % interval over new seeds and new samples together. " if fresh else ""
     return (
         "[low–high]: 95 % interval of the mean over seeds (Student's t), the training's luck: other samples may differ "
         f"by more.{test} {new}"
@@ -111,7 +113,9 @@ def legend(summary: Summary) -> str:
     )
 
 
-def result_table(recording: Recording, summary: Summary, *, milestones: bool = True, gap: int = 2) -> Table:
+def result_table(
+    recording: Recording, summary: Summary, *, milestones: bool = True, gap: int = 2, fresh: bool = True
+) -> Table:
     """The activations, best first: test results, speed, and what goes on inside the network.
 
     Args:
@@ -119,12 +123,13 @@ def result_table(recording: Recording, summary: Summary, *, milestones: bool = T
         summary: what `actlab.statistics.summarise` says of it.
         milestones: whether the study's milestones have columns here.
         gap: blanks between columns.
+        fresh: whether intervals for new data have a column.
     """
     table = plain_table(title=Text(_title(recording)), gap=gap)
     table.add_column("activation", overflow="fold")
     table.add_column("test\naccuracy %", justify="right", overflow="fold")
     further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
-    fresh = any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
+    fresh = fresh and any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
     new = ["on new\ndata"] if fresh else []
     for header in (
         *new,
@@ -216,7 +221,7 @@ def _cells(
     return [
         Text(row["name"]),
         _interval(row["test_accuracy"], decimals),
-        *([_half(row["test_accuracy_ci95_new_data"], decimals)] if fresh else []),
+        *([_ends(row["test_accuracy_ci95_new_data"])] if fresh else []),
         _number(row["test_loss"]["mean"]),
         *(_scaled(row, metric, _number) for metric in further),
         _epoch(row["epochs_to_target"]),
@@ -246,13 +251,13 @@ def _interval(estimate: Mapping[str, Any], decimals: int) -> str:
     return f"{mean} [{'–'.join(ends)}]" if ends else mean
 
 
-def _half(interval: Sequence[float] | None, decimals: int) -> str:
-    """Half the width of an interval, in points.
+def _ends(interval: Sequence[float] | None) -> str:
+    """The ends of an interval in per cent.
 
-    >>> _half([0.94, 0.98], 1), _half(None, 1)
-    ('±2.0', '–')
+    >>> _ends([0.94, 0.98]), _ends(None)
+    ('94.0–98.0', '–')
     """
-    return f"±{50 * (interval[1] - interval[0]):.{decimals}f}" if interval else DASH
+    return "–".join(f"{100 * end:.1f}" for end in interval) if interval else DASH
 
 
 def _number(value: float | None) -> str:

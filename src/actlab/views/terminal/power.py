@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actlab.statistics.power import STUDIES, WANTED, Power
+from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.terminal.comparison import plain_table
 from actlab.wording import counted
 
@@ -35,8 +36,9 @@ def legend(power: Power) -> str:
     return (
         f"Of {STUDIES} made-up studies for each row, with the means and covariances of the "
         f"{counted(power.recorded, 'seed')} recorded, concluded as the report does, its corrections included; needed: "
-        f"the first row with {WANTED:.0%}. What was seen is itself an estimate: a difference that is none has no power "
-        "with any number of seeds."
+        f"the first row with {WANTED:.0%}. It is said of these test samples, and what was seen is itself an estimate"
+        + (", here of very few seeds" if power.recorded < FEWEST_SEEDS else "")
+        + ": a difference that is none has no power with any number of seeds."
     )
 
 
