@@ -47,7 +47,7 @@ class Crossed:
         return self.mean - half, self.mean + half
 
     def share_interval(self) -> Interval:
-        """The interval of a mean that is a share: Wilson's, continuity corrected, of as many samples as have this error.
+        """The interval of a mean that is a share: Wilson's, corrected for continuity, of so many samples.
 
         A share near 1 has more room below than above, which mean ± t · error does not know.
 
