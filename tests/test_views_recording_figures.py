@@ -25,7 +25,7 @@ from actlab.picture_commands import epoch_list
 from actlab.replay.feature_space import feature_space, on_shared_axes
 from actlab.replay.projection import principal_axes
 from actlab.study import Milestone
-from actlab.views.figures.histories import HISTORIES
+from actlab.views.figures.histories import HISTORIES, WITHOUT_LEGEND
 from actlab.views.figures.recording import Figures
 
 
@@ -241,12 +241,12 @@ def holds(outer, inner):
 def assert_whole(figure):
     """No panel is cut off with all that is written at it, no title or label lies on another, nor on the legend."""
     inside = drawn(figure)
-    (legend,) = figure.legends
-    assert holds(inside, legend.get_window_extent())
     headings = []
+    for legend in figure.legends:
+        assert holds(inside, legend.get_window_extent())
+        assert not any(legend.get_window_extent().overlaps(axes.get_tightbbox()) for axes in figure.axes)
     for axes in figure.axes:
         assert holds(inside, axes.get_tightbbox()), axes
-        assert not legend.get_window_extent().overlaps(axes.get_tightbbox())
         headings += [label for label in (axes.title, axes.xaxis.label, axes.yaxis.label) if label.get_text()]
     for i, heading in enumerate(headings):
         box = heading.get_window_extent()
@@ -255,13 +255,19 @@ def assert_whole(figure):
 
 @pytest.mark.parametrize("count", [1, 7, 20])
 @pytest.mark.parametrize("kind", ["losses", "feature-space", *HISTORIES])
-def test_nothing_is_cut_off_of_one_to_twenty_activations(crowded, kind, count):
-    figures = Figures(crowded, TWENTY[:count], seed=0)
+def test_nothing_is_cut_off_of_one_to_twenty_activations(crowded, kind, count, monkeypatch):
+    monkeypatch.setattr("actlab.statistics.power.STUDIES", 1)
+    # One activation is compared with none.
+    alone = count == 1 and kind in ("differences", "power")
+    figures = Figures(crowded, TWENTY[: 2 if alone else count], seed=0)
     figure = figures.history(kind) if kind in HISTORIES else figures.draw([kind], 8)
     assert_whole(figure)
+    assert bool(figure.legends) == (kind not in WITHOUT_LEGEND)
+    if not figure.legends:
+        return
     labels = [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
     if kind in HISTORIES:
-        assert labels == list(TWENTY[:count])
+        assert labels == list(TWENTY[: 2 if alone else count])
     elif kind == "losses":
         assert labels[0].startswith("classified rightly")
         assert labels[1:] == ["classified wrongly"]
