@@ -73,7 +73,7 @@ def test_without_a_report_it_says_how_to_write_it(tmp_path):
 
 def test_what_may_be_the_best_is_said_in_words(tmp_path, monkeypatch):
     made = record(tmp_path / "run")
-    monkeypatch.setattr(drawing, "summarise", lambda recording: summarise(recording) | {"best_set": ["tanh"]})
+    monkeypatch.setattr(drawing, "summarise", lambda *given: summarise(*given) | {"best_set": ["tanh"]})
     _, seen = shown(made)
     assert [row[0] for row in seen.rows if row[-1] == "may be the best"] == ["tanh"]
 

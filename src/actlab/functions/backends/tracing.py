@@ -92,11 +92,11 @@ def trace(definition: Definition, which: str = "value", units: int = 1) -> Graph
     >>> from actlab.functions import catalogue
     >>> for node in trace(catalogue["prelu"], "derivative").nodes:
     ...     print(node)
-    Node(operation='input', operands=('negative_slope',))
     Node(operation='input', operands=('x',))
-    Node(operation='less_equal', operands=(Symbol(place=1), 0.0))
-    Node(operation='where', operands=(Symbol(place=2), Symbol(place=0), Symbol(place=1)))
-    Node(operation='greater', operands=(Symbol(place=1), 0.0))
+    Node(operation='input', operands=('negative_slope',))
+    Node(operation='less_equal', operands=(Symbol(place=0), 0.0))
+    Node(operation='where', operands=(Symbol(place=2), Symbol(place=1), Symbol(place=0)))
+    Node(operation='greater', operands=(Symbol(place=0), 0.0))
     Node(operation='where', operands=(Symbol(place=4), 1.0, Symbol(place=3)))
     """
     if definition.stand_ins():
