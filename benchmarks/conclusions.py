@@ -200,8 +200,9 @@ def equal_studies(recording: Recording, functions: int, seeds: int) -> Iterator[
 
 def claims(summary: dict[str, Any]) -> bool:
     """Whether any sentence of a report says that two functions differ."""
-    told = any("; told apart:" in f["sentence"] or ", told apart:" in f["sentence"] for f in summary["findings"])
-    return told or "Not the best" in summary["headline"] or "is best" in summary["headline"]
+    pairs = [f["evidence"]["pairs"] for f in summary["findings"] if f["code"] == "within_noise"]
+    told = any(not row["within_noise"] for rows in pairs for row in rows)
+    return told or bool(summary["not_best"]) or bool(summary["not_best_new_data"])
 
 
 def reports(recording: Recording, studies: int = 400) -> str:

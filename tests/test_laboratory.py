@@ -18,7 +18,7 @@ import pytest
 from tests.synthetic_recording import record
 
 import actlab
-from actlab.errors import ActlabError, InvalidData, InvalidRecording, RecordingFailed
+from actlab.errors import ActlabError, InvalidData, InvalidRecording, InvalidStudy, RecordingFailed
 from actlab.laboratory import write_results
 from actlab.recipes import recipe
 from actlab.recording import reader
@@ -404,3 +404,23 @@ def test_a_function_of_ones_own_is_compared_and_reported_where_nobody_knows_it(o
     page = (tmp_path / "again.html").read_text(encoding="utf-8")
     assert "own_cubic and own_log were registered in Python: what the commands change, change in Python." in page
     assert "own_cubic and own_log were registered in Python: the study runs from there, as its first lines say." in page
+
+
+def test_results_on_the_disk_are_those_that_are_shown(tmp_path):
+    """A recording typed again with another baseline, or without it, or after an earlier version wrote its results."""
+    study = Study(task="parabolas", activations=["relu", "tanh"], seeds=2, epochs=1)
+    summary, report = tmp_path / "run" / "summary.json", tmp_path / "run" / "report.html"
+    for baseline in ("relu", None, "tanh"):
+        recording = actlab.run(study, tmp_path / "run", baseline=baseline, progress=lambda _: None)
+        told = json.loads(summary.read_text(encoding="utf-8"))
+        assert told == recording.summary
+        assert (told["baseline"] and told["baseline"]["name"]) == baseline
+    written = report.stat().st_mtime_ns
+    actlab.run(study, tmp_path / "run", baseline="tanh", progress=lambda _: None)
+    assert report.stat().st_mtime_ns == written
+    summary.write_text(json.dumps(told | {"schema": 0}), encoding="utf-8")
+    actlab.run(study, tmp_path / "run", baseline="tanh", progress=lambda _: None)
+    assert json.loads(summary.read_text(encoding="utf-8")) == told
+    with pytest.raises(InvalidStudy, match="baseline 'gelu': one of the study's activations is expected: relu, tanh"):
+        actlab.run(study, tmp_path / "other", baseline="gelu")
+    assert not (tmp_path / "other").exists()

@@ -70,7 +70,10 @@ def test_intervals_of_many_pairs_are_wider_and_hold_what_each_alone_holds():
     pairs = [(a, b) for a in range(5) for b in range(a)]
     together = new_data_intervals(right, pairs)
     for pair, (one, (low, high)) in zip(pairs, together, strict=True):
-        assert one.mean == pytest.approx(right[pair[0]].mean() - right[pair[1]].mean())
+        whole = crossed(right[pair[0]].astype(float) - right[pair[1]])
+        assert one.mean == pytest.approx(whole.mean)
+        assert one.error == pytest.approx(np.hypot(whole.error, 1 / 302))
+        assert one.freedom == pytest.approx(whole.freedom)
         ((_, alone),) = new_data_intervals(right[list(pair)], [(0, 1)])
         assert low < alone[0] < alone[1] < high
     assert new_data_intervals(right, pairs) == together

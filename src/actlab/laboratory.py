@@ -71,7 +71,9 @@ def run(
             write_results(recording, baseline)
         else:
             recording = Recording.of(claim.finished)
-            if baseline is not None or not all(_is_written(claim.directory / name) for name in (SUMMARY, REPORT)):
+            recording.baseline = baseline
+            # Those on the disk may be of an earlier version, or tell of another baseline.
+            if not (_is_written(claim.directory / REPORT) and _holds(claim.directory / SUMMARY, recording.summary)):
                 write_results(recording, baseline)
     return recording
 
@@ -95,6 +97,14 @@ def _record(
 def _is_written(path: Path) -> bool:
     """Whether a file has anything in it: a loss of power may have left an empty one."""
     return path.is_file() and path.stat().st_size > 0
+
+
+def _holds(path: Path, summary: dict[str, Any]) -> bool:
+    """Whether a file is this summary."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) == summary
+    except (OSError, ValueError):
+        return False
 
 
 def write_results(recording: recordings.Recording, baseline: str | None = None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _choice(activation: str, init: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     losses = _table(rows, "validation_losses", math.inf)
-    accuracies = np.nanmean(_table(rows, "validation_accuracies", 0.0), axis=1)
+    accuracies = _table(rows, "validation_accuracies", 0.0).mean(axis=1)
     draws = _draws(losses.shape[1])
     chosen = int(losses.mean(axis=1).argmin())
     picked = losses[:, draws].mean(axis=2).argmin(axis=0)

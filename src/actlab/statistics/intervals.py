@@ -173,6 +173,24 @@ def share_interval(successes: int, count: int, level: float = 0.95) -> Interval:
     return float(low), float(betaincinv(successes + 1, count - successes, 1 - tail))
 
 
+def binomial_tail(successes: int, count: int, share: float) -> float:
+    """The chance of so many successes or more in `count` trials, each with probability `share`.
+
+    >>> binomial_tail(532, 1000, 0.5) < 0.025 < binomial_tail(531, 1000, 0.5)
+    True
+    >>> binomial_tail(40, 40, 1.0), binomial_tail(1, 40, 0.0), binomial_tail(0, 40, 0.0)
+    (1.0, 0.0, 1.0)
+    """
+    if successes <= 0 or share >= 1:
+        return 1.0
+    if share <= 0:
+        return 0.0
+    k = np.arange(successes, count + 1)
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
+    logarithms = factorials[count] - factorials[k] - factorials[count - k]
+    return min(1.0, float(np.exp(logarithms + k * math.log(share) + (count - k) * math.log1p(-share)).sum()))
+
+
 def median_interval(values: ArrayLike, level: float = 0.95) -> Interval | None:
     """Interval of the median between order statistics, distribution-free: [x₍ₖ₎, x₍ₙ₊₁₋ₖ₎].
 

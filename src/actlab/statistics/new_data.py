@@ -84,11 +84,15 @@ def crossed(table: NDArray[np.bool_] | Floats) -> Crossed:
     (0.6667, 0.2357)
     """
     values = np.asarray(table, dtype=float)
-    seeds, items = values.shape
-    by_seed, by_item, centre = values.mean(axis=1), values.mean(axis=0), float(values.mean())
+    return _crossed(values.mean(axis=1), values.mean(axis=0), float((values**2).sum()))
+
+
+def _crossed(by_seed: Floats, by_item: Floats, squares_sum: float) -> Crossed:
+    """The same from the means of each seed and of each item, and the sum of the squares of all numbers."""
+    seeds, items, centre = len(by_seed), len(by_item), float(by_seed.mean())
     of_seeds = items * float(((by_seed - centre) ** 2).sum())
     of_items = seeds * float(((by_item - centre) ** 2).sum())
-    rest = max(0.0, float(((values - centre) ** 2).sum()) - of_seeds - of_items)
+    rest = max(0.0, squares_sum - seeds * items * centre**2 - of_seeds - of_items)
     freedoms = (seeds - 1, items - 1, (seeds - 1) * (items - 1))
     squares = [total / freedom for total, freedom in zip((of_seeds, of_items, rest), freedoms, strict=True)]
     joint = max(squares[0] + squares[1] - squares[2], *squares)
@@ -115,9 +119,15 @@ def new_data_intervals(right: NDArray[np.bool_], pairs: Sequence[tuple[int, int]
     2005, doi 10.1002/sim.1781.
     """
     _, seeds, items = right.shape
-    found = [_never_sure(crossed(right[a].astype(float) - right[b]), items) for a, b in pairs]
-    # Deviations of the seeds' and of the items' means, by activation: their differences are those of the pairs.
+    # Means by activation: their differences are those of the pairs. A difference is ±1 where one alone is right.
     by_seed, by_item = right.mean(axis=2), right.mean(axis=1)
+    found = [
+        _never_sure(
+            _crossed(by_seed[a] - by_seed[b], by_item[a] - by_item[b], int(np.count_nonzero(right[a] != right[b]))),
+            items,
+        )
+        for a, b in pairs
+    ]
     generator, moved = np.random.default_rng(SEED), np.zeros((DRAWS, len(right)), np.float32)
     for means, count in ((by_seed, seeds), (by_item, items)):
         signs = generator.integers(0, 2, (DRAWS, count), dtype=np.int8).astype(np.float32) * 2 - 1

@@ -160,28 +160,18 @@ def _together(values: Mapping[str, Sequence[float]], pairs: Iterable[tuple[str, 
 
 def _new_data(
     recording: Recording, ranked: Sequence[Reported], pairs: Sequence[tuple[str, str]]
-) -> list[tuple[float, Interval] | None]:
-    """Difference on the seeds that all share, and its interval for new data, of each pair that can be compared."""
+) -> list[Interval | None]:
+    """Intervals of the differences for new data, from the seeds that all share; None of what cannot be compared."""
     kept = [entry for entry in ranked if not mostly_diverged(entry) and entry.members]
-    seeds = [
-        seed
-        for seed in recording.study.seeds
-        if all(any(m.seed == seed and m.diverged_epoch is None for m in entry.members) for entry in kept)
-    ]
+    trained = [{member.seed for member in entry.members if member.diverged_epoch is None} for entry in kept]
+    seeds = [seed for seed in recording.study.seeds if all(seed in own for own in trained)]
     tables = [_right(recording, entry, seeds) for entry in kept]
     if len(seeds) < 2 or not tables or any(table is None or table.shape[1] < 2 for table in tables):
         return [None] * len(pairs)
     places = {entry.activation: place for place, entry in enumerate(kept)}
     wanted = [(places[a], places[b]) for a, b in pairs if a in places and b in places]
     found = iter(new_data_intervals(np.stack([table for table in tables if table is not None]), wanted))
-    made: list[tuple[float, Interval] | None] = []
-    for a, b in pairs:
-        if a in places and b in places:
-            one, interval = next(found)
-            made.append((one.mean, interval))
-        else:
-            made.append(None)
-    return made
+    return [next(found)[1] if a in places and b in places else None for a, b in pairs]
 
 
 def _right(recording: Recording, entry: Reported, seeds: Sequence[int] | None = None) -> np.ndarray | None:
@@ -199,9 +189,9 @@ def _told(one: Difference) -> Row:
     return {"ci95_simultaneous": one.ci95, "p_max_t": one.p, "told_apart": told}
 
 
-def _of_new(new: tuple[float, Interval] | None, one: Difference) -> Row:
+def _of_new(new: Interval | None, one: Difference) -> Row:
     if new is None:
         return {"ci95_new_data": None, "told_apart_new_data": None}
     # What the seeds leave open, new data leave open.
-    low, high = _around(new[1], one.ci95)
+    low, high = _around(new, one.ci95)
     return {"ci95_new_data": (low, high), "told_apart_new_data": one.is_told and (low > 0 or high < 0)}

@@ -7,6 +7,7 @@ from typing import Any
 
 from actlab.recording import Recording
 from actlab.statistics.choice import choices
+from actlab.statistics.intervals import binomial_tail
 from actlab.statistics.selection import Reported, mostly_diverged
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.wording import counted, listed
@@ -46,11 +47,16 @@ def notes(
         found += _diverged([entry for entry in reported if entry.columns not in named], where[name])
         named |= {entry.columns for entry in reported}
     if recording.epochs >= 0:
-        found += _baseline(next(iter(conditions.values())), baseline)
+        main = next(iter(conditions.values()))
+        found += _baseline(main, baseline)
         found += _rates(recording)
         for name, reported in conditions.items():
             found += _edges(reported, where[name])
-        found += [*_without(recording), *_too_few_seeds(recording), *_meaning_of_best(recording)]
+        found += [
+            *_without(recording),
+            *_too_few_seeds(recording),
+            *_meaning_of_best(recording, main),
+        ]
     if target is not None:
         found.append(_meaning_of_target(recording, target))
     elif recording.epochs >= 0 and any(m.diverged_epoch is None for m in recording.members):
@@ -78,8 +84,9 @@ def _baseline(reported: Sequence[Reported], baseline: str | None) -> list[str]:
     ]
 
 
-def _meaning_of_best(recording: Recording) -> list[str]:
-    if len(recording.study.activations) < 2 or len(recording.study.seeds) < FEWEST_SEEDS:
+def _meaning_of_best(recording: Recording, reported: Sequence[Reported]) -> list[str]:
+    compared = [entry for entry in reported if entry.members and not mostly_diverged(entry)]
+    if len(compared) < 2 or len(recording.study.seeds) < FEWEST_SEEDS:
         return []
     return [
         "May be the best: all that are not told from a better one, at 95 %, by flipping the signs of whole seeds, and "
@@ -245,17 +252,8 @@ def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
     majority, samples = summary["majority"], (summary["samples"] or {}).get("test")
     if not majority or not samples:
         return False
-    share, mean = majority["test_accuracy"], best["test_accuracy"]["mean"]
-    if mean <= share or not 0 < share < 1:
-        return mean <= share
-    # By the normal distribution where that says it without doubt.
-    away = (mean - share) / (share * (1 - share) / samples) ** 0.5
-    if away > 6 or away < 1:
-        return away < 1
-    from scipy.special import betainc
-
-    right = round(mean * samples)
-    return float(betainc(right, samples - right + 1, share)) > 0.025
+    right = round(best["test_accuracy"]["mean"] * samples)
+    return binomial_tail(right, samples, majority["test_accuracy"]) > 0.025
 
 
 def _not_above_majority(summary: Mapping[str, Any]) -> str:

@@ -77,17 +77,17 @@ def methods(recording: Recording) -> str:
         *_initial_weights(recording),
         *_seeds(recording.study),
         *_test(recording),
-        statistics(len(recording.study.activations), len(recording.study.seeds)),
+        statistics(len(recording.study.activations), len(recording.study.seeds), recording.right is not None),
         *_machine(recording.facts),
         *_end(recording),
     )
     return " ".join(" ".join(sentences).split())
 
 
-def statistics(activations: int, seeds: int) -> str:
-    """Which intervals and tests are used, for so many activations and seeds.
+def statistics(activations: int, seeds: int, items: bool) -> str:
+    """Which intervals and tests are used, for so many activations and seeds, and whether test samples are known singly.
 
-    >>> statistics(1, 1)
+    >>> statistics(1, 1, True)
     'Of a single seed there are no intervals and no tests.'
     """
     if seeds < 2:
@@ -98,8 +98,8 @@ def statistics(activations: int, seeds: int) -> str:
     return (
         f"{means}; differences between activations are paired by seed with simultaneous 95 % intervals and step-down "
         "max-T p-values from sign flips of whole seeds (Westfall & Young 1993); the set that may be the best is by "
-        "multiple comparisons with the best (Hsu 1996), and is all of them unless some pair is told apart. Intervals "
-        "for new data are over seeds and test samples together (crossed random effects)."
+        "multiple comparisons with the best (Hsu 1996), and is all of them unless some pair is told apart."
+        + (" Intervals for new data are over seeds and test samples together (crossed random effects)." * items)
     )
 
 
