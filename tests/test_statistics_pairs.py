@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 from tests.synthetic_recording import record, study
 
 from actlab.statistics import summarise
+from actlab.views.terminal.comparison import leaderboard
 
 ITEMS = 200
 
@@ -61,3 +65,22 @@ def test_pairs_of_fewer_seeds_are_said_to_be(tmp_path):
     summary = summarise(record(tmp_path / "run", study(seeds=8), metrics=metrics, diverged=diverged))
     (finding,) = [one for one in summary["findings"] if one["code"] == "within_noise"]
     assert "not told apart by 5 to 8 seeds (fewer than 6 tell nothing)" in finding["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "intervals"), [(120, True, [True, True]), (76, True, [False, True]), (50, False, None)]
+)
+def test_the_terminal_explains_the_column_that_it_shows(tmp_path, width, shown, intervals):
+    recording = made_up(tmp_path / "run", {"leaky_relu": 0.9, "tanh": 0.5}, 8, 0.01, np.random.default_rng(0))
+    console = Console(width=width, file=io.StringIO())
+    console.print(leaderboard(recording, summarise(recording)))
+    text = console.file.getvalue()
+    words = " ".join(text.split())
+    assert ("on new" in text.partition("[low–high]")[0]) == shown
+    assert ("on new data: 95 % interval over new seeds and new samples together." in words) == shown
+    # The headline names the best one, too.
+    table = text[text.index("───") :].partition("[low–high]")[0].splitlines()
+    # So narrow, names break.
+    if intervals is not None:
+        place = next(i for i, line in enumerate(table) if line.startswith("leaky_relu"))
+        assert ["[" in line for line in table[place : place + 2]] == intervals

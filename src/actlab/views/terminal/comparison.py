@@ -52,7 +52,8 @@ class _Leaderboard:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the parts from top to bottom."""
         others = self.summary["contests"]
-        tables = self._tables([self.summary, *({**self.summary, **other} for other in others)], console, options)
+        conditions = [self.summary, *({**self.summary, **other} for other in others)]
+        tables, fresh = self._tables(conditions, console, options)
         titles = [condition["title"] for condition in (self.summary["contest"], *others)] if others else [""]
         headlines = [condition["headline"] for condition in (self.summary, *others)]
         for title, headline, own_tables in zip(titles, headlines, tables, strict=True):
@@ -63,7 +64,7 @@ class _Leaderboard:
                 yield Text()
                 yield table
             yield Text()
-        yield Text(legend(self.summary), style="dim")
+        yield Text(legend(self.summary, fresh=fresh), style="dim")
         yield Text()
         for note in self.summary["notes"]:
             yield _note(note)
@@ -75,34 +76,42 @@ class _Leaderboard:
         file = shlex.quote(str(self.recording.directory / STUDY))
         return {**step, "command": re.sub(rf"\b{re.escape(STUDY)}\b", lambda _: file, step["command"], count=1)}
 
-    def _tables(self, summaries: Sequence[Summary], console: Console, options: ConsoleOptions) -> list[list[Table]]:
-        """One table for each condition, with wide gaps if these fit; a second one for milestones if one is too wide."""
+    def _tables(
+        self, summaries: Sequence[Summary], console: Console, options: ConsoleOptions
+    ) -> tuple[list[list[Table]], bool]:
+        """One table for each condition, with wide gaps if these fit; a second one for milestones if one is too wide.
+
+        Also whether they hold the intervals for new data, which the page has where there is no room for them.
+        """
         wide = options.update(max_width=1000)
         split = bool(self.recording.study.milestones)
         tables: list[Table] = []
-        whole = True
-        tries = [(True, 2, True), (True, 1, True), *([(False, 2, True), (False, 1, True)] if split else [])]
-        # The page and the summary have the interval for new data where there is no room for it.
-        for whole, gap, fresh in (*tries, (not split, 1, False)):
-            tables = [result_table(self.recording, own, milestones=whole, gap=gap, fresh=fresh) for own in summaries]
+        whole = fresh = True
+        narrow: dict[str, Any] = {"milestones": not split, "gap": 1}
+        tries: list[dict[str, Any]] = [{}, {"gap": 1}, {"milestones": not split}, narrow]
+        for tried in (*tries, narrow | {"stacked": True}, narrow | {"fresh": False}):
+            whole, fresh = tried.get("milestones", True), tried.get("fresh", True)
+            tables = [result_table(self.recording, own, **tried) for own in summaries]
             if max(Measurement.get(console, wide, table).maximum for table in tables) <= options.max_width:
                 break
         for table in tables[1:]:
             table.title = None
         if whole:
-            return [[table] for table in tables]
-        return [[table, milestone_table(self.recording, own)] for table, own in zip(tables, summaries, strict=True)]
+            return [[table] for table in tables], fresh
+        beside = (milestone_table(self.recording, own) for own in summaries)
+        return [list(own) for own in zip(tables, beside, strict=True)], fresh
 
 
-def legend(summary: Summary) -> str:
+def legend(summary: Summary, *, fresh: bool = True) -> str:
     """A legend says which samples and seeds the numbers of the table are over.
 
     Args:
         summary: what `actlab.statistics.summarise` says of a recording.
+        fresh: whether the table has the intervals for new data.
     """
     samples, probed = (summary["samples"] or {}).get("test"), summary["probe_samples"]
     test = f" The test set has {samples:,} samples, one weighs {100 / samples:.2g} points." if samples else ""
-    fresh = any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
+    fresh = fresh and any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
     new = "on new data: 95 % interval over new seeds and new samples together. " if fresh else ""
     return (
         "[low–high]: 95 % interval of the mean over seeds (Student's t), the training's luck: other samples may differ "
@@ -114,7 +123,13 @@ def legend(summary: Summary) -> str:
 
 
 def result_table(
-    recording: Recording, summary: Summary, *, milestones: bool = True, gap: int = 2, fresh: bool = True
+    recording: Recording,
+    summary: Summary,
+    *,
+    milestones: bool = True,
+    gap: int = 2,
+    fresh: bool = True,
+    stacked: bool = False,
 ) -> Table:
     """The activations, best first: test results, speed, and what goes on inside the network.
 
@@ -124,6 +139,7 @@ def result_table(
         milestones: whether the study's milestones have columns here.
         gap: blanks between columns.
         fresh: whether intervals for new data have a column.
+        stacked: whether the interval of a mean stands below it.
     """
     table = plain_table(title=Text(_title(recording)), gap=gap)
     table.add_column("activation", overflow="fold")
@@ -149,6 +165,7 @@ def result_table(
     decimals = _decimals(summary["activations"])
     for place, row in enumerate(summary["activations"]):
         cells = _cells(row, decimals, recording.further_metrics, fresh)
+        cells[1] = str(cells[1]).replace(" [", "\n[") if stacked else cells[1]
         cells += [f"{row['learning_rate']:g}"] if several_rates else []
         cells += _milestone_cells(row) if milestones else []
         table.add_row(*cells, style="bold" if place == 0 else "")
