@@ -147,6 +147,9 @@ def test_what_is_never_reached_is_infinite_and_what_is_not_known_empty(recording
         reached, median = given["epochs_to_target"]["reached"], given["epochs_to_target"]["median"]
         wanted = ("" if reached is None else "inf") if median is None else repr(float(median))
         assert row["epochs_to_target_median"] == wanted
+        ends = given["epochs_to_target"]["ci95"]
+        wanted = [] if ends is None else ["inf" if end is None else repr(float(end)) for end in ends]
+        assert [row[f"epochs_to_target_ci95_{end}"] for end in ("low", "high")] == (wanted or ["", ""])
     if not recording.study.milestones:
         assert not (written / "milestones.csv").exists()
         return

@@ -190,12 +190,15 @@ EMPTY = {"comparisons": ("condition", "a", "b", "metric", "difference", "ci95_lo
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Cell]:
     """The numbers and texts of a row by column: those of a table within it behind its name, an interval by its ends.
 
-    Lists are left out: they are rows of other files. Null is a median epoch of infinity where a share is known.
+    Lists are left out: they are rows of other files. Null is a median epoch of infinity where a share is known, and an
+    end of an interval that is never.
 
     >>> _flat({"p": 0.5, "loss": {"mean": 1.0, "ci95": None, "values": [1.0]}})
     {'p': 0.5, 'loss_mean': 1.0, 'loss_ci95_low': None, 'loss_ci95_high': None}
     >>> _flat({"median": None, "reached": 0.25})
     {'median': inf, 'reached': 0.25}
+    >>> _flat({"ci95": [3.0, None]})
+    {'ci95_low': 3.0, 'ci95_high': inf}
     """
     found: dict[str, Cell] = {}
     for key, value in row.items():
@@ -203,7 +206,9 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Cell]:
         if isinstance(value, Mapping):
             found |= _flat(value, f"{name}_")
         elif "ci95" in key:
-            found[f"{name}_low"], found[f"{name}_high"] = value or (None, None)
+            # Of epochs an end may be never.
+            ends = (None, None) if value is None else (math.inf if end is None else end for end in value)
+            found[f"{name}_low"], found[f"{name}_high"] = ends
         elif not isinstance(value, list):
             found[name] = value
     if f"{prefix}reached" in found and found[f"{prefix}median"] is None and found[f"{prefix}reached"] is not None:
