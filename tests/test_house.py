@@ -26,7 +26,7 @@ FLOORS = [
     {"engine"},
     {"statistics", "replay"},
     {"views"},
-    {"laboratory", "tuning", "picture_commands", "cli", "__main__", "__init__"},
+    {"laboratory", "sequential", "tuning", "picture_commands", "cli", "__main__", "__init__"},
 ]
 HEAVY = {"jax", "jaxlib", "optax", "torch", "keras", "tensorflow", "ray", "dask"}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -129,6 +129,16 @@ _Scale = Annotated[
     str | None, typer.Option(metavar="255|none", help="Divide what an .npz file holds by it, or take it as it is.")
 ]
 
+_Seeds = Annotated[
+    str | None, typer.Option(metavar="N|auto", help="Number of seeds, counted from 0; or added as needed.")
+]
+_MostSeeds = Annotated[int | None, typer.Option(metavar="N", help="With --seeds auto: so many at most.")]
+_Within = Annotated[
+    float | None, typer.Option(metavar="POINTS", help="With --seeds auto: enough where the best lie so close together.")
+]
+_Summary = Annotated[
+    bool, typer.Option("--summary", help="Only show the network: layers, shapes, parameters. Trains nothing.")
+]
 _Optimiser = Annotated[
     str | None, typer.Option(metavar="NAME", help="adam, adamw, rmsprop or sgd; another one comes with its usual rate.")
 ]
@@ -175,7 +185,9 @@ def compare(
     layout: _Layout = None,
     scale: _Scale = None,
     activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
-    seeds: Annotated[int | None, typer.Option(metavar="N", help="Number of seeds, counted from 0.")] = None,
+    seeds: _Seeds = None,
+    most_seeds: _MostSeeds = None,
+    within: _Within = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes through the training data.")] = None,
     batch: Annotated[int | None, typer.Option(metavar="N", help="Samples in a training step.")] = None,
     optimiser: _Optimiser = None,
@@ -187,10 +199,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
     restart: _Restart = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
-    summary: Annotated[
-        bool,
-        typer.Option("--summary", help="Only show the network: layers, shapes, parameters. Trains nothing."),
-    ] = False,
+    summary: _Summary = False,
 ) -> None:
     """Train the same network with several activation functions over several seeds, and compare."""
     settings: dict[str, Any] = {
@@ -203,7 +212,9 @@ def compare(
         "layout": layout,
         "scale": _divisor(scale),
         "activations": activations,
-        "seeds": seeds,
+        "seeds": _seeds(seeds, most_seeds, within),
+        "most_seeds": most_seeds,
+        "within": within,
         "epochs": epochs,
         "batch": batch,
         "optimiser": optimiser,
@@ -230,6 +241,20 @@ def _rates(text: str) -> list[float] | str:
         raise InvalidStudy(
             f"--learning-rates {text!r}: auto, or numbers separated by commas are expected, as in 0.01,0.1."
         ) from None
+
+
+def _seeds(text: str | None, most: int | None, within: float | None) -> int | str | None:
+    """The number of --seeds, or auto, which needs an end; what is neither is refused by its name."""
+    if text is None:
+        return None
+    if text == "auto" and most is None and within is None:
+        raise InvalidStudy(
+            "--seeds auto adds seeds until one function alone may be the best, which may be never: give an end, as "
+            "--most-seeds 64, or --within 0.5, in points of accuracy."
+        )
+    if text != "auto" and not re.fullmatch(r"[+-]?\d+", text):
+        raise InvalidStudy(f"--seeds: a whole number or auto is expected, got {shortened(text)}.")
+    return text if text == "auto" else int(text)
 
 
 def _divisor(text: str | None) -> float | str | None:
@@ -320,6 +345,8 @@ def _what_is_left(directory: Path, earlier: tuple[int, int] | None) -> str:
         epochs = load(directory).epochs
     except ActlabError:
         epochs = -1
+    if epochs < 0 and (parts := directory / "seeds").is_dir():
+        return f"stopped while seeds were added; {parts} holds those that are trained: the same command goes on."
     if epochs < 0 and (tried := directory / "tuning").is_dir():
         return f"stopped before an epoch of the comparison was recorded; {tried} holds what the learning rates showed."
     if epochs < 0:

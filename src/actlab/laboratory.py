@@ -32,7 +32,8 @@ def run(
 ) -> Recording:
     """Train the population of a study, record it, and write `summary.json` and `report.html` beside it.
 
-    With several learning rates, each activation's own is chosen first: see `actlab.tuning`. Where a complete recording
+    With several learning rates, each activation's own is chosen first: see `actlab.tuning`. With `seeds="auto"`, seeds
+    are added until enough is known: see `actlab.sequential`. Where a complete recording
     of the study lies in the directory, nothing is trained, and that is returned.
 
     Args:
@@ -86,11 +87,13 @@ def _record(
     restart: bool,
     progress: Callable[[Progress], None],
 ) -> recordings.Recording:
-    from actlab import engine, tuning
+    from actlab import engine, sequential, tuning
 
     tried = None
     if len(study.learning_rates or ()) > 1:
         study, tried = tuning.tune(study, claim.directory, task, memory=memory, restart=restart, progress=progress)
+    if study.looks:
+        return sequential.train(study, claim, task, memory=memory, restart=restart, tuning=tried, progress=progress)
     return engine.train(study, claim, task=task, memory=memory, tuning=tried, progress=progress)
 
 

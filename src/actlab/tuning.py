@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from actlab.recording import Recording, is_unfinished, refuse_others
 from actlab.statistics.selection import columns_of, validation_score
 from actlab.study import Study, Variant, complete, variants
-from actlab.study.settings import seeds_after
+from actlab.study.seeds import seeds_after
 from actlab.tasks import Task
 from actlab.tasks.split import held_out
 
@@ -104,7 +104,7 @@ def _asked(study: Study) -> dict[str, Any]:
     asked: dict[str, Any] = {"seeds": study.tuning_seeds, "tuning_seeds": seeds_after(study.tuning_seeds)}
     # The study may be one that has been run before, with its choice and the digest of its own data.
     asked |= {"validation": "held-out", "digest": None, "provenance": None, "chosen_rates": None}
-    return asked | {"stated_rate": None, "milestones": ()}
+    return asked | {"stated_rate": None, "milestones": (), "most_seeds": None, "within": None}
 
 
 def _chosen(scores: Scores) -> dict[str, dict[str, float]]:

@@ -9,7 +9,7 @@ from actlab.statistics.intervals import Floats
 from actlab.statistics.sign_flips import floor_of, in_order, reaches, sign_flips, statistics, without_rounding
 
 
-def chances_of_best(values: ArrayLike, step: float = 0.0) -> Floats:
+def chances_of_best(values: ArrayLike, step: float = 0.0, looks: int = 1) -> Floats:
     """For each activation, p of the hypothesis that none of the others has a higher mean.
 
     Multiple comparisons with the best. For activation i, T = max over j of the paired t statistic of x_j − x_i; under
@@ -23,6 +23,7 @@ def chances_of_best(values: ArrayLike, step: float = 0.0) -> Floats:
     Args:
         values: (activations, seeds), finite; larger is better, columns share their seed.
         step: the smallest difference that two values of an activation can have, 1/N for a share of N samples.
+        looks: at how many numbers of seeds one looks at most: p is corrected for them, after Bonferroni.
 
     Returns:
         p, (activations,), in [0, 1]; 1 where there is nothing to compare with.
@@ -41,4 +42,4 @@ def chances_of_best(values: ArrayLike, step: float = 0.0) -> Floats:
         differences = without_rounding(np.delete(values, i, 0) - own, largest)
         best = statistics(differences, signs, floor_of(step)).max(axis=1)
         found.append(float(np.mean(reaches(best, best[0]))))
-    return np.array(found)
+    return np.minimum(1, looks * np.array(found))

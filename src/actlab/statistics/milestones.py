@@ -12,7 +12,7 @@ import numpy as np
 from actlab.recording import Recording
 from actlab.statistics.comparisons import holm
 from actlab.statistics.intervals import Floats
-from actlab.statistics.selection import Reported
+from actlab.statistics.selection import Reported, looks_at
 from actlab.statistics.sign_flips import ALPHA
 from actlab.statistics.simultaneous import differences_at_once
 from actlab.statistics.time_to_target import milestone_epochs, time_to_target
@@ -53,7 +53,7 @@ def _race(recording: Recording, reported: Sequence[Reported], milestone: Milesto
     corrected = holm([row["p"] for row in tested])
     # Never and never is a tie, not ∞ − ∞.
     ahead = np.array([(epochs[a] < epochs[b]).astype(float) - (epochs[b] < epochs[a]) for a, b in pairs])
-    together = differences_at_once(ahead)
+    together = differences_at_once(ahead, looks=looks_at(recording))
     rows = [
         {"a": a, "b": b, **row, "p_holm": p, "p_max_t": one.p, "p_reached": mcnemar(epochs[a], epochs[b])}
         for (a, b), row, p, one in zip(pairs, tested, corrected, together, strict=True)

@@ -36,14 +36,13 @@ class Crossed:
     freedom: float
     items: int
 
-    @property
-    def factor(self) -> float:
-        """Student's t at 95 % of its degrees of freedom."""
-        return t_quantile(min(max(1, int(min(self.freedom, 1e6))), 10**6), 0.95)
+    def factor(self, level: float = 0.95) -> float:
+        """Student's t at a level of its degrees of freedom."""
+        return t_quantile(min(max(1, int(min(self.freedom, 1e6))), 10**6), level)
 
-    def interval(self, widened: float = 1.0) -> Interval:
+    def interval(self, widened: float = 1.0, level: float = 0.95) -> Interval:
         """mean ± t · error, the error widened by a factor."""
-        half = widened * self.factor * self.error
+        half = widened * self.factor(level) * self.error
         return self.mean - half, self.mean + half
 
     def share_interval(self) -> Interval:
@@ -54,7 +53,7 @@ class Crossed:
         Sources: Newcombe 1998, doi 10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E, method 4;
         effective sample sizes as of Korn & Graubard 1998, Survey Methodology 24, 193–201.
         """
-        share, t = self.mean, self.factor
+        share, t = self.mean, self.factor()
         if not self.error:
             # All right or all wrong: of as many samples as there are items.
             return share_interval(round(share * self.items), self.items)
@@ -100,7 +99,9 @@ def _crossed(by_seed: Floats, by_item: Floats, squares_sum: float) -> Crossed:
     return Crossed(centre, math.sqrt(joint / (seeds * items)), joint**2 / spread if spread else math.inf, items)
 
 
-def new_data_intervals(right: NDArray[np.bool_], pairs: Sequence[tuple[int, int]]) -> list[tuple[Crossed, Interval]]:
+def new_data_intervals(
+    right: NDArray[np.bool_], pairs: Sequence[tuple[int, int]], looks: int = 1
+) -> list[tuple[Crossed, Interval]]:
     """Differences in accuracy between activations on new data, with intervals that hold all together.
 
     Half an item is added that only one of the two has right, and half one that only the other has: where few items tell
@@ -111,6 +112,7 @@ def new_data_intervals(right: NDArray[np.bool_], pairs: Sequence[tuple[int, int]
     Args:
         right: (activations, seeds, items), rows share their seeds and their items.
         pairs: places of the two activations.
+        looks: at how many numbers of seeds one looks at most: the intervals are corrected for them, after Bonferroni.
 
     Returns:
         for each pair the mean of a − b with its error, and its interval.
@@ -138,10 +140,10 @@ def new_data_intervals(right: NDArray[np.bool_], pairs: Sequence[tuple[int, int]
         spread = float(np.sqrt(np.mean(difference**2)))
         if spread:
             largest = np.maximum(largest, np.abs(difference) / spread)
-    together = float(np.quantile(largest, 1 - ALPHA)) if len(found) > 1 else 0.0
-    alone = t_quantile(10**6, 0.95)
-    widened = max(1.0, together / alone)
-    return [(one, one.interval(widened)) for one in found]
+    level = 1 - ALPHA / looks
+    together = float(np.quantile(largest, level)) if len(found) > 1 else 0.0
+    widened = max(1.0, together / t_quantile(10**6, level))
+    return [(one, one.interval(widened, level)) for one in found]
 
 
 def _never_sure(difference: Crossed, items: int) -> Crossed:

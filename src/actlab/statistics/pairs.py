@@ -16,7 +16,7 @@ from actlab.statistics.best import chances_of_best
 from actlab.statistics.comparisons import compare, holm
 from actlab.statistics.intervals import Interval, estimate
 from actlab.statistics.new_data import crossed, new_data_intervals
-from actlab.statistics.selection import Reported, by_seed, mostly_diverged, step_of
+from actlab.statistics.selection import Reported, by_seed, looks_at, mostly_diverged, step_of
 from actlab.statistics.sign_flips import ALPHA, floor_of
 from actlab.statistics.simultaneous import Difference, differences_at_once
 
@@ -38,7 +38,7 @@ def comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[Row]:
         values = _by_seed(recording, ranked, metric)
         pairs, step = list(combinations(values, 2)), step_of(recording, metric)
         alone = [compare(values[a], values[b], step) for a, b in pairs]
-        together = _together(values, pairs, step)
+        together = _together(values, pairs, step, looks_at(recording))
         corrected = holm([comparison.p for comparison in alone])
         # What a test set tells of new data, accuracies alone say.
         fresh = _new_data(recording, ranked, pairs) if metric == "test_accuracy" else [None] * len(pairs)
@@ -69,7 +69,7 @@ def against(recording: Recording, ranked: Sequence[Reported], baseline: str) -> 
         )
     values = _by_seed(recording, ranked, "test_accuracy")
     pairs = [(name, baseline) for name in names if name != baseline]
-    together = _together(values, pairs, step_of(recording, "test_accuracy"))
+    together = _together(values, pairs, step_of(recording, "test_accuracy"), looks_at(recording))
     fresh = _new_data(recording, ranked, pairs)
     return {
         "name": baseline,
@@ -99,7 +99,7 @@ def best_set(
     compared = [not mostly_diverged(entry) and bool(entry.members) for entry in ranked]
     table = np.array([by_seed(recording, entry, "test_accuracy") for entry in ranked], dtype=float)[compared]
     table = table[:, np.isfinite(table).all(axis=0)]
-    found = iter(chances_of_best(table, step_of(recording, "test_accuracy")).tolist())
+    found = iter(chances_of_best(table, step_of(recording, "test_accuracy"), looks_at(recording)).tolist())
     for row, taken in zip(rows, compared, strict=True):
         row["best_p"] = next(found) if taken and table.size else None
     some_differ = any(row["told_apart"] for row in pairs if row["metric"] == "test_accuracy")
@@ -149,13 +149,15 @@ def _by_seed(recording: Recording, ranked: Sequence[Reported], metric: str) -> d
     }
 
 
-def _together(values: Mapping[str, Sequence[float]], pairs: Iterable[tuple[str, str]], step: float) -> list[Difference]:
+def _together(
+    values: Mapping[str, Sequence[float]], pairs: Iterable[tuple[str, str]], step: float, looks: int
+) -> list[Difference]:
     arrays = {name: np.asarray(own, dtype=float) for name, own in values.items()}
     # One that diverged may have a value that is infinite.
     arrays = {name: np.where(np.isfinite(own), own, np.nan) for name, own in arrays.items()}
     table = np.array([arrays[a] - arrays[b] for a, b in pairs])
     largest = max((float(np.nanmax(np.abs(own), initial=0.0)) for own in arrays.values()), default=0.0)
-    return list(differences_at_once(table, floor_of(step), largest)) if len(table) else []
+    return list(differences_at_once(table, floor_of(step), largest, looks)) if len(table) else []
 
 
 def _new_data(
@@ -170,7 +172,9 @@ def _new_data(
         return [None] * len(pairs)
     places = {entry.activation: place for place, entry in enumerate(kept)}
     wanted = [(places[a], places[b]) for a, b in pairs if a in places and b in places]
-    found = iter(new_data_intervals(np.stack([table for table in tables if table is not None]), wanted))
+    found = iter(
+        new_data_intervals(np.stack([table for table in tables if table is not None]), wanted, looks_at(recording))
+    )
     return [next(found)[1] if a in places and b in places else None for a, b in pairs]
 
 

@@ -122,6 +122,11 @@ def step_of(recording: Recording, metric: str) -> float:
     return 1 / samples if what == "accuracy" and samples else 0.0
 
 
+def looks_at(recording: Recording) -> int:
+    """At how many numbers of seeds one may have looked until this one was reached; 1 where it was stated."""
+    return max(1, len(recording.study.looks))
+
+
 def probe_samples(recording: Recording) -> int:
     """How many training samples the probes look at: all, where there are fewer than the study asks for."""
     asked = recording.study.probe_samples

@@ -40,7 +40,9 @@ class Difference:
         return self.p <= ALPHA
 
 
-def differences_at_once(differences: ArrayLike, floor: float = 0.0, largest: float = 0.0) -> tuple[Difference, ...]:
+def differences_at_once(
+    differences: ArrayLike, floor: float = 0.0, largest: float = 0.0, looks: int = 1
+) -> tuple[Difference, ...]:
     """Test a family of mean differences and give them intervals, from one statistic: the largest |t| of all of them.
 
     Test: step-down max-T. If no difference were any, a seed's whole vector of differences would be as likely as its
@@ -60,6 +62,8 @@ def differences_at_once(differences: ArrayLike, floor: float = 0.0, largest: flo
         differences: (family, seeds), columns share their seed; NaN where a difference lacks one.
         floor: the smallest standard deviation that a difference can have; see `sign_flips.floor_of`.
         largest: of the numbers that were subtracted; differences that their rounding makes count as none.
+        looks: at how many numbers of seeds one looks at them at most. p is corrected for all of them, and so are the
+            intervals, after Bonferroni: what is said at any of the looks errs in 5 of 100 studies together.
 
     >>> told, open_one = differences_at_once([[3, 2, 3, 4, 3, 2], [1, -2, 3, -1, 0, 1]])
     >>> told.p, told.is_told, open_one.is_told
@@ -77,7 +81,7 @@ def differences_at_once(differences: ArrayLike, floor: float = 0.0, largest: flo
     if tested.size:
         own = in_order(table[tested])
         own = own[:, np.isfinite(own).any(axis=0)]
-        p[tested], critical = _tested(own, floor)
+        p[tested], critical = _tested(own, floor, looks)
         deviations = np.maximum(np.nanstd(own, axis=1, ddof=1), floor)
         widths[tested] = critical * deviations / np.sqrt(counts[tested])
     return tuple(
@@ -95,7 +99,7 @@ def _interval(centre: float, width: float, p: float) -> Interval:
     return min(low, 0.0), max(high, 0.0)
 
 
-def _tested(differences: Floats, floor: float) -> tuple[Floats, Floats]:
+def _tested(differences: Floats, floor: float, looks: int) -> tuple[Floats, Floats]:
     """Corrected p of each row, and the factor of its standard error that makes the intervals hold together."""
     family, seeds = differences.shape
     signs = sign_flips(seeds)
@@ -109,9 +113,10 @@ def _tested(differences: Floats, floor: float) -> tuple[Floats, Floats]:
         exceeded += reaches(np.maximum.accumulate(flipped, axis=1), observed[order]).sum(axis=0)
         largest.append(np.abs(statistics(centred, part, floor)).max(axis=1))
     p = np.empty(family)
-    p[order] = np.maximum.accumulate((exceeded / len(signs))[::-1])[::-1]
+    p[order] = np.minimum(1, looks * np.maximum.accumulate((exceeded / len(signs))[::-1])[::-1])
+    alpha = ALPHA / looks
     counts = np.isfinite(differences).sum(axis=1)
-    alone = np.array([t_quantile(count - 1, 0.95) for count in counts])
+    alone = np.array([t_quantile(count - 1, 1 - alpha) for count in counts])
     if seeds < FEWEST_SEEDS:
-        return p, np.array([t_quantile(count - 1, 1 - ALPHA / family) for count in counts])
-    return p, np.maximum(alone, np.quantile(np.concatenate(largest), 1 - ALPHA, method="higher"))
+        return p, np.array([t_quantile(count - 1, 1 - alpha / family) for count in counts])
+    return p, np.maximum(alone, np.quantile(np.concatenate(largest), 1 - alpha, method="higher"))

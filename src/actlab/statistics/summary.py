@@ -27,6 +27,7 @@ from actlab.statistics.selection import (
     step_of,
 )
 from actlab.statistics.sentences import headline, notes
+from actlab.statistics.stopping import looks, told
 from actlab.statistics.time_to_target import first_epoch, milestone_epochs, time_to_target
 from actlab.study import Condition
 
@@ -55,22 +56,21 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         `not_best_new_data` (those told from a better one when the test samples are a sample too; None where single
         ones were not recorded), `not_compared` (those of which most members diverged), `best_seeds` (over how many
         seeds that is said), `comparisons` of all pairs and of each with the `baseline` (see `actlab.statistics.pairs`),
-        `findings` (see that module), `published` (see `compare_published`), `throughput`, `notes`, `next_steps` and
-        `headline`. `metrics` are those that the objective declares. `samples` and `majority` are None in recordings
-        that do not hold them. `activation_row` says what is held of each activation.
-        `contest` is the name and title of the main condition; `contests` holds the others, each with `name`,
-        `title`, `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate
-        tried, `choices` how firmly the rates were chosen (see `choices`).
+        `looks` (see `stopping.looks`), `findings` (see that module), `published` (see `compare_published`),
+        `throughput`, `notes`, `next_steps` and `headline`. `metrics` are those that the objective declares. `samples`
+        and `majority` are None in recordings that do not hold them. `activation_row` says what is held of each.
+        `contest` is the name and title of the main condition; `contests` holds the others, each with `name`, `title`,
+        `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate tried,
+        `choices` how firmly.
     """
     main, *others = conditions_of(recording)
     by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
     ranked, majority = by_condition[main.name], _majority(recording)
     target = accuracy_target(recording, ranked, majority["test_accuracy"] if majority else 0.0)
     first, *further = (
-        _condition(recording, condition, by_condition[condition.name], target, baseline)
-        for condition in (main, *others)
+        _condition(recording, held, by_condition[held.name], target, baseline) for held in (main, *others)
     )
-    found = findings(recording, ranked, _tested(first))
+    found, added = findings(recording, ranked, _tested(first)), looks(recording, first)
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
@@ -90,7 +90,8 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         "findings": found,
         "published": compare_published(recording),
         "throughput": recording.facts.get("throughput"),
-        "notes": notes(recording, by_condition, target, baseline),
+        "looks": added,
+        "notes": [*told(added), *notes(recording, by_condition, target, baseline)],
         "next_steps": next_steps(recording, ranked, first["best_set"], found),
     }
     return _with_headlines(json_safe(summary))

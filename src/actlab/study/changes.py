@@ -19,7 +19,9 @@ _DATA = {"provenance": None, "digest": None}
 _RESET: Mapping[str, Mapping[str, Any]] = {
     "task": {"target": None, **dict.fromkeys(_READING), **_DATA},
     **dict.fromkeys(("target", "task_seed", "validation", *_READING), _DATA),
-    "seeds": {"tuning_seeds": []},
+    "seeds": {"tuning_seeds": [], "most_seeds": None, "within": None},
+    "most_seeds": {"tuning_seeds": []},
+    "within": {"tuning_seeds": []},
     "learning_rates": {"tuning_seeds": []},
 }
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -27,10 +26,10 @@ from actlab.functions import catalogue
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
 from actlab.study.complaints import Location, invalid_study
+from actlab.study.seeds import FEWEST_AUTO, MOST_AUTO, MOST_SEEDS, looks_until, seeds_after
 from actlab.tasks.reading import Classes, Header, Layout, Reading
 
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
-MOST_SEEDS = 100_000
 # Blocks within blocks. Nobody builds fifty, and Python's own limit for calls within calls comes not long after.
 DEEPEST = 50
 #: How a comment begins in a study file that names functions of a user's own.
@@ -177,7 +176,10 @@ class Study(_Frozen):
         validation: "held-out" for validation data cut from the source's training data; "test" for training on all
             of these and validating on the test data, as many published experiments do: nothing is chosen on it.
         seeds: how many, or which. A seed decides initial weights, order of the data and dropout, for all
-            activations alike.
+            activations alike. "auto" adds seeds until one activation alone may be the best, or `most_seeds` are
+            trained, or those that may be the best lie `within` so many points of each other.
+        most_seeds, within: where the adding of seeds ends, at least one of the two; see `actlab.sequential`. `within`
+            is in percentage points of test accuracy. `seeds` are then those that were trained.
         tuning_seeds: seeds that serve the choice among several learning rates and nothing else; by default the
             three after the largest seed.
         epochs: passes through the training data.
@@ -209,6 +211,8 @@ class Study(_Frozen):
     activations: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_ACTIVATIONS
     learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = tuple(range(10))
+    most_seeds: Annotated[int, Field(ge=FEWEST_AUTO, le=MOST_SEEDS, strict=True)] | None = None
+    within: Annotated[float, Field(gt=0, lt=100)] | None = None
     stated_rate: Positive | None = None
     init: Literal["stated", "gain", "critical"] = "stated"
     tuning_seeds: tuple[Seed, ...] = ()
@@ -278,6 +282,18 @@ class Study(_Frozen):
 
     @model_validator(mode="before")
     @classmethod
+    def _first_seeds(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        if settings.get("seeds") != "auto":
+            return settings
+        most, within = settings.get("most_seeds"), settings.get("within")
+        if most is None and within is None:
+            raise ValueError("seeds 'auto' are added without end: give most_seeds (--most-seeds) or within (--within)")
+        # What it must not be is refused by its own name.
+        most = most if isinstance(most, int) and FEWEST_AUTO <= most <= MOST_SEEDS else MOST_AUTO
+        return settings | {"seeds": looks_until(most)[0]}
+
+    @model_validator(mode="before")
+    @classmethod
     def _defaults_of_tuning(cls, settings: dict[str, Any]) -> dict[str, Any]:
         if settings.get("learning_rates") == "auto":
             centre = settings.get("stated_rate") or usual_rate(settings.get("optimiser", "adam"))
@@ -287,6 +303,8 @@ class Study(_Frozen):
         rates, seeds = settings.get("learning_rates"), settings.get("seeds", 10)
         if settings.get("tuning_seeds") or not isinstance(rates, Sequence) or len(rates) < 2:
             return settings
+        if settings.get("most_seeds") is not None or settings.get("within") is not None:
+            seeds = settings.get("most_seeds") or MOST_AUTO
         whole = isinstance(seeds, Sequence) and all(isinstance(seed, int) for seed in seeds)
         if not whole and not isinstance(seeds, int):
             return settings  # Refused as seeds.
@@ -295,8 +313,16 @@ class Study(_Frozen):
         }
 
     @model_validator(mode="after")
+    def _seeds_of_a_look(self) -> Study:
+        if self.looks and self.seeds not in map(tuple, map(range, self.looks)):
+            raise ValueError("most_seeds and within are for seeds 'auto': ask for these, or leave the two out")
+        if self.looks and len(self.activations) < 2:
+            raise ValueError("seeds 'auto' are added until one activation may be the best: give at least two")
+        return self
+
+    @model_validator(mode="after")
     def _separate_tuning_seeds(self) -> Study:
-        if shared := set(self.seeds) & set(self.tuning_seeds):
+        if shared := set(self.seeds).union(range(max(self.looks, default=0))) & set(self.tuning_seeds):
             numbers = ", ".join(map(str, sorted(shared)))
             raise ValueError(f"seeds and tuning_seeds share {numbers}: the report must not use a seed of tuning")
         return self
@@ -319,9 +345,20 @@ class Study(_Frozen):
         return Reading(**{name: value for name, value in settings.items() if value is not None})
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """Where seeds are added as needed, the numbers of them after which the study is looked at; else empty.
+
+        >>> Study(seeds="auto", most_seeds=32).looks, Study(seeds=32).looks
+        ((8, 16, 32), ())
+        """
+        bounded = self.most_seeds is not None or self.within is not None
+        return looks_until(self.most_seeds or MOST_AUTO) if bounded else ()
+
+    @property
     def identity(self) -> str:
         """SHA-256 of the study as TOML without what was chosen while it ran: two studies are the same if this is."""
-        asked = self.model_copy(update={"chosen_rates": None})
+        found = {"chosen_rates": None} | ({"seeds": tuple(range(self.looks[0]))} if self.looks else {})
+        asked = self.model_copy(update=found)
         return hashlib.sha256(asked._settings_toml().encode()).hexdigest()
 
     @property
@@ -331,7 +368,8 @@ class Study(_Frozen):
         >>> Study(seeds=3).conditions == Study(seeds=5).conditions, Study(batch=8).conditions == Study().conditions
         (True, False)
         """
-        without: dict[str, Any] = dict.fromkeys((*EXTENT, "name", "stated_rate", "tuning_seeds", "chosen_rates"))
+        beside = ("name", "stated_rate", "tuning_seeds", "chosen_rates", "most_seeds", "within")
+        without: dict[str, Any] = dict.fromkeys((*EXTENT, *beside))
         return hashlib.sha256(self.model_copy(update=without)._settings_toml().encode()).hexdigest()
 
     @property
@@ -388,17 +426,6 @@ def _functions_in(layers: Any) -> Iterator[str]:
     inner = layers.values() if isinstance(layers, dict) else layers if isinstance(layers, list) else ()
     for item in inner:
         yield from _functions_in(item)
-
-
-def seeds_after(seeds: Iterable[int]) -> tuple[int, ...]:
-    """Three seeds that are not among some: those after the largest.
-
-    >>> seeds_after([4, 0])
-    (5, 6, 7)
-    """
-    taken = set(seeds)
-    after = itertools.chain(range(max(taken, default=0) + 1, 2**32), itertools.count())
-    return tuple(itertools.islice((seed for seed in after if seed not in taken), 3))
 
 
 def usual_rate(optimiser: Any) -> float:

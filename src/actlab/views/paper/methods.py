@@ -250,6 +250,16 @@ def _initial_weights(recording: Recording) -> Iterator[str]:
 def _seeds(study: Study) -> Iterator[str]:
     seeds = _numbered("", study.seeds).removeprefix("s").strip()
     yield f"Each activation was trained with {counted(len(study.seeds), 'seed')}, {seeds}."
+    if study.looks:
+        within = (
+            f", or all that may be the best lay within {study.within:g} points of each other" if study.within else ""
+        )
+        yield (
+            f"Seeds were added until one activation alone could be the best{within}, up to {study.looks[-1]}: a "
+            f"group-sequential design with {counted(len(study.looks), 'look')}, after "
+            f"{listed(map(str, study.looks))} seeds, for which all tests and intervals of differences are corrected "
+            "after Bonferroni."
+        )
     paired = ": activations are paired by seed" if len(study.activations) > 1 else ""
     yield (
         "A seed decides all that is random, as initial weights and the order of the data, whatever the activation and "
