@@ -384,8 +384,8 @@ apart at any look that was taken (at most 5 is promised), how often the interval
 holds at the end (95), and how many seeds it took: nothing ends it but an error."""
 SAVED = """How often one function is left alone, how often the truly best one is left out, and how many seeds a study
 takes. Beside it the number of seeds, the same for all studies and not corrected for looks, that leaves one alone as
-often, to two seeds and 200 studies, and the share of its seeds that was saved. Where one is clearly ahead, few seeds are
-enough in most studies; where hardly any study can tell, all are trained, and looking often has its price."""
+often, to two seeds and 200 studies, and the share of its seeds that was saved. Where one is clearly ahead, few seeds
+are enough in most studies; where hardly any study can tell, all are trained, and looking often has its price."""
 
 if __name__ == "__main__":
     main()
