@@ -227,6 +227,7 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
         "tuning",
         "choices",
         "looks",
+        "lead",
         "samples",
         "probe_samples",
         "majority",

@@ -133,7 +133,14 @@ def test_seeds_are_enough_when_one_alone_may_be_the_best(tmp_path):
     assert enough(found) == "alone"
     summary = summarise(found)
     assert summary["best_set"] == ["tanh"]
-    assert summary["looks"] == {"taken": [8], "planned": [8, 16], "most": 16, "within": None, "reason": "alone"}
+    assert summary["looks"] == {
+        "taken": [8],
+        "planned": [8, 16],
+        "most": 16,
+        "within": None,
+        "unit": "points",
+        "reason": "alone",
+    }
     assert summary["notes"][0].startswith(
         "Seeds were added until one activation alone may be the best: after 8 of at most 16."
     )

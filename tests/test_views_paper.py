@@ -127,6 +127,26 @@ def test_pairs_are_those_of_the_summary(summary, written):
         assert file.readline().startswith("condition,a,b,metric,difference,ci95_low,ci95_high,p")
 
 
+def test_a_baseline_is_a_file_of_its_own_and_stands_in_the_methods(recording, tmp_path):
+    own = load(recording.directory)
+    own.baseline = own.study.activations[-1]
+    summary = summarise(own)
+    write_tables(own, tmp_path / "tables")
+    rows = rows_of(tmp_path / "tables", "baseline")
+    wanted = [(name, row) for name, held in contests_of(summary) for row in held["baseline"]["comparisons"]]
+    assert [(row["condition"], row["a"], row["b"]) for row in rows] == [(n, w["a"], w["b"]) for n, w in wanted]
+    assert all(row["b"] == own.baseline for row in rows)
+    for row, (_, given) in zip(rows, wanted, strict=True):
+        for key in ("difference", "p_max_t", "told_apart"):
+            assert same(row[key], given[key]), key
+    told = f"compared with {own.baseline}, the baseline, alone"
+    assert (told in methods(own)) == (len(own.study.seeds) > 1 and len(own.study.activations) > 1)
+    # Without one there is neither.
+    write_tables(recording, tmp_path / "without")
+    assert not (tmp_path / "without" / "baseline.csv").exists()
+    assert "the baseline, alone" not in methods(recording)
+
+
 def test_members_and_curves_are_those_of_the_recording(recording, written):
     members, curves = rows_of(written, "members"), rows_of(written, "curves")
     assert [int(row["member"]) for row in members] == [member.id for member in recording.members]
@@ -503,6 +523,40 @@ def test_the_command_writes_all_that_is_asked_for(tmp_path, command):
         f"wrote {tmp_path / 'e'}: tensorboard --logdir {tmp_path / 'e'}",
     ]
     assert {path.name for path in tmp_path.iterdir()} == {"run", *places.values()}
+
+
+def test_the_command_compares_with_a_baseline_and_knows_it(tmp_path, command):
+    activation = record(tmp_path / "run").study.activations[0]
+    code, said = command(tmp_path / "run", "--csv", tmp_path / "tables", "--baseline", activation)
+    assert (code, said.err) == (0, "")
+    assert (tmp_path / "tables" / "baseline.csv").is_file()
+    code, said = command(tmp_path / "run", "--csv", tmp_path / "others", "--baseline", "rely")
+    assert (code, (tmp_path / "others").exists()) == (2, False)
+    assert "baseline 'rely': one of the study's activations is expected" in said.err
+
+
+def test_a_figure_of_differences_is_drawn_to_the_baseline(tmp_path, monkeypatch, capsys):
+    activation = record(tmp_path / "run").study.activations[-1]
+
+    def figure(kind, name):
+        options = ["--baseline", activation, "--out", str(tmp_path / name)]
+        monkeypatch.setattr(sys, "argv", ["actlab", "figure", str(tmp_path / "run"), kind, *options])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code
+
+    assert figure("ranks", "ranks.svg") == 2
+    assert "--baseline is what differences are drawn to" in capsys.readouterr().err
+    assert figure("differences", "differences.svg") == 0
+    assert f"difference to {activation}" in (tmp_path / "differences.svg").read_text(encoding="utf-8")
+
+
+def test_methods_of_a_run_in_which_nothing_trained_name_no_test(tmp_path):
+    every = {(name, 0.05, seed): (2, "training loss is nan") for name in ("relu", "tanh") for seed in (0, 1)}
+    told = methods(record_all(tmp_path / "run", activations=("relu", "tanh"), seeds=2, diverged=every))
+    assert "max-T" not in told
+    assert "Means are" not in told
+    assert "4 diverged" in told
 
 
 def test_the_command_without_anything_names_what_there_is(tmp_path, command):

@@ -170,6 +170,27 @@ _Baseline = Annotated[
 ]
 
 
+# Options of `compare` that are settings of the study.
+SETTINGS = (
+    *("task", "target", "header", "classes", "keep", "drop", "layout", "scale"),
+    *(
+        "activations",
+        "seeds",
+        "most_seeds",
+        "within",
+        "epochs",
+        "batch",
+        "optimiser",
+        "learning_rates",
+        "init",
+        "metric",
+    ),
+)
+_Metric = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Rank and compare by it: accuracy, loss, or one of your own.")
+]
+
+
 @app.command()
 def compare(
     study: Annotated[
@@ -195,6 +216,7 @@ def compare(
     init: _Init = None,
     assignments: _Assignments = None,
     memory: _Memory = None,
+    metric: _Metric = None,
     baseline: _Baseline = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
     restart: _Restart = False,
@@ -202,34 +224,25 @@ def compare(
     summary: _Summary = False,
 ) -> None:
     """Train the same network with several activation functions over several seeds, and compare."""
-    settings: dict[str, Any] = {
-        "task": task,
-        "target": target,
-        "header": header,
-        "classes": classes,
-        "keep": keep or None,
-        "drop": drop or None,
-        "layout": layout,
-        "scale": _divisor(scale),
-        "activations": activations,
-        "seeds": _seeds(seeds, most_seeds, within),
-        "most_seeds": most_seeds,
-        "within": within,
-        "epochs": epochs,
-        "batch": batch,
-        "optimiser": optimiser,
-        "learning_rates": None if learning_rates is None else _rates(learning_rates),
-        "init": init,
-    }
+    given = _settings(locals())
     options = ({} if memory is None else {"memory": _bytes(memory)}) | ({"restart": True} if restart else {})
     options |= {} if baseline is None else {"baseline": baseline}
-    given = {key: value for key, value in settings.items() if value is not None}
     chosen = _study(study, given, assignments or [])
     if summary:
         _show_network(chosen)
         return
     name = re.sub(r"[^\w.-]+", "-", chosen.name).strip(".-") or "study"
     _compare(chosen, out or Path("runs") / f"{name}-{chosen.identity[:8]}", as_json, options)
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a study among the options of `compare`, by name, as `Study` takes them; those that were given."""
+    given = {name: options[name] for name in SETTINGS if options[name] not in (None, [])}
+    read = {"scale": _divisor, "learning_rates": _rates}
+    found = {name: read[name](value) if name in read else value for name, value in given.items()}
+    if "seeds" in found:
+        found["seeds"] = _seeds(found["seeds"], options["most_seeds"], options["within"])
+    return found
 
 
 def _rates(text: str) -> list[float] | str:
@@ -243,10 +256,8 @@ def _rates(text: str) -> list[float] | str:
         ) from None
 
 
-def _seeds(text: str | None, most: int | None, within: float | None) -> int | str | None:
+def _seeds(text: str, most: int | None, within: float | None) -> int | str:
     """The number of --seeds, or auto, which needs an end; what is neither is refused by its name."""
-    if text is None:
-        return None
     if text == "auto" and most is None and within is None:
         raise InvalidStudy(
             "--seeds auto adds seeds until one function alone may be the best, which may be never: give an end, as "
@@ -257,10 +268,10 @@ def _seeds(text: str | None, most: int | None, within: float | None) -> int | st
     return text if text == "auto" else int(text)
 
 
-def _divisor(text: str | None) -> float | str | None:
+def _divisor(text: str) -> float | str:
     """The number of --scale; what is none is left to the study, to be taken or refused."""
     try:
-        return None if text is None else float(text)
+        return float(text)
     except ValueError:
         return text
 
@@ -377,6 +388,7 @@ def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; DIR/report.html by default.")] = None,
     baseline: _Baseline = None,
+    metric: _Metric = None,
 ) -> None:
     """Make report and summary of a recording again; needs no JAX."""
     from actlab.laboratory import write_results
@@ -385,6 +397,7 @@ def report(
     from actlab.views.report.report import report as write
 
     recording = load(directory)
+    recording.lead_by(metric)
     if out is not None:
         typer.echo(f"wrote {write(recording, out, summarise(recording, baseline))}")
         return

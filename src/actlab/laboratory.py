@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab import recording as recordings
-from actlab.errors import InvalidStudy, RecordingFailed, shortened
+from actlab.errors import RecordingFailed
 from actlab.files import write_synced
 from actlab.recording.format import REPORT, SUMMARY
+from actlab.statistics.pairs import check_baseline
 from actlab.study import Study, complete, load_task
 from actlab.tasks import Task
 from actlab.views.figures.recording import Recording
@@ -60,9 +61,7 @@ def run(
     from actlab.engine import devices
     from actlab.views.terminal.progress import bar
 
-    if baseline is not None and baseline not in study.activations:
-        known = ", ".join(study.activations)
-        raise InvalidStudy(f"baseline {shortened(baseline)}: one of the study's activations is expected: {known}.")
+    check_baseline(study, baseline)
     task = task or load_task(study)
     devices.prepare()
     with recordings.Claim(directory, complete(study, task), restart=restart) as claim:

@@ -29,6 +29,10 @@ Spans = Annotated[
     str,
     typer.Option("--axes", metavar="shared|own", help="Whether the feature spaces of all rows are on the same axes."),
 ]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", metavar="NAME", help="Compare each function with this one.")
+]
+Metric = Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Rank and compare by this metric.")]
 Dpi = Annotated[float, typer.Option("--dpi", metavar="N", min=20, max=1200, help="Dots to an inch.")]
 Size = Annotated[
     str | None, typer.Option("--size", metavar="WxH", help="Inches, as 9x4; by the number of panels by default.")
@@ -53,6 +57,8 @@ def figure(
         str | None, typer.Option("--epochs", metavar="0,40,150", help="Columns of panels; the last epoch by default.")
     ] = None,
     axes: Spans = "shared",
+    baseline: Baseline = None,
+    metric: Metric = None,
     dpi: Dpi = 200,
     size: Size = None,
 ) -> None:
@@ -64,6 +70,9 @@ def figure(
     check_suffix(out)
     figures = _figures(directory, activations, layer, seed, axes)
     inches = _inches(size)
+    if baseline is not None and kind != "differences":
+        raise InvalidFunction("--baseline is what differences are drawn to: leave it out, or draw these.")
+    _compare_with(figures.recording, baseline, metric)
     if kind in HISTORIES:
         if epochs or layer or seed is not None:
             raise InvalidFunction(f"{kind} shows all seeds over all epochs: leave out --epochs, --layer and --seed.")
@@ -165,6 +174,8 @@ def export(
         Path | None,
         typer.Option("--methods", metavar="FILE", help="How it was compared, in sentences: .md, .tex or .txt."),
     ] = None,
+    baseline: Baseline = None,
+    metric: Metric = None,
 ) -> None:
     """Write a recording for other tools, or for a paper."""
     if not (tensorboard or csv or latex or methods):
@@ -175,6 +186,7 @@ def export(
     from actlab.recording import load
 
     recording = load(directory)
+    _compare_with(recording, baseline, metric)
     if csv or latex or methods:
         _for_a_paper(recording, csv, latex, methods)
     if tensorboard:
@@ -219,6 +231,14 @@ def _figures(directory: Path, activations: str | None, layer: str | None, seed: 
         raise ActlabError(f"{directory} was stopped before its first epoch: there is nothing to draw.")
     names = names_of(recording, activations.split(",") if activations else None)
     return Figures(recording, names, layer, seed, axes)
+
+
+def _compare_with(recording: Recording, baseline: str | None, metric: str | None) -> None:
+    from actlab.statistics.pairs import check_baseline
+
+    check_baseline(recording.study, baseline)
+    recording.baseline = baseline
+    recording.lead_by(metric)
 
 
 def _inches(size: str | None) -> dict[str, Any]:

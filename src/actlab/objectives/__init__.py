@@ -1,6 +1,21 @@
 """What the outputs of a network mean: the loss that training minimises, the decision, the metrics, the baseline."""
 
 from actlab.objectives.classification import BINARY, CLASSES, OBJECTIVES, objective_for, outputs_for
+from actlab.objectives.lead import ACCURACY, Lead, lead_among, lead_in
 from actlab.objectives.objective import PARTS, Metric, Objective, further
 
-__all__ = ["BINARY", "CLASSES", "OBJECTIVES", "PARTS", "Metric", "Objective", "further", "objective_for", "outputs_for"]
+__all__ = [
+    "ACCURACY",
+    "BINARY",
+    "CLASSES",
+    "OBJECTIVES",
+    "PARTS",
+    "Lead",
+    "Metric",
+    "Objective",
+    "further",
+    "lead_among",
+    "lead_in",
+    "objective_for",
+    "outputs_for",
+]

@@ -94,10 +94,12 @@ class Objective:
         return tuple(f"{part}_{metric.name}" for part in PARTS for metric in self.metrics)
 
 
-def further(metrics: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of the metrics that a recording declares (`Metric.to_dict`), those besides loss and accuracy.
+def further(metrics: Iterable[Mapping[str, Any]], lead: str = "accuracy") -> list[Mapping[str, Any]]:
+    """Of the metrics that a recording declares (`Metric.to_dict`), those besides the loss and the one that leads.
 
-    >>> further([{"name": "loss"}, {"name": "brier"}])
+    >>> further([{"name": "loss"}, {"name": "accuracy"}, {"name": "brier"}])
     [{'name': 'brier'}]
+    >>> further([{"name": "loss"}, {"name": "accuracy"}, {"name": "brier"}], lead="brier")
+    [{'name': 'accuracy'}]
     """
-    return [metric for metric in metrics if metric["name"] not in ("loss", "accuracy")]
+    return [metric for metric in metrics if metric["name"] not in ("loss", lead)]

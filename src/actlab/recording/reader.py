@@ -19,7 +19,7 @@ import numpy as np
 from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, UnknownName
 from actlab.network import Network, Params
-from actlab.objectives import OBJECTIVES, PARTS, Objective, further
+from actlab.objectives import OBJECTIVES, PARTS, Lead, Objective, further, lead_among
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
 from actlab.recording.migrations import MIGRATIONS, Stored
@@ -45,7 +45,12 @@ class Recording:
         functions: activation → card (title, formula, facts, sampled curves).
         facts: everything else that is known about the run: weight_layers, act_layers, classes,
             histogram_edges, throughput, versions, complete …
+        baseline: the activation that all others are compared with, chosen by who reads it; None for each with each.
+        metric: by which activations are ranked and compared, likewise; that of the study where None.
     """
+
+    baseline: str | None = None
+    metric: str | None = None
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
@@ -135,9 +140,19 @@ class Recording:
         return OBJECTIVES[self.facts["objective"]]
 
     @property
+    def lead(self) -> Lead:
+        """The metric by which activations are ranked and compared."""
+        return lead_among(self.facts["metrics"], self.metric or self.study.metric)
+
+    def lead_by(self, metric: str | None) -> None:
+        """Rank and compare by another metric from now on; by that of the study where None. UnknownName."""
+        lead_among(self.facts["metrics"], metric)
+        self.metric = metric
+
+    @property
     def further_metrics(self) -> list[Mapping[str, Any]]:
-        """The metrics that its objective declares besides loss and accuracy; see `actlab.objectives.Metric.to_dict`."""
-        return further(self.facts["metrics"])
+        """The metrics that its objective declares besides the loss and the one that leads; see `Metric.to_dict`."""
+        return further(self.facts["metrics"], self.lead.name)
 
     @property
     def complete(self) -> bool:

@@ -113,9 +113,10 @@ def _more_seeds(recording: Recording, ranked: Sequence[Reported], held: Sequence
     if len(open_ones) < 2:
         return []
     first, second = open_ones[:2]
-    step = step_of(recording, "test_accuracy")
-    accuracies = (by_seed(recording, entry, "test_accuracy") for entry in (first, second))
-    differences, resolution = paired_differences(*accuracies)
+    lead = recording.lead
+    step = step_of(recording, lead.test)
+    values = (lead.gain(by_seed(recording, entry, lead.test)) for entry in (first, second))
+    differences, resolution = paired_differences(*values)
     seeds = len(differences)
     # A difference of less than one test sample matters with no number of seeds.
     if seeds < 2 or differences.mean() <= max(resolution, step):
@@ -126,7 +127,7 @@ def _more_seeds(recording: Recording, ranked: Sequence[Reported], held: Sequence
     if not seeds < wanted <= MOST_SEEDS:
         return []
     sentence = (
-        f"{first.activation} is {100 * differences.mean():.2g} points ahead of {second.activation}, which "
+        f"{first.activation} is {lead.distance(differences.mean())} ahead of {second.activation}, which "
         f"{counted(seeds, 'seed')} cannot tell from none. If it is truly as far ahead, some {wanted} seeds show it in "
         f"{POWER:.0%} of such studies."
     )

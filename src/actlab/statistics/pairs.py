@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from actlab.errors import InvalidStudy, shortened
+from actlab.objectives import ACCURACY, Lead
 from actlab.recording import Recording
 from actlab.statistics.best import chances_of_best
 from actlab.statistics.comparisons import compare, holm
@@ -19,9 +20,14 @@ from actlab.statistics.new_data import crossed, new_data_intervals
 from actlab.statistics.selection import Reported, by_seed, looks_at, mostly_diverged, step_of
 from actlab.statistics.sign_flips import ALPHA, floor_of
 from actlab.statistics.simultaneous import Difference, differences_at_once
+from actlab.study import Study
 
-COMPARED = ("test_accuracy", "test_loss")
 Row = dict[str, Any]
+
+
+def compared(recording: Recording) -> tuple[str, ...]:
+    """What pairs are compared in: the metric that leads, then the loss."""
+    return tuple(dict.fromkeys((recording.lead.test, "test_loss")))
 
 
 def comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[Row]:
@@ -34,14 +40,14 @@ def comparisons(recording: Recording, ranked: Sequence[Reported]) -> list[Row]:
         `new_data_intervals`), None where single test samples were not recorded.
     """
     found: list[Row] = []
-    for metric in COMPARED:
+    for metric in compared(recording):
         values = _by_seed(recording, ranked, metric)
         pairs, step = list(combinations(values, 2)), step_of(recording, metric)
         alone = [compare(values[a], values[b], step) for a, b in pairs]
         together = _together(values, pairs, step, looks_at(recording))
         corrected = holm([comparison.p for comparison in alone])
         # What a test set tells of new data, accuracies alone say.
-        fresh = _new_data(recording, ranked, pairs) if metric == "test_accuracy" else [None] * len(pairs)
+        fresh = _new_data(recording, ranked, pairs) if metric == ACCURACY.test else [None] * len(pairs)
         for (a, b), own, one, p, new in zip(pairs, alone, together, corrected, fresh, strict=True):
             row = {"a": a, "b": b, "metric": metric, **asdict(own), "p_holm": p}
             found.append(row | _told(one) | _of_new(new, one))
@@ -56,25 +62,23 @@ def against(recording: Recording, ranked: Sequence[Reported], baseline: str) -> 
     Source: Dunnett 1955, doi 10.1080/01621459.1955.10501294; Westfall & Young 1993.
 
     Returns:
-        `name`, and `comparisons`, rows as of `comparisons` with `a` the activation and `b` the baseline, in test
-        accuracy.
+        `name`, and `comparisons`, rows as of `comparisons` with `a` the activation and `b` the baseline, in the metric
+        that leads.
 
     Raises:
         InvalidStudy: no activation of the study has this name.
     """
+    check_baseline(recording.study, baseline)
     names = [entry.activation for entry in ranked]
-    if baseline not in names:
-        raise InvalidStudy(
-            f"baseline {shortened(baseline)}: one of the study's activations is expected: {', '.join(names)}."
-        )
-    values = _by_seed(recording, ranked, "test_accuracy")
+    metric = recording.lead.test
+    values = _by_seed(recording, ranked, metric)
     pairs = [(name, baseline) for name in names if name != baseline]
-    together = _together(values, pairs, step_of(recording, "test_accuracy"), looks_at(recording))
-    fresh = _new_data(recording, ranked, pairs)
+    together = _together(values, pairs, step_of(recording, metric), looks_at(recording))
+    fresh = _new_data(recording, ranked, pairs) if metric == ACCURACY.test else [None] * len(pairs)
     return {
         "name": baseline,
         "comparisons": [
-            {"a": a, "b": b, "metric": "test_accuracy", "difference": one.difference, "pairs": one.seeds}
+            {"a": a, "b": b, "metric": metric, "difference": one.difference, "pairs": one.seeds}
             | _told(one)
             | _of_new(new, one)
             for (a, b), one, new in zip(pairs, together, fresh, strict=True)
@@ -82,10 +86,19 @@ def against(recording: Recording, ranked: Sequence[Reported], baseline: str) -> 
     }
 
 
+def check_baseline(study: Study, baseline: str | None) -> None:
+    """Raise InvalidStudy where a baseline is named that is none of the study's activations."""
+    if baseline is not None and baseline not in study.activations:
+        known = ", ".join(study.activations)
+        raise InvalidStudy(f"baseline {shortened(baseline)}: one of the study's activations is expected: {known}.")
+
+
 def best_set(
     recording: Recording, ranked: Sequence[Reported], rows: Sequence[Row], pairs: Sequence[Mapping[str, Any]]
 ) -> Row:
-    """Which activations may be the best in mean test accuracy, and which are not; enters `best_p` into their rows.
+    """Which activations may be the best by the mean of the metric that leads, and which are not.
+
+    Enters `best_p` into their rows.
 
     Compared are the seeds that trained with every activation, but for those of which most members diverged. None is
     left out unless some pair is told apart: of functions that are all equal, one in twenty studies leaves one out.
@@ -96,23 +109,24 @@ def best_set(
         rows: what the summary says of them, in the same order.
         pairs: all comparisons, which decide whether any two differ.
     """
-    compared = [not mostly_diverged(entry) and bool(entry.members) for entry in ranked]
-    table = np.array([by_seed(recording, entry, "test_accuracy") for entry in ranked], dtype=float)[compared]
-    table = table[:, np.isfinite(table).all(axis=0)]
-    found = iter(chances_of_best(table, step_of(recording, "test_accuracy"), looks_at(recording)).tolist())
-    for row, taken in zip(rows, compared, strict=True):
+    lead = recording.lead
+    taking_part = [not mostly_diverged(entry) and bool(entry.members) for entry in ranked]
+    table = np.array([by_seed(recording, entry, lead.test) for entry in ranked], dtype=float)[taking_part]
+    table = lead.gain(table[:, np.isfinite(table).all(axis=0)])
+    found = iter(chances_of_best(table, step_of(recording, lead.test), looks_at(recording)).tolist())
+    for row, taken in zip(rows, taking_part, strict=True):
         row["best_p"] = next(found) if taken and table.size else None
-    some_differ = any(row["told_apart"] for row in pairs if row["metric"] == "test_accuracy")
+    some_differ = any(row["told_apart"] for row in pairs if row["metric"] == lead.test)
     out = [row["name"] for row in rows if row["best_p"] is not None and row["best_p"] <= ALPHA and some_differ]
     held = [row["name"] for row in rows if row["best_p"] is not None and row["name"] not in out]
-    worse = {_worse(row) for row in pairs if row.get("told_apart_new_data")}
+    worse = {_worse(row, lead) for row in pairs if row["metric"] == lead.test and row.get("told_apart_new_data")}
     return {
         "best_set": held,
         "not_best": out,
         "not_compared": [row["name"] for row in rows if row["best_p"] is None],
         "best_seeds": table.shape[1],
         "not_best_new_data": [row["name"] for row in rows if row["name"] in worse]
-        if any(row.get("ci95_new_data") for row in pairs)
+        if any(row.get("ci95_new_data") for row in pairs if row["metric"] == lead.test)
         else None,
     }
 
@@ -135,8 +149,8 @@ def _around(interval: Interval, inner: Interval | None) -> Interval:
     return interval if inner is None else (min(interval[0], inner[0]), max(interval[1], inner[1]))
 
 
-def _worse(row: Mapping[str, Any]) -> str:
-    return row["b"] if row["difference"] > 0 else row["a"]
+def _worse(row: Mapping[str, Any], lead: Lead) -> str:
+    return row["b"] if lead.ahead(row["difference"]) else row["a"]
 
 
 def _by_seed(recording: Recording, ranked: Sequence[Reported], metric: str) -> dict[str, list[float]]:

@@ -68,14 +68,15 @@ def power(
         InvalidRecording: fewer seeds or activations.
     """
     kept = [entry for entry in ranked if not mostly_diverged(entry) and entry.members]
-    table = np.array([by_seed(recording, entry, "test_accuracy") for entry in kept], dtype=float)
+    metric = recording.lead.test
+    table = recording.lead.gain([by_seed(recording, entry, metric) for entry in kept])
     table = table[:, np.isfinite(table).all(axis=0)] if len(kept) else np.empty((0, 0))
     if min(table.shape) < 2:
         raise InvalidRecording(
             f"{recording.directory}: two activations, and two seeds that trained with both, are needed to say what "
             f"more seeds would show; there are {table.shape[0]} and {table.shape[1]}."
         )
-    step = step_of(recording, "test_accuracy")
+    step = step_of(recording, metric)
     root = _root(table, step)
     rng = np.random.default_rng(SEED)
     left_out, alone = [], []

@@ -13,10 +13,13 @@ from actlab.statistics.findings.inputs import suggested_divisor
 from actlab.statistics.findings.rate import fitting_factor
 from actlab.statistics.findings.widths import hidden_widths
 from actlab.statistics.selection import Reported
+from actlab.study.settings import usual_rate
 from actlab.wording import counted, listed
 
 # Functions to try instead of flat ones.
 NOWHERE_FLAT = ("leaky_relu", "silu")
+# So many times the usual learning rate of an optimiser is tried at most.
+FAR = 100
 # The least that a layer is widened to.
 WIDE = 16
 #: A sentence and the options of the command; no options where no setting of a study helps.
@@ -85,9 +88,12 @@ def rates(recording: Recording, ranked: Sequence[Reported], found: Sequence[Find
         # Who is content with the lowest rate that was tried, may choose it again.
         content = len(lower) < everyone and not low
         new = [tried[0] / 10, tried[0]] if content else [tried[0] / 100, tried[0] / 10]
+        # Far beyond what anyone uses, a hundredth would diverge as well.
+        usual = usual_rate(recording.study.optimiser)
+        new = new if content or new[1] <= FAR * usual else [usual / 10, usual]
         why = [f"Networks with {listed(diverged)} diverged"] if diverged else []
-        why += [f"The learning rate is too high for {listed(high)}"] if high else []
-        steps.append((f"{'; '.join(why)}: smaller steps.", _options(new, lower if low else [])))
+        why += [f"{'the' if why else 'The'} learning rate is too high for {listed(high)}"] if high else []
+        steps.append((f"{', and '.join(why)}: smaller steps.", _options(new, lower if low else [])))
     if low:
         most = min(finding["evidence"]["moved"] for finding in low.values())
         rate = max(finding["evidence"]["learning_rate"] for finding in low.values())

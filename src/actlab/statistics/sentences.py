@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from actlab.objectives import ACCURACY, Lead, lead_in
 from actlab.recording import Recording
 from actlab.statistics.choice import choices
 from actlab.statistics.intervals import binomial_tail
@@ -38,7 +39,7 @@ def notes(
     Args:
         recording: what is summarised.
         conditions: by name, the activations, best first; the main condition is the first one.
-        target: the validation accuracy of "epochs to target", in [0, 1]; None if there is none.
+        target: of the validation data, what "epochs to target" waits for in the metric that leads; None without any.
         baseline: the activation that all others are compared with, where there is one.
     """
     where = {name: BESIDE.get(name, "") if place else "" for place, name in enumerate(conditions)}
@@ -61,8 +62,8 @@ def notes(
         found.append(_meaning_of_target(recording, target))
     elif recording.epochs >= 0 and any(m.diverged_epoch is None for m in recording.members):
         found.append(
-            "Epochs to target: there is no target, for 95 % of the highest mean validation accuracy is no more than "
-            "always naming the most frequent class gets."
+            f"Epochs to target: there is no target, for 95 % of the highest mean validation {recording.lead.title} is "
+            "no more than always naming the most frequent class gets."
         )
     if recording.study.milestones and recording.epochs >= 0:
         found.append(
@@ -96,9 +97,11 @@ def _meaning_of_best(recording: Recording, reported: Sequence[Reported]) -> list
 
 
 def _meaning_of_target(recording: Recording, target: float) -> str:
+    lead = recording.lead
+    least, share = ("least", "is 95 % of") if lead.better == "higher" else ("most", "times 95 % is")
     told = (
-        f"Epochs to target: the median first epoch with a validation accuracy of at least {100 * target:.1f} %, which "
-        "is 95 % of the highest mean validation accuracy that an activation has at the last epoch"
+        f"Epochs to target: the median first epoch with a validation {lead.title} of at {least} {lead.said(target)}, "
+        f"which {share} the {lead.best} mean validation {lead.title} that an activation has at the last epoch"
     )
     if recording.study.validation == "test":
         return f"{told}; the validation data of this study are its test data."
@@ -216,32 +219,36 @@ def headline(summary: Mapping[str, Any]) -> str:
         summary: what `summarise` returns, or what `summary.json` holds.
     """
     reported = summary["activations"]
-    ranked = [a for a in reported if a["test_accuracy"]["mean"] is not None]
+    lead = lead_in(summary)
+    ranked = [a for a in reported if a[lead.test]["mean"] is not None]
     if summary["epoch"] is None:
         return "Nothing was recorded."
     if not ranked:
         return f"No result: all members of {listed(a['name'] for a in reported)} diverged."
     best, *others = [a for a in ranked if a["name"] not in summary["not_compared"]] or ranked
-    basis, highest = _basis(summary, best), _highest([best, *others])
+    basis, named = _basis(summary, best, lead), _at_the_top([best, *others], lead)
+    value, top = f"test {lead.title} {_value(best, lead)}", f"{lead.best.capitalize()} mean"
     if at_chance(summary, best):
-        said = [f"At chance: {_not_above_majority(summary)}. Highest mean: {highest}, {_accuracy(best)} {basis}."]
+        said = [f"At chance: {_not_above_majority(summary)}. {top}: {named}, {_value(best, lead)} {basis}."]
     elif not others:
-        said = [f"{best['name']} reaches a test accuracy of {_accuracy(best)} {basis}."]
+        said = [f"{best['name']} reaches a test {lead.title} of {_value(best, lead)} {basis}."]
     elif summary["best_set"] == [best["name"]]:
-        lead = f"{_points(best, others[0])} points ahead of {others[0]['name']}"
-        said = [f"{best['name']} is best: test accuracy {_accuracy(best)}, {lead} {basis}.", *_best(summary, best)]
+        distance = lead.distance(best[lead.test]["mean"] - others[0][lead.test]["mean"])
+        ahead = f"{distance} ahead of {others[0]['name']}"
+        said = [f"{best['name']} is best: {value}, {ahead} {basis}.", *_best(summary, best)]
     else:
-        said = [f"Highest mean: {highest}, test accuracy {_accuracy(best)} {basis}.", *_best(summary, best)]
+        said = [f"{top}: {named}, {value} {basis}.", *_best(summary, best)]
     # The survivors of an activation that mostly diverged say nothing for it.
     if broken := [other for other in reported if other is not best and other["diverged"] > other["members"] / 2]:
         said.append(f"Not compared: {listed(map(_broken, broken))}.")
     return " ".join(said)
 
 
-def _highest(ranked: Sequence[Mapping[str, Any]]) -> str:
-    """The activation of the highest mean, or all that share it but for rounding."""
-    highest = ranked[0]["test_accuracy"]["mean"]
-    return listed([a["name"] for a in ranked if abs(a["test_accuracy"]["mean"] - highest) < 1e-7])
+def _at_the_top(ranked: Sequence[Mapping[str, Any]], lead: Lead) -> str:
+    """The activation of the best mean, or all that share it but for rounding."""
+    best = ranked[0][lead.test]["mean"]
+    resolution = 1e-7 * (1.0 if lead.is_share else abs(best))
+    return listed([a["name"] for a in ranked if abs(a[lead.test]["mean"] - best) <= resolution])
 
 
 def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
@@ -250,7 +257,7 @@ def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
     It may get so many of N test samples right, or more, in more than 2.5 of 100 cases (binomial).
     """
     majority, samples = summary["majority"], (summary["samples"] or {}).get("test")
-    if not majority or not samples:
+    if not majority or not samples or lead_in(summary) != ACCURACY:
         return False
     right = round(best["test_accuracy"]["mean"] * samples)
     return binomial_tail(right, samples, majority["test_accuracy"]) > 0.025
@@ -310,21 +317,16 @@ def _broken(activation: Mapping[str, Any]) -> str:
     return f"{activation['name']} (diverged with {activation['diverged']} of {counted(activation['members'], 'seed')})"
 
 
-def _basis(summary: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+def _basis(summary: Mapping[str, Any], best: Mapping[str, Any], lead: Lead) -> str:
     epoch, wanted = summary["epoch"], summary["study"]["epochs"]
-    count, members = best["test_accuracy"]["count"], best["members"]
+    count, members = best[lead.test]["count"], best["members"]
     epochs = counted(wanted, "epoch") if epoch == wanted else f"{epoch} of {counted(wanted, 'epoch')}"
     seeds = counted(members, "seed") if count == members else f"{count} of {counted(members, 'seed')}"
     return f"after {epochs} over {seeds}"
 
 
-def _accuracy(activation: Mapping[str, Any]) -> str:
-    accuracy = activation["test_accuracy"]
-    interval = accuracy["ci95"]
-    shown = f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else ""
-    return f"{100 * accuracy['mean']:.1f} %{shown}"
-
-
-def _points(best: Mapping[str, Any], second: Mapping[str, Any]) -> str:
-    lead = 100 * (best["test_accuracy"]["mean"] - second["test_accuracy"]["mean"])
-    return f"{lead:.1f}" if lead >= 0.95 else f"{lead:.2g}"
+def _value(activation: Mapping[str, Any], lead: Lead) -> str:
+    estimate = activation[lead.test]
+    ends = estimate["ci95"]
+    shown = f" [{lead.number(ends[0])}, {lead.number(ends[1])}]" if ends else ""
+    return f"{lead.said(estimate['mean'])}{shown}"

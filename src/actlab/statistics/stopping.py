@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from actlab.objectives import Lead
 from actlab.recording import Recording
 from actlab.statistics.pairs import best_set, comparisons
 from actlab.statistics.selection import conditions_of, reported
-from actlab.study import Study
 from actlab.wording import listed
 
 # Why no more seeds were added.
@@ -30,27 +30,28 @@ def enough(recording: Recording) -> str | None:
 
     Returns:
         "alone": one activation alone may be the best. "within": all that may be the best lie within `study.within`
-        points of each other (simultaneous intervals). "none": nothing can be compared. "most": as many seeds as may
-        be.
+        of each other, in points or the unit of the metric that leads (simultaneous intervals). "none": nothing can be
+        compared. "most": as many seeds as may be.
     """
     ranked = reported(recording, conditions_of(recording)[0])
     rows: list[dict[str, Any]] = [{"name": entry.activation} for entry in ranked]
     pairs = comparisons(recording, ranked)
-    return _reason(recording.study, best_set(recording, ranked, rows, pairs)["best_set"], pairs)
+    return _reason(recording, best_set(recording, ranked, rows, pairs)["best_set"], pairs)
 
 
-def _reason(study: Study, held: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> str | None:
+def _reason(recording: Recording, held: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> str | None:
+    study, lead = recording.study, recording.lead
     if not held:
         return NONE
     if len(held) == 1:
         return ALONE
-    if study.within is not None and _within(pairs, held, study.within / 100):
+    if study.within is not None and _within(pairs, held, lead, study.within / lead.scale):
         return WITHIN
     return MOST if len(study.seeds) == study.looks[-1] else None
 
 
-def _within(pairs: Sequence[Mapping[str, Any]], held: Sequence[str], bound: float) -> bool:
-    own = [row for row in pairs if row["metric"] == "test_accuracy" and {row["a"], row["b"]} <= set(held)]
+def _within(pairs: Sequence[Mapping[str, Any]], held: Sequence[str], lead: Lead, bound: float) -> bool:
+    own = [row for row in pairs if row["metric"] == lead.test and {row["a"], row["b"]} <= set(held)]
     ends = [row["ci95_simultaneous"] for row in own]
     return all(end is not None and -bound <= end[0] <= end[1] <= bound for end in ends)
 
@@ -64,7 +65,7 @@ def looks(recording: Recording, condition: Mapping[str, Any]) -> dict[str, Any] 
 
     Returns:
         `taken` and `planned` (numbers of seeds at which was looked, and at which would have been), `most`, `within`
-        (points) and `reason` (as of `enough`).
+        (in the `unit` of the metric that leads: points of a share) and `reason` (as of `enough`).
     """
     study = recording.study
     if not study.looks:
@@ -74,14 +75,15 @@ def looks(recording: Recording, condition: Mapping[str, Any]) -> dict[str, Any] 
         "planned": list(study.looks),
         "most": study.looks[-1],
         "within": study.within,
-        "reason": _reason(study, condition["best_set"], condition["comparisons"]),
+        "unit": recording.lead.apart,
+        "reason": _reason(recording, condition["best_set"], condition["comparisons"]),
     }
 
 
 def told(found: Mapping[str, Any] | None) -> list[str]:
     """How seeds were added, as a note of two sentences; none where their number was stated.
 
-    >>> told({"taken": [8], "planned": [8], "most": 8, "within": None, "reason": "alone"})
+    >>> told({"taken": [8], "planned": [8], "most": 8, "within": None, "unit": "points", "reason": "alone"})
     ['Seeds were added until one activation alone may be the best: after 8 of at most 8.']
     """
     if found is None:
@@ -89,8 +91,8 @@ def told(found: Mapping[str, Any] | None) -> list[str]:
     last, most = found["taken"][-1], found["most"]
     until = {
         ALONE: f"until one activation alone may be the best: after {last} of at most {most}",
-        WITHIN: f"until all that may be the best lie within {found['within']} points of each other: after {last} of "
-        f"at most {most}",
+        WITHIN: f"until all that may be the best lie within {found['within']} {found['unit']} of each other: after "
+        f"{last} of at most {most}",
         MOST: f"up to the {most} that were allowed: they do not tell which one is the best",
         NONE: f"as long as there was anything to compare: {last} of at most {most}",
         None: f"as needed, and there are {last} of at most {most} so far",

@@ -1,21 +1,38 @@
-"""The summary of a recording: everything the tables, the report and `summary.json` say in numbers."""
+"""The summary of a recording: everything the tables, the report and `summary.json` say in numbers.
+
+It holds `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `samples` (how many each part of the
+data has), `probe_samples` (how many training samples the probes look at), `metrics` (those that the objective
+declares), `lead` (the one by which activations are ranked and compared: see `actlab.objectives.Lead`), `majority` (the
+most frequent class of the training data, and the test accuracy of always naming it), `chance` (the accuracy of
+guessing); `samples` and `majority` are None in recordings that do not hold them.
+
+Of the main condition: `contest` (its name and title), `activations`, best first (see `activation_row`), `best_set`
+(those that may be the best), `not_best` (those told from a better one), `not_best_new_data` (those told from a better
+one when the test samples are a sample too; None where single ones were not recorded), `not_compared` (those of which
+most members diverged), `best_seeds` (over how many seeds that is said), `comparisons` of all pairs and of each with the
+`baseline` (see `actlab.statistics.pairs`), `headline`. Of the others: `contests`, each with its `name`, `title` and the
+same keys. Of all: `tuning` (a row for each rate tried), `choices` (how firmly rates were chosen), `looks` (see
+`actlab.statistics.stopping`), `findings` (see that module), `published` (see `compare_published`), `throughput`,
+`notes` and `next_steps`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from actlab.objectives import ACCURACY
 from actlab.recording import Member, Recording
 from actlab.statistics.choice import choices
 from actlab.statistics.findings import findings
 from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
 from actlab.statistics.next_steps import next_steps
-from actlab.statistics.pairs import COMPARED, accuracy_on_new_data, against, best_set, comparisons
+from actlab.statistics.pairs import accuracy_on_new_data, against, best_set, compared, comparisons
 from actlab.statistics.published import compare_published
 from actlab.statistics.selection import (
     Reported,
@@ -32,7 +49,7 @@ from actlab.statistics.time_to_target import first_epoch, milestone_epochs, time
 from actlab.study import Condition
 
 SCHEMA = 1
-ESTIMATED = ("test_accuracy", "test_loss", "train_loss")
+ESTIMATED = ("test_loss", "train_loss")
 TARGET_SHARE = 0.95
 
 
@@ -46,27 +63,16 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
     Args:
         recording: complete or not.
         baseline: an activation that all others are compared with, instead of each with each: fewer tests, which tell
-            more. To be chosen before the result is looked at.
+            more. To be chosen before the result is looked at; that of the recording where None.
 
     Returns:
-        `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `samples` (how many each part of the
-        data has), `probe_samples` (how many training samples the probes look at), `majority` (the most frequent class
-        of the training data, and the test accuracy of always naming it), `chance` (the accuracy of guessing),
-        `activations`, best first, `best_set` (those that may be the best), `not_best` (those told from a better one),
-        `not_best_new_data` (those told from a better one when the test samples are a sample too; None where single
-        ones were not recorded), `not_compared` (those of which most members diverged), `best_seeds` (over how many
-        seeds that is said), `comparisons` of all pairs and of each with the `baseline` (see `actlab.statistics.pairs`),
-        `looks` (see `stopping.looks`), `findings` (see that module), `published` (see `compare_published`),
-        `throughput`, `notes`, `next_steps` and `headline`. `metrics` are those that the objective declares. `samples`
-        and `majority` are None in recordings that do not hold them. `activation_row` says what is held of each.
-        `contest` is the name and title of the main condition; `contests` holds the others, each with `name`, `title`,
-        `activations`, `best_set` and its kin, `comparisons` and `headline`; `tuning` a row for each rate tried,
-        `choices` how firmly.
+        what the head of this module tells of.
     """
+    baseline = recording.baseline if baseline is None else baseline
     main, *others = conditions_of(recording)
     by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
     ranked, majority = by_condition[main.name], _majority(recording)
-    target = accuracy_target(recording, ranked, majority["test_accuracy"] if majority else 0.0)
+    target = target_of(recording, ranked, majority)
     first, *further = (
         _condition(recording, held, by_condition[held.name], target, baseline) for held in (main, *others)
     )
@@ -83,6 +89,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         "majority": majority,
         "chance": _chance(recording),
         "metrics": recording.facts["metrics"],
+        "lead": asdict(recording.lead),
         **first,
         "contests": further,
         "tuning": recording.facts.get("tuning") or [],
@@ -138,35 +145,47 @@ def _condition(
 
 
 def ranking(recording: Recording, reported: Sequence[Reported]) -> tuple[Reported, ...]:
-    """Entries best first: by mean test accuracy of the members that survived, then by their test loss.
+    """Entries best first: by the mean of the metric that leads over members that survived, then by their test loss.
 
     Activations of which more than half of the members diverged come after all others, those without any
     survivor last.
     """
 
+    lead = recording.lead
+
     # Beyond seven decimals accuracies differ by rounding: that does not rank them.
     def place(entry: Reported) -> tuple[bool, float, float]:
-        accuracy, loss = (mean(last(recording.metrics[name], entry)) for name in COMPARED)
-        worst = math.isnan(accuracy)
+        value, *loss = (mean(last(recording.metrics[name], entry)) for name in compared(recording))
+        worst = math.isnan(value)
+        gain = float(lead.gain(value))
         return (
             worst or mostly_diverged(entry),
-            math.inf if worst else -round(accuracy, 7),
-            math.inf if worst else loss,
+            math.inf if worst else -(round(gain, 7) if lead.is_share else gain),
+            math.inf if worst or not loss else loss[0],
         )
 
     return tuple(sorted(reported, key=place))
 
 
-def accuracy_target(recording: Recording, reported: Sequence[Reported], majority: float = 0.0) -> float | None:
+def target_of(
+    recording: Recording, reported: Sequence[Reported], majority: Mapping[str, Any] | None = None
+) -> float | None:
     """95 % of the highest mean validation accuracy an activation has at the last epoch; None without any.
 
-    None too where that is no more than `majority`, what always naming the most frequent class gets: nothing is learnt
-    on the way to it. Activations that mostly diverged do not set it, unless all did.
+    Likewise of another metric that leads; where lower values are better, the lowest mean over 95 %. None too where an
+    accuracy is no more than what always naming the most frequent class gets: nothing is learnt on the way to it.
+    Activations that mostly diverged do not set it, unless all did.
     """
+    lead = recording.lead
     steady = [entry for entry in reported if not mostly_diverged(entry)] or reported
-    means = finite([mean(last(recording.metrics["validation_accuracy"], entry)) for entry in steady])
-    target = TARGET_SHARE * float(means.max()) if means.size else math.nan
-    return target if target > majority else None
+    means = finite([mean(last(recording.metrics[lead.validation], entry)) for entry in steady])
+    if not means.size:
+        return None
+    if lead.better == "lower":
+        return float(means.min()) / TARGET_SHARE
+    target = TARGET_SHARE * float(means.max())
+    least = majority["test_accuracy"] if majority and lead == ACCURACY else 0.0
+    return target if target > least else None
 
 
 def activation_row(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
@@ -185,10 +204,10 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
         "members": len(entry.members),
         "diverged": diverged,
         "diverged_ci95": share_interval(diverged, len(entry.members)) if entry.members else None,
-        "test_accuracy_ci95_new_data": accuracy_on_new_data(recording, entry),
+        "test_accuracy_ci95_new_data": accuracy_on_new_data(recording, entry) if recording.lead == ACCURACY else None,
         **{
             name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
-            for name in (*ESTIMATED, *(f"test_{metric['name']}" for metric in recording.further_metrics))
+            for name in _estimated(recording)
         },
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],
@@ -205,6 +224,16 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
         ],
         "milestones": _milestones(recording, entry),
     }
+
+
+def _estimated(recording: Recording) -> Iterator[str]:
+    """Names of the numbers of which a mean over the seeds is held: every metric on the test data, and what is trained.
+
+    The one that leads stands first.
+    """
+    yield recording.lead.test
+    yield from (name for name in ESTIMATED if name != recording.lead.test)
+    yield from (f"test_{metric['name']}" for metric in recording.further_metrics)
 
 
 def _majority(recording: Recording) -> dict[str, Any] | None:
@@ -229,8 +258,9 @@ def _diverged(member: Member) -> dict[str, Any]:
 def _epochs_to_target(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
     if target is None:
         return {"target": None, "median": None, "reached": None, "ci95": None, "reached_ci95": None}
-    curves = recording.metrics["validation_accuracy"][:, list(entry.columns)]
-    return {"target": target, **asdict(time_to_target(first_epoch(curves, target)))}
+    lead = recording.lead
+    curves = lead.gain(recording.metrics[lead.validation][:, list(entry.columns)])
+    return {"target": target, **asdict(time_to_target(first_epoch(curves, float(lead.gain(target)))))}
 
 
 def _milestones(recording: Recording, entry: Reported) -> list[dict[str, Any]]:

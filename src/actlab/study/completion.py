@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from actlab.custom import CustomNetwork, TracedNetwork
-from actlab.errors import InvalidNetwork, InvalidStudy
+from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName
 from actlab.layers import Act, Dense, Flatten
 from actlab.network import expand, flat
-from actlab.objectives import outputs_for
+from actlab.objectives import objective_for, outputs_for
 from actlab.study.settings import Study, usual_rate
 from actlab.tasks import Task, load
 
@@ -74,6 +74,9 @@ def _check_outputs(study: Study, task: Task) -> None:
                 f"the network ends with {last} of output shape {network.output_shape}, but the task has "
                 f"{classes} classes: end it with Dense({allowed[0]})."
             )
+        names = [metric.name for metric in objective_for(network.output_shape[-1]).metrics]
+        if study.metric is not None and study.metric not in names:
+            raise UnknownName("metric", study.metric, names)
     if isinstance(study.network, CustomNetwork):
         if study.init != "stated":
             raise InvalidStudy(f"init {study.init!r} scales the weights of layers; {study.network} draws its own.")

@@ -186,6 +186,8 @@ class Study(_Frozen):
         batch: samples in a training step; the last batch of an epoch may be smaller.
         optimiser: "sgd", "adam", "adamw", "rmsprop", or one with its settings.
         match: what is held equal for functions that change the width (maxout): "units" or "parameters".
+        metric: by which activations are ranked and compared, of those that are recorded: "accuracy", "loss" and those
+            of one's own; accuracy where None.
         probe_samples: training samples on which the probes look, the same at every epoch.
         milestones: points of training to wait for.
         chosen_rates: by kind of initial weights and activation, the learning rate that was chosen of several;
@@ -221,6 +223,7 @@ class Study(_Frozen):
     optimiser: Optimiser = Adam()
     match: Literal["units", "parameters"] = "units"
     probe_samples: Count = 128
+    metric: str | None = None
     milestones: tuple[Milestone, ...] = ()
     chosen_rates: dict[str, dict[str, Positive]] | None = None
     provenance: str | None = None
@@ -368,7 +371,7 @@ class Study(_Frozen):
         >>> Study(seeds=3).conditions == Study(seeds=5).conditions, Study(batch=8).conditions == Study().conditions
         (True, False)
         """
-        beside = ("name", "stated_rate", "tuning_seeds", "chosen_rates", "most_seeds", "within")
+        beside = ("name", "metric", "stated_rate", "tuning_seeds", "chosen_rates", "most_seeds", "within")
         without: dict[str, Any] = dict.fromkeys((*EXTENT, *beside))
         return hashlib.sha256(self.model_copy(update=without)._settings_toml().encode()).hexdigest()
 

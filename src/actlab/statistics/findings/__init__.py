@@ -59,7 +59,7 @@ def findings(
         None,
         [
             first_convolution(recording, reported),
-            within_noise(comparisons, [entry.activation for entry in reported]),
+            within_noise(comparisons, [entry.activation for entry in reported], recording.lead),
         ],
     )
     made = [{"cause": None, "help": None} | finding for finding in found]

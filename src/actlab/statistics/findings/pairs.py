@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from actlab.objectives import ACCURACY, Lead
 from actlab.statistics.findings.finding import Finding, finding
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.wording import counted, listed, number
@@ -16,13 +17,15 @@ RECTIFIERS = ("relu", "leaky_relu", "elu")
 PAIRS_TOLD = 3
 
 
-def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]) -> Finding | None:
-    """Which pairs of activations are told apart in test accuracy, all asked at once, and which are not.
+def within_noise(
+    comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str], lead: Lead = ACCURACY
+) -> Finding | None:
+    """Which pairs of activations are told apart in the metric that leads, all asked at once, and which are not.
 
     Of all pairs of a few activations, of those with the baseline where there is one, else of the rectifiers. Where so
     few seeds leave the test no chance to tell any pair apart, there is nothing to say.
     """
-    compared = [row for row in comparisons if row["metric"] == "test_accuracy" and row["ci95_simultaneous"]]
+    compared = [row for row in comparisons if row["metric"] == lead.test and row["ci95_simultaneous"]]
     whole = len(ranked) <= FEW or len(compared) < len(ranked)
     names = list(ranked) if whole else [name for name in ranked if name in RECTIFIERS]
     wanted = {frozenset(pair) for pair in combinations(names, 2)}
@@ -41,16 +44,18 @@ def within_noise(comparisons: Sequence[Mapping[str, Any]], ranked: Sequence[str]
     fewest, most = (choice(row["pairs"] for row in alike or rows) for choice in (min, max))
     seeds = counted(most, "seed") if fewest == most else f"{fewest} to {counted(most, 'seed')}"
     few = f" (fewer than {FEWEST_SEEDS} tell nothing)" if fewest < FEWEST_SEEDS else ""
-    parts = [f"not told apart by {seeds}{few}: {_pairs(alike)}"] if alike else []
-    parts += [f"told apart: {_pairs(apart)}"] if apart else []
+    parts = [f"not told apart by {seeds}{few}: {_pairs(alike, lead)}"] if alike else []
+    parts += [f"told apart: {_pairs(apart, lead)}"] if apart else []
     between = "" if whole else f" between {listed(names)}"
     at_once = f"all {counted(len(compared), 'pair')} asked at once" if len(compared) > 1 else "by sign flips"
-    sentence = f"Paired differences in test accuracy{between}, in points ({at_once}), {'; '.join(parts)}."
+    unit = f", in {lead.apart}" if lead.apart else ""
+    sentence = f"Paired differences in test {lead.title}{between}{unit} ({at_once}), {'; '.join(parts)}."
     return finding("within_noise", "info", sentence, {"pairs": rows})
 
 
-def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
+def _pairs(rows: Sequence[Mapping[str, Any]], lead: Lead) -> str:
     """The first pairs with their differences in words, and how many more there are."""
-    told = [f"{row['a']} − {row['b']} {number(100 * row['difference'], '+.2f')}" for row in rows[:PAIRS_TOLD]]
+    pattern = "+.2f" if lead.is_share else "+.3g"
+    told = [f"{row['a']} − {row['b']} {number(lead.scale * row['difference'], pattern)}" for row in rows[:PAIRS_TOLD]]
     more = len(rows) - len(told)
     return listed(told) if not more else f"{', '.join(told)} and {counted(more, 'pair')} more"

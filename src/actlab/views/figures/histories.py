@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from actlab.errors import InvalidRecording
+from actlab.objectives import lead_among
 from actlab.recording import Recording
 from actlab.statistics.selection import Reported
 from actlab.statistics.time_to_target import milestone_epochs
@@ -31,11 +32,12 @@ STROKES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 
 
 def curves(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Styles) -> None:
-    """Validation accuracy and training loss over the epochs: medians over seeds, bands the middle half of them."""
+    """What leads, on validation data, and training loss over the epochs: medians over seeds, bands the middle half."""
     first = 1 if 1 < recording.epochs <= FEW_EPOCHS else 0
     panels = figure.subplots(1, 2)
-    _curve(panels[0], "validation accuracy", recording.metrics["validation_accuracy"], reported, styles, first)
-    _curve(panels[1], "training loss (cross-entropy)", recording.metrics["train_loss"], reported, styles, first)
+    lead, loss = recording.lead, lead_among(recording.facts["metrics"], "loss")
+    _curve(panels[0], f"validation {lead.title}", recording.metrics[lead.validation], reported, styles, first)
+    _curve(panels[1], f"training loss ({loss.title})", recording.metrics["train_loss"], reported, styles, first)
     panels[1].set_yscale("log")
 
 

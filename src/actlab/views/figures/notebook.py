@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from actlab.errors import ActlabError
+from actlab.objectives import Lead, lead_in
 from actlab.recording import Recording
 from actlab.views.report.html import BEST
 from actlab.wording import DASH, counted, interval, number, percent
@@ -50,22 +51,24 @@ def card(recording: Recording, summary: Mapping[str, Any]) -> str:
 
 
 def _table(summary: Mapping[str, Any]) -> str:
-    heads = ("activation", "test accuracy", "95 % interval", "test loss", "diverged", "")
+    lead = lead_in(summary)
+    heads = ("activation", f"test {escape(lead.title)}", "95 % interval", "test loss", "diverged", "")
     head = "".join(f"<th style='{CELL}; text-align: {_side(i)}'>{text}</th>" for i, text in enumerate(heads))
     rows = summary["activations"]
-    body = "".join(_row(row, row["name"] in (summary.get("best_set") or ())) for row in rows[:ROWS])
+    body = "".join(_row(row, lead, row["name"] in (summary.get("best_set") or ())) for row in rows[:ROWS])
     more = f"<p style='{QUIET}'>and {len(rows) - ROWS} more</p>" if len(rows) > ROWS else ""
     style = "border-collapse: collapse; font-variant-numeric: tabular-nums"
     table = f"<table style='{style}'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f"<div style='overflow-x: auto'>{table}</div>{more}"
 
 
-def _row(row: Mapping[str, Any], best: bool) -> str:
-    accuracy = row["test_accuracy"]
+def _row(row: Mapping[str, Any], lead: Lead, best: bool) -> str:
+    estimate = row[lead.test]
+    mean = DASH if estimate["mean"] is None else escape(lead.said(estimate["mean"]))
     cells = (
         escape(row["name"]),
-        percent(accuracy["mean"]),
-        interval(accuracy["ci95"], ".2f", 100) or DASH,
+        percent(estimate["mean"]) if lead.is_share else mean,
+        interval(estimate["ci95"], ".2f" if lead.is_share else "#.4g", lead.scale) or DASH,
         number(row["test_loss"]["mean"], "#.3g"),
         f"{row['diverged']} of {row['members']}" if row["diverged"] else "0",
         BEST if best else "",

@@ -180,12 +180,7 @@ class Recording(recordings.Recording):
     """A recording that draws itself: `recording.feature_space("act1").plot(epoch=[0, 40, 150])`.
 
     In a notebook it shows its result as a table.
-
-    Attributes:
-        baseline: the activation that its summary compares all others with; None for each with each.
     """
-
-    baseline: str | None = None
 
     @classmethod
     def of(cls, recording: recordings.Recording) -> Recording:
@@ -199,7 +194,7 @@ class Recording(recordings.Recording):
     @cached_property
     def summary(self) -> dict[str, Any]:
         """What `actlab.summarise` says of it, computed once."""
-        return summarise(self, self.baseline)
+        return summarise(self)
 
     def __repr__(self) -> str:
         from actlab.views.figures.notebook import line

@@ -26,15 +26,19 @@ THICK, THIN = 4.0, 1.2
 
 
 def differences(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Styles) -> None:
-    """Each activation's distance to the best one: simultaneous intervals over seeds (thick), for new data (thin)."""
-    summary = summarise(recording)
+    """Each activation's distance to the best one, or to the recording's baseline.
+
+    Thick: simultaneous intervals over seeds; thin: for new data.
+    """
+    summary, lead = summarise(recording), recording.lead
     shown = _shown(summary, reported)
-    best = shown[0]["name"]
-    names = {row["name"] for row in shown}
+    beside = summary["baseline"]
+    best = beside["name"] if beside else shown[0]["name"]
+    names = {row["name"] for row in shown} | {best}
     rows = [
         oriented(row, best)
-        for row in summary["comparisons"]
-        if row["metric"] == "test_accuracy" and best in (row["a"], row["b"]) and {row["a"], row["b"]} <= names
+        for row in (beside or summary)["comparisons"]
+        if row["metric"] == lead.test and best in (row["a"], row["b"]) and {row["a"], row["b"]} <= names
     ]
     rows = [row for row in rows if row["ci95_simultaneous"]]
     if not rows:
@@ -46,37 +50,37 @@ def differences(figure: Figure, recording: Recording, reported: Sequence[Reporte
         colour = styles[row["b"]].printed
         for key, width in (("ci95_new_data", THIN), ("ci95_simultaneous", THICK)):
             if row[key]:
-                panel.plot(
-                    [-100 * end for end in row[key]], [place] * 2, color=colour, linewidth=width, solid_capstyle="butt"
-                )
-        panel.plot(-100 * row["difference"], place, "o", color=colour)
+                _interval(panel, [-lead.scale * end for end in row[key]], place, colour, width)
+        panel.plot(-lead.scale * row["difference"], place, "o", color=colour)
     panel.axvline(0, color="0.4", linewidth=1)
     fresh = "; thin: for new data" if any(row["ci95_new_data"] for row in rows) else ""
-    panel.set_xlabel(f"test accuracy, difference to {best} in points, 95 % over seeds for all pairs at once{fresh}")
+    family = "all of them" if beside else "all pairs"
+    unit = f" in {lead.apart}" if lead.apart else ""
+    panel.set_xlabel(f"test {lead.title}, difference to {best}{unit}, 95 % over seeds for {family} at once{fresh}")
 
 
 def ranks(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Styles) -> None:
-    """The activations by mean test accuracy with 95 % intervals; bars join those of which no two are told apart."""
-    summary = summarise(recording)
-    shown = [row for row in _shown(summary, reported) if row["test_accuracy"]["mean"] is not None]
+    """The activations by the mean of what leads with 95 % intervals; bars join those of which no two are told apart."""
+    summary, lead = summarise(recording), recording.lead
+    shown = [row for row in _shown(summary, reported) if row[lead.test]["mean"] is not None]
     if not shown:
         raise InvalidRecording(f"{recording.directory}: all networks diverged, and there are no means to draw.")
     names = [row["name"] for row in shown]
     panel = _list(figure, names)
     for place, row in enumerate(shown):
-        colour, accuracy = styles[row["name"]].printed, row["test_accuracy"]
-        for interval, width in ((row["test_accuracy_ci95_new_data"], THIN), (accuracy["ci95"], THICK)):
+        colour, estimate = styles[row["name"]].printed, row[lead.test]
+        for interval, width in ((row["test_accuracy_ci95_new_data"], THIN), (estimate["ci95"], THICK)):
             if interval:
-                panel.plot(
-                    [100 * end for end in interval], [place] * 2, color=colour, linewidth=width, solid_capstyle="butt"
-                )
-        panel.plot(100 * accuracy["mean"], place, "o", color=colour)
-    for number, (first, final) in enumerate(groups(names, summary["comparisons"])):
+                _interval(panel, [lead.scale * end for end in interval], place, colour, width)
+        panel.plot(lead.scale * estimate["mean"], place, "o", color=colour)
+    compared = [row for row in summary["comparisons"] if row["metric"] == lead.test]
+    for number, (first, final) in enumerate(groups(names, compared)):
         panel.plot([1.02 + 0.025 * number] * 2, [first - 0.25, final + 0.25], color="0.3", linewidth=3,
                    transform=panel.get_yaxis_transform(), clip_on=False)  # fmt: skip
     fresh = "; thin: for new data" if any(row["test_accuracy_ci95_new_data"] for row in shown) else ""
+    unit = f", {lead.unit}" if lead.unit else ""
     panel.set_xlabel(
-        f"test accuracy, %, 95 % over seeds{fresh}. Bars: no two are told apart, all pairs asked at once;\n"
+        f"test {lead.title}{unit}, 95 % over seeds{fresh}. Bars: no two are told apart, all pairs asked at once;\n"
         "fewer may be the best, for which each is asked against the best one alone"
     )
 
@@ -84,11 +88,10 @@ def ranks(figure: Figure, recording: Recording, reported: Sequence[Reported], st
 def groups(names: Sequence[str], comparisons: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
     """Runs of names, best first, of which no two are told apart: places of the first and the last, the longest ones.
 
-    >>> told = {"metric": "test_accuracy", "told_apart": True}
-    >>> groups(["a", "b", "c"], [told | {"a": "a", "b": "c"}])
+    >>> groups(["a", "b", "c"], [{"a": "a", "b": "c", "told_apart": True}])
     [(0, 1), (1, 2)]
     """
-    apart = {frozenset((r["a"], r["b"])) for r in comparisons if r["metric"] == "test_accuracy" and r["told_apart"]}
+    apart = {frozenset((row["a"], row["b"])) for row in comparisons if row["told_apart"]}
     found: list[tuple[int, int]] = []
     for first in range(len(names)):
         final = first
@@ -106,7 +109,7 @@ def power_curves(figure: Figure, recording: Recording, reported: Sequence[Report
     ranked = [entry for entry in ranking(recording, reported_of(recording)) if entry in reported]
     found = power(recording, ranked)
     panel = figure.subplots()
-    for place, name in enumerate(found.activations[1:], start=1):
+    for place, name in enumerate(found.activations):
         style = styles[name]
         panel.plot(found.seeds, 100 * found.left_out[:, place], "o-", markersize=3, color=style.printed, label=name)
     panel.axhline(100 * WANTED, color="0.4", linewidth=1, linestyle=":")
@@ -136,8 +139,7 @@ def _shown(summary: Mapping[str, Any], reported: Sequence[Reported]) -> list[Map
 
 def _interval(panel: Axes, ends: Sequence[float], place: int, colour: str, width: float) -> None:
     # A round end would reach over a zero at which the interval stops.
-    percent = [100 * end for end in ends]
-    panel.plot(percent, [place] * 2, color=colour, linewidth=width, solid_capstyle="butt")
+    panel.plot(list(ends), [place] * 2, color=colour, linewidth=width, solid_capstyle="butt")
 
 
 def _list(figure: Figure, names: Sequence[str]) -> Axes:

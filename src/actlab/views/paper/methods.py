@@ -12,6 +12,7 @@ from actlab.errors import InvalidFunction
 from actlab.layers import WEIGHTED
 from actlab.network import flat
 from actlab.recording import Member, Recording
+from actlab.statistics.selection import mostly_diverged, reported
 from actlab.study import Study, conditions
 from actlab.study.conditions import initial_weights
 from actlab.views.paper.latex import escape
@@ -77,7 +78,8 @@ def methods(recording: Recording) -> str:
         *_initial_weights(recording),
         *_seeds(recording.study),
         *_test(recording),
-        statistics(len(recording.study.activations), len(recording.study.seeds), recording.right is not None),
+        *_statistics(recording),
+        *_against(recording),
         *_machine(recording.facts),
         *_end(recording),
     )
@@ -101,6 +103,22 @@ def statistics(activations: int, seeds: int, items: bool) -> str:
         "multiple comparisons with the best (Hsu 1996), and is all of them unless some pair is told apart."
         + (" Intervals for new data are over seeds and test samples together (crossed random effects)." * items)
     )
+
+
+def _statistics(recording: Recording) -> Iterator[str]:
+    """Nothing where nothing was trained to be compared."""
+    compared = [entry for entry in reported(recording) if entry.members and not mostly_diverged(entry)]
+    if compared and recording.epochs >= 0:
+        yield statistics(len(compared), len(recording.study.seeds), recording.right is not None)
+
+
+def _against(recording: Recording) -> Iterator[str]:
+    study, baseline = recording.study, recording.baseline
+    if baseline is not None and len(study.seeds) > 1 and len(study.activations) > 1:
+        yield (
+            f"Each activation was also compared with {baseline}, the baseline, alone: a family of its own, by the same "
+            "test and intervals (as Dunnett 1955 asks)."
+        )
 
 
 def _data(recording: Recording) -> Iterator[str]:
@@ -250,7 +268,7 @@ def _initial_weights(recording: Recording) -> Iterator[str]:
 def _seeds(study: Study) -> Iterator[str]:
     seeds = _numbered("", study.seeds).removeprefix("s").strip()
     yield f"Each activation was trained with {counted(len(study.seeds), 'seed')}, {seeds}."
-    if study.looks:
+    if len(study.looks) > 1:
         within = (
             f", or all that may be the best lay within {study.within:g} points of each other" if study.within else ""
         )

@@ -40,7 +40,9 @@ class Table:
 
 
 def write_tables(recording: Recording, directory: str | Path, summary: Summary | None = None) -> Path:
-    """Write results.csv, members.csv, curves.csv, comparisons.csv, milestones.csv where there are any, and README.txt.
+    """Write results.csv, members.csv, curves.csv, comparisons.csv and README.txt.
+
+    Beside them milestones.csv where the study has some, and baseline.csv where the recording has one.
 
     Numbers are those of the summary and of `recording.metrics`, in the units that they are recorded in, written so that
     they read back the same. An empty cell is what is not known (NaN). "inf" is a median epoch that is never reached: at
@@ -83,9 +85,14 @@ def check_new(directory: Path) -> None:
 
 
 def tables(recording: Recording, summary: Summary) -> tuple[Table, ...]:
-    """All tables of a recording, that of the milestones only where its study has some."""
+    """All tables of a recording, those of a baseline and of milestones only where there are any."""
     compared = [{"condition": name, **row} for name, _, own in _contests(summary) for row in own["comparisons"]]
     found = (_results(summary), _members(recording), _curves(recording), _of_rows("comparisons", compared))
+    if summary["baseline"]:
+        rows = [
+            {"condition": name, **row} for name, _, own in _contests(summary) for row in own["baseline"]["comparisons"]
+        ]
+        found = (*found, _of_rows("baseline", rows))
     return (*found, _of_rows("milestones", _milestones(summary))) if recording.study.milestones else found
 
 

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from actlab.custom import CustomNetwork
-from actlab.objectives import further
+from actlab.objectives import ACCURACY, Lead, further, lead_in
 from actlab.recording import Recording
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
@@ -65,28 +65,29 @@ def _may_be_best(summary: Row) -> Sequence[str]:
 
 
 def table(summary: Row, styles: Styles, beside: Sequence[Row] = ()) -> str:
-    """The table of activations, best first; on one scale of accuracies with the rows `beside` it."""
+    """The table of activations, best first; on one scale of what leads with the rows `beside` it."""
     rows = summary["activations"]
     columns = [(head, hint, show) for head, hint, show, wanted in _columns(summary) if wanted]
     heads = "".join(f'<th scope="col" title="{escape(hint)}">{escape(head)}</th>' for head, hint, _ in columns)
-    low, high = _common_span([*rows, *beside])
+    lead = lead_in(summary)
+    low, high = _common_span([*rows, *beside], lead)
     best = _may_be_best(summary)
     body = []
     for row in rows:
         cells = "".join(f"<td>{show(row)}</td>" for _, _, show in columns)
         mark = f"<small>{BEST}</small>" if row["name"] in best else ""
         name = f'<th scope="row">{key(styles[row["name"]])}{escape(row["name"])}{mark}</th>'
-        body.append(f"<tr>{name}<td>{_strip(row, low, high, styles[row['name']])}</td>{cells}</tr>")
-    ends = f"<i>{percent(low, '.0f')}</i><i>{percent(high, '.0f')}</i>"
-    accuracy = f"<div class='strip'><span>test accuracy</span><span class='ends'>{ends}</span></div>"
-    first = f'<th scope="col">activation</th><th scope="col" title="mean and 95 % interval">{accuracy}</th>'
+        body.append(f"<tr>{name}<td>{_strip(row, lead, (low, high), styles[row['name']])}</td>{cells}</tr>")
+    ends = "".join(f"<i>{escape(lead.said(end, 0))}</i>" for end in (low, high))
+    scale = f"<div class='strip'><span>test {escape(lead.title)}</span><span class='ends'>{ends}</span></div>"
+    first = f'<th scope="col">activation</th><th scope="col" title="mean and 95 % interval">{scale}</th>'
     whole = f"<thead><tr>{first}{heads}</tr></thead><tbody>{''.join(body)}</tbody>"
     return f"<table>{whole}{_majority(summary, len(columns))}</table>"
 
 
 def _majority(summary: Row, columns: int) -> str:
     """The foot: what takes no network, always naming the most frequent class and guessing; empty where not known."""
-    if not summary.get("majority"):
+    if not summary.get("majority") or lead_in(summary) != ACCURACY:
         return ""
     rows = (
         (
@@ -108,29 +109,13 @@ def _majority(summary: Row, columns: int) -> str:
 
 
 def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
-    """Heading, explanation, cell and whether there is anything to show, for the columns after accuracy."""
-    rows = summary["activations"]
+    """Heading, explanation, cell and whether there is anything to show, for the columns after what leads."""
+    rows, lead = summary["activations"], lead_in(summary)
     several = len(summary["study"]["learning_rates"] or ()) > 1
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
-        (
-            "on new data",
-            f"95 % over new seeds and new samples together: {_weight(summary)}",
-            lambda row: interval(row["test_accuracy_ci95_new_data"], ".1f", 100) or DASH,
-            any(row["test_accuracy_ci95_new_data"] for row in rows),
-        ),
-        ("test loss", "mean over the seeds", lambda row: number(row["test_loss"]["mean"], "#.3g"), True),
-        ("training loss", "mean over the seeds", lambda row: number(row["train_loss"]["mean"], "#.3g"), True),
-        *(
-            (
-                f"test {metric['title']} {metric['unit']}".rstrip(),
-                f"mean over the seeds; {metric['better']} is better",
-                lambda row, metric=metric: _scaled(row[f"test_{metric['name']}"]["mean"], metric["scale"]),
-                True,
-            )
-            for metric in further(summary["metrics"])
-        ),
-        ("epochs to target", _target(rows), lambda row: _waiting(row["epochs_to_target"], row), True),
+        *_beside(summary, lead),
+        ("epochs to target", _target(rows, lead), lambda row: _waiting(row["epochs_to_target"], row), True),
         *(
             (
                 milestone["name"],
@@ -169,13 +154,45 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     ]
 
 
+def _beside(summary: Row, lead: Lead) -> list[tuple[str, str, Any, bool]]:
+    """The columns of what is measured besides what leads, likewise."""
+    fresh = any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
+    return [
+        (
+            "on new data",
+            f"95 % over new seeds and new samples together: {_weight(summary)}",
+            lambda row: interval(row["test_accuracy_ci95_new_data"], ".1f", 100) or DASH,
+            fresh,
+        ),
+        *(
+            (
+                title,
+                "mean over the seeds",
+                lambda row, name=name: number(row[name]["mean"], "#.3g"),
+                name != lead.test,
+            )
+            for name, title in (("test_loss", "test loss"), ("train_loss", "training loss"))
+        ),
+        *(
+            (
+                f"test {metric['title']} {metric['unit']}".rstrip(),
+                f"mean over the seeds; {metric['better']} is better",
+                lambda row, metric=metric: _scaled(row[f"test_{metric['name']}"]["mean"], metric["scale"]),
+                True,
+            )
+            for metric in further(summary["metrics"], lead.name)
+        ),
+    ]
+
+
 def _scaled(value: float | None, scale: float) -> str:
     return number(None if value is None else scale * value, "#.3g")
 
 
-def _target(rows: Sequence[Row]) -> str:
+def _target(rows: Sequence[Row], lead: Lead) -> str:
     target = rows[0]["epochs_to_target"]["target"]
-    return f"validation accuracy of {percent(target, '.1f')}: median epoch, seeds that get there"
+    level = DASH if target is None else lead.said(target)
+    return f"validation {lead.title} of {level}: median epoch, seeds that get there"
 
 
 def _waiting(waited: Row, row: Row) -> str:
@@ -214,24 +231,28 @@ def _diverged(row: Row) -> str:
     return f"{row['diverged']} of {row['members']}<small>{_share_of(row['diverged_ci95'])}</small>"
 
 
-def _common_span(rows: Sequence[Row]) -> tuple[float, float]:
-    """Range of the accuracy strips: all intervals, widened to whole per cents."""
-    values = [end for row in rows for end in (row["test_accuracy"]["ci95"] or [row["test_accuracy"]["mean"]])]
+def _common_span(rows: Sequence[Row], lead: Lead) -> tuple[float, float]:
+    """Range of the strips: all intervals; of a share widened to whole per cents."""
+    values = [end for row in rows for end in (row[lead.test]["ci95"] or [row[lead.test]["mean"]])]
     values = [value for value in values if value is not None] or [0.0, 1.0]
+    if not lead.is_share:
+        low, high = min(values), max(values)
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
     low, high = int(min(values) * 100) / 100, -int(-max(values) * 100 // 1) / 100
     low = min(low, 0.99)
     return low, min(1.0, max(high, low + 0.01))
 
 
-def _strip(row: Row, low: float, high: float, style: Style) -> str:
-    """Accuracy in figures with a small drawing of its interval, all rows on one scale."""
-    accuracy = row["test_accuracy"]
-    if accuracy["mean"] is None:
+def _strip(row: Row, lead: Lead, span: tuple[float, float], style: Style) -> str:
+    """What leads in figures with a small drawing of its interval, all rows on one scale."""
+    estimate, (low, high) = row[lead.test], span
+    if estimate["mean"] is None:
         return DASH
-    ends = accuracy["ci95"] or [accuracy["mean"]] * 2
-    left, middle, right = (100 * (value - low) / (high - low) for value in (ends[0], accuracy["mean"], ends[1]))
-    figures = f"<b>{percent(accuracy['mean'])}</b>"
-    figures += f"<small>{interval(accuracy['ci95'], '.2f', 100)}</small>"
+    ends = estimate["ci95"] or [estimate["mean"]] * 2
+    left, middle, right = (100 * (value - low) / (high - low) for value in (ends[0], estimate["mean"], ends[1]))
+    mean = percent(estimate["mean"]) if lead.is_share else escape(lead.said(estimate["mean"]))
+    figures = f"<b>{mean}</b>"
+    figures += f"<small>{interval(estimate['ci95'], '.2f' if lead.is_share else '#.4g', lead.scale)}</small>"
     return (
         f'<div class="strip" style="--colour:{style.css}">{figures}'
         f'<svg viewBox="-3 0 106 10" aria-hidden="true">'
@@ -243,11 +264,11 @@ def _strip(row: Row, low: float, high: float, style: Style) -> str:
 
 def pairs(summary: Row) -> str:
     """All paired comparisons as a table, each pair with the better one first."""
-    rows = []
+    rows, lead = [], lead_in(summary)
     for row in summary["comparisons"]:
-        turned = oriented(row, row["b"]) if _better(row) == row["b"] else row
-        accuracy = row["metric"] == "test_accuracy"
-        scale, pattern, unit = (100, "+.2f", " points") if accuracy else (1, "+.3g", "")
+        turned = oriented(row, row["b"]) if _better(row, lead) == row["b"] else row
+        share = row["metric"] == lead.test and lead.is_share
+        scale, pattern, unit = (100, "+.2f", " points") if share else (1, "+.3g", "")
         difference = turned["difference"]
         cells = [
             f"{escape(turned['a'])} − {escape(turned['b'])}",
@@ -263,10 +284,10 @@ def pairs(summary: Row) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _better(row: Row) -> str:
-    """Higher accuracy or lower loss."""
-    ahead = (row["difference"] or 0) >= 0
-    return row["a"] if ahead == (row["metric"] == "test_accuracy") else row["b"]
+def _better(row: Row, lead: Lead) -> str:
+    """The better one of a pair, in what leads or in the loss."""
+    more = (row["difference"] or 0) >= 0
+    return row["a"] if more == (row["metric"] == lead.test and lead.better == "higher") else row["b"]
 
 
 def notes(sentences: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from actlab.objectives import ACCURACY, Lead, lead_in
 from actlab.recording import Recording
 from actlab.statistics.selection import probe_samples
 from actlab.statistics.simultaneous import FEWEST_SEEDS
@@ -26,10 +27,8 @@ from actlab.views.report.charts import (
 )
 from actlab.views.report.page_data import packed
 
-CURVES = {
-    "validation_accuracy": "Validation accuracy",
+LOSSES = {
     "validation_loss": "Validation loss",
-    "train_accuracy": "Training accuracy",
     "train_loss": "Training loss",
 }
 # Training minimises these too; the losses above are cross-entropy alone.
@@ -43,33 +42,31 @@ SILENCE = {
 def curves(
     recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles, levels: Mapping[str, float]
 ) -> list[Chart]:
-    """Charts of median and middle half over the seeds, a line for each activation: accuracy, loss and L2 penalty.
+    """Charts of median and middle half over the seeds, a line for each activation.
+
+    What leads and the loss on validation and training data, further metrics on validation data, and the L2 penalty.
 
     Args:
         recording: with at least epoch 0.
         members: by activation, places on the member axis.
         styles: by activation.
-        levels: accuracies that take no network, by what they are called: a line for each.
+        levels: values of what leads that take no network, by what they are called: a line for each.
     """
     # All activations share a budget of points: the page does not grow with their number.
     epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
     charts = []
     apart = {name: title for name, title in APART.items() if name in recording.probes}
-    known = recording.metrics | {name: recording.probes[name] for name in apart}
-    further = {f"validation_{metric['name']}": metric for metric in recording.further_metrics}
-    titles = CURVES | {name: f"Validation {metric['title']}" for name, metric in further.items()} | apart
-    for metric, title in titles.items():
-        scale = further[metric]["scale"] if metric in further else 100.0 if metric.endswith("accuracy") else 1.0
+    known, lead = recording.metrics | {name: recording.probes[name] for name in apart}, recording.lead
+    declared = {metric["name"]: metric for metric in recording.facts["metrics"]}
+    for metric, title in (_titles(recording) | apart).items():
+        own = {} if metric in apart else declared[metric.partition("_")[2]]
+        scale = own.get("scale", 1.0)
         bands = {name: quartiles(known[metric][epochs][:, places]) * scale for name, places in members.items()}
         data = _bands_and_lines(epochs, bands, members, styles)
-        axis = (
-            _accuracy_axis(bands)
-            if scale == 100
-            else _loss_axis(bands, further.get(metric, {}).get("title") or APART.get(metric, "cross-entropy"))
-        )
+        axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands, own.get("title") or APART[metric])
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
-        if metric.endswith("_accuracy"):
-            layout |= _levels(levels)
+        if own.get("name") == lead.name:
+            layout |= _levels({name: lead.scale * level for name, level in levels.items()})
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
         caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
         seeds = {name: packed(known[metric][epochs][:, places].T * scale) for name, places in members.items()}
@@ -77,14 +74,25 @@ def curves(
     return charts
 
 
+def _titles(recording: Recording) -> dict[str, str]:
+    """By name of each metric and part that has a chart, its title: four beside each other, then further ones."""
+    lead, losses = recording.lead, LOSSES
+    title = f"{lead.title[:1]}{lead.title[1:]}"
+    first = {} if lead.name == "loss" else {lead.validation: f"Validation {title}"}
+    third = {} if lead.name == "loss" else {f"train_{lead.name}": f"Training {title}"}
+    further = {f"validation_{metric['name']}": f"Validation {metric['title']}" for metric in recording.further_metrics}
+    validation, train = (dict([item]) for item in losses.items())
+    return first | validation | third | train | further
+
+
 def _levels(levels: Mapping[str, float]) -> dict[str, Any]:
-    """Dotted lines across a chart of accuracies, each with its name, the higher one above."""
+    """Dotted lines across a chart, each with its name, the higher one above."""
     shared = {"xref": "paper", "yref": "y"}
     line = {"color": "var(--quiet)", "width": 1, "dash": "dot"}
     quiet = {"size": 10, "color": "var(--quiet)"}
     shapes, names = [], []
     for place, (name, level) in enumerate(sorted(levels.items(), key=lambda item: -item[1])):
-        y = round(100 * level, 3)
+        y = round(level, 3)
         shapes.append(shared | {"type": "line", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": line})
         words = {"text": plotly_text(name), "font": quiet, "showarrow": False, "xanchor": "right"}
         names.append(shared | words | {"x": 1, "y": y, "yanchor": "top" if place else "bottom"})
@@ -94,9 +102,13 @@ def _levels(levels: Mapping[str, float]) -> dict[str, Any]:
 def levels(summary: Mapping[str, Any]) -> dict[str, float]:
     """Accuracies that take no network: guessing, and always naming the most frequent class, where that is more.
 
+    None where another metric leads.
+
     >>> levels({"majority": {"class": "0", "test_accuracy": 0.9}, "chance": 0.5})
     {'guessing': 0.5, "always '0'": 0.9}
     """
+    if lead_in(summary) != ACCURACY:
+        return {}
     found = {} if summary["chance"] is None else {"guessing": summary["chance"]}
     if (majority := summary["majority"]) and majority["test_accuracy"] > (summary["chance"] or 0) + 0.005:
         found[f"always {majority['class']!r}"] = majority["test_accuracy"]
@@ -185,19 +197,19 @@ def _loss_axis(bands: Mapping[str, Floats], title: str) -> dict[str, Any]:
     return axis | {"type": "log", **log_ticks(float(np.log10(values.min())), float(np.log10(values.max())))}
 
 
-def differences(summary: Mapping[str, Any], metric: str, styles: Styles) -> Chart | None:
-    """How far every activation lies behind the best one, seed by seed; None without a comparison.
+def differences(summary: Mapping[str, Any], styles: Styles) -> Chart | None:
+    """How far every activation lies from the best one in what leads, seed by seed; None without a comparison.
 
     Args:
         summary: of `actlab.statistics`.
-        metric: the metric of the comparisons to show.
         styles: by activation.
     """
+    lead = lead_in(summary)
     best = summary["activations"][0]["name"]
     rows = [
         oriented(comparison, best)
         for comparison in summary["comparisons"]
-        if comparison["metric"] == metric
+        if comparison["metric"] == lead.test
         and best in (comparison["a"], comparison["b"])
         and comparison["difference"] is not None
     ]
@@ -208,16 +220,16 @@ def differences(summary: Mapping[str, Any], metric: str, styles: Styles) -> Char
     layout = {
         "height": 90 + 38 * len(rows),
         "xaxis": {
-            "title": {"text": f"difference to {plotly_text(best)}, percentage points"},
+            "title": {"text": f"difference to {plotly_text(best)}{_unit(lead)}"},
             "zeroline": True,
             "zerolinewidth": 1.5,
-            "range": _around_zero(rows),
+            "range": _around_zero(rows, lead),
         },
         "yaxis": {"type": "category", "showgrid": False},
         "hovermode": "closest",
     }
-    label = f"Paired differences of test accuracy to {best}, with simultaneous 95 % intervals"
-    data = [trace for row in rows for trace in _difference(row, styles[row["b"]])]
+    label = f"Paired differences of test {lead.title} to {best}, with simultaneous 95 % intervals"
+    data = [trace for row in rows for trace in _difference(row, lead, styles[row["b"]])]
     thin = (
         " Thin: for new data, when the test samples are a sample too." if any(r["ci95_new_data"] for r in rows) else ""
     )
@@ -229,10 +241,14 @@ def differences(summary: Mapping[str, Any], metric: str, styles: Styles) -> Char
 INTERVALS = ("ci95_simultaneous", "ci95_new_data")
 
 
-def _around_zero(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+def _unit(lead: Lead) -> str:
+    return ", percentage points" if lead.is_share else f", {lead.unit}" if lead.unit else ""
+
+
+def _around_zero(rows: Sequence[Mapping[str, Any]], lead: Lead) -> list[float]:
     """Range of the axis of differences: all intervals and zero, with a margin."""
     intervals = [row[key] for row in rows for key in INTERVALS if row[key]] or [[row["difference"]] for row in rows]
-    ends = [-100 * end for interval in intervals for end in interval]
+    ends = [-lead.scale * end for interval in intervals for end in interval]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     room = 0.05 * (high - low) or 1.0
     return rounded([low - room, high + room])
@@ -250,31 +266,33 @@ def oriented(comparison: Mapping[str, Any], first: str) -> dict[str, Any]:
     row = dict(comparison)
     if row["a"] == first:
         return row
-    turned = {key: row[key] and [-row[key][1], -row[key][0]] for key in ("ci95", *INTERVALS)}
+    turned = {key: row[key] and [-row[key][1], -row[key][0]] for key in ("ci95", *INTERVALS) if key in row}
     difference = None if row["difference"] is None else -row["difference"]
     return row | {"a": row["b"], "b": row["a"], "difference": difference} | turned
 
 
-def _difference(row: Mapping[str, Any], style: Style) -> list[dict[str, Any]]:
-    """One mark with its two intervals: other activation minus the best one, in percentage points, and p."""
+def _difference(row: Mapping[str, Any], lead: Lead, style: Style) -> list[dict[str, Any]]:
+    """One mark with its two intervals: other activation minus the best one, in the unit of what leads, and p."""
     chance = "" if row["p_max_t"] is None else f"p = {row['p_max_t']:.2g}"
     if chance and row["pairs"] < FEWEST_SEEDS:
         chance = "too few seeds for a test"
     over_seeds, new_data = (row[key] for key in INTERVALS)
-    mark = _marked(row, style, over_seeds, 4) | {
+    mark = _marked(row, lead, style, over_seeds, 4) | {
         "mode": "markers+text",
         "text": [chance],
         "textposition": "top center",
         "textfont": {"size": 10, "color": "var(--quiet)"},
-        "hovertemplate": f"%{{x:+.3~g}} points; {chance}<extra></extra>",
+        "hovertemplate": f"%{{x:+.3~g}} {lead.apart}; {chance}<extra></extra>",
     }
     thin = {"mode": "markers", "hoverinfo": "skip"}
-    return [*([_marked(row, style, new_data, 1) | thin] if new_data else []), mark]
+    return [*([_marked(row, lead, style, new_data, 1) | thin] if new_data else []), mark]
 
 
-def _marked(row: Mapping[str, Any], style: Style, interval: Sequence[float] | None, thickness: int) -> dict[str, Any]:
-    middle = -100 * row["difference"]
-    low, high = [-100 * end for end in reversed(interval)] if interval else (middle, middle)
+def _marked(
+    row: Mapping[str, Any], lead: Lead, style: Style, interval: Sequence[float] | None, thickness: int
+) -> dict[str, Any]:
+    middle = -lead.scale * row["difference"]
+    low, high = [-lead.scale * end for end in reversed(interval)] if interval else (middle, middle)
     return {
         "type": "scatter",
         "meta": row["b"],

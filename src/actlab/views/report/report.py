@@ -19,6 +19,7 @@ from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.files import write_synced
+from actlab.objectives import lead_in
 from actlab.recording import Recording
 from actlab.replay import feature_space
 from actlab.statistics import reported, summarise, unseen_share
@@ -266,12 +267,12 @@ def _sections(shown: _Shown) -> list[Section]:
 
 
 def _results(shown: _Shown) -> Section:
-    summary = shown.summary
+    summary, metric = shown.summary, lead_in(shown.summary).title
     lead = (
-        "By mean test accuracy, with 95 % intervals of that mean over seeds: where the headline does not tell two "
+        f"By mean test {metric}, with 95 % intervals of that mean over seeds: where the headline does not tell two "
         "apart, their order may be luck."
         if len(summary["study"]["seeds"]) > 1
-        else "By test accuracy. One seed is one draw: only more seeds tell luck from merit."
+        else f"By test {metric}. One seed is one draw: only more seeds tell luck from merit."
     )
     if samples := (summary["samples"] or {}).get("test"):
         lead += f" The test set has {samples:,} samples; one of them weighs {100 / samples:.2g} points."
@@ -291,7 +292,7 @@ def _outcome(shown: _Shown) -> list[Section]:
     if several:
         body = html.one_seed(recording.study.seeds) + body
     found = [Section("curves", "Learning", lead, body, lines)]
-    forest = outcome.differences(shown.summary, "test_accuracy", styles)
+    forest = outcome.differences(shown.summary, styles)
     if forest:
         body = html.figures([forest], styles) + (
             f"<details><summary>All pairs</summary>{html.scrolling('all pairs', html.pairs(shown.summary))}</details>"

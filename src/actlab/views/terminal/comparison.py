@@ -23,6 +23,7 @@ from rich.text import Text
 from actlab.custom import TracedNetwork
 from actlab.layers import Act
 from actlab.network import Network
+from actlab.objectives import ACCURACY, Lead, lead_in
 from actlab.recording import Recording
 from actlab.recording.format import STUDY
 from actlab.statistics import unseen_share, verdict
@@ -143,13 +144,14 @@ def result_table(
     """
     table = plain_table(title=Text(_title(recording)), gap=gap)
     table.add_column("activation", overflow="fold")
-    table.add_column("test\naccuracy %", justify="right", overflow="fold")
+    lead = lead_in(summary)
+    table.add_column(Text(f"test\n{lead.title} {lead.unit}".rstrip()), justify="right", overflow="fold")
     further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
     fresh = fresh and any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
     new = ["on new\ndata"] if fresh else []
     for header in (
         *new,
-        "test\nloss",
+        *([] if lead.name == "loss" else ["test\nloss"]),
         *further,
         "epochs\nto\ntarget",
         "gradient\nratio",
@@ -162,14 +164,14 @@ def result_table(
         table.add_column("learning\nrate", justify="right", no_wrap=True)
     for milestone in recording.study.milestones if milestones else ():
         table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)
-    decimals = _decimals(summary["activations"])
+    decimals = _decimals(summary["activations"], lead)
     for place, row in enumerate(summary["activations"]):
-        cells = _cells(row, decimals, recording.further_metrics, fresh)
+        cells = _cells(row, lead, decimals, recording.further_metrics, fresh)
         cells[1] = str(cells[1]).replace(" [", "\n[") if stacked else cells[1]
         cells += [f"{row['learning_rate']:g}"] if several_rates else []
         cells += _milestone_cells(row) if milestones else []
         table.add_row(*cells, style="bold" if place == 0 else "")
-    if majority := summary["majority"]:
+    if (majority := summary["majority"]) and lead == ACCURACY:
         named = Text(f"always {majority['class']!r}")
         table.add_row(named, f"{100 * majority['test_accuracy']:.{decimals}f}", style="dim")
         table.add_row("guessing", f"{100 * summary['chance']:.{decimals}f}", style="dim")
@@ -232,14 +234,14 @@ def _note(text: str, mark: str = "•") -> RenderableType:
 
 
 def _cells(
-    row: Mapping[str, Any], decimals: int, further: Iterable[Mapping[str, Any]], fresh: bool
+    row: Mapping[str, Any], lead: Lead, decimals: int, further: Iterable[Mapping[str, Any]], fresh: bool
 ) -> list[str | Text]:
     diverged = f"{row['diverged']}/{row['members']}" if row["diverged"] else "0"
     return [
         Text(row["name"]),
-        _interval(row["test_accuracy"], decimals),
+        _interval(row[lead.test], lead, decimals),
         *([_ends(row["test_accuracy_ci95_new_data"])] if fresh else []),
-        _number(row["test_loss"]["mean"]),
+        *([] if lead.name == "loss" else [_number(row["test_loss"]["mean"])]),
         *(_scaled(row, metric, _number) for metric in further),
         _epoch(row["epochs_to_target"]),
         _number(row["gradient_ratio"]),
@@ -255,16 +257,18 @@ def _scaled(row: Mapping[str, Any], metric: Mapping[str, Any], written: Callable
     return written(None if mean is None else metric["scale"] * mean)
 
 
-def _decimals(activations: Iterable[Mapping[str, Any]]) -> int:
-    """Decimals of an accuracy in per cent: two where an interval is too narrow for one."""
-    intervals = [row["test_accuracy"]["ci95"] for row in activations]
+def _decimals(activations: Iterable[Mapping[str, Any]], lead: Lead) -> int:
+    """Decimals of a share in per cent: two where an interval is too narrow for one."""
+    intervals = [row[lead.test]["ci95"] for row in activations]
     widths = [high - low for low, high in filter(None, intervals) if high > low]
     return 2 if widths and min(widths) < 0.003 else 1
 
 
-def _interval(estimate: Mapping[str, Any], decimals: int) -> str:
-    """Mean and interval in per cent; with no blank in the interval, a narrow cell breaks before it."""
-    mean, *ends = (percent(share, f".{decimals}f", "") for share in (estimate["mean"], *(estimate["ci95"] or ())))
+def _interval(estimate: Mapping[str, Any], lead: Lead, decimals: int) -> str:
+    """Mean and interval in the metric's unit; with no blank in the interval, a narrow cell breaks before it."""
+    if estimate["mean"] is None:
+        return DASH
+    mean, *ends = (lead.number(value, decimals) for value in (estimate["mean"], *(estimate["ci95"] or ())))
     return f"{mean} [{'–'.join(ends)}]" if ends else mean
 
 

@@ -1,0 +1,118 @@
+"""The metric that leads: by which activations are ranked and compared, and how its values are said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from actlab.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Lead:
+    """A metric that leads, as a recording declares it: see `Metric`.
+
+    A share is said in per cent, and differences of it in percentage points; every other metric in its unit.
+    """
+
+    name: str
+    title: str
+    better: Literal["higher", "lower"]
+    unit: str
+    scale: float = 1.0
+
+    @property
+    def test(self) -> str:
+        """Its name on the test data."""
+        return f"test_{self.name}"
+
+    @property
+    def validation(self) -> str:
+        """Its name on the validation data."""
+        return f"validation_{self.name}"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether its values are shares from 0 to 1."""
+        return self.unit == "%"
+
+    @property
+    def best(self) -> str:
+        """Which mean is the best one."""
+        return "highest" if self.better == "higher" else "lowest"
+
+    @property
+    def apart(self) -> str:
+        """The unit of differences."""
+        return "points" if self.is_share else self.unit
+
+    def gain(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Values of which larger ones are better.
+
+        >>> Lead("loss", "cross-entropy", "lower", "nats").gain([0.5, 0.25]).tolist()
+        [-0.5, -0.25]
+        """
+        return np.asarray(values, dtype=float) * (1.0 if self.better == "higher" else -1.0)
+
+    def ahead(self, difference: float) -> bool:
+        """Whether a difference a − b says that a is better."""
+        return difference > 0 if self.better == "higher" else difference < 0
+
+    def number(self, value: float, decimals: int = 1) -> str:
+        """A value in its unit, without that: a share with so many decimals, others to three digits.
+
+        >>> ACCURACY.number(0.97345), Lead("loss", "cross-entropy", "lower", "nats").number(0.0123456)
+        ('97.3', '0.0123')
+        """
+        return f"{self.scale * value:.{decimals}f}" if self.is_share else f"{self.scale * value:#.3g}".rstrip(".")
+
+    def said(self, value: float, decimals: int = 1) -> str:
+        """A value with its unit.
+
+        >>> ACCURACY.said(0.97345), Lead("rmse", "root mean squared error", "lower", "").said(12.5)
+        ('97.3 %', '12.5')
+        """
+        return f"{self.number(value, decimals)} {self.unit}".rstrip()
+
+    def distance(self, difference: float) -> str:
+        """The size of a difference with its unit, two digits where it is small.
+
+        >>> ACCURACY.distance(-0.0123), ACCURACY.distance(0.0012), ACCURACY.distance(0.123)
+        ('1.2 points', '0.12 points', '12.3 points')
+        """
+        size = abs(self.scale * difference)
+        written = f"{size:.1f}" if self.is_share and size >= 0.95 else f"{size:.2g}"
+        return f"{written} {self.apart}".rstrip()
+
+
+ACCURACY = Lead("accuracy", "accuracy", "higher", "%", 100.0)
+
+
+def lead_in(summary: Mapping[str, Any]) -> Lead:
+    """The metric that leads in a summary; accuracy in those of earlier versions."""
+    return Lead(**summary["lead"]) if "lead" in summary else ACCURACY
+
+
+def lead_among(metrics: Iterable[Mapping[str, Any]], name: str | None = None) -> Lead:
+    """The metric that leads among those that a recording declares (`Metric.to_dict`).
+
+    Args:
+        metrics: by `name`, `title`, `better`, `unit` and `scale`.
+        name: which one; accuracy where None, or else the first that is not the loss.
+
+    Raises:
+        UnknownName: there is no such metric.
+
+    >>> lead_among([{"name": "loss", "title": "loss", "better": "lower", "unit": "", "scale": 1.0}]).name
+    'loss'
+    """
+    declared = {metric["name"]: metric for metric in metrics}
+    if name is not None and name not in declared:
+        raise UnknownName("metric", name, declared)
+    usual = "accuracy" if "accuracy" in declared else next((own for own in declared if own != "loss"), "loss")
+    chosen = declared[name or usual]
+    return Lead(**{key: chosen[key] for key in ("name", "title", "better", "unit", "scale")})
