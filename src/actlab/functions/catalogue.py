@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from actlab.errors import InvalidFunction, UnknownName
+from actlab.errors import ActlabWarning, InvalidFunction, UnknownName
 from actlab.functions import registry
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
@@ -129,10 +129,23 @@ def register(
         parameters=tuple(parameters),
         parameter_derivatives=parameter_derivatives or {},
     )
-    missing = try_out(activation)
-    catalogue.add(activation, own=True)
+    return admit(activation)
+
+
+def admit(activation: Activation, *, imported: bool = False) -> Activation:
+    """Add a user's function to the catalogue, an elementwise one once it has been tried; returns it.
+
+    Args:
+        activation: the function.
+        imported: whether its name is "module:attribute", where it was imported from.
+
+    Raises:
+        InvalidFunction: as for `register`.
+    """
+    missing = try_out(activation) if activation.kind == "elementwise" else None
+    catalogue.add(activation, own=True, imported=imported)
     if missing is not None:
-        warnings.warn(_MISSING.format(name=name, at=missing), stacklevel=2)
+        warnings.warn(_MISSING.format(name=activation.name, at=missing), ActlabWarning, stacklevel=3)
     return activation
 
 
