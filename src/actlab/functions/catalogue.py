@@ -39,6 +39,7 @@ from actlab.functions.families import (
 )
 from actlab.functions.measured.trials import try_out
 from actlab.functions.registry import Catalogue
+from actlab.functions.variants import bare
 
 #: Every activation function by name or alias, and a user's own.
 catalogue: Catalogue[Activation] = registry.catalogue
@@ -191,7 +192,7 @@ def unregister(name: str) -> None:
         UnknownName: there is no such function.
         InvalidFunction: it is not a registered one.
     """
-    activation = catalogue[name]
+    activation = catalogue[bare(name)]
     if not catalogue.holds_own(activation.name):
         raise InvalidFunction(f"{activation.name!r} came with the catalogue and cannot be unregistered.")
     catalogue.remove(activation)

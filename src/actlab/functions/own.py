@@ -113,6 +113,6 @@ def _source_code(place: str, module: str, rule: Callable[..., Any]) -> str:
         return "\n".join(inspect.getsource(sys.modules[name]) for name in names)
     except (OSError, TypeError):
         raise InvalidFunction(
-            f"activation {place!r}: the text of its module cannot be read, and a recording keeps it: give a module that "
-            "is a .py file."
+            f"activation {place!r}: the text of its module cannot be read, and a recording keeps it: give a module "
+            "that is a .py file."
         ) from None

@@ -1,4 +1,4 @@
-"""Names with parameters, as `leaky_relu(negative_slope=0.2)`: how they are taken apart, and the one way to write them."""
+"""Names with parameters, as `leaky_relu(negative_slope=0.2)`: taken apart, and written in the one way they have."""
 
 from __future__ import annotations
 
