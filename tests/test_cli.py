@@ -249,7 +249,9 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
     assert summary["study"]["seeds"] == [0, 1, 2, 3, 4, 5]
     assert [entry["name"] for entry in summary["activations"]] != []
     for entry in summary["activations"]:
-        assert {"name", "members", "diverged", "test_accuracy", "test_loss", "train_loss"} <= set(entry)
+        assert {"name", "members", "diverged", "test_accuracy", "test_loss", "train_loss", "learnt"} <= set(entry)
+        # Sigmoid, tanh and relu learn nothing of themselves.
+        assert entry["learnt"] == []
         assert (entry["members"], entry["diverged"]) == (6, 0)
         for metric in ("test_accuracy", "test_loss", "train_loss"):
             estimate = entry[metric]
@@ -505,6 +507,8 @@ def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, 
     [
         (["compare", "--activations", "relu,gelo"], "unknown activation 'gelo': did you mean 'gelu'?"),
         (["functions", "gelo"], "unknown activation 'gelo': did you mean 'gelu'?"),
+        (["functions", "elo(alpha=2)"], "unknown activation 'elo': did you mean 'elu'?"),
+        (["functions", "elu(alpa=2)"], "elu has no parameter 'alpa'; did you mean 'alpha'?"),
         (["compare", "parabola"], "unknown recipe 'parabola': did you mean 'parabolas'?"),
         (["compare", "--task", "mnits"], "unknown task 'mnits': did you mean 'mnist'?"),
         (["compare", "--task", "iris.csv", "--target", "specis"], "unknown column 'specis': did you mean 'species'?"),
@@ -557,6 +561,14 @@ def test_misspelt_names_come_with_the_nearest(refused, table, tmp_path, argument
         (["--learning-rates", "0.1,0.10"], "learning_rates: 0.1 is named twice."),
         (["--activations", ","], "activations: a list with at least 1 entry is expected, got []."),
         (["--activations", "silu,swish"], "activations: 'silu' is named twice."),
+        (["--activations", "relu,elu(alpha=2),ELU(alpha=2.0)"], "activations: 'elu(alpha=2)' is named twice."),
+        (["--activations", "elu(alpa=2)"], "activations: elu has no parameter 'alpa'; did you mean 'alpha'?"),
+        (
+            ["--activations", "relu,elu(alpha=-2)"],
+            "activations: elu: parameter 'alpha' must be a number in [0, inf]; it was given -2.",
+        ),
+        (["--activations", "relu,elu(2)"], "activations: 'elu(2)': parameter=number is expected, as in leaky_relu("),
+        (["--activations", "my_nothing:f"], "activations: activation 'my_nothing:f' cannot be imported (No module"),
         (["--target", "a"], "target 'a' was given for 'digits', which is no .csv file: leave it out."),
         (["digits", "parabolas"], "got unexpected extra argument(s) (parabolas)."),
         (["nowhere.toml"], "nowhere.toml: cannot be read as a study (No such file or directory)."),
@@ -840,3 +852,37 @@ def test_ctrl_c_before_anything_is_recorded(actlab_command, monkeypatch, tmp_pat
     monkeypatch.setattr("actlab.recording.load", interrupted)
     assert actlab_command("report", "run") == (130, "", "actlab: stopped.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+# Functions with parameters, and functions of one's own
+
+
+def test_a_function_with_parameters_has_its_card(actlab_command):
+    code, out, err = actlab_command("functions", "Leaky-ReLU(negative_slope=.20)", "--json")
+    record = json.loads(out)
+    assert (code, err, record["name"]) == (0, "", "leaky_relu(negative_slope=0.2)")
+    assert record["parameters"]["negative_slope"]["default"] == 0.2
+    assert "negative_slope = 0.2, in (−∞, ∞)" in actlab_command("functions", "leaky_relu(negative_slope=0.2)")[1]
+
+
+def test_functions_with_parameters_and_of_ones_own_are_compared_and_chosen(actlab_command, tmp_path):
+    (tmp_path / "cli_functions.py").write_text("def bent(x, xp, by=1.0):\n    return x + by * xp.tanh(x)\n", "utf-8")
+    names = ["threshold(threshold=0.1,value=-1)", "cli_functions:bent(by=0.5)", "tanh"]
+    code, out, err = actlab_command(
+        "compare", "--task", "moons", *TINY, "--activations", ", ".join(names), "--out", "run", "--json"
+    )
+    assert (code, err) == (0, "")
+    assert {row["name"] for row in json.loads(out)["activations"]} == set(names)
+    # In another process, where the function is not known until it is named.
+    start = [sys.executable, "-m", "actlab"]
+
+    def run(*arguments):
+        done = subprocess.run([*start, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    assert run("figure", "run", "losses", "--activations", ",".join(names), "--out", "a.png") == (0, "")
+    code, err = run("figure", "run", "losses", "--out", "b.png")
+    assert code == 2
+    assert "name it too (--activations 'cli_functions:bent(by=0.5)')" in err
+    assert run("report", "run") == (0, "")
+    assert run("compare", "run/study.toml", "--out", "run") == (0, "")

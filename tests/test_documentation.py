@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ def folder(tmp_path_factory):
     x = rng.normal(size=(120, 4))
     # Something to learn, so that a rate between the others is the best one and no further ones are looked for.
     np.savez(path / "mine.npz", x_train=x, y_train=(x @ [1.0, -1.0, 0.5, 0.0] > 0).astype(int) + (x[:, 3] > 1))
+    (path / "my_functions.py").write_text(next(text for _, text in BLOCKS if text.startswith("def wavy")), "utf-8")
     return path
 
 
@@ -32,7 +34,7 @@ def commands(language, text):
     """What to start for a block: the Python of it, or each of its command lines."""
     if language == "python":
         return [[sys.executable, "-W", "error", "-c", text]]
-    lines = [line.removeprefix("$ ").split() for line in text.splitlines() if line.startswith("$ ")]
+    lines = [shlex.split(line.removeprefix("$ ")) for line in text.splitlines() if line.startswith("$ ")]
     assert all(line[0] == "actlab" for line in lines)
     return [[sys.executable, "-W", "error", "-m", "actlab", *line[1:]] for line in lines]
 

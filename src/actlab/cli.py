@@ -55,7 +55,7 @@ def _laboratory(
 
 @app.command()
 def functions(
-    name: Annotated[str | None, typer.Argument(help="One function: its card. All of them where left out.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One function: its card. All where left out.")] = None,
     family: Annotated[str | None, typer.Option(metavar="FAMILY", help="Only those of one family.")] = None,
     smooth: Annotated[bool, typer.Option("--smooth", help="Only those without kinks and jumps.")] = False,
     monotone: Annotated[bool, typer.Option("--monotone", help="Only those that never turn.")] = False,
@@ -69,12 +69,14 @@ def functions(
     ] = None,
 ) -> None:
     """The catalogue of activation functions, with their facts as measured."""
-    from actlab.functions import catalogue, select
+    from actlab.functions import activation_named, select
 
     conditions = {"--family": family, "--smooth": smooth, "--monotone": monotone, "--search": search}
     if name and (given := [option for option, value in conditions.items() if value]):
         raise InvalidFunction(f"{given[0]} chooses among all functions: leave it out, or leave {name!r} out.")
-    chosen = [catalogue[name]] if name else select(family=family, smooth=smooth, monotone=monotone, search=search)
+    chosen = (
+        [activation_named(name)] if name else select(family=family, smooth=smooth, monotone=monotone, search=search)
+    )
     if not chosen:
         raise InvalidFunction("no function meets all conditions: leave one out.")
     if plot is not None:
@@ -189,6 +191,7 @@ SETTINGS = (
 _Metric = Annotated[
     str | None, typer.Option(metavar="NAME", help="Rank and compare by it: accuracy, loss, or one of your own.")
 ]
+_ACTIVATIONS = "Functions to compare, as relu or 'leaky_relu(negative_slope=0.2)'; yours as module:attribute."
 
 
 @app.command()
@@ -205,7 +208,7 @@ def compare(
     drop: _Drop = None,
     layout: _Layout = None,
     scale: _Scale = None,
-    activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
+    activations: Annotated[str | None, typer.Option(metavar="A,B(P=1),M:F", help=_ACTIVATIONS)] = None,
     seeds: _Seeds = None,
     most_seeds: _MostSeeds = None,
     within: _Within = None,

@@ -7,17 +7,15 @@ file can say it too.
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from actlab.errors import InvalidNetwork, shortened
 from actlab.functions import Activation, catalogue
+from actlab.imports import imported
 from actlab.layers import Act, Array, Shape
 from actlab.network import BuiltLayer
 
@@ -80,19 +78,13 @@ def as_recorded(name: str) -> CustomNetwork:
 
 
 def _imported(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # Whatever the module raises while it is imported.
-        known = isinstance(error, (ImportError, AttributeError))
-        reason = " ".join(f"{'' if known else f'{type(error).__name__}: '}{error}".split())
+        return imported(name)
+    except ImportError as error:
         raise InvalidNetwork(
-            f"network {shortened(name)} cannot be imported ({reason[:300]}): give 'module:attribute' of a module that "
+            f"network {shortened(name)} cannot be imported ({error}): give 'module:attribute' of a module that "
             "lies here or is installed."
         ) from error
-    finally:
-        sys.path.pop(0)
 
 
 def _name(network: Any, apply: Callable[..., Any]) -> str:

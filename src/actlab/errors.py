@@ -129,6 +129,8 @@ def complaint(problem: Mapping[str, Any]) -> str:
         return f"{place}{expected.format(**context)} is expected, got {shortened(problem['input'])}."
     reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
     sentence = f"{place}{reason[:1].lower()}{reason[1:]}"
+    if sentence.endswith("?"):
+        return sentence
     return f"{sentence}." if kind == "value_error" else f"{sentence}, got {shortened(problem['input'])}."
 
 

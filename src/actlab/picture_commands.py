@@ -99,6 +99,7 @@ def power(
     """How many seeds it takes to tell the functions apart, if they are as far apart as a recording says."""
     from rich.console import Console
 
+    from actlab.functions.variants import split_names
     from actlab.recording import load
     from actlab.statistics import reported
     from actlab.statistics.power import SEEDS, power
@@ -109,7 +110,7 @@ def power(
 
     recording = load(directory)
     counts = SEEDS if seeds is None else _counts(seeds)
-    names = names_of(recording, activations.split(",") if activations else None)
+    names = names_of(recording, split_names(activations) if activations else None)
     ranked = [entry for entry in ranking(recording, reported(recording)) if entry.activation in names]
     with counting("making up studies", len(counts)) as step:
         found = power(recording, ranked, counts, lambda _: step())
@@ -222,6 +223,8 @@ def _for_a_paper(recording: Recording, csv: Path | None, latex: Path | None, met
 
 
 def _figures(directory: Path, activations: str | None, layer: str | None, seed: int | None, axes: str) -> Figures:
+    from actlab.functions import import_activation
+    from actlab.functions.variants import split_names
     from actlab.views.figures.recording import AXES, Figures, load, names_of
 
     if axes not in AXES:
@@ -229,7 +232,11 @@ def _figures(directory: Path, activations: str | None, layer: str | None, seed: 
     recording = load(directory)
     if recording.epochs < 0:
         raise ActlabError(f"{directory} was stopped before its first epoch: there is nothing to draw.")
-    names = names_of(recording, activations.split(",") if activations else None)
+    names = names_of(recording, split_names(activations) if activations else None)
+    # Code of a user's own is run where it was asked for by name, not because a recording names it.
+    for name in names if activations else ():
+        if ":" in name:
+            import_activation(name)
     return Figures(recording, names, layer, seed, axes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 
 DASH = "–"
@@ -74,3 +75,12 @@ def listed(names: Iterable[str]) -> str:
     """
     *others, final = [*names] or [""]
     return f"{', '.join(others)} and {final}" if others else final
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names as one word of a command line: in quotation marks where a shell would read parentheses otherwise.
+
+    >>> quoted(["relu", "mish"]), quoted(["elu(alpha=0.5)", "relu"])
+    ('relu,mish', "'elu(alpha=0.5),relu'")
+    """
+    return shlex.quote(",".join(names))

@@ -267,7 +267,7 @@ def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) ->
 
 
 # Of a function's record, what the views show.
-CARD = ("title", "formula", "latex", "family", "year", "source", "kind", "facts")
+CARD = ("title", "formula", "latex", "family", "year", "source", "kind", "parameters", "facts")
 
 
 def _card(name: str) -> dict[str, Any]:
@@ -275,6 +275,8 @@ def _card(name: str) -> dict[str, Any]:
     function = catalogue[name]
     record = function.to_dict()
     card: dict[str, Any] = {key: record[key] for key in CARD}
+    if function.source_code:
+        card |= {"source_code": function.source_code, "source_digest": function.source_digest}
     x = np.linspace(-6, 6, 241)
     curves = function.kind != "grouping"
     card["x"] = x.tolist() if curves else None

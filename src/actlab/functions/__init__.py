@@ -5,6 +5,7 @@ from actlab.functions.arrays import namespace
 from actlab.functions.catalogue import catalogue, register, select, unregister
 from actlab.functions.definition import Formula, Parameter
 from actlab.functions.measured.facts import CriticalInitialisation, Facts, slope_supremum
+from actlab.functions.own import activation_named, import_activation
 
 __all__ = [
     "Activation",
@@ -12,7 +13,9 @@ __all__ = [
     "Facts",
     "Formula",
     "Parameter",
+    "activation_named",
     "catalogue",
+    "import_activation",
     "namespace",
     "register",
     "select",

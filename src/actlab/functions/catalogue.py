@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from actlab.errors import InvalidFunction, UnknownName
+from actlab.errors import ActlabWarning, InvalidFunction, UnknownName
 from actlab.functions import registry
 from actlab.functions.activation import Activation
 from actlab.functions.definition import Formula, Parameter
@@ -39,6 +39,7 @@ from actlab.functions.families import (
 )
 from actlab.functions.measured.trials import try_out
 from actlab.functions.registry import Catalogue
+from actlab.functions.variants import bare
 
 #: Every activation function by name or alias, and a user's own.
 catalogue: Catalogue[Activation] = registry.catalogue
@@ -129,10 +130,23 @@ def register(
         parameters=tuple(parameters),
         parameter_derivatives=parameter_derivatives or {},
     )
-    missing = try_out(activation)
-    catalogue.add(activation, own=True)
+    return admit(activation)
+
+
+def admit(activation: Activation, *, imported: bool = False) -> Activation:
+    """Add a user's function to the catalogue, an elementwise one once it has been tried; returns it.
+
+    Args:
+        activation: the function.
+        imported: whether its name is "module:attribute", where it was imported from.
+
+    Raises:
+        InvalidFunction: as for `register`.
+    """
+    missing = try_out(activation) if activation.kind == "elementwise" else None
+    catalogue.add(activation, own=True, imported=imported)
     if missing is not None:
-        warnings.warn(_MISSING.format(name=name, at=missing), stacklevel=2)
+        warnings.warn(_MISSING.format(name=activation.name, at=missing), ActlabWarning, stacklevel=3)
     return activation
 
 
@@ -178,7 +192,7 @@ def unregister(name: str) -> None:
         UnknownName: there is no such function.
         InvalidFunction: it is not a registered one.
     """
-    activation = catalogue[name]
+    activation = catalogue[bare(name)]
     if not catalogue.holds_own(activation.name):
         raise InvalidFunction(f"{activation.name!r} came with the catalogue and cannot be unregistered.")
     catalogue.remove(activation)

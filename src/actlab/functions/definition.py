@@ -6,17 +6,19 @@ The rules are written over an array namespace; `backends` carries them out, `Act
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from actlab.errors import InvalidFunction
 from actlab.functions.arrays import FLOAT_TYPES, is_framework, type_name
+from actlab.functions.variants import written
 
 Settings = Mapping[str, Any]
 
@@ -135,6 +137,8 @@ class Definition:
         constraint: returns a sentence if the parameters do not go together, else None.
         inputs_per_unit_rule: how many inputs make one output, from the parameters; ½ where one makes two.
         notes: where it falls short of the accuracy of the others, or what its convention is.
+        variant_of: the function that this one is with other parameters; None where it is one of its own.
+        source_code: text of the module that it was imported from; empty for all others.
     """
 
     name: str
@@ -153,6 +157,8 @@ class Definition:
     constraint: Callable[..., str | None] | None = None
     inputs_per_unit_rule: Callable[..., float] = _one
     notes: str = ""
+    variant_of: Definition | None = None
+    source_code: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameter_derivatives", MappingProxyType(dict(self.parameter_derivatives)))
@@ -175,6 +181,40 @@ class Definition:
         """
         return {parameter.name: np.zeros(parameter.shape(1)) for parameter in self.parameters if parameter.shape}
 
+    @property
+    def source_digest(self) -> str | None:
+        """SHA-256 of the text of the module that it was imported from; None for all others."""
+        return hashlib.sha256(self.source_code.encode()).hexdigest() if self.source_code else None
+
+    def with_parameters(self, **values: float) -> Self:
+        """Return the function with other defaults, under the name that says which: a variant.
+
+        It is a function of its own in everything: value, derivative, facts, its place in a study. Of a parameter that
+        networks learn, the value is the one to start from. `catalogue["leaky_relu(negative_slope=0.2)"]` is the same.
+
+        Args:
+            **values: numbers by the names of parameters; those left out keep their values.
+
+        Raises:
+            InvalidFunction: an unknown parameter, one outside its range, or one that is no number.
+
+        >>> from actlab.functions import catalogue
+        >>> steep = catalogue["leaky_relu"].with_parameters(negative_slope=0.2)
+        >>> steep.name, float(steep(-1.0)), steep.with_parameters(negative_slope=0.01).name
+        ('leaky_relu(negative_slope=0.2)', -0.2, 'leaky_relu')
+        """
+        whole: Any = self if self.variant_of is None else self.variant_of
+        kept = {p.name: p.default for p in self.parameters if p.shape is None and p.default is not None}
+        for parameter in whole.parameters:
+            _refuse_arrays(parameter, values.get(parameter.name), whole.name)
+        found = whole.settings({**whole.stand_ins(), **kept, **values})
+        own = {p.name: found[p.name] for p in whole.parameters if p.shape is None and found[p.name] != p.default}
+        if not own:
+            return whole
+        parameters = tuple(replace(p, default=own.get(p.name, p.default)) for p in whole.parameters)
+        name = written(whole.name, own)
+        return replace(whole, name=name, aliases=(), parameters=parameters, variant_of=whole)
+
     def settings(self, given: Settings) -> dict[str, Any]:
         """Return the value of every parameter, the defaults filled in and all of them checked.
 
@@ -193,6 +233,14 @@ class Definition:
             if problem:
                 raise InvalidFunction(f"{self.name}: {problem}.")
         return settings
+
+
+def _refuse_arrays(parameter: Parameter, value: Any, function: str) -> None:
+    """Raise InvalidFunction where a value cannot stand in a name: it is an array, or the parameter is one."""
+    if value is not None and parameter.shape is not None:
+        raise InvalidFunction(f"{function}: {parameter.name!r} is an array of weights, for which no number stands.")
+    if value is not None and (isinstance(value, bool) or np.ndim(value)):
+        raise InvalidFunction(f"{function}: parameter {parameter.name!r} must be a number; it was given {value!r}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,6 +19,7 @@ from actlab.recording import lock
 from actlab.recording.format import DATABASE, REPORT, SEGMENTS, STUDY, SUMMARY, WRITTEN
 from actlab.recording.reader import Recording
 from actlab.study import Study, from_toml
+from actlab.wording import listed
 
 # The database of a recording that is to take the place of another one, until it is complete.
 RESTARTED = ".restart.db"
@@ -201,11 +202,20 @@ def refuse_others(directory: Path, study: Study) -> None:
     if not (directory / STUDY).is_file():
         raise InvalidRecording(f"{directory} exists and holds no recording: {advice}")
     try:
-        identity = from_toml(directory / STUDY, recorded=True).identity
+        found = from_toml(directory / STUDY, recorded=True)
     except InvalidStudy:
-        identity = ""
-    if identity != study.identity:
-        raise InvalidRecording(f"{directory} holds another study: {advice}")
+        found = None
+    if found is None or found.identity != study.identity:
+        what = _other_source(found, study) if found else "another study"
+        raise InvalidRecording(f"{directory} holds {what}: {advice}")
+
+
+def _other_source(found: Study, study: Study) -> str:
+    """What a directory of another study holds: this one, with functions from another source, or really another."""
+    then, now = found.source_digests or {}, study.source_digests or {}
+    changed = [repr(name) for name in now if name in then and then[name] != now[name]]
+    same = found.model_copy(update={"source_digests": study.source_digests}).identity == study.identity
+    return f"this study with another source of {listed(changed)}" if changed and same else "another study"
 
 
 def is_unfinished(directory: Path) -> bool:

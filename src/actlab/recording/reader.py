@@ -18,12 +18,15 @@ import numpy as np
 
 from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, UnknownName
+from actlab.functions import catalogue
+from actlab.functions.variants import bare
 from actlab.network import Network, Params
 from actlab.objectives import OBJECTIVES, PARTS, Lead, Objective, further, lead_among
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
 from actlab.recording.migrations import MIGRATIONS, Stored
 from actlab.study import from_toml
+from actlab.wording import quoted
 
 # How long a writer's transaction is waited for, in seconds.
 PATIENCE = 60.0
@@ -226,18 +229,25 @@ class Recording:
 
         Raises:
             InvalidRecording: it is a network of a user's own, or holds a function of a user's own that is not
-                registered in this process: their code a recording does not hold.
+                registered or imported in this process, or has another source here.
         """
         if isinstance(self.study.network, CustomNetwork):
             raise InvalidRecording(f"{self.directory} does not hold the code of the network {self.study.network}.")
+        self._check_source(activation)
         try:
             return cast("Network", self.study.network_for(activation, tuple(self.facts["input_shape"])))
         except UnknownName as error:
-            leave = ", or leave it out (--activations, activations=)" if error.name == activation else ""
+            raise InvalidRecording(f"{self.directory} {_unknown_code(error.name, activation)}") from None
+
+    def _check_source(self, activation: str) -> None:
+        """Raise InvalidRecording where this process has imported another function under the name."""
+        recorded = self.functions[activation].get("source_digest")
+        if recorded and activation in catalogue and catalogue[activation].source_digest != recorded:
             raise InvalidRecording(
-                f"{self.directory} does not hold the code of {error.name!r}, a function of a user's own: register it "
-                f"first and draw from Python{leave}."
-            ) from None
+                f"{self.directory} was made with another source of {bare(activation)!r} than the one that is imported "
+                f"here: its networks are not computed again with that. What it was is kept: "
+                f"load({str(self.directory)!r}).functions[{activation!r}]['source_code']."
+            )
 
     def weights(self, member: Member, epoch: int) -> Params:
         """Parameters of one member after an epoch, as `Network.apply` takes them.
@@ -305,6 +315,21 @@ class Recording:
             raise InvalidRecording(f"{path} is damaged or no segment of this recording ({error}).") from None
         self._loaded[segment.file] = arrays
         return arrays
+
+
+def _unknown_code(name: str, activation: str) -> str:
+    """Why the networks of an activation cannot be computed where a function is not known, and the ways out."""
+    leave = ", or leave it out (--activations, activations=)" if name == bare(activation) else ""
+    if ":" not in name:
+        return (
+            f"does not hold the code of {name!r}, a function of a user's own: register it first and draw from "
+            f"Python{leave}."
+        )
+    return (
+        f"names {name!r}, code of a user's own that is not run unasked: name it too (--activations "
+        f"{quoted([activation])}), and it is imported from the folder you are in, in Python with "
+        f"actlab.functions.import_activation({name!r}){leave}."
+    )
 
 
 def _segment(kind: Any, file: Any, first: Any, last: Any, sha256: Any, members: Any) -> Segment:

@@ -15,7 +15,7 @@ from actlab.statistics.remedies import Step, faulty, rates, remedies
 from actlab.statistics.selection import Reported, by_seed, mostly_diverged, step_of
 from actlab.statistics.sign_flips import ALPHA
 from actlab.statistics.simultaneous import FEWEST_SEEDS
-from actlab.wording import counted, listed
+from actlab.wording import counted, listed, quoted
 
 # Training was too short if the loss falls by FALLING in the last LATE of the epochs, and too long if it ends RISING
 # above its lowest.
@@ -98,7 +98,7 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Reported]) -> list
             f"The validation loss of {listed(still)} still falls at the end, that of {listed(past)} is lowest at "
             f"{when} and rises after that: no one number of epochs suits all. Train {listed(still)} longer."
         )
-        return [(sentence, f"{longer} --activations {','.join(still)}")]
+        return [(sentence, f"{longer} --activations {quoted(still)}")]
     if still:
         return [(f"The validation loss of {listed(still)} still falls at the end: train longer.", longer)]
     if past:

@@ -14,7 +14,7 @@ from actlab.statistics.findings.rate import fitting_factor
 from actlab.statistics.findings.widths import hidden_widths
 from actlab.statistics.selection import Reported
 from actlab.study.settings import usual_rate
-from actlab.wording import counted, listed
+from actlab.wording import counted, listed, quoted
 
 # Functions to try instead of flat ones.
 NOWHERE_FLAT = ("leaky_relu", "silu")
@@ -107,7 +107,7 @@ def rates(recording: Recording, ranked: Sequence[Reported], found: Sequence[Find
 
 def _options(learning_rates: Sequence[float], names: Sequence[str]) -> str:
     options = f"--learning-rates {','.join(f'{rate:g}' for rate in learning_rates)}"
-    return f"{options} --activations {','.join(names)}" if names else options
+    return f"{options} --activations {quoted(names)}" if names else options
 
 
 def tried_rates(recording: Recording, ranked: Sequence[Reported]) -> set[float]:
@@ -172,7 +172,7 @@ def _dead(recording: Recording, found: Sequence[Finding]) -> list[Step]:
     sentence = f"Most units of a layer of {listed(names)} are flat for all of {counted(samples, 'sample')}"
     if not new:
         return [(f"{sentence}. {found[0]['help']}", "")]
-    return [(f"{sentence}: try functions that are nowhere flat.", f"--activations {','.join([*names, *new])}")]
+    return [(f"{sentence}: try functions that are nowhere flat.", f"--activations {quoted([*names, *new])}")]
 
 
 def _labels(found: Sequence[Finding]) -> list[Step]:

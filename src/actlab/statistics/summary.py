@@ -31,6 +31,7 @@ from actlab.recording import Member, Recording
 from actlab.statistics.choice import choices
 from actlab.statistics.findings import findings
 from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
+from actlab.statistics.learnt import learnt
 from actlab.statistics.next_steps import next_steps
 from actlab.statistics.pairs import accuracy_on_new_data, against, best_set, compared, comparisons
 from actlab.statistics.published import compare_published
@@ -196,7 +197,8 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
         `chances_of_best`); `test_accuracy_ci95_new_data` (interval over new seeds and new samples together);
         `diverged_ci95` (of the share of members that diverged); `epochs_to_target` and `milestones` (see
         `TimeToTarget`); `gradient_ratio`; `flat_share` and `dead_share` (mean over layers at the last epoch, median
-        over seeds); `diverged_members`, of all its conditions.
+        over seeds); `diverged_members`, of all its conditions; `learnt`, what its trainable parameters have become
+        (see `learnt`).
     """
     diverged = sum(member.diverged_epoch is not None for member in entry.members)
     return {
@@ -223,6 +225,7 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
             if member.activation == entry.activation and member.diverged_epoch is not None
         ],
         "milestones": _milestones(recording, entry),
+        "learnt": learnt(recording, entry),
     }
 
 

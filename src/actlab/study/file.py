@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actlab.errors import InvalidStudy, UnknownName
+from actlab.functions.variants import bare, split_names
 from actlab.layers import names_as_recorded
 from actlab.study.settings import OWN_FUNCTIONS, Location, Study
 
@@ -91,7 +92,7 @@ _NAMED = {
 def _place_of(error: UnknownName, settings: Mapping[str, Any]) -> Location:
     for location, value in _leaves(settings):
         keys = [part for part in location if isinstance(part, str)]
-        words = [word.strip() for word in value.split(",")] if isinstance(value, str) else []
+        words = [bare(word) for word in split_names(value)] if isinstance(value, str) else []
         if (keys[0], keys[-1]) in _NAMED[error.kind] and error.name in words:
             return location
     return ()

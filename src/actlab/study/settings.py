@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -14,6 +14,7 @@ from pydantic import (
     Discriminator,
     Field,
     ValidationError,
+    ValidationInfo,
     WrapSerializer,
     WrapValidator,
     field_validator,
@@ -22,10 +23,12 @@ from pydantic import (
 
 from actlab.custom import CustomNetwork, TracedNetwork, as_recorded, custom_network, trace
 from actlab.errors import InvalidStudy, UnknownName, shortened
-from actlab.functions import catalogue
+from actlab.functions import activation_named, catalogue
+from actlab.functions.variants import split_names
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
 from actlab.study.complaints import Location, invalid_study
+from actlab.study.own_code import functions_in, import_functions, registered, source_digests
 from actlab.study.seeds import FEWEST_AUTO, MOST_AUTO, MOST_SEEDS, looks_until, seeds_after
 from actlab.tasks.reading import Classes, Header, Layout, Reading
 
@@ -166,7 +169,8 @@ class Study(_Frozen):
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
             of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
             `actlab.custom`.
-        activations: names from the catalogue.
+        activations: names from the catalogue, with parameters or without: "leaky_relu(negative_slope=0.2)" is a
+            function of its own; or the "module:attribute" of one of yours, see `actlab.functions.import_activation`.
         learning_rates: one, or several of which each activation gets its best: chosen on validation data with the
             tuning seeds, and looked for beyond an end of the list where the best one lies there. "auto" for five
             around the stated rate, a factor √10 apart. None for the optimiser's usual one (0.001; 0.05 for sgd).
@@ -193,6 +197,7 @@ class Study(_Frozen):
         chosen_rates: by kind of initial weights and activation, the learning rate that was chosen of several;
             filled in when the study is run.
         provenance, digest: where the data came from and their SHA-256, likewise.
+        source_digests: SHA-256 of the source of functions named "module:attribute", as it is now; filled in.
 
     Raises:
         InvalidStudy: a wrong key, type or range. UnknownName: a misspelt activation, layer or optimiser.
@@ -228,6 +233,7 @@ class Study(_Frozen):
     chosen_rates: dict[str, dict[str, Positive]] | None = None
     provenance: str | None = None
     digest: str | None = None
+    source_digests: Annotated[dict[str, str] | None, Field(validate_default=True)] = None
 
     def __init__(self, /, **settings: Any) -> None:
         try:
@@ -240,6 +246,8 @@ class Study(_Frozen):
     def _known_layers(cls, layers: Any) -> Any:
         _refuse_depth(layers)
         _refuse_unknown_layers(layers)
+        if not names_as_recorded.get():
+            import_functions(layers)
         return layers
 
     @field_validator("network")
@@ -253,14 +261,22 @@ class Study(_Frozen):
     @classmethod
     def _known_activations(cls, names: Any) -> Any:
         if isinstance(names, str):
-            names = [name.strip() for name in names.split(",") if name.strip()]
+            names = split_names(names)
         if not isinstance(names, (list, tuple)):
             return names
         if names_as_recorded.get():
             return names
-        canonical = [catalogue[name].name if isinstance(name, str) else name for name in names]
+        canonical = [activation_named(name).name if isinstance(name, str) else name for name in names]
         _refuse_repetition(canonical)
         return canonical
+
+    @field_validator("source_digests", mode="before")
+    @classmethod
+    def _sources_as_they_are(cls, told: Any, checked: ValidationInfo) -> Any:
+        if names_as_recorded.get():
+            return told
+        names = (*checked.data.get("activations", ()), *functions_in(checked.data.get("network")))
+        return source_digests(names, told)
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -371,8 +387,8 @@ class Study(_Frozen):
         >>> Study(seeds=3).conditions == Study(seeds=5).conditions, Study(batch=8).conditions == Study().conditions
         (True, False)
         """
-        beside = ("name", "metric", "stated_rate", "tuning_seeds", "chosen_rates", "most_seeds", "within")
-        without: dict[str, Any] = dict.fromkeys((*EXTENT, *beside))
+        beside = ("name", "metric", "stated_rate", "tuning_seeds", "most_seeds", "within")
+        without: dict[str, Any] = dict.fromkeys((*EXTENT, *beside, "chosen_rates", "source_digests"))
         return hashlib.sha256(self.model_copy(update=without)._settings_toml().encode()).hexdigest()
 
     @property
@@ -400,9 +416,8 @@ class Study(_Frozen):
 
     @property
     def own_functions(self) -> tuple[str, ...]:
-        """Names of the functions that do not come with the catalogue: a file cannot hold the code of these."""
-        names = dict.fromkeys((*self.activations, *_functions_in(self.model_dump(mode="json")["network"])))
-        return tuple(name for name in names if name not in catalogue or catalogue.holds_own(name))
+        """Names of the functions that were registered in Python: a file cannot hold the code of these."""
+        return registered((*self.activations, *functions_in(self.network)))
 
     def network_for(self, activation: str, input_shape: tuple[int, ...]) -> Network | TracedNetwork:
         """The network of one activation, with `match` applied where the function changes the width."""
@@ -419,16 +434,6 @@ class Study(_Frozen):
     def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | TracedNetwork]:
         """The network of each activation."""
         return {name: self.network_for(name, input_shape) for name in self.activations}
-
-
-def _functions_in(layers: Any) -> Iterator[str]:
-    """Names of the fixed functions in layers as they are written to a file."""
-    for key, value in layers.items() if isinstance(layers, dict) else ():
-        if key in ("activation", "function") and isinstance(value, str):
-            yield value
-    inner = layers.values() if isinstance(layers, dict) else layers if isinstance(layers, list) else ()
-    for item in inner:
-        yield from _functions_in(item)
 
 
 def usual_rate(optimiser: Any) -> float:

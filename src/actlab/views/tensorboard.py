@@ -68,7 +68,9 @@ def run_name(recording: Recording, member: Member) -> str:
     several_rates = len({m.learning_rate for m in recording.members if m.activation == member.activation}) > 1
     rate = f"-rate-{member.learning_rate:g}" if several_rates else ""
     init = f"-{member.init}" if member.init != "stated" else ""
-    return f"{member.activation}{rate}{init}/seed-{member.seed}"
+    # A run is a folder, and not every system has colons in the names of these.
+    name = member.activation.replace(":", ".")
+    return f"{name}{rate}{init}/seed-{member.seed}"
 
 
 def epoch_times(recording: Recording) -> tuple[np.ndarray, str]:

@@ -84,7 +84,8 @@ class Facts:
         gain: 1/√E f(z)², the factor that keeps a unit variance, relative accuracy.
         critical: the mean-field critical initialisation of the smallest variance.
         equals: functions of the catalogue that it can be written with, up to parameters, a scaling of input or
-            output, or a reflection; confirmed on a grid that reaches ±10⁴. See `relations`.
+            output, or a reflection; confirmed on a grid that reaches ±10⁴. See `relations`. Of a function with other
+            parameters, the function that it is of.
     """
 
     name: str
@@ -350,7 +351,14 @@ def _critical(activation: Curve, kinks: tuple[float, ...]) -> CriticalInitialisa
 
 
 def _equals(activation: Curve, others: tuple[Curve, ...]) -> tuple[str, ...]:
-    """Relations to the others: looked up for the functions that came with the catalogue, searched for one's own."""
+    """Relations to the others: looked up for the functions that came with the catalogue, searched for one's own.
+
+    A variant is the function that it is of, at its parameters; more is not searched for: it takes seconds each.
+    """
+    if activation.variant_of is not None:
+        whole = {p.name: p.default for p in activation.variant_of.parameters}
+        own = tuple((p.name, p.default) for p in activation.parameters if p.default not in (None, whole[p.name]))
+        return (str(relations.Relation(activation.variant_of.name, own)),)
     kept = relations.known()
     own = [other for other in others if other.name not in kept]
     found = kept.get(activation.name)

@@ -1,5 +1,8 @@
 // What the reader has chosen: one table, and the address is where it is kept.
 
+// A name may have parameters in parentheses, with commas between them.
+const BETWEEN_NAMES = /,(?![^(]*\))/;
+
 /** The state as the address tells it; what is not told has its usual value. */
 export function readState(usual, hash = location.hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
@@ -8,7 +11,7 @@ export function readState(usual, hash = location.hash) {
   const seed = number("seed");
   return {
     theme: ["light", "dark"].includes(given.get("theme")) ? given.get("theme") : null,
-    hidden: new Set(given.has("hide") ? given.get("hide").split(",").filter(Boolean) : usual.hidden),
+    hidden: new Set(given.has("hide") ? given.get("hide").split(BETWEEN_NAMES).filter(Boolean) : usual.hidden),
     epoch: Number.isFinite(epoch) ? Math.min(Math.max(Math.round(epoch), 0), usual.epoch) : usual.epoch,
     seed: usual.seeds.includes(seed) ? seed : usual.seed,
     layer: usual.layers.includes(given.get("layer")) ? given.get("layer") : usual.layer,

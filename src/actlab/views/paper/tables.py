@@ -163,7 +163,7 @@ def _results(summary: Summary) -> Table:
                     "place": place,
                     "activation": row["name"],
                     "standing": standing.get(row["name"]),
-                    **{key: value for key, value in row.items() if key != "name"},
+                    **{key: value for key, value in row.items() if key not in ("name", "learnt")},
                 }
             )
     return _of_rows("results", rows)

@@ -31,6 +31,7 @@ from actlab.views.report import (
     findings,
     gradients,
     html,
+    learnt,
     measures,
     outcome,
     player,
@@ -276,7 +277,8 @@ def _results(shown: _Shown) -> Section:
     )
     if samples := (summary["samples"] or {}).get("test"):
         lead += f" The test set has {samples:,} samples; one of them weighs {100 / samples:.2g} points."
-    return Section("results", "Results", lead, conditions.results(summary, shown.styles))
+    body = conditions.results(summary, shown.styles) + learnt.table(summary, shown.styles)
+    return Section("results", "Results", lead, body)
 
 
 def _outcome(shown: _Shown) -> list[Section]:

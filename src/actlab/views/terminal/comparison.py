@@ -144,6 +144,7 @@ def result_table(
     """
     table = plain_table(title=Text(_title(recording)), gap=gap)
     table.add_column("activation", overflow="fold")
+    narrow = stacked or not fresh
     lead = lead_in(summary)
     table.add_column(Text(f"test\n{lead.title} {lead.unit}".rstrip()), justify="right", overflow="fold")
     further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
@@ -168,6 +169,8 @@ def result_table(
     for place, row in enumerate(summary["activations"]):
         cells = _cells(row, lead, decimals, recording.further_metrics, fresh)
         cells[1] = str(cells[1]).replace(" [", "\n[") if stacked else cells[1]
+        # Parameters stand below the name that they belong to.
+        cells[0] = Text(row["name"].replace("(", "\n(").replace(",", ",\n ")) if narrow else cells[0]
         cells += [f"{row['learning_rate']:g}"] if several_rates else []
         cells += _milestone_cells(row) if milestones else []
         table.add_row(*cells, style="bold" if place == 0 else "")
