@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from tests.test_house import FLOORS, MODULES, imported, module_name, ours, room  # noqa: E402
 
 # Whose arrows would say nothing: everything imports them.
-EVERYWHERE = {"errors", "files", "wording", "__init__", "__main__"}
+EVERYWHERE = {"errors", "files", "imports", "wording", "__init__", "__main__"}
 WIDTH, GAP, LEAST, PER_LINE = 1.8, 0.5, 0.34, 1 / 2600
 INK, QUIET, FILL = "#1f1f23", "#8a8880", "#f3f1ea"
 

@@ -182,8 +182,8 @@ def test_with_parameters_starts_from_what_there_is():
     both = variant.with_parameters(threshold=2)
     assert (both.name, both.variant_of) == ("threshold(threshold=2,value=-3)", catalogue["threshold"])
     assert both.with_parameters(threshold=1, value=0) is catalogue["threshold"]
-    for wrong in (np.ones(3), True):
-        with pytest.raises(InvalidFunction, match="'value' must be a number"):
+    for wrong in (np.ones(3), True, math.inf):
+        with pytest.raises(InvalidFunction, match="'value' must be a finite number"):
             variant.with_parameters(value=wrong)
 
 

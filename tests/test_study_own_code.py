@@ -14,6 +14,7 @@ from actlab.layers import Act, Dense
 from actlab.recording.directory import refuse_others
 from actlab.study import Study, from_toml
 from actlab.study.changes import changed
+from actlab.views.paper.methods import methods
 
 TEXT = "def wavy(x, xp, frequency=1.0):\n    return x + xp.sin(frequency * x)\n"
 WAVY = "wavy_functions:wavy"
@@ -154,6 +155,7 @@ def test_a_run_keeps_the_source_and_is_not_drawn_with_another(module, tmp_path):
     card = recording.functions[WAVY]
     assert (card["source_code"], card["source_digest"]) == (TEXT, catalogue[WAVY].source_digest)
     assert "source_code" not in recording.functions["tanh"]
+    assert f"{WAVY} is code of our own, in a file whose SHA-256" in methods(recording)
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert f'"{WAVY}": (x) =>' in page
     forget()

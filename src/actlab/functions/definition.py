@@ -239,8 +239,10 @@ def _refuse_arrays(parameter: Parameter, value: Any, function: str) -> None:
     """Raise InvalidFunction where a value cannot stand in a name: it is an array, or the parameter is one."""
     if value is not None and parameter.shape is not None:
         raise InvalidFunction(f"{function}: {parameter.name!r} is an array of weights, for which no number stands.")
-    if value is not None and (isinstance(value, bool) or np.ndim(value)):
-        raise InvalidFunction(f"{function}: parameter {parameter.name!r} must be a number; it was given {value!r}.")
+    if value is not None and (isinstance(value, bool) or np.ndim(value) or value in (-math.inf, math.inf)):
+        raise InvalidFunction(
+            f"{function}: parameter {parameter.name!r} must be a finite number; it was given {value!r}."
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

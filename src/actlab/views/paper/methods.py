@@ -166,6 +166,8 @@ def _network(recording: Recording) -> Iterator[str]:
     loss = next(metric for metric in facts["metrics"] if metric["name"] == "loss")
     compared = "activations compared are" if len(study.activations) > 1 else "activation is"
     yield f"The {compared} {listed(study.activations)}. What training lowers is the {loss['title']}."
+    for place, digest in (study.source_digests or {}).items():
+        yield f"{place} is code of our own, in a file whose SHA-256 digest begins with {digest[:16]}."
 
 
 def _parameters(counts: Mapping[str, int]) -> str:
