@@ -76,9 +76,12 @@ def test_the_baseline_is_that_of_the_most_likely_constant_answer(shares):
 
 
 def test_columns_and_outputs():
-    assert BINARY.columns == CLASSES.columns == (
-        "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
-    )  # fmt: skip
+    metrics = ("loss", "accuracy", "balanced_accuracy", "brier")
+    assert (
+        BINARY.columns
+        == CLASSES.columns
+        == tuple(f"{part}_{name}" for part in ("train", "validation", "test") for name in metrics)
+    )
     assert [objective_for(outputs).name for outputs in (1, 2, 10)] == ["binary", "classes", "classes"]
     assert outputs_for(2)[0] == 1
 

@@ -243,8 +243,8 @@ def test_a_kill_inside_a_transaction_is_taken_back(tmp_path, rows):
         "import os, sqlite3, sys\n"
         "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "database.execute('BEGIN IMMEDIATE')\n"
-        "rows = ((0, 100 + i, 0, 0, 0, 0, 0, 0) for i in range(int(sys.argv[2])))\n"
-        "database.executemany('INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)', rows)\n"
+        "rows = ((0, 100 + i, 0) for i in range(int(sys.argv[2])))\n"
+        "database.executemany('INSERT INTO metrics (member, epoch, train_loss) VALUES (?, ?, ?)', rows)\n"
         "os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, directory / "study.db", str(rows)])

@@ -616,14 +616,16 @@ class TestChance:
         counts = {"class_counts": [900.0, 100.0], "test_class_counts": [900, 100]}
         metrics = {"test_accuracy": lambda m: 0.5 + 0.001 * m.seed}
         facts = dict(self.FACTS) | counts
-        text = summarise(record(tmp_path / "run", study(seeds=6), metrics=metrics, facts=facts))["headline"]
+        asked = study(seeds=6, metric="accuracy")
+        text = summarise(record(tmp_path / "run", asked, metrics=metrics, facts=facts))["headline"]
         assert text.startswith("At chance: none is above the 90.0 % of always naming")
 
     def test_few_test_samples_cannot_tell_even_a_flawless_function_from_a_class_that_is_nearly_all(self, tmp_path):
         counts = {"class_counts": [95.0, 5.0], "test_class_counts": [38, 2], "samples": {"train": 100, "test": 40}}
         metrics = {"test_accuracy": lambda m: 1.0}
         facts = dict(self.FACTS) | counts
-        text = summarise(record(tmp_path / "run", study(seeds=6), metrics=metrics, facts=facts))["headline"]
+        asked = study(seeds=6, metric="accuracy")
+        text = summarise(record(tmp_path / "run", asked, metrics=metrics, facts=facts))["headline"]
         # 0.95⁴⁰ is 13 %.
         assert text.startswith("At chance: 40 test samples tell none from the 95.0 % of always naming")
         assert "Highest mean: sigmoid, tanh and relu, 100.0 %" in text

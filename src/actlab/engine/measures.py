@@ -40,20 +40,25 @@ def evaluate(
     Args:
         model: the network, in the layout to observe in.
         params: parameters in that layout.
-        data: "x" (slices, samples, ...), "y" (slices, samples) and "membership" (slices, samples, sets) of 0 and 1.
+        data: "x" (slices, samples, ...), "y" (slices, samples), "membership" (slices, samples, sets) of 0 and 1, and
+            "by_class" (slices, samples, 3), what samples weigh where classes weigh alike: see `plan.evaluation`.
         tested: where the test samples lie among those of all slices.
 
     Returns:
         by name of each metric of the objective (variants, seeds, 3), sums of its scores over the training, validation
-        and test samples; (variants, seeds, classes), how many training samples of each class are put into it; and
-        (variants, seeds, test samples), whether each is.
+        and test samples, weighted where classes weigh alike; (variants, seeds, classes), how many training samples of
+        each class are put into it; and (variants, seeds, test samples), whether each is.
     """
 
     def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[dict[str, Array], Array, Array]]:
         x, y = (model.layout.place_samples(part[name][:, None]) for name in ("x", "y"))
         parts, classes = part["membership"][:, :3], part["membership"][:, 3:]
         logits, _ = forward(model, params, x)
-        sums = {name: _sums(score, parts, logits.dtype) for name, score in model.scores(logits, y).items()}
+        alike = {metric.name for metric in model.objective.metrics if metric.by_class}
+        sums = {
+            name: _sums(score, part["by_class"] if name in alike else parts, logits.dtype)
+            for name, score in model.scores(logits, y).items()
+        }
         right = model.right(logits, y)
         return None, (sums, jnp.matmul(right.astype(logits.dtype), classes), right)
 

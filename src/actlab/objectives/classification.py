@@ -125,10 +125,29 @@ def class_entropy(frequencies: np.ndarray) -> float:
     return max(0.0, float(-(present * np.log(present)).sum()))
 
 
-def _metrics(loss: Score, decided: Score) -> tuple[Metric, ...]:
+def _binary_brier(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
+    """2·(p − y)²: of both classes, as where there are several."""
+    wrong = _binary_likelihood(outputs, targets, xp, axis) - xp.where(targets == 1, 1.0, 0.0)
+    return 2.0 * wrong * wrong
+
+
+def _brier(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
+    """Σ_k (p_k − y_k)² = Σ p_k² − 2·p_y + 1."""
+    shares = _probability(outputs, xp, axis)
+    return xp.sum(shares * shares, axis=axis) - 2.0 * _own(shares, targets, xp, axis) + 1.0
+
+
+def _metrics(loss: Score, decided: Score, brier: Score) -> tuple[Metric, ...]:
+    """Cross-entropy, accuracy, balanced accuracy and the Brier score.
+
+    Sources: Brodersen and others 2010, The balanced accuracy and its posterior distribution, doi 10.1109/ICPR.2010.764;
+    Brier 1950, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78, 1–3.
+    """
     return (
         Metric("loss", "cross-entropy", loss, "lower", "nats"),
         Metric("accuracy", "accuracy", decided, "higher", "%", 100.0),
+        Metric("balanced_accuracy", "balanced accuracy", decided, "higher", "%", 100.0, by_class=True, aside=True),
+        Metric("brier", "Brier score", brier, "lower", "", aside=True),
     )
 
 
@@ -139,7 +158,7 @@ BINARY = Objective(
     _binary_decided,
     _binary_probability,
     _binary_likelihood,
-    _metrics(_binary_loss, _binary_decided),
+    _metrics(_binary_loss, _binary_decided, _binary_brier),
     class_entropy,
 )
 CLASSES = Objective(
@@ -149,7 +168,7 @@ CLASSES = Objective(
     _decided,
     _probability,
     _likelihood,
-    _metrics(_loss, _decided),
+    _metrics(_loss, _decided, _brier),
     class_entropy,
 )
 OBJECTIVES: Mapping[str, Objective] = MappingProxyType({one.name: one for one in (BINARY, CLASSES)})

@@ -90,6 +90,7 @@ class Lead:
 
 
 ACCURACY = Lead("accuracy", "accuracy", "higher", "%", 100.0)
+BALANCED = Lead("balanced_accuracy", "balanced accuracy", "higher", "%", 100.0)
 
 
 def lead_in(summary: Mapping[str, Any]) -> Lead:
@@ -97,12 +98,38 @@ def lead_in(summary: Mapping[str, Any]) -> Lead:
     return Lead(**summary["lead"]) if "lead" in summary else ACCURACY
 
 
+# One class may have so many times the samples of the others' mean before it would decide the accuracy by itself.
+IMBALANCE = 4.0
+
+
+def usual_lead(metrics: Iterable[Mapping[str, Any]], class_counts: npt.ArrayLike = ()) -> str:
+    """The name of the metric that leads where none is asked for.
+
+    Accuracy; balanced accuracy where that is recorded and the most frequent class has more than four times the samples
+    of the others' mean: always naming it would look good. Without classes the first metric that is not the loss.
+
+    Args:
+        metrics: as for `lead_among`.
+        class_counts: training samples of each class, (classes,); empty where they are not known.
+
+    >>> usual_lead([BALANCED.__dict__, ACCURACY.__dict__], [30, 1]), usual_lead([ACCURACY.__dict__], [30, 1])
+    ('balanced_accuracy', 'accuracy')
+    """
+    names = [metric["name"] for metric in metrics]
+    counts = np.asarray(class_counts, dtype=float)
+    if BALANCED.name in names and len(counts) > 1:
+        others = (counts.sum() - counts.max()) / (len(counts) - 1)
+        if counts.max() > IMBALANCE * others:
+            return BALANCED.name
+    return ACCURACY.name if ACCURACY.name in names else next((name for name in names if name != "loss"), "loss")
+
+
 def lead_among(metrics: Iterable[Mapping[str, Any]], name: str | None = None) -> Lead:
     """The metric that leads among those that a recording declares (`Metric.to_dict`).
 
     Args:
         metrics: by `name`, `title`, `better`, `unit` and `scale`.
-        name: which one; accuracy where None, or else the first that is not the loss.
+        name: which one; the usual one where None.
 
     Raises:
         UnknownName: there is no such metric.
@@ -113,6 +140,5 @@ def lead_among(metrics: Iterable[Mapping[str, Any]], name: str | None = None) ->
     declared = {metric["name"]: metric for metric in metrics}
     if name is not None and name not in declared:
         raise UnknownName("metric", name, declared)
-    usual = "accuracy" if "accuracy" in declared else next((own for own in declared if own != "loss"), "loss")
-    chosen = declared[name or usual]
+    chosen = declared[name or usual_lead(declared.values())]
     return Lead(**{key: chosen[key] for key in ("name", "title", "better", "unit", "scale")})

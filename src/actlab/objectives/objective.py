@@ -40,6 +40,9 @@ class Metric:
         name: as in "test_accuracy", without the part.
         title: in words.
         score: of each sample, a number or a truth value; the metric is its mean.
+        by_class: whether the mean is that of the classes' means, in which each class weighs alike, however many
+            samples it has; a class without samples does not count.
+        aside: whether narrow tables leave it out unless it leads.
         better: whether higher or lower values are better.
         unit: as it is shown; values are multiplied with `scale` for it.
     """
@@ -50,6 +53,8 @@ class Metric:
     better: Literal["higher", "lower"]
     unit: str
     scale: float = 1.0
+    by_class: bool = False
+    aside: bool = False
 
     def __post_init__(self) -> None:
         known = re.fullmatch("[a-z][a-z0-9_]*", self.name) and self.better in ("higher", "lower")
@@ -59,9 +64,10 @@ class Metric:
                 "a finite scale above 0 are expected."
             )
 
-    def to_dict(self) -> dict[str, str | float]:
+    def to_dict(self) -> dict[str, Any]:
         """What a recording says of it."""
-        return {"name": self.name, "title": self.title, "better": self.better, "unit": self.unit, "scale": self.scale}
+        said = {"name": self.name, "title": self.title, "better": self.better, "unit": self.unit, "scale": self.scale}
+        return said | ({"aside": True} if self.aside else {})
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,17 @@ class Objective:
         return tuple(f"{part}_{metric.name}" for part in PARTS for metric in self.metrics)
 
 
-def further(metrics: Iterable[Mapping[str, Any]], lead: str = "accuracy") -> list[Mapping[str, Any]]:
+def further(
+    metrics: Iterable[Mapping[str, Any]], lead: str = "accuracy", *, narrow: bool = False
+) -> list[Mapping[str, Any]]:
     """Of the metrics that a recording declares (`Metric.to_dict`), those besides the loss and the one that leads.
+
+    In a narrow table without those that stand aside.
 
     >>> further([{"name": "loss"}, {"name": "accuracy"}, {"name": "brier"}])
     [{'name': 'brier'}]
     >>> further([{"name": "loss"}, {"name": "accuracy"}, {"name": "brier"}], lead="brier")
     [{'name': 'accuracy'}]
     """
-    return [metric for metric in metrics if metric["name"] not in ("loss", lead)]
+    own = [metric for metric in metrics if metric["name"] not in ("loss", lead)]
+    return [metric for metric in own if not metric.get("aside")] if narrow else own

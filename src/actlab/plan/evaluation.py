@@ -29,7 +29,7 @@ class Data:
     Attributes:
         training: x_train, y_train.
         evaluation: x, y and membership of the samples of all three parts, one after the other; membership (samples,
-            sets) of 0 and 1, in the order of `counts`.
+            sets) of 0 and 1, in the order of `counts`; by_class (samples, 3), see `classes_alike`.
         probe: x, y of the probe batch.
         counts: samples in each set of the evaluation: train, validation, test, then training samples by class.
         tested: where the test samples lie among those of the evaluation, in their own order.
@@ -61,13 +61,30 @@ def prepare(study: Study, task: Task) -> Data:
     sets = np.concatenate([np.tile(np.isin(np.arange(3), own), (len(part), 1)) for part, _, own in parts])
     by_class = (y[:, None] == np.arange(task.class_count)) & sets[:, :1]
     membership = np.concatenate([sets, by_class], axis=1).astype(np.float32)
+    alike = np.stack([classes_alike(y, own, task.class_count) for own in sets.T], axis=-1)
     return Data(
         training={"x_train": task.x_train, "y_train": task.y_train},
-        evaluation={"x": x, "y": y, "membership": membership},
+        evaluation={"x": x, "y": y, "membership": membership, "by_class": alike},
         probe={"x": task.x_train[probed], "y": task.y_train[probed]},
         counts=membership.sum(axis=0, dtype=np.float64),
         tested=slice(len(x) - len(task.x_test), len(x)),
     )
+
+
+def classes_alike(y: np.ndarray, part: np.ndarray, classes: int) -> np.ndarray:
+    """What each sample of a part weighs where all of its classes weigh alike; the weights' mean over the part is 1.
+
+    Args:
+        y: (samples,), indices of classes.
+        part: (samples,), which of them are of the part; the others weigh nothing.
+        classes: how many there are.
+
+    >>> classes_alike(np.array([0, 0, 0, 1]), np.array([True, True, False, True]), 3).tolist()
+    [0.75, 0.75, 0.0, 1.5]
+    """
+    counts = np.bincount(y[part], minlength=classes)
+    weights = counts.sum() / np.maximum(np.count_nonzero(counts) * counts, 1)
+    return np.where(part, weights[y], 0.0).astype(np.float32)
 
 
 def sliced(evaluation: Arrays, population: Population, *, patches: bool) -> Arrays:

@@ -21,7 +21,7 @@ from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, Unkno
 from actlab.functions import catalogue
 from actlab.functions.variants import bare
 from actlab.network import Network, Params
-from actlab.objectives import OBJECTIVES, PARTS, Lead, Objective, further, lead_among
+from actlab.objectives import OBJECTIVES, PARTS, Lead, Objective, further, lead_among, usual_lead
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
 from actlab.recording.migrations import MIGRATIONS, Stored
@@ -145,7 +145,9 @@ class Recording:
     @property
     def lead(self) -> Lead:
         """The metric by which activations are ranked and compared."""
-        return lead_among(self.facts["metrics"], self.metric or self.study.metric)
+        metrics = self.facts["metrics"]
+        usual = usual_lead(metrics, self.facts.get("class_counts", ()))
+        return lead_among(metrics, self.metric or self.study.metric or usual)
 
     def lead_by(self, metric: str | None) -> None:
         """Rank and compare by another metric from now on; by that of the study where None. UnknownName."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actlab.objectives import ACCURACY, Lead, lead_in
+import numpy as np
+
+from actlab.objectives import ACCURACY, BALANCED, Lead, lead_in
 from actlab.recording import Recording
 from actlab.statistics.choice import choices
 from actlab.statistics.intervals import binomial_tail
@@ -54,6 +56,7 @@ def notes(
         for name, reported in conditions.items():
             found += _edges(reported, where[name])
         found += [
+            *_imbalance(recording),
             *_without(recording),
             *_too_few_seeds(recording),
             *_meaning_of_best(recording, main),
@@ -200,6 +203,19 @@ def _edges(reported: Sequence[Reported], where: str) -> list[str]:
     ]
 
 
+def _imbalance(recording: Recording) -> list[str]:
+    """Why balanced accuracy leads where nobody asked for it."""
+    if recording.lead != BALANCED or recording.metric or recording.study.metric:
+        return []
+    counts = np.asarray(recording.facts["class_counts"], dtype=float)
+    largest = recording.facts["classes"][int(counts.argmax())]
+    return [
+        f"Balanced accuracy leads, the mean of each class's share right: {100 * counts.max() / counts.sum():.1f} % of "
+        f"the training samples are {largest!r}, and always naming that would look good. --metric accuracy leads by "
+        "accuracy."
+    ]
+
+
 def _too_few_seeds(recording: Recording) -> list[str]:
     seeds = len(recording.study.seeds)
     if len(recording.study.activations) < 2 or seeds >= FEWEST_SEEDS:
@@ -254,16 +270,29 @@ def _at_the_top(ranked: Sequence[Mapping[str, Any]], lead: Lead) -> str:
 def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
     """Whether even the highest mean is what always naming the most frequent class may get on such a test set.
 
-    It may get so many of N test samples right, or more, in more than 2.5 of 100 cases (binomial).
+    It may get so many of N test samples right, or more, in more than 2.5 of 100 cases (binomial). A balanced accuracy
+    is that where its interval reaches down to a share of one class.
     """
-    majority, samples = summary["majority"], (summary["samples"] or {}).get("test")
-    if not majority or not samples or lead_in(summary) != ACCURACY:
+    majority, samples, lead = summary["majority"], (summary["samples"] or {}).get("test"), lead_in(summary)
+    if lead == BALANCED and summary["chance"] is not None:
+        ends = best[lead.test]["ci95"]
+        return (ends[0] if ends else best[lead.test]["mean"]) <= summary["chance"]
+    if not majority or not samples or lead != ACCURACY:
         return False
     right = round(best["test_accuracy"]["mean"] * samples)
     return binomial_tail(right, samples, majority["test_accuracy"]) > 0.025
 
 
+def constant_share(lead: Lead, majority: Mapping[str, Any] | None, chance: float | None) -> float | None:
+    """What always naming the most frequent class gets in a metric that leads; None where that is not known."""
+    if lead == BALANCED:
+        return chance
+    return majority["test_accuracy"] if majority and lead == ACCURACY else None
+
+
 def _not_above_majority(summary: Mapping[str, Any]) -> str:
+    if lead_in(summary) == BALANCED:
+        return f"none is above the {100 * summary['chance']:.1f} % of naming one class, or guessing"
     majority = summary["majority"]
     share, samples = f"{100 * majority['test_accuracy']:.1f} %", summary["samples"]["test"]
     means = [a["test_accuracy"]["mean"] for a in summary["activations"] if a["test_accuracy"]["mean"] is not None]

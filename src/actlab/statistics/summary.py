@@ -44,7 +44,7 @@ from actlab.statistics.selection import (
     reported,
     step_of,
 )
-from actlab.statistics.sentences import headline, notes
+from actlab.statistics.sentences import constant_share, headline, notes
 from actlab.statistics.stopping import looks, told
 from actlab.statistics.time_to_target import first_epoch, milestone_epochs, time_to_target
 from actlab.study import Condition
@@ -185,8 +185,8 @@ def target_of(
     if lead.better == "lower":
         return float(means.min()) / TARGET_SHARE
     target = TARGET_SHARE * float(means.max())
-    least = majority["test_accuracy"] if majority and lead == ACCURACY else 0.0
-    return target if target > least else None
+    least = constant_share(lead, majority, _chance(recording))
+    return target if target > (least or 0.0) else None
 
 
 def activation_row(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:

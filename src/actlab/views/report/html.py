@@ -10,8 +10,9 @@ from html import escape
 from typing import Any
 
 from actlab.custom import CustomNetwork
-from actlab.objectives import ACCURACY, Lead, further, lead_in
+from actlab.objectives import Lead, further, lead_in
 from actlab.recording import Recording
+from actlab.statistics.sentences import constant_share
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
 from actlab.views.report.charts import Chart
@@ -87,13 +88,15 @@ def table(summary: Row, styles: Styles, beside: Sequence[Row] = ()) -> str:
 
 def _majority(summary: Row, columns: int) -> str:
     """The foot: what takes no network, always naming the most frequent class and guessing; empty where not known."""
-    if not summary.get("majority") or lead_in(summary) != ACCURACY:
+    lead = lead_in(summary)
+    constant = constant_share(lead, summary.get("majority"), summary.get("chance"))
+    if not summary.get("majority") or constant is None:
         return ""
     rows = (
         (
             f"always “{summary['majority']['class']}”",
             "what always naming the most frequent class of the training data scores",
-            summary["majority"]["test_accuracy"],
+            constant,
         ),
         ("guessing", "each class as often as any other", summary["chance"]),
     )

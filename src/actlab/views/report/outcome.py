@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from actlab.objectives import ACCURACY, Lead, lead_in
+from actlab.objectives import ACCURACY, BALANCED, Lead, further, lead_in
 from actlab.recording import Recording
 from actlab.statistics.selection import probe_samples
+from actlab.statistics.sentences import constant_share
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.palette import Style, Styles
 from actlab.views.report.charts import (
@@ -80,9 +81,10 @@ def _titles(recording: Recording) -> dict[str, str]:
     title = f"{lead.title[:1]}{lead.title[1:]}"
     first = {} if lead.name == "loss" else {lead.validation: f"Validation {title}"}
     third = {} if lead.name == "loss" else {f"train_{lead.name}": f"Training {title}"}
-    further = {f"validation_{metric['name']}": f"Validation {metric['title']}" for metric in recording.further_metrics}
+    own = further(recording.facts["metrics"], lead.name, narrow=True)
+    others = {f"validation_{metric['name']}": f"Validation {metric['title']}" for metric in own}
     validation, train = (dict([item]) for item in losses.items())
-    return first | validation | third | train | further
+    return first | validation | third | train | others
 
 
 def _levels(levels: Mapping[str, float]) -> dict[str, Any]:
@@ -107,11 +109,13 @@ def levels(summary: Mapping[str, Any]) -> dict[str, float]:
     >>> levels({"majority": {"class": "0", "test_accuracy": 0.9}, "chance": 0.5})
     {'guessing': 0.5, "always '0'": 0.9}
     """
-    if lead_in(summary) != ACCURACY:
+    majority, chance = summary["majority"], summary["chance"]
+    constant = constant_share(lead_in(summary), majority, chance)
+    if lead_in(summary) not in (ACCURACY, BALANCED):
         return {}
-    found = {} if summary["chance"] is None else {"guessing": summary["chance"]}
-    if (majority := summary["majority"]) and majority["test_accuracy"] > (summary["chance"] or 0) + 0.005:
-        found[f"always {majority['class']!r}"] = majority["test_accuracy"]
+    found = {} if chance is None else {"guessing": chance}
+    if majority and constant is not None and constant > (chance or 0) + 0.005:
+        found[f"always {majority['class']!r}"] = constant
     return found
 
 

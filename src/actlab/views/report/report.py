@@ -19,7 +19,7 @@ from typing import Any
 
 from actlab.errors import ActlabError
 from actlab.files import write_synced
-from actlab.objectives import lead_in
+from actlab.objectives import ACCURACY, lead_in
 from actlab.recording import Recording
 from actlab.replay import feature_space
 from actlab.statistics import reported, summarise, unseen_share
@@ -276,7 +276,8 @@ def _results(shown: _Shown) -> Section:
         else f"By test {metric}. One seed is one draw: only more seeds tell luck from merit."
     )
     if samples := (summary["samples"] or {}).get("test"):
-        lead += f" The test set has {samples:,} samples; one of them weighs {100 / samples:.2g} points."
+        weight = f"; one of them weighs {100 / samples:.2g} points" if metric == ACCURACY.title else ""
+        lead += f" The test set has {samples:,} samples{weight}."
     body = conditions.results(summary, shown.styles) + learnt.table(summary, shown.styles)
     return Section("results", "Results", lead, body)
 

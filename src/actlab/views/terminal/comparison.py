@@ -23,10 +23,11 @@ from rich.text import Text
 from actlab.custom import TracedNetwork
 from actlab.layers import Act
 from actlab.network import Network
-from actlab.objectives import ACCURACY, Lead, lead_in
+from actlab.objectives import ACCURACY, Lead, further, lead_in
 from actlab.recording import Recording
 from actlab.recording.format import STUDY
 from actlab.statistics import unseen_share, verdict
+from actlab.statistics.sentences import constant_share
 from actlab.views.terminal.advice import advice
 from actlab.wording import DASH, counted, number, percent
 
@@ -111,7 +112,8 @@ def legend(summary: Summary, *, fresh: bool = True) -> str:
         fresh: whether the table has the intervals for new data.
     """
     samples, probed = (summary["samples"] or {}).get("test"), summary["probe_samples"]
-    test = f" The test set has {samples:,} samples, one weighs {100 / samples:.2g} points." if samples else ""
+    weight = f", one weighs {100 / samples:.2g} points" if samples and lead_in(summary) == ACCURACY else ""
+    test = f" The test set has {samples:,} samples{weight}." if samples else ""
     fresh = fresh and any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
     new = "on new data: 95 % interval over new seeds and new samples together. " if fresh else ""
     return (
@@ -147,13 +149,14 @@ def result_table(
     narrow = stacked or not fresh
     lead = lead_in(summary)
     table.add_column(Text(f"test\n{lead.title} {lead.unit}".rstrip()), justify="right", overflow="fold")
-    further = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in recording.further_metrics]
+    beside = further(summary["metrics"], lead.name, narrow=True)
+    titles = [f"test\n{metric['title']} {metric['unit']}".rstrip() for metric in beside]
     fresh = fresh and any(row["test_accuracy_ci95_new_data"] for row in summary["activations"])
     new = ["on new\ndata"] if fresh else []
     for header in (
         *new,
         *([] if lead.name == "loss" else ["test\nloss"]),
-        *further,
+        *titles,
         "epochs\nto\ntarget",
         "gradient\nratio",
         "flat\n%",
@@ -167,17 +170,18 @@ def result_table(
         table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)
     decimals = _decimals(summary["activations"], lead)
     for place, row in enumerate(summary["activations"]):
-        cells = _cells(row, lead, decimals, recording.further_metrics, fresh)
+        cells = _cells(row, lead, decimals, beside, fresh)
         cells[1] = str(cells[1]).replace(" [", "\n[") if stacked else cells[1]
         # Parameters stand below the name that they belong to.
         cells[0] = Text(row["name"].replace("(", "\n(").replace(",", ",\n ")) if narrow else cells[0]
         cells += [f"{row['learning_rate']:g}"] if several_rates else []
         cells += _milestone_cells(row) if milestones else []
         table.add_row(*cells, style="bold" if place == 0 else "")
-    if (majority := summary["majority"]) and lead == ACCURACY:
-        named = Text(f"always {majority['class']!r}")
-        table.add_row(named, f"{100 * majority['test_accuracy']:.{decimals}f}", style="dim")
-        table.add_row("guessing", f"{100 * summary['chance']:.{decimals}f}", style="dim")
+    majority = summary["majority"]
+    constant = constant_share(lead, majority, summary["chance"])
+    if majority and constant is not None:
+        table.add_row(Text(f"always {majority['class']!r}"), lead.number(constant, decimals), style="dim")
+        table.add_row("guessing", lead.number(summary["chance"], decimals), style="dim")
     return table
 
 

@@ -1,0 +1,134 @@
+"""What an objective declares besides the loss, beside scikit-learn on the same predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, log_loss
+from tests.synthetic_recording import record, study
+
+from actlab import engine
+from actlab.layers import Act, Dense
+from actlab.objectives import ACCURACY, BALANCED, CLASSES, OBJECTIVES, usual_lead
+from actlab.plan.evaluation import classes_alike
+from actlab.replay.forward import hidden
+from actlab.statistics import summarise
+from actlab.study import Study
+from actlab.tasks.task import build
+
+RATE = {"learning_rates": [0.05], "epochs": 3, "seeds": 2, "batch": 16}
+
+
+def unequal(classes, samples, rng):
+    """Class 0 most often, each class at least twice."""
+    y = np.concatenate([np.repeat(np.arange(classes), 2), np.zeros(samples, int)])
+    return rng.permuted(np.where(rng.random(len(y)) < 0.2, rng.integers(0, classes, len(y)), y))
+
+
+def scores(objective, logits, y):
+    """Each metric's mean over the samples, classes weighing alike where they are to."""
+    axis_of_class = classes_alike(y, np.ones(len(y), bool), max(2, logits.shape[1])).astype(float)
+    found = {}
+    for metric in objective.metrics:
+        own = np.asarray(metric.score(logits, y, np, 1), dtype=float)
+        weights = axis_of_class if metric.by_class else np.ones(len(y))
+        found[metric.name] = float((own * weights).mean())
+    return found
+
+
+def independent(logits, y):
+    """The same by scikit-learn."""
+    two = np.concatenate([np.zeros((len(logits), 1)), logits], axis=1) if logits.shape[1] == 1 else logits
+    powers = np.exp(two - two.max(axis=1, keepdims=True))
+    shares, labels = powers / powers.sum(axis=1, keepdims=True), list(range(two.shape[1]))
+    decided = shares.argmax(axis=1)
+    return {
+        "loss": log_loss(y, shares, labels=labels),
+        "accuracy": accuracy_score(y, decided),
+        "balanced_accuracy": balanced_accuracy_score(y, decided),
+        "brier": brier_score_loss(y, shares, labels=labels, scale_by_half=False),
+    }
+
+
+@pytest.mark.parametrize(("name", "outputs"), [("binary", 1), ("classes", 2), ("classes", 5)])
+def test_metrics_equal_scikit_learn(name, outputs):
+    rng = np.random.default_rng(outputs)
+    y = unequal(max(outputs, 2), 200, rng)
+    logits = rng.normal(scale=2, size=(len(y), outputs))
+    found, wanted = scores(OBJECTIVES[name], logits, y), independent(logits, y)
+    assert found.keys() == wanted.keys()
+    for metric, value in wanted.items():
+        # The balanced weights are float32, as the devices take them.
+        assert found[metric] == pytest.approx(value, rel=1e-6 if metric == "balanced_accuracy" else 1e-12), metric
+
+
+@pytest.mark.parametrize(("outputs", "classes"), [(1, 2), (2, 2), (4, 4)])
+def test_what_is_recorded_is_that_of_the_networks_on_each_part(outputs, classes, tmp_path):
+    rng = np.random.default_rng(7)
+
+    def part(count):
+        y = unequal(classes, count, rng)
+        return rng.normal(size=(len(y), 3)) + y[:, None], y
+
+    task = build("made-up", part(150), part(40), part(60), provenance="made up")
+    asked = Study(task="made-up", network=(Dense(6), Act(), Dense(outputs)), activations=["tanh", "relu"], **RATE)
+    recording = engine.train(asked, tmp_path / "run", task=task)
+    declared = {metric["name"] for metric in recording.facts["metrics"]}
+    assert declared == {"loss", "accuracy", "balanced_accuracy", "brier"}
+    for column, member in enumerate(recording.members):
+        weights = recording.weights(member, recording.epochs)
+        for name in ("train", "validation", "test"):
+            x, y = getattr(task, f"x_{name}"), getattr(task, f"y_{name}")
+            wanted = independent(hidden(recording.network(member.activation), weights, x)[1].astype(float), y)
+            for metric, value in wanted.items():
+                found = recording.metrics[f"{name}_{metric}"][-1, column]
+                assert found == pytest.approx(value, rel=2e-5, abs=2e-6), (name, metric)
+
+
+def test_a_class_without_samples_weighs_nothing():
+    y, part = np.array([0, 0, 2, 2, 2, 1]), np.array([True] * 5 + [False])
+    weights = classes_alike(y, part, 4)
+    assert weights.tolist() == pytest.approx([1.25, 1.25, 5 / 6, 5 / 6, 5 / 6, 0])
+    right = np.array([1, 0, 1, 1, 0, 1])
+    assert (weights * right).sum() / 5 == pytest.approx(balanced_accuracy_score(y[:5], np.where(right, y, 2 - y)[:5]))
+    assert not classes_alike(y, np.zeros(6, bool), 4).any()
+
+
+@pytest.mark.parametrize(
+    ("counts", "wanted"),
+    [([50, 50], "accuracy"), ([80, 20], "accuracy"), ([81, 20], "balanced_accuracy"), ([30, 1], "balanced_accuracy"),
+     ([40, 10, 10], "accuracy"), ([41, 10, 10], "balanced_accuracy"), ([], "accuracy"), ([7], "accuracy")],
+)  # fmt: skip
+def test_balanced_accuracy_leads_where_one_class_is_most_of_the_samples(counts, wanted):
+    assert usual_lead([metric.to_dict() for metric in CLASSES.metrics], counts) == wanted
+
+
+def test_it_is_said_and_can_be_turned(tmp_path):
+    facts = {"class_counts": [190.0, 10.0], "classes": ["no", "yes"], "test_class_counts": [95, 5],
+             "samples": {"train": 200, "validation": 50, "test": 100}}  # fmt: skip
+    values = {
+        "test_accuracy": lambda m: 0.95 + 0.001 * m.seed,
+        "test_balanced_accuracy": lambda m: (0.5 if m.activation == "relu" else 0.8) + 0.001 * m.seed,
+        "validation_balanced_accuracy": lambda m: 0.5 if m.activation == "relu" else 0.8,
+    }
+    asked = study(activations=["relu", "tanh"], seeds=8)
+    recording = record(tmp_path / "run", asked, metrics=values, facts=facts)
+    summary = summarise(recording)
+    assert recording.lead == BALANCED
+    assert summary["lead"]["name"] == "balanced_accuracy"
+    assert summary["headline"].startswith("tanh is best: test balanced accuracy 80.")
+    (note,) = [note for note in summary["notes"] if note.startswith("Balanced accuracy leads")]
+    assert "95.0 % of the training samples are 'no'" in note
+    assert "--metric accuracy" in note
+    recording.lead_by("accuracy")
+    turned = summarise(recording)
+    assert recording.lead == ACCURACY
+    assert not [note for note in turned["notes"] if note.startswith("Balanced")]
+    assert turned["headline"].startswith("At chance")
+
+
+def test_a_balanced_accuracy_of_one_class_alone_is_at_chance(tmp_path):
+    facts = {"class_counts": [190.0, 10.0], "classes": ["no", "yes"], "test_class_counts": [95, 5]}
+    values = {"test_balanced_accuracy": lambda m: 0.49 + 0.02 * (m.seed % 2)}
+    recording = record(tmp_path / "run", study(activations=["relu", "tanh"], seeds=8), metrics=values, facts=facts)
+    assert "At chance: none is above the 50.0 % of naming one class, or guessing" in summarise(recording)["headline"]
