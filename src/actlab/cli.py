@@ -1,4 +1,4 @@
-"""The command line: `actlab functions | recipes | compare | report | power | figure | animate | export`.
+"""The command line: `actlab functions | recipes | task | compare | report | power | figure | animate | export`.
 
 Every error is one sentence on stderr and exit code 2. Heavy modules are imported by the command that
 needs them.
@@ -12,12 +12,14 @@ import sys
 import warnings
 from io import TextIOWrapper
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from actlab import picture_commands
+from actlab import picture_commands, task_command
+from actlab.data_options import with_data_options
 from actlab.errors import ActlabError, ActlabWarning, InvalidFunction, InvalidStudy, complaint, shortened
 
 if TYPE_CHECKING:
@@ -110,25 +112,6 @@ def recipes(
         _show(recipe_card(recipe(name), measured().get(name)))
 
 
-# Decisions about a file of data that leaves a doubt.
-_Header = Annotated[
-    str | None, typer.Option(metavar="yes|no", help="Whether the .csv's first row names its columns, or is data.")
-]
-_Classes = Annotated[
-    str | None, typer.Option(metavar="texts|numbers", help="Each text of the target is a class, or each number is.")
-]
-_Keep = Annotated[
-    list[str] | None,
-    typer.Option(metavar="COLUMN", help="Train on it although it counts the rows or is named like an id; repeatable."),
-]
-_Drop = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave it out; may be repeated.")]
-_Layout = Annotated[
-    str | None, typer.Option(metavar="channels-first|channels-last", help="Of the pictures in an .npz file.")
-]
-_Scale = Annotated[
-    str | None, typer.Option(metavar="255|none", help="Divide what an .npz file holds by it, or take it as it is.")
-]
-
 _Seeds = Annotated[
     str | None, typer.Option(metavar="N|auto", help="Number of seeds, counted from 0; or added as needed.")
 ]
@@ -171,19 +154,16 @@ _Baseline = Annotated[
 
 
 @app.command()
+@with_data_options
 def compare(
     study: Annotated[
         str | None,
         typer.Argument(metavar="RECIPE|STUDY.toml", help="What to run; the recipe digits by default."),
     ] = None,
-    task: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, an .npz or a .csv file.")] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the .csv with the classes.")] = None,
-    header: _Header = None,
-    classes: _Classes = None,
-    keep: _Keep = None,
-    drop: _Drop = None,
-    layout: _Layout = None,
-    scale: _Scale = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, a table, or an .npz file.")
+    ] = None,
+    data: dict[str, Any] = MappingProxyType({}),  # pyright: ignore[reportArgumentType]
     activations: Annotated[str | None, typer.Option(metavar="A,B,C", help="Functions to compare.")] = None,
     seeds: _Seeds = None,
     most_seeds: _MostSeeds = None,
@@ -204,13 +184,7 @@ def compare(
     """Train the same network with several activation functions over several seeds, and compare."""
     settings: dict[str, Any] = {
         "task": task,
-        "target": target,
-        "header": header,
-        "classes": classes,
-        "keep": keep or None,
-        "drop": drop or None,
-        "layout": layout,
-        "scale": _divisor(scale),
+        **data,
         "activations": activations,
         "seeds": _seeds(seeds, most_seeds, within),
         "most_seeds": most_seeds,
@@ -257,14 +231,6 @@ def _seeds(text: str | None, most: int | None, within: float | None) -> int | st
     return text if text == "auto" else int(text)
 
 
-def _divisor(text: str | None) -> float | str | None:
-    """The number of --scale; what is none is left to the study, to be taken or refused."""
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text
-
-
 _DECIMAL = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _UNITS = _DECIMAL | {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
@@ -289,14 +255,14 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
     from actlab.study.changes import changed
 
     if name is None and "task" in settings:
-        base = Study(name=Path(settings["task"]).stem)
+        base = Study(name=Path(re.sub(r"\.(gz|zip)$", "", settings["task"])).stem)
     elif name is None or name in RECIPES:
         base = recipe(name or "digits").study
     else:
-        from actlab.tasks import names
+        from actlab.tasks import is_file_name, names
 
         file = not name.endswith(".toml") and Path(name).is_file()
-        if name in names() or file or name.lower().endswith((".csv", ".npz")):
+        if name in names() or file or is_file_name(name):
             raise InvalidStudy(f"{name} is no recipe but data: write actlab compare --task {name}.")
         base = from_toml(name) if name.endswith(".toml") or "/" in name else recipe(name).study
     return changed(base, settings, assignments)
@@ -392,6 +358,7 @@ def report(
     typer.echo(f"wrote {directory / 'report.html'}\nwrote {directory / 'summary.json'}")
 
 
+app.command()(task_command.task)
 app.command()(picture_commands.power)
 app.command()(picture_commands.figure)
 app.command()(picture_commands.animate)

@@ -1,0 +1,240 @@
+"""Rows of texts as a frame: which of them names the columns, and which column names the rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+
+import polars as pl
+
+from actlab.errors import InvalidData, cut
+from actlab.tasks.cells import missing, number
+from actlab.tasks.columns import named_like_an_id
+from actlab.tasks.header import ROWS_LOOKED_AT, first_row
+from actlab.tasks.reading import Reading
+from actlab.tasks.tables.frame import ROW_NAMES, Frame, named
+from actlab.tasks.tables.report import Note
+from actlab.tasks.tables.source import Source
+from actlab.tasks.tables.text import Dialect, beginning, cells_of, dialect
+
+# As many rows of Python's texts are held at a time; a column of Polars takes a fifth of their memory.
+ROWS_AT_A_TIME = 20_000
+# From so many bytes on, a plain table of numbers is read by Polars at once, which is some twenty times as fast.
+FAST_FROM = 2**22
+_EMPTY = ["", "NA", "na", "NaN", "nan", "NAN", "N/A", "n/a", "NULL", "null", "None", "none", "?", "-"]
+
+Row = tuple[list[str], int]
+
+
+def read_text(source: Source, reading: Reading, texts: Collection[str]) -> Frame:
+    """A table that is written as text.
+
+    Args:
+        source: the file.
+        reading: what is decided of it.
+        texts: columns, by name or number, of which every text is wanted as it stands.
+
+    Raises:
+        InvalidData: no text, rows of different lengths, a first row that may be data, nothing but a header.
+    """
+    found = dialect(source, reading)
+    if source.length >= FAST_FROM and (frame := _fast(source, found, reading, texts)) is not None:
+        return _told(frame, found, source.suffix)
+    with source.open() as stream:
+        text = io.TextIOWrapper(stream, found.encoding, newline="")
+        try:
+            frame = shaped(source.name, _rows(text, found.separator), reading, found.decimal)
+        except (csv.Error, UnicodeError) as error:
+            raise InvalidData(
+                f"{source.name} cannot be read as a table ({error}): it may be cut short; write it again."
+            ) from None
+    return _told(frame, found, source.suffix)
+
+
+def _told(frame: Frame, found: Dialect, suffix: str) -> Frame:
+    told = found.told(suffix)
+    note = Note(f"{frame.name} is read as {told}.", "--separator") if told else None
+    return replace(frame, notes=(note, *frame.notes)) if note else frame
+
+
+def _rows(text: Iterable[str], separator: str) -> Iterator[Row]:
+    """Each row with something in it, and the line that it ends on."""
+    counted = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal counted
+        for line in text:
+            counted += 1
+            yield line
+
+    for row in cells_of(lines(), separator):
+        if any(row):
+            yield row, counted
+
+
+def shaped(name: str, rows: Iterable[Row], reading: Reading, decimal: str, unit: str = "line") -> Frame:
+    """Rows of texts as columns, named by the first row or by number."""
+    rows = iter(rows)
+    top = list(islice(rows, ROWS_LOOKED_AT + 1))
+    top, comments = _without_comments(top)
+    if len(top) < (1 if reading.header == "no" else 2):
+        held = "only a header row" if top else "nothing"
+        raise InvalidData(f"{name} is empty: it holds {held}; give a header row and one row for each sample.")
+    first, body = top[0][0], top[1:]
+    names, header, notes, row_names = _header(name, first, [row for row, _ in body], reading, decimal)
+    notes = comments_told(name, comments) + notes
+    samples = chain(body if header == "yes" else top, rows)
+    what = "header names" if header == "yes" and len(first) == len(names) else "first row has"
+    columns, lines = _columns(name, samples, len(names), what, unit)
+    if not lines:
+        raise InvalidData(f"{name} is empty: it holds only a header row; give one row for each sample.")
+    series = {column: values.rename(column) for column, values in zip(names, columns, strict=True)}
+    return Frame(name, series, lines, unit, decimal, tuple(notes), tuple(row_names))
+
+
+def _without_comments(top: Sequence[Row]) -> tuple[list[Row], int]:
+    """The rows without those at the top that begin with #; the last of these may name the columns, as NumPy writes."""
+    count = next((i for i, (row, _) in enumerate(top) if not row[0].lstrip().startswith("#")), len(top))
+    if count == 0 or count == len(top):
+        return list(top), 0
+    last, line = top[count - 1]
+    cells = [last[0].lstrip("# "), *last[1:]] if last[0].strip("# ") else last[1:]
+    numbers = [number(cell) for cell in cells]
+    if len(cells) == len(top[count][0]) and None in numbers:
+        return [(cells, line), *top[count:]], count - 1
+    return list(top[count:]), count
+
+
+def comments_told(name: str, comments: int) -> list[Note]:
+    """That lines at the top are passed over."""
+    if not comments:
+        return []
+    return [Note(f"{name}: {comments} line{'s' * (comments > 1)} at the top, which begin with #, are passed over.")]
+
+
+def _header(
+    name: str, first: Sequence[str], body: Sequence[Sequence[str]], reading: Reading, decimal: str
+) -> tuple[list[str], str, list[Note], list[str]]:
+    """The names of the columns; whether the first row gives them; what is told; columns that name the rows."""
+    width = Counter(map(len, body)).most_common(1)[0][0] if body else len(first)
+    if reading.header != "no" and width == len(first) + 1 and not any(number(cell) is not None for cell in first):
+        names, notes, row_names = named([ROW_NAMES, *first], name)
+        return names, "yes", notes, [*row_names, ROW_NAMES]
+    header = reading.header
+    notes = []
+    if header is None:
+        fitting = [row for row in body if len(row) == len(first)]
+        header = first_row(name, first, fitting, decimal) if fitting or not body else "yes"
+        shown = cut(", ".join(cell.strip() for cell in first))
+        if header == "no":
+            notes.append(
+                Note(
+                    f"{name}: the first row ({shown}) fits the rows below it and is taken for data, the columns are "
+                    f"named 1 to {len(first)}: --header yes if it names them.",
+                    "--header",
+                )
+            )
+        elif any(number(cell) is not None and not missing(cell) for cell in first) and "inf" not in shown.lower():
+            notes.append(
+                Note(f"{name}: the first row ({shown}) is taken for names of columns: --header no if not.", "--header")
+            )
+    if header == "no":
+        return [str(index + 1) for index in range(len(first))], "no", notes, []
+    names, renamed, row_names = named(first, name)
+    return names, "yes", notes + renamed, row_names
+
+
+def _columns(name: str, rows: Iterable[Row], width: int, what: str, unit: str) -> tuple[list[pl.Series], list[int]]:
+    """Rows of one length as columns of texts, and where each row stands. Raises InvalidData at another length."""
+    parts: list[list[pl.Series]] = [[] for _ in range(width)]
+    lines: list[int] = []
+    rows = iter(rows)
+    while block := list(islice(rows, ROWS_AT_A_TIME)):
+        for row, line in block:
+            if len(row) != width:
+                # Spreadsheets and trailing separators leave empty cells behind the last one.
+                if len(row) > width and not any(row[width:]):
+                    continue
+                last = next(rows, None) is None and line == block[-1][1]
+                raise InvalidData(
+                    f"{name}, {unit} {line}: {len(row)} values where the {what} {width} columns"
+                    f"{' (it is the last one: the file may be cut short)' if last else ''}: give each row a value for "
+                    "each column."
+                )
+        lines += [line for _, line in block]
+        for index, column in enumerate(zip(*(row[:width] for row, _ in block), strict=True)):
+            parts[index].append(pl.Series(column, dtype=pl.String))
+    return [pl.concat(part) if part else pl.Series([], dtype=pl.String) for part in parts], lines
+
+
+def _fast(source: Source, found: Dialect, reading: Reading, texts: Collection[str]) -> Frame | None:
+    """A large plain table, read by Polars at once; None where anything in it asks for a closer look.
+
+    Polars fills short rows with nulls without a word. So the separators are counted: where no row has too many, which
+    it refuses, and all rows together have the right number, none has too few.
+    """
+    if source.unpacked is not None or found.separator == " " or not found.encoding.startswith("utf-8") or reading.test:
+        return None
+    if source.beginning(3) == b"\xef\xbb\xbf":
+        return None
+    top = [(row, i) for i, row in enumerate(cells_of(beginning(source, "utf-8"), found.separator), 1)]
+    if not all(any(row) for row, _ in top) or top[0][0][0].startswith("#"):
+        return None
+    first, body = top[0][0], [row for row, _ in top[1:]]
+    if any(len(row) != len(first) for row in body):
+        return None
+    names, header, notes, row_names = _header(source.name, first, body, reading, found.decimal)
+    exact = {*texts} | {names[int(t) - 1] for t in texts if t.isdecimal() and 0 < int(t) <= len(names)}
+    numeric = [_all_numbers([row[index] for row in body], found.decimal) for index in range(len(names))]
+    schema = {
+        column: pl.Float64 if is_number and column not in exact and not named_like_an_id(column) else pl.String
+        for column, is_number in zip(names, numeric, strict=True)
+    }
+    counts = _counted(source, found.separator)
+    if counts is None:
+        return None
+    try:
+        frame = pl.read_csv(
+            source.path,
+            has_header=False,
+            skip_rows=int(header == "yes"),
+            schema=schema,
+            separator=found.separator,
+            decimal_comma=found.decimal == ",",
+            null_values=_EMPTY,
+            quote_char=None,
+        )
+    except (pl.exceptions.PolarsError, ValueError):
+        return None
+    skipped = int(header == "yes")
+    separators, ends = counts
+    rows = frame.height + skipped
+    if separators != (len(names) - 1) * rows or ends != rows:
+        return None
+    # A minus beside a plus is a value, and in a target of texts everything is.
+    doubtful = [column for column in names if frame[column].null_count() and frame[column].dtype == pl.String]
+    if any((column in exact and reading.classes == "texts") or (frame[column] == "+").any() for column in doubtful):
+        return None
+    lines = range(1 + skipped, frame.height + 1 + skipped)
+    return Frame(source.name, dict(frame.to_dict()), lines, "line", found.decimal, tuple(notes), tuple(row_names))
+
+
+def _all_numbers(cells: Sequence[str], decimal: str) -> bool:
+    return all(number(cell, decimal) is not None for cell in cells)
+
+
+def _counted(source: Source, separator: str) -> tuple[int, int] | None:
+    """How many separators and ends of lines there are; None where a quotation mark makes some of them no such thing."""
+    separators = ends = 0
+    last = b"\n"
+    for block in source.blocks():
+        if b'"' in block or (b"\r" in block and block.count(b"\r\n") + block.endswith(b"\r") < block.count(b"\r")):
+            return None
+        separators += block.count(separator.encode())
+        ends += block.count(b"\n")
+        last = block[-1:]
+    return separators, ends + (last != b"\n")
