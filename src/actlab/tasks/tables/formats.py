@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,6 +39,8 @@ def read_columns(source: Source) -> Frame:
     """
     try:
         table = _typed(source)
+    except InvalidData:
+        raise
     except (pl.exceptions.PolarsError, OSError, ValueError, TypeError) as error:
         raise unreadable(source, error) from None
     return _framed(source.name, {column: table[column] for column in table.columns}, table.height)
@@ -75,7 +78,22 @@ def _typed(source: Source) -> pl.DataFrame:
         return pl.read_json(io.BytesIO(source.content()), infer_schema_length=None)
     if not beginning.startswith(b"{"):
         raise ValueError("it is neither a list of objects nor an object in each line")
-    return pl.read_ndjson(where, infer_schema_length=None)
+    try:
+        return _of_columns(json.loads(source.content()))
+    except json.JSONDecodeError:  # An object in each line.
+        return pl.read_ndjson(where, infer_schema_length=None)
+
+
+def _of_columns(table: Any) -> pl.DataFrame:
+    """One JSON object as a table: by column its values in a list, or by row, as pandas writes them."""
+    columns = list(table.values())
+    if columns and all(isinstance(values, dict) and values.keys() == columns[0].keys() for values in columns):
+        return pl.DataFrame({name: list(values.values()) for name, values in table.items()})
+    if columns and all(isinstance(values, list) for values in columns):
+        return pl.DataFrame(table)
+    if columns and not any(isinstance(values, dict) for values in columns):
+        return pl.DataFrame([table])
+    raise ValueError("its objects are no columns of one length")
 
 
 def refuse_more_than_memory(name: str, rows: int, columns: int) -> None:
@@ -98,7 +116,8 @@ def read_sheet(source: Source, reading: Reading) -> Frame:
 
     refuse_large_archive(source)
     try:
-        workbook = fastexcel.read_excel(source.content())
+        # A path tells an .ods file by its ending.
+        workbook = fastexcel.read_excel(source.path if source.unpacked is None else source.unpacked)
         names = workbook.sheet_names
         chosen = _sheet(names, reading.sheet)
         sheet = workbook.load_sheet(chosen, header_row=None, dtypes="string").to_polars()

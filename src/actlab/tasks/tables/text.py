@@ -86,7 +86,9 @@ def _encoding(source: Source, decided: str | None) -> str:
     if not decided and not marked:
         if b"\0" in content:
             odd, even = content[1::2].count(0), content[::2].count(0)
-            candidates = ["utf-16-le" if odd > even else "utf-16-be"] if max(odd, even) > 10 * min(odd, even) else []
+            most, least = max(odd, even), min(odd, even)
+            latin = most > len(content) / 4 and most > 10 * least
+            candidates = ["utf-16-le" if odd > even else "utf-16-be"] if latin else []
         else:
             candidates += ["cp1252", "latin-1"]
     for encoding in candidates:
@@ -114,24 +116,24 @@ def _decodes(source: Source, encoding: str) -> bool:
 
 def _separator(lines: Sequence[str], suffix: str) -> str:
     """The character by which most rows fall into equally many cells, and most cells are numbers."""
-    found: dict[str, tuple[float, int]] = {}
+    found: dict[str, tuple[float, bool, int]] = {}
     for candidate in _CANDIDATES:
-        body = _body(lines, candidate)
+        first, body = _body(lines[:1], candidate), _body(lines, candidate)
         width, count = Counter(map(len, body)).most_common(1)[0] if body else (1, 0)
         if width < 2 or count < AGREEING * len(body):
             continue
         cells = [cell.strip() for row in body for cell in row]
         signs = ".," if candidate != "," else "."
         readable = sum(any(numeric(cell, sign) for sign in signs) or missing(cell) for cell in cells)
-        found[candidate] = round(readable / len(cells), 2), width
+        found[candidate] = round(readable / len(cells), 2), len(first[0]) == width if first else False, width
     by_ending = {".tsv": "\t", ".csv": ","}.get(suffix, "")
     if not found:
         return by_ending or ","
     words = found.pop(" ", None)
     # Words of a text are separated by blanks, too: only numbers show that these are cells.
-    if words and (not found or words[0] > max(share for share, _ in found.values())):
+    if words and (not found or words[0] > max(share for share, _, _ in found.values())):
         return " "
-    return max(found, key=lambda candidate: (found[candidate][0], candidate == by_ending, found[candidate][1]))
+    return max(found, key=lambda mark: (*found[mark][:2], mark == by_ending, found[mark][2]))
 
 
 def _body(lines: Sequence[str], separator: str) -> list[list[str]]:
