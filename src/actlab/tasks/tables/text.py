@@ -131,7 +131,7 @@ def _separator(lines: Sequence[str], suffix: str) -> str:
         return by_ending or ","
     words = found.pop(" ", None)
     # Words of a text are separated by blanks, too: only numbers show that these are cells.
-    if words and (not found or words[0] > max(share for share, _, _ in found.values())):
+    if words and (not found or words[0] > max(0.5, *(share for share, _, _ in found.values()))):
         return " "
     return max(found, key=lambda mark: (*found[mark][:2], mark == by_ending, found[mark][2]))
 
