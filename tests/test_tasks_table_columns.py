@@ -40,7 +40,7 @@ def test_missing_numbers_are_the_mean_of_the_training_part(load):
     task, sentences, order = load(values)
     assert sentences == [
         "mine.csv: 12 values are missing in 'value': numbers become the mean of the training part, with an input that "
-        "says so, and texts a category of their own; --drop value leaves a column out."
+        "says so; --drop value leaves a column out."
     ]
     column = columns(task)["value"]
     assert (column.kind, column.missing, column.distinct, column.role) == ("numbers", 12, 88, "feature")

@@ -82,11 +82,11 @@ WRITTEN = {
     "quoted, with semicolons and decimal commas": (
         "a.csv",
         written(quoted(decimals(ROWS)), HEADER, ";"),
-        "separated by semicolons (--separator), with decimal commas (--decimal)",
+        "is separated by semicolons (--separator) and has decimal commas (--decimal); these options say otherwise.",
     ),
-    "quoted decimal commas between commas": ("a.csv", written(quoted(decimals(ROWS)), HEADER), "with decimal commas"),
+    "quoted decimal commas between commas": ("a.csv", written(quoted(decimals(ROWS)), HEADER), "has decimal commas"),
     "groups of digits": ("a.csv", written(quoted(decimals(ROWS, ".", True)), HEADER), ""),
-    "groups by points": ("a.csv", written(decimals(ROWS, ",", True), HEADER, ";"), "with decimal commas (--decimal)"),
+    "groups by points": ("a.csv", written(decimals(ROWS, ",", True), HEADER, ";"), "has decimal commas (--decimal)"),
     "ends of lines of Windows": ("a.csv", written(ROWS, HEADER, end="\r\n"), ""),
     "ends of lines of old Macs": ("a.csv", written(ROWS, HEADER, end="\r"), ""),
     "empty lines": ("a.csv", "\n\n" + written(ROWS, HEADER, end="\n\n"), ""),
@@ -96,7 +96,11 @@ WRITTEN = {
     "UTF-16 without a mark": ("a.csv", written(ROWS, HEADER).encode("utf-16-le"), "encoded as utf-16-le"),
     "gzip": ("a.csv.gz", gzip.compress(written(ROWS, HEADER).encode()), ""),
     "gzip of tabs": ("a.tsv.gz", gzip.compress(written(ROWS, HEADER, "\t").encode()), ""),
-    "comments at the top": ("a.csv", "# measured\n# by hand\n" + written(ROWS, HEADER), "which begin with #"),
+    "comments at the top": (
+        "a.csv",
+        "# measured\n# by hand\n" + written(ROWS, HEADER),
+        "lines, which begin with #, are passed over",
+    ),
     "a header that is a comment": ("a.csv", "# " + written(ROWS, HEADER), ""),
     "a separator at the end of each row": (
         "a.csv",

@@ -201,11 +201,13 @@ def _told_of_missing(name: str, used: Mapping[str, Parsed]) -> list[Note]:
     holes = [column for column, values in used.items() if values.missing]
     if holes:
         count = sum(used[column].missing for column in holes)
+        kinds = {used[column].kind == "categories" for column in holes}
+        ways = ["numbers become the mean of the training part, with an input that says so"] if False in kinds else []
+        ways += ["texts become a category of their own"] if True in kinds else []
         notes.append(
             Note(
-                f"{name}: {counted(count, 'value')} {'is' if count == 1 else 'are'} missing in {shown(holes)}: numbers "
-                "become the mean of the training part, with an input that says so, and texts a category of their own; "
-                f"{option('drop', holes[0])} leaves a column out.",
+                f"{name}: {counted(count, 'value')} {'is' if count == 1 else 'are'} missing in {shown(holes)}: "
+                f"{' and '.join(ways)}; {option('drop', holes[0])} leaves a column out.",
                 "--drop",
             )
         )

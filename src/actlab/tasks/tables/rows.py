@@ -57,7 +57,7 @@ def read_text(source: Source, reading: Reading, texts: Collection[str]) -> Frame
 
 def _told(frame: Frame, found: Dialect, suffix: str) -> Frame:
     told = found.told(suffix)
-    note = Note(f"{frame.name} is read as {told}.", "--separator") if told else None
+    note = Note(f"{frame.name} {told}; these options say otherwise.", "--separator") if told else None
     return replace(frame, notes=(note, *frame.notes)) if note else frame
 
 
@@ -113,7 +113,8 @@ def comments_told(name: str, comments: int) -> list[Note]:
     """That lines at the top are passed over."""
     if not comments:
         return []
-    return [Note(f"{name}: {comments} line{'s' * (comments > 1)} at the top, which begin with #, are passed over.")]
+    what = "the first line, which begins" if comments == 1 else f"the first {comments} lines, which begin"
+    return [Note(f"{name}: {what} with #, {'is' if comments == 1 else 'are'} passed over.")]
 
 
 def _header(

@@ -13,6 +13,7 @@ from actlab.errors import InvalidData
 from actlab.tasks.cells import GROUPED, GROUPED_BY_POINTS, missing, numeric
 from actlab.tasks.reading import Reading, separator_of
 from actlab.tasks.tables.source import Source
+from actlab.wording import listed
 
 # So much of a text is looked at, in characters and in rows.
 CHARACTERS = 200_000
@@ -47,14 +48,14 @@ class Dialect:
         """What is other than such a file's ending says, in words; empty where nothing is.
 
         >>> Dialect("cp1252", ";", ",").told(".csv")
-        'separated by semicolons (--separator), with decimal commas (--decimal), encoded as cp1252 (--encoding)'
+        'is separated by semicolons (--separator), has decimal commas (--decimal) and is encoded as cp1252 (--encoding)'
         """
         usual = {".csv": (",",), ".tsv": ("\\t", "\t")}.get(suffix, _CANDIDATES)
         name = _NAMES.get(self.separator, repr(self.separator))
-        parts = [f"separated by {name} (--separator)"] if self.separator not in usual else []
-        parts += ["with decimal commas (--decimal)"] if self.decimal == "," else []
-        parts += [f"encoded as {self.encoding} (--encoding)"] if not self.encoding.startswith("utf-8") else []
-        return ", ".join(parts)
+        parts = [f"is separated by {name} (--separator)"] if self.separator not in usual else []
+        parts += ["has decimal commas (--decimal)"] if self.decimal == "," else []
+        parts += [f"is encoded as {self.encoding} (--encoding)"] if not self.encoding.startswith("utf-8") else []
+        return listed(parts)
 
 
 def dialect(source: Source, reading: Reading) -> Dialect:
