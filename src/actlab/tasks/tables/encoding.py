@@ -19,6 +19,9 @@ from actlab.wording import size
 Values = npt.NDArray[np.float64]
 # More categories than these share the input "other", the rarest of them.
 MOST_CATEGORIES = 20
+# Columns that are put into the array together, and rows: they fill a line of the cache, and fit into it.
+AT_ONCE = 16
+ROWS_AT_ONCE = 4096
 MISSING = "missing"
 OTHER = "other"
 
@@ -58,26 +61,52 @@ def encode(
         InvalidData: more inputs than the memory holds, or none that is not constant in the training part.
     """
     train = parts[0]
-    rows = sum(map(len, parts))
-    inputs: list[Samples] = []
+    width = sum(_most_inputs(column) for column in used.values())
+    _refuse_more_than_memory(name, sum(map(len, parts)), width)
+    arrays = [np.empty((len(part), width), np.float32) for part in parts]
     became: dict[str, Encoded] = {}
+    waiting: list[Samples] = []
+    filled = 0
     for column in list(used):
         found = _varying(_encoded(column, used.pop(column), train), train, column in keep)
-        inputs += found.inputs
         became[column] = Encoded(found.features, (), found.became)
-        if 8 * rows * len(inputs) > memory():
-            raise InvalidData(
-                f"{name} becomes more than {len(inputs):,} inputs of {rows:,} rows, {size(8 * rows * len(inputs))}, "
-                "more than the memory here: leave columns of many categories out with --drop COLUMN."
-            )
-    if not inputs:
+        waiting += found.inputs
+        if len(waiting) >= AT_ONCE or not used:
+            _put(arrays, parts, waiting, filled)
+            filled += len(waiting)
+            waiting = []
+    if not filled:
         raise InvalidData(f"{name}: no column differs between the rows of the training part: add columns.")
-    arrays = [np.empty((len(part), len(inputs)), np.float32) for part in parts]
-    for index in range(len(inputs)):
-        values, inputs[index] = inputs[index], np.empty(0, np.float32)
-        for array, part in zip(arrays, parts, strict=True):
-            array[:, index] = values[part]
-    return arrays, became
+    return [array if filled == width else array[:, :filled].copy() for array in arrays], became
+
+
+def _most_inputs(values: Parsed) -> int:
+    """How many inputs a column becomes at most."""
+    absent = int(values.missing > 0)
+    if values.kind == "categories":
+        return min(values.distinct + absent, MOST_CATEGORIES)
+    return (5 if values.kind == "dates" else 1) + absent
+
+
+def _refuse_more_than_memory(name: str, rows: int, width: int) -> None:
+    # The arrays, and what is checked, copied and trained of them.
+    if (needed := 8 * rows * width) > memory():
+        raise InvalidData(
+            f"{name} becomes up to {width:,} inputs of {rows:,} rows, {size(needed)}, more than the {size(memory())} "
+            "of memory here: leave columns of many categories out with --drop COLUMN."
+        )
+
+
+def _put(arrays: Sequence[Samples], parts: Sequence[Indices], inputs: Sequence[Samples], start: int) -> None:
+    """Put inputs side by side into the rows of each part, from the column `start` on.
+
+    Some columns and some rows at a time: the numbers of a whole column lie far apart in the array.
+    """
+    for array, part in zip(arrays, parts, strict=True):
+        for first in range(0, len(part), ROWS_AT_ONCE):
+            rows = part[first : first + ROWS_AT_ONCE]
+            for index, values in enumerate(inputs, start):
+                array[first : first + len(rows), index] = values[rows]
 
 
 def _varying(found: Encoded, train: Indices, kept: bool) -> Encoded:
