@@ -80,10 +80,12 @@ def rows_in_two_parts(
     name: str, used: Mapping[str, Parsed], labels: npt.NDArray[np.int64], parts: Sequence[Indices]
 ) -> list[Note]:
     """What is told where rows of the validation or test part stand in the training part, too, value for value."""
-    table = pl.DataFrame({str(i): values.values for i, values in enumerate(used.values())})
-    hashes = table.with_columns(label=pl.Series(labels)).hash_rows(seed=0).to_numpy()
-    train = hashes[parts[0]]
-    counts = [int(np.isin(hashes[part], train).sum()) for part in parts[1:]]
+    hashes = pl.Series(labels).hash()
+    for values in used.values():
+        # Column by column: all of them as one table would be a copy. The number is odd, and unsigned ones wrap around.
+        hashes = hashes * 0x9E3779B97F4A7C15 + values.values.hash()
+    train = hashes.gather(parts[0])
+    counts = [int(hashes.gather(part).is_in(train.implode()).sum()) for part in parts[1:]]
     if not any(counts):
         return []
     return [

@@ -67,9 +67,11 @@ def labels(frame: Frame, target: str, reading: Reading) -> Labels:
                 "--classes",
             )
         )
-    present = [str(text) for text in texts.gather(rows)]
+    # One object for each class, not for each row.
+    pool: dict[str, str] = {}
+    present = [pool.setdefault(text, text) for text in texts.gather(rows)]
     folded, more = _folded(frame.name, target, present, reading)
-    lines = [frame.lines[int(row)] for row in rows]
+    lines = frame.lines if len(rows) == len(frame) else [frame.lines[int(row)] for row in rows]
     decided = None if reading.classes == "fold" else reading.classes
     values, classes = classes_of(Target(frame.name, target, folded, lines), decided)
     if len(classes) < 2:
