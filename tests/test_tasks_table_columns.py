@@ -111,6 +111,7 @@ DATES = {
     "American": "%m/%d/%Y",
     "with dashes": "%d-%m-%Y",
     "with a name": "%d-%b-%Y",
+    "with a name and a short year": "%d-%b-%y",
     "with a name first": '"%b %d, %Y"',
     "with a time": "%Y-%m-%d %H:%M:%S",
     "with a time in ISO": "%Y-%m-%dT%H:%M",

@@ -277,7 +277,7 @@ def test_tables_as_scikit_learn_ships_them():
     folder = Path(sklearn.datasets.__file__).parent / "data"
     for name in ("iris", "wine_data", "breast_cancer"):
         sentence = refused(folder / f"{name}.csv", target="virginica")
-        assert "numbers among names" in sentence or "where the header names" in sentence
+        assert "numbers among names" in sentence or "values and all rows below it" in sentence
     assert "say --header no if it is data" in refused(folder / "iris.csv", target="1")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,6 @@ def task(
         # They stand below the table.
         warnings.simplefilter("ignore", ActlabWarning)
         if study.target is None and (report := describe(name, study.reading)) is not None:
-            console.print(columns_card(name, report))
+            console.print(columns_card(Path(name).name, report))
             return
         console.print(task_card(load_task(study)))

@@ -12,6 +12,9 @@ from actlab.tasks.reading import Header
 
 # As many rows show what a column holds.
 ROWS_LOOKED_AT = 1000
+# Of a table of very many columns, fewer rows.
+CELLS_LOOKED_AT = 200_000
+FEWEST_ROWS = 20
 
 
 def first_row(name: str, first: Sequence[str], body: Sequence[Sequence[str]], decimal: str = ".") -> Header:
@@ -36,7 +39,7 @@ def first_row(name: str, first: Sequence[str], body: Sequence[Sequence[str]], de
     >>> first_row("a.csv", ["1.5", "x"], [["2", "y"], ["2.5", "x"]])
     'no'
     """
-    body = body[:ROWS_LOOKED_AT]
+    body = body[: max(FEWEST_ROWS, min(ROWS_LOOKED_AT, CELLS_LOOKED_AT // len(first)))]
     columns = list(zip(*body, strict=True)) if body else [()] * len(first)
     kinds = [
         _kind(cell.strip(), [text.strip() for text in column], decimal)

@@ -247,4 +247,4 @@ def _decisions(reading: Reading, notes: Iterable[Note]) -> str:
 
 def _warn(notes: Iterable[Note]) -> None:
     for note in notes:
-        warnings.warn(note.sentence, ActlabWarning, stacklevel=5)
+        warnings.warn(note.sentence, ActlabWarning, stacklevel=6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from actlab.errors import InvalidData, cut
@@ -152,7 +153,9 @@ def _whole_numbers(values: Parsed) -> pl.Series | None:
     if values.kind != "numbers":
         return None
     present = values.values.drop_nulls()
-    return present if bool((present == present.floor()).all()) else None
+    # Of 20,000 columns, NumPy is done before Polars has begun.
+    array = present.to_numpy()
+    return present if bool((array == np.floor(array)).all()) else None
 
 
 def counts_rows(whole: pl.Series) -> bool:
@@ -177,8 +180,8 @@ def _refuse_strange(frame: Frame, name: str, values: Parsed) -> None:
             f"are none): mend it, say {option('categorical', name)} to take all values for names of categories, or "
             f"leave the column out with {option('drop', name)}."
         )
-    if values.kind == "numbers" and (infinite := values.values.is_infinite().fill_null(False)).any():
-        first = int(infinite.arg_max() or 0)
+    if values.kind == "numbers" and (infinite := np.isinf(values.values.to_numpy())).any():
+        first = int(infinite.argmax())
         raise InvalidData(
             f"{frame.at(first)}: column {name!r} holds an infinite number, one of {int(infinite.sum()):,}: mend it, or "
             f"leave the column out with {option('drop', name)}."

@@ -54,16 +54,17 @@ def named(names: Iterable[str], name: str) -> tuple[list[str], list[Note], list[
     (['a', 'b', 'a (2)'], ['row names', 'b'])
     """
     given = [text.strip() for text in names]
-    found: list[str] = []
+    found: dict[str, None] = {}  # In order, and quick to look into: there may be 100,000.
+    taken = {*given}
     renamed: list[str] = []
     nameless: list[str] = []
     for index, text in enumerate(given):
         base = text or (ROW_NAMES if index == 0 else f"column {index + 1}")
         unique, count = base, 1
-        while unique in found or (unique != base and unique in given):
+        while unique in found or (unique != base and unique in taken):
             count += 1
             unique = f"{base} ({count})"
-        found.append(unique)
+        found[unique] = None
         if unique != base:
             renamed.append(unique)
         if not text:
@@ -79,7 +80,7 @@ def named(names: Iterable[str], name: str) -> tuple[list[str], list[Note], list[
                 "--drop",
             )
         )
-    return found, notes, [column for column in nameless if column.startswith(ROW_NAMES)]
+    return list(found), notes, [column for column in nameless if column.startswith(ROW_NAMES)]
 
 
 def joined(first: Frame, second: Frame) -> Frame:

@@ -30,6 +30,7 @@ _DATES = (
     (rf"{_DAY}-{_DAY}-\d{{4}}", "%d-%m-%Y"),
     (rf"{_DAY}-{_DAY}-\d{{4}}", "%m-%d-%Y"),
     (rf"{_DAY}[ -][A-Za-z]{{3}}[ -]\d{{4}}", "%d-%b-%Y"),
+    (rf"{_DAY}[ -][A-Za-z]{{3}}[ -]\d{{2}}", "%d-%b-%y"),
     (rf"[A-Za-z]{{3}} {_DAY}, \d{{4}}", "%b %d, %Y"),
 )
 
@@ -189,7 +190,7 @@ def _dates(texts: pl.Series) -> Parsed | None:
                 continue
             plain = texts.str.replace("T", " ", literal=True) if "T" in first and "%b" not in form else texts
             plain = plain.str.replace(r"(Z|[+]00:00)$", "")
-            plain = plain.str.replace_all(" ", "-") if form == "%d-%b-%Y" and not clock else plain
+            plain = plain.str.replace_all(" ", "-") if form.startswith("%d-%b") and not clock else plain
             dates = plain.str.to_datetime(form + clock_form, strict=False, time_unit="us")
             if dates.null_count() == texts.null_count():
                 fits.append((dates, form))

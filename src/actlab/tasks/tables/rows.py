@@ -128,6 +128,12 @@ def _header(
     if reading.header != "no" and width == len(first) + 1 and not any(number(cell) is not None for cell in first):
         names, notes, row_names = named([ROW_NAMES, *first], name)
         return names, "yes", notes, [*row_names, ROW_NAMES]
+    if abs(width - len(first)) > 1 and all(len(row) == width for row in body):
+        shown = cut(", ".join(cell.strip() for cell in first))
+        raise InvalidData(
+            f"{name}: the first row ({shown}) has {len(first)} values and all rows below it {width}: take it out if it "
+            "is neither a header nor data, or give it a name for each column."
+        )
     header = reading.header
     notes = []
     if header is None:
@@ -185,7 +191,7 @@ def _fast(source: Source, found: Dialect, reading: Reading, texts: Collection[st
     if source.unpacked is not None or not plain or reading.test or source.beginning(3) == codecs.BOM_UTF8:
         return None
     top = list(cells_of(beginning(source, "utf-8"), found.separator))
-    if not all(any(row) and len(row) == len(top[0]) for row in top) or top[0][0].startswith("#"):
+    if len(top) < 2 or not all(any(row) and len(row) == len(top[0]) for row in top) or top[0][0].startswith("#"):
         return None
     names, header, notes, row_names = _header(source.name, top[0], top[1:], reading, found.decimal)
     exact = _exact(texts, names)

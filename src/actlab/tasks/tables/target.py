@@ -12,7 +12,7 @@ import polars as pl
 
 from actlab.errors import InvalidData, cut
 from actlab.tasks.cells import number
-from actlab.tasks.labels import MANY_VALUES, Target, classes_of, refuse_quantity
+from actlab.tasks.labels import FEW_SAMPLES, MANY_VALUES, Target, classes_of, refuse_quantity
 from actlab.tasks.reading import Reading, option
 from actlab.tasks.tables.frame import Frame
 from actlab.tasks.tables.kinds import Parsed, cleaned, texts_of
@@ -117,7 +117,8 @@ def candidates(columns: Mapping[str, Parsed]) -> tuple[str, ...]:
         rows = len(column.values) - column.missing
         if not 2 <= column.distinct <= max(2, rows // 2) or column.kind not in ("numbers", "yes or no", "categories"):
             continue
-        if column.kind == "numbers" and not _whole(column.values):
+        quantity = column.distinct > MANY_VALUES and rows < FEW_SAMPLES * column.distinct
+        if column.kind == "numbers" and (quantity or not _whole(column.values)):
             continue
         words = {*name.lower().replace("_", " ").replace("-", " ").split()}
         named = bool(words & _NAMES)

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from actlab.errors import InvalidData
 from actlab.tasks.cells import GROUPED, GROUPED_BY_POINTS, missing, numeric
@@ -17,7 +18,10 @@ from actlab.wording import listed
 
 # So much of a text is looked at, in characters and in rows.
 CHARACTERS = 200_000
+MOST_CHARACTERS = 2**26
 ROWS = 200
+FEWEST_ROWS = 20
+CELLS = 20_000
 # A separator is one that most rows agree on; a few may be cut, or hold a text with it.
 AGREEING = 0.9
 _CANDIDATES = ("\t", ",", ";", "|", " ")
@@ -74,9 +78,16 @@ def dialect(source: Source, reading: Reading) -> Dialect:
 
 def beginning(source: Source, encoding: str) -> list[str]:
     """The first lines of a text, without one that is cut."""
-    found = source.beginning(4 * CHARACTERS).decode(encoding, errors="ignore")
-    lines = found[:CHARACTERS].splitlines()
-    return lines if source.length <= 4 * CHARACTERS and len(found) <= CHARACTERS else lines[:-1]
+    characters = CHARACTERS
+    while True:
+        found = source.beginning(4 * characters).decode(encoding, errors="ignore")
+        lines = found[:characters].splitlines()
+        if source.length <= 4 * characters and len(found) <= characters:
+            return lines
+        # Of very long rows, too, some are looked at.
+        if len(lines) > FEWEST_ROWS or characters > MOST_CHARACTERS:
+            return lines[:-1]
+        characters *= 8
 
 
 def _encoding(source: Source, decided: str | None) -> str:
@@ -123,7 +134,7 @@ def _separator(lines: Sequence[str], suffix: str) -> str:
         width, count = Counter(map(len, body)).most_common(1)[0] if body else (1, 0)
         if width < 2 or count < AGREEING * len(body):
             continue
-        cells = [cell.strip() for row in body for cell in row]
+        cells = [cell.strip() for row in body for cell in row][:CELLS]
         signs = ".," if candidate != "," else "."
         readable = sum(any(numeric(cell, sign) for sign in signs) or missing(cell) for cell in cells)
         found[candidate] = round(readable / len(cells), 2), len(first[0]) == width if first else False, width
@@ -161,9 +172,7 @@ def _decimal(name: str, rows: Sequence[Sequence[str]], separator: str) -> str:
     """The decimal sign that the numbers of a table show. Raises InvalidData where they may be read in both ways."""
     commas = points = 0
     doubtful = ""
-    for cell in (cell.strip() for row in rows for cell in row):
-        if "," not in cell and "." not in cell:
-            continue
+    for cell in islice((cell.strip() for row in rows for cell in row if "," in cell or "." in cell), CELLS):
         grouped, by_points = re.match(GROUPED, cell), re.match(GROUPED_BY_POINTS, cell)
         if grouped and "." not in cell:
             doubtful = doubtful or cell
