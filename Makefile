@@ -68,4 +68,5 @@ docs: env-dev
 	@$(BIN)/python benchmarks/exactness.py
 	@$(BIN)/python benchmarks/exports.py
 	@$(BIN)/python docs/functions_pages.py
+	@$(BIN)/python -m docs.data
 	@$(BIN)/python docs/house.py

@@ -447,28 +447,35 @@ def test_own_data_are_compared(actlab_command, tmp_path, table, kind):
     assert study.network[-1].units == 3
 
 
+@pytest.mark.filterwarnings("always::actlab.errors.ActlabWarning")
 def test_a_table_without_a_header_is_compared_and_its_study_runs_again(actlab_command, refused, tmp_path, table):
     table.write_text(table.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
     command = ["compare", "--task", "iris.csv", "--target", "3", *TINY, "--activations", "relu"]
-    assert "say --header no if it is data (its columns are then named 1 to 3)" in refused(*command)
+    code, _, err = actlab_command(*command, "--out", "found")
+    assert code == 0
+    assert err.startswith("actlab: iris.csv: the first row (")
+    assert "is taken for data, the columns are named 1 to 3: --header yes if it names them.\n" in err
     assert actlab_command(*command, "--header", "no", "--out", "run")[0] == 0
+    assert actlab.load(tmp_path / "found").study.digest == actlab.load(tmp_path / "run").study.digest
     recording = actlab.load(tmp_path / "run")
     assert recording.study.header == "no"
     assert recording.study.provenance.startswith("iris.csv, no header row, target column '3'")
     assert actlab_command("compare", "run/study.toml", "--out", "again")[0] == 0
     assert actlab.load(tmp_path / "again").study == recording.study
-    sentence = refused("compare", "run/study.toml", "--header", "yes", "--summary")
-    assert sentence.startswith("unknown column '3': known: ")
+    sentence = refused("compare", "run/study.toml", "--header", "yes", "--target", "x", "--drop", "none")
+    assert sentence.startswith("unknown column 'none': known: ")
     assert refused(*command, "--header", "maybe") == "header: 'yes' or 'no' is expected, got 'maybe'."
 
 
+@pytest.mark.filterwarnings("always::actlab.errors.ActlabWarning")
 def test_what_is_decided_of_the_data_is_part_of_the_study(actlab_command, refused, tmp_path):
     rng = np.random.default_rng(0)
     rows = [f"{i},{a:.4f},{b:.4f},{['007', '7', '8'][i % 3]}" for i, (a, b) in enumerate(rng.normal(size=(60, 2)))]
     (tmp_path / "own.csv").write_text("\n".join(["No,a b,c,code", *rows]) + "\n", encoding="utf-8")
     start = ["compare", "--task", "own.csv", "--target", "code"]
     assert "say --classes texts to keep them apart" in refused(*start)
-    assert "leave it out with --drop No" in refused(*start, "--classes", "texts")
+    code, _, err = actlab_command(*start, "--classes", "texts", "--summary")
+    assert (code, err) == (0, "actlab: own.csv: column 'No' counts the rows and is left out; --keep No trains on it.\n")
     decided = ["--classes", "texts", "--drop", "No", "--keep", "a b", "--keep", "c", "--header", "yes"]
     assert actlab_command(*start, *decided, *TINY, "--activations", "relu", "--out", "run")[0] == 0
     study = actlab.load(tmp_path / "run").study
@@ -514,7 +521,7 @@ def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, 
         (["compare", "--task", "iris.csv", "--target", "specis"], "unknown column 'specis': did you mean 'species'?"),
         (["compare", "desne.toml"], "desne.toml, line 2: unknown layer 'desne': did you mean 'dense'?"),
         (["compar"], "no such command 'compar'. Did you mean 'compare'?"),
-        (["compare", "--seed", "3"], "no such option: --seed (Possible options: --most-seeds, --seeds, --set)."),
+        (["compare", "--seed", "3"], "no such option: --seed (Possible options: --seeds, --set, --sheet)."),
         (["compare", "mnist"], "mnist is no recipe but data: write actlab compare --task mnist."),
         (["compare", "iris.csv"], "iris.csv is no recipe but data: write actlab compare --task iris.csv."),
         (["compare", "iris.tsv"], "iris.tsv is no recipe but data: write actlab compare --task iris.tsv."),
@@ -569,10 +576,10 @@ def test_misspelt_names_come_with_the_nearest(refused, table, tmp_path, argument
         ),
         (["--activations", "relu,elu(2)"], "activations: 'elu(2)': parameter=number is expected, as in leaky_relu("),
         (["--activations", "my_nothing:f"], "activations: activation 'my_nothing:f' cannot be imported (No module"),
-        (["--target", "a"], "target 'a' was given for 'digits', which is no .csv file: leave it out."),
+        (["--target", "a"], "target 'a' was given for 'digits', which is no table: leave it out."),
         (["digits", "parabolas"], "got unexpected extra argument(s) (parabolas)."),
         (["nowhere.toml"], "nowhere.toml: cannot be read as a study (No such file or directory)."),
-        (["--task", "nowhere.npz", "--summary"], "nowhere.npz is no file: give the path of a .npz or .csv file"),
+        (["--task", "nowhere.npz", "--summary"], "nowhere.npz is no file: give the path of a table or .npz file"),
         (
             ["parabolas", "--task", "digits"],
             "8×8×1 → dense1: Dense takes vectors and got 8×8×1: put Flatten() before it.",
@@ -669,10 +676,10 @@ def test_arrays_cut_short(refused, tmp_path):
     ("change", "sentence"),
     [
         (
-            ("0.1257", "nan"),
-            "iris.csv: 1 of the 120 values are missing, NaN or infinite, the first in line 2, column 'width'",
+            ("0.1257", "inf"),
+            "iris.csv, line 2: column 'width' holds an infinite number, one of 1: mend it, or leave",
         ),
-        (("0.1257", "many"), "iris.csv, line 2: column 'width' holds 'many', no number"),
+        (("0.1257", "many"), "iris.csv, line 2: column 'width' holds 'many' among numbers (1 of 60 values are none)"),
         ((",x\n", "\n"), "iris.csv, line 2: 2 values where the header names 3 columns"),
     ],
 )
@@ -685,8 +692,9 @@ def test_wrong_tables(refused, table, change, sentence):
 
 def test_a_table_needs_a_target(refused, table):
     sentence = refused("compare", "--task", "iris.csv")
-    assert (
-        "no target was given: name the column of classes (--target COLUMN), one of width, length, species" in sentence
+    assert sentence == (
+        "iris.csv: no target was given: most likely it is 'species' (3 classes): say so, as in actlab compare --task "
+        "iris.csv --target species, or name another one of width, length, species."
     )
     assert "labels are not integers" in refused("compare", "--task", "iris.csv", "--target", "width")
 

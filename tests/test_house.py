@@ -26,7 +26,17 @@ FLOORS = [
     {"engine"},
     {"statistics", "replay"},
     {"views"},
-    {"laboratory", "sequential", "tuning", "picture_commands", "cli", "__main__", "__init__"},
+    {
+        "laboratory",
+        "sequential",
+        "tuning",
+        "data_options",
+        "task_command",
+        "picture_commands",
+        "cli",
+        "__main__",
+        "__init__",
+    },
 ]
 HEAVY = {"jax", "jaxlib", "optax", "torch", "keras", "tensorflow", "ray", "dask"}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""The command line: `actlab functions | recipes | compare | report | power | figure | animate | export`.
+"""The command line: `actlab functions | recipes | task | compare | report | power | figure | animate | export`.
 
 Every error is one sentence on stderr and exit code 2. Heavy modules are imported by the command that
 needs them.
@@ -12,12 +12,14 @@ import sys
 import warnings
 from io import TextIOWrapper
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from actlab import picture_commands
+from actlab import picture_commands, task_command
+from actlab.data_options import with_data_options
 from actlab.errors import ActlabError, ActlabWarning, InvalidFunction, InvalidStudy, complaint, shortened
 
 if TYPE_CHECKING:
@@ -112,25 +114,6 @@ def recipes(
         _show(recipe_card(recipe(name), measured().get(name)))
 
 
-# Decisions about a file of data that leaves a doubt.
-_Header = Annotated[
-    str | None, typer.Option(metavar="yes|no", help="Whether the .csv's first row names its columns, or is data.")
-]
-_Classes = Annotated[
-    str | None, typer.Option(metavar="texts|numbers", help="Each text of the target is a class, or each number is.")
-]
-_Keep = Annotated[
-    list[str] | None,
-    typer.Option(metavar="COLUMN", help="Train on it although it counts the rows or is named like an id; repeatable."),
-]
-_Drop = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave it out; may be repeated.")]
-_Layout = Annotated[
-    str | None, typer.Option(metavar="channels-first|channels-last", help="Of the pictures in an .npz file.")
-]
-_Scale = Annotated[
-    str | None, typer.Option(metavar="255|none", help="Divide what an .npz file holds by it, or take it as it is.")
-]
-
 _Seeds = Annotated[
     str | None, typer.Option(metavar="N|auto", help="Number of seeds, counted from 0; or added as needed.")
 ]
@@ -172,21 +155,10 @@ _Baseline = Annotated[
 ]
 
 
-# Options of `compare` that are settings of the study.
+# Options of `compare`, besides those of the data, that are settings of the study.
 SETTINGS = (
-    *("task", "target", "header", "classes", "keep", "drop", "layout", "scale"),
-    *(
-        "activations",
-        "seeds",
-        "most_seeds",
-        "within",
-        "epochs",
-        "batch",
-        "optimiser",
-        "learning_rates",
-        "init",
-        "metric",
-    ),
+    *("task", "activations", "seeds", "most_seeds", "within", "epochs", "batch", "optimiser", "learning_rates", "init"),
+    "metric",
 )
 _Metric = Annotated[
     str | None, typer.Option(metavar="NAME", help="Rank and compare by it: accuracy, loss, or one of your own.")
@@ -195,19 +167,16 @@ _ACTIVATIONS = "Functions to compare, as relu or 'leaky_relu(negative_slope=0.2)
 
 
 @app.command()
+@with_data_options
 def compare(
     study: Annotated[
         str | None,
         typer.Argument(metavar="RECIPE|STUDY.toml", help="What to run; the recipe digits by default."),
     ] = None,
-    task: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, an .npz or a .csv file.")] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the .csv with the classes.")] = None,
-    header: _Header = None,
-    classes: _Classes = None,
-    keep: _Keep = None,
-    drop: _Drop = None,
-    layout: _Layout = None,
-    scale: _Scale = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, a table, or an .npz file.")
+    ] = None,
+    data: dict[str, Any] = MappingProxyType({}),  # pyright: ignore[reportArgumentType]
     activations: Annotated[str | None, typer.Option(metavar="A,B(P=1),M:F", help=_ACTIVATIONS)] = None,
     seeds: _Seeds = None,
     most_seeds: _MostSeeds = None,
@@ -227,7 +196,7 @@ def compare(
     summary: _Summary = False,
 ) -> None:
     """Train the same network with several activation functions over several seeds, and compare."""
-    given = _settings(locals())
+    given = data | _settings(locals())
     options = ({} if memory is None else {"memory": _bytes(memory)}) | ({"restart": True} if restart else {})
     options |= {} if baseline is None else {"baseline": baseline}
     chosen = _study(study, given, assignments or [])
@@ -240,9 +209,9 @@ def compare(
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
     """The settings of a study among the options of `compare`, by name, as `Study` takes them; those that were given."""
-    given = {name: options[name] for name in SETTINGS if options[name] not in (None, [])}
-    read = {"scale": _divisor, "learning_rates": _rates}
-    found = {name: read[name](value) if name in read else value for name, value in given.items()}
+    found = {name: options[name] for name in SETTINGS if options[name] is not None}
+    if "learning_rates" in found:
+        found["learning_rates"] = _rates(found["learning_rates"])
     if "seeds" in found:
         found["seeds"] = _seeds(found["seeds"], options["most_seeds"], options["within"])
     return found
@@ -271,14 +240,6 @@ def _seeds(text: str, most: int | None, within: float | None) -> int | str:
     return text if text == "auto" else int(text)
 
 
-def _divisor(text: str) -> float | str:
-    """The number of --scale; what is none is left to the study, to be taken or refused."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 _DECIMAL = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _UNITS = _DECIMAL | {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
@@ -303,14 +264,14 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
     from actlab.study.changes import changed
 
     if name is None and "task" in settings:
-        base = Study(name=Path(settings["task"]).stem)
+        base = Study(name=Path(re.sub(r"\.(gz|zip)$", "", settings["task"])).stem)
     elif name is None or name in RECIPES:
         base = recipe(name or "digits").study
     else:
-        from actlab.tasks import names
+        from actlab.tasks import is_file_name, names
 
         file = not name.endswith(".toml") and Path(name).is_file()
-        if name in names() or file or name.lower().endswith((".csv", ".npz")):
+        if name in names() or file or is_file_name(name):
             raise InvalidStudy(f"{name} is no recipe but data: write actlab compare --task {name}.")
         base = from_toml(name) if name.endswith(".toml") or "/" in name else recipe(name).study
     return changed(base, settings, assignments)
@@ -408,6 +369,7 @@ def report(
     typer.echo(f"wrote {directory / 'report.html'}\nwrote {directory / 'summary.json'}")
 
 
+app.command()(task_command.task)
 app.command()(picture_commands.power)
 app.command()(picture_commands.figure)
 app.command()(picture_commands.animate)

@@ -13,7 +13,7 @@ from actlab.statistics.findings.inputs import suggested_divisor
 from actlab.statistics.findings.rate import fitting_factor
 from actlab.statistics.findings.widths import hidden_widths
 from actlab.statistics.selection import Reported
-from actlab.study.settings import usual_rate
+from actlab.study.optimisers import usual_rate
 from actlab.wording import counted, listed, quoted
 
 # Functions to try instead of flat ones.

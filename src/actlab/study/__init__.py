@@ -6,15 +6,8 @@ A study is data: validated when it is made, saved as TOML, and complete enough t
 from actlab.study.completion import complete, load_task
 from actlab.study.conditions import Condition, Variant, conditions, variants
 from actlab.study.file import from_toml
-from actlab.study.settings import (
-    DEFAULT_ACTIVATIONS,
-    SGD,
-    Adam,
-    AdamW,
-    Milestone,
-    RMSProp,
-    Study,
-)
+from actlab.study.optimisers import SGD, Adam, AdamW, RMSProp
+from actlab.study.settings import DEFAULT_ACTIVATIONS, Milestone, Study
 
 __all__ = [
     "DEFAULT_ACTIVATIONS",

@@ -9,7 +9,8 @@ from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName
 from actlab.layers import Act, Dense, Flatten
 from actlab.network import expand, flat
 from actlab.objectives import objective_for, outputs_for
-from actlab.study.settings import Study, usual_rate
+from actlab.study.optimisers import usual_rate
+from actlab.study.settings import Study
 from actlab.tasks import Task, load
 
 

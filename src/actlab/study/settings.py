@@ -8,10 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
     ValidationError,
     ValidationInfo,
@@ -28,9 +25,10 @@ from actlab.functions.variants import split_names
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
 from actlab.study.complaints import Location, invalid_study
+from actlab.study.optimisers import OPTIMISERS, Adam, Frozen, Optimiser, Positive, rates_around, usual_rate
 from actlab.study.own_code import functions_in, import_functions, registered, source_digests
 from actlab.study.seeds import FEWEST_AUTO, MOST_AUTO, MOST_SEEDS, looks_until, seeds_after
-from actlab.tasks.reading import Classes, Header, Layout, Reading
+from actlab.tasks.reading import Classes, Decimal, Header, Layout, Reading
 
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 # Blocks within blocks. Nobody builds fifty, and Python's own limit for calls within calls comes not long after.
@@ -43,12 +41,6 @@ _HOW_TO_RUN = (
 )
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
-Share = Annotated[float, Field(ge=0, lt=1, strict=True)]
-Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _layers_or_own(value: Any, layers: Any) -> Any:
@@ -71,46 +63,6 @@ AnyNetwork = Annotated[
 ]
 
 
-class SGD(_Frozen):
-    """Stochastic gradient descent: v ← momentum·v + gradient, w ← w − learning_rate·v."""
-
-    name: Literal["sgd"] = "sgd"
-    momentum: Share = 0.0
-
-
-class Adam(_Frozen):
-    """Adam (Kingma & Ba 2015, arXiv 1412.6980)."""
-
-    name: Literal["adam"] = "adam"
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    epsilon: Positive = 1e-8
-
-
-class AdamW(_Frozen):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101)."""
-
-    name: Literal["adamw"] = "adamw"
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    epsilon: Positive = 1e-8
-    weight_decay: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)] = 0.01
-
-
-class RMSProp(_Frozen):
-    """RMSProp (Tieleman & Hinton 2012, lecture 6.5).
-
-    w ← w − learning_rate·gradient / √(running mean of gradient² + ε)
-    """
-
-    name: Literal["rmsprop"] = "rmsprop"
-    decay: Share = 0.9
-    epsilon: Positive = 1e-8
-
-
-OPTIMISERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSProp}
-
-
 def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
@@ -125,19 +77,7 @@ def _scale(value: Any) -> Any:
 Columns = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_many)]
 
 
-def _optimiser_by_name(value: Any) -> Any:
-    name = value.get("name") if isinstance(value, dict) else value
-    if isinstance(name, str) and name not in OPTIMISERS:
-        raise UnknownName("optimiser", name, OPTIMISERS)
-    return {"name": value} if isinstance(value, str) else value
-
-
-Optimiser = Annotated[
-    Annotated[SGD | Adam | AdamW | RMSProp, Discriminator("name")], BeforeValidator(_optimiser_by_name)
-]
-
-
-class Milestone(_Frozen):
+class Milestone(Frozen):
     """A point of training to wait for: the first epoch at which training accuracy reaches `accuracy`.
 
     `label` restricts it to the samples of one class, by its index. A start at that accuracy, as of a network
@@ -153,16 +93,21 @@ class Milestone(_Frozen):
 EXTENT = ("activations", "learning_rates", "seeds", "epochs")
 
 
-class Study(_Frozen):
+class Study(Frozen):
     """Task × network × training settings × activations × learning rates × seeds.
 
     Args:
         name: the recipe's name, or one of your own.
-        task: a built-in task, or the path of an .npz or .csv file.
-        target: for a .csv file, the column with the classes.
+        task: a built-in task, or the path of a table or an .npz file.
+        target: for a table, the column with the classes, by name or number.
         header: likewise, where it is in doubt, whether its first row names the columns ("yes") or is data ("no").
-        classes: likewise, whether each of the target's "texts" is a class, or each of its "numbers".
-        keep, drop: columns to train on although they count the rows or are named like an id; columns to leave out.
+        classes: likewise, whether each of the target's "texts" is a class, or each of its "numbers"; "fold" makes one
+            class of texts that differ in case or blanks.
+        keep, drop: columns to train on although they would be left out; columns to leave out.
+        categorical: columns whose values are names of categories, even if they are numbers.
+        group, time: a column whose alike rows come into one part; one by which later rows are tested on.
+        test: the path of a second table, which is the test part.
+        separator, decimal, encoding, sheet: how the table is written; see `actlab.tasks.Reading`.
         layout, scale: for an .npz file, likewise, whether its pictures are "channels-first" or "channels-last", and
             what its samples are divided by, or "none".
         task_seed: seed of the split into training, validation and test data, where the source has none.
@@ -212,6 +157,14 @@ class Study(_Frozen):
     drop: Columns | None = None
     layout: Layout | None = None
     scale: Annotated[float | Literal["none"], BeforeValidator(_scale)] | None = None
+    categorical: Columns | None = None
+    group: str | None = None
+    time: str | None = None
+    test: str | None = None
+    separator: str | None = None
+    decimal: Decimal | None = None
+    encoding: str | None = None
+    sheet: str | None = None
     task_seed: Seed = 0
     validation: Literal["held-out", "test"] = "held-out"
     network: AnyNetwork | None = None
@@ -434,21 +387,6 @@ class Study(_Frozen):
     def networks(self, input_shape: tuple[int, ...]) -> dict[str, Network | TracedNetwork]:
         """The network of each activation."""
         return {name: self.network_for(name, input_shape) for name in self.activations}
-
-
-def usual_rate(optimiser: Any) -> float:
-    """The learning rate that an optimiser, or one of that name, is used with where nothing is stated."""
-    name = optimiser.get("name") if isinstance(optimiser, dict) else getattr(optimiser, "name", optimiser)
-    return 0.05 if name == "sgd" else 0.001
-
-
-def rates_around(centre: float) -> tuple[float, ...]:
-    """Five learning rates a factor √10 apart, three digits each.
-
-    >>> rates_around(0.001)
-    (0.0001, 0.000316, 0.001, 0.00316, 0.01)
-    """
-    return tuple(float(f"{centre * 10**power:.3g}") for power in (-1, -0.5, 0, 0.5, 1))
 
 
 LAYERS: Mapping[str, Any] = {layer.layer: layer for layer in get_args(get_args(Layer)[0])}

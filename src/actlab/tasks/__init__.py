@@ -15,7 +15,9 @@ from types import MappingProxyType
 from typing import get_args
 
 from actlab.errors import InvalidData, UnknownName, cut
-from actlab.tasks.reading import Reading, refuse_undue
+from actlab.tasks.reading import TABLES, Reading, refuse_undue
+from actlab.tasks.tables.report import Report
+from actlab.tasks.tables.source import PACKED, suffix_of
 from actlab.tasks.task import Task, Validation, validated_on_test
 
 __all__ = ["Outline", "Reading", "Task", "load", "names", "outline"]
@@ -89,11 +91,12 @@ def load(
     seed: int = 0,
     validation: Validation = "held-out",
 ) -> Task:
-    """Load a built-in task, or the data of a `.npz` or `.csv` file.
+    """Load a built-in task, or the data of a `.npz` file or a table.
 
     Args:
-        name: a name of `names()`, or a path that ends in `.npz` or `.csv`.
-        target: the column of a `.csv` file that holds the classes; for nothing else.
+        name: a name of `names()`, or a path that ends in `.npz` or one of `actlab.tasks.reading.TABLES`, the latter
+            perhaps packed (`.gz`, `.zip`).
+        target: the column of a table that holds the classes, by name or number; for nothing else.
         reading: how the file is to be read where it leaves a doubt.
         seed: 0 or more; decides every split the source has not, and the points of the toy tasks.
         validation: "held-out" for validation data apart from the test data. "test" for training on all that is no
@@ -117,11 +120,11 @@ def load(
         raise InvalidData(f"the seed of a task's split is a whole number of 0 or more, not {seed}.")
     if validation not in get_args(Validation):
         raise InvalidData(f"validation is 'held-out' or 'test', not {validation!r}.")
-    suffix = Path(name).suffix.lower()
-    if name not in _MODULES and suffix not in (".npz", ".csv"):
+    suffix = suffix_of(name)
+    if name not in _MODULES and not is_file_name(name):
         raise _no_task(name, suffix)
-    if target is not None and suffix != ".csv":
-        raise InvalidData(f"target {target!r} was given for {name!r}, which is no .csv file: leave it out.")
+    if target is not None and (name in _MODULES or suffix == ".npz"):
+        raise InvalidData(f"target {target!r} was given for {name!r}, which is no table: leave it out.")
     reading = reading or Reading()
     refuse_undue(name, suffix, reading)
     if name in _MODULES:
@@ -131,8 +134,17 @@ def load(
             return make(seed, validation)
         task = make(seed)
     else:
-        task = _load_file(Path(name), target, seed, reading)
+        task = _load_file(name, target, seed, reading)
     return task if validation == "held-out" else validated_on_test(task)
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name ends as those of files that are read.
+
+    >>> is_file_name("a.csv.gz"), is_file_name("digits")
+    (True, False)
+    """
+    return name not in _MODULES and suffix_of(name) in (".npz", *TABLES, *PACKED)
 
 
 def _no_task(name: str, suffix: str) -> InvalidData | UnknownName:
@@ -141,20 +153,42 @@ def _no_task(name: str, suffix: str) -> InvalidData | UnknownName:
         return UnknownName("task", name, names())
     ending = f"ends in {suffix}" if suffix else "has no ending"
     return InvalidData(
-        f"{name} {ending}, and actlab reads .csv (a table, separated by commas) and .npz (arrays x_train and y_train, "
-        "by numpy.savez): write the data again as one of these."
+        f"{name} {ending}, and actlab reads tables ({', '.join(TABLES)}, packed as {' or '.join(PACKED)} too) and "
+        ".npz (arrays x_train and y_train, by numpy.savez): write the data again as one of these."
     )
 
 
-def _load_file(path: Path, target: str | None, seed: int, reading: Reading) -> Task:
-    """Load `path`, which ends in .npz or .csv."""
+def describe(name: str, reading: Reading) -> Report | None:
+    """What a table holds before its target is known, and which columns could be that; None for any other task.
+
+    Raises:
+        UnknownName, InvalidData: as `load`, of what a file shows without a target.
+    """
+    suffix = suffix_of(name)
+    if not is_file_name(name) or suffix in (".npz", ".libsvm", ".svm"):
+        return None
+    refuse_undue(name, suffix, reading)
+    from actlab.tasks.table import describe
+
+    return describe(file_of(name), reading)
+
+
+def file_of(name: str) -> Path:
+    """The path of a user's file. Raises InvalidData if there is none."""
+    path = Path(name)
     try:
         there = path.is_file()
     except OSError as error:  # A name longer than a file system takes, a folder that may not be entered.
         raise InvalidData(f"{cut(str(path))} cannot be read ({error.strerror}).") from None
     if not there:
-        raise InvalidData(f"{path} is no file: give the path of a .npz or .csv file, or one of {', '.join(names())}.")
-    if path.suffix.lower() == ".csv":
+        raise InvalidData(f"{path} is no file: give the path of a table or .npz file, or one of {', '.join(names())}.")
+    return path
+
+
+def _load_file(name: str, target: str | None, seed: int, reading: Reading) -> Task:
+    """Load a user's file."""
+    path = file_of(name)
+    if suffix_of(name) != ".npz":
         from actlab.tasks.table import load_table
 
         return load_table(path, target, seed, reading)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from actlab.errors import InvalidData, UnknownName
+from actlab.errors import InvalidData
 from actlab.tasks.reading import Reading, option
+from actlab.tasks.reading import columns as named
 
 Columns = npt.NDArray[np.floating]
 
@@ -62,12 +63,10 @@ def left_out(name: str, columns: Sequence[str], reading: Reading) -> list[str]:
         UnknownName: a column that is to be kept or left out and is none of `columns`.
         InvalidData: one that is to be both.
     """
-    for column in (*reading.keep, *reading.drop):
-        if column not in columns:
-            raise UnknownName("column", column, columns)
-    if both := [column for column in reading.drop if column in reading.keep]:
+    keep, drop = (named(texts, columns) for texts in (reading.keep, reading.drop))
+    if both := [column for column in drop if column in keep]:
         raise InvalidData(f"{name}: column {both[0]!r} is to be kept and to be left out: say one of the two.")
-    return list(reading.drop)
+    return list(drop)
 
 
 def told_of_columns(reading: Reading) -> str:

@@ -7,55 +7,71 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from actlab.errors import InvalidData, cut
-from actlab.tasks.cells import missing, number
+from actlab.tasks.cells import missing, number, numeric
+from actlab.tasks.reading import Header
 
 # As many rows show what a column holds.
 ROWS_LOOKED_AT = 1000
+# Of a table of very many columns, fewer rows.
+CELLS_LOOKED_AT = 200_000
+FEWEST_ROWS = 20
 
 
-def refuse_doubtful_header(name: str, first: Sequence[str], body: Sequence[Sequence[str]]) -> None:
-    """Raise InvalidData where the first row of a table may be data.
+def first_row(name: str, first: Sequence[str], body: Sequence[Sequence[str]], decimal: str = ".") -> Header:
+    """Whether the first row of a table names the columns ("yes") or is data ("no").
 
-    It names the columns where a cell is a text above numbers, or none of its texts comes again below it, and no cell is
-    a number. Numbers are names if they count the columns from 0, as pandas writes them, four or more, or two or more
-    beside a text; or if they rise by equal steps, as years and wavelengths do, four or more beside a text.
+    It names them where a cell is a text above numbers, or none of its texts comes again below it, and no cell is a
+    number. Numbers are names if they count the columns from 0, as pandas writes them, four or more, or two or more
+    beside a text; or if they rise by equal steps, as years and wavelengths do, four or more beside a text. It is data
+    where every cell fits the rows below.
 
     Args:
         name: of the file; the message begins with it.
         first: the first row.
         body: the rows below it, each as long.
+        decimal: the decimal sign.
+
+    Raises:
+        InvalidData: numbers and names beside each other, which are neither.
+
+    >>> first_row("a.csv", ["width", "kind"], [["1.5", "x"], ["2", "y"]])
+    'yes'
+    >>> first_row("a.csv", ["1.5", "x"], [["2", "y"], ["2.5", "x"]])
+    'no'
     """
-    kinds = _kinds(first, body[:ROWS_LOOKED_AT])
-    numbers = [float(cell) for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
+    body = body[: max(FEWEST_ROWS, min(ROWS_LOOKED_AT, CELLS_LOOKED_AT // len(first)))]
+    columns = list(zip(*body, strict=True)) if body else [()] * len(first)
+    kinds = [
+        _kind(cell.strip(), [text.strip() for text in column], decimal)
+        for cell, column in zip(first, columns, strict=True)
+    ]
+    numbers = [number(cell, decimal) or 0.0 for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
     texts = "name" in kinds or "text" in kinds
     if numbers and "repeated" not in kinds and _count(numbers, beside_texts=texts):
-        return
+        return "yes"
     if not numbers and ("name" in kinds or "repeated" not in kinds):
-        return
-    shown = cut(", ".join(cell.strip() for cell in first))
-    seen = "holds numbers among names" if numbers and texts else "looks like the rows below it"
-    neither = "take it out if it is neither, or " if numbers and texts else ""
+        return "yes"
+    if "name" not in kinds:
+        return "no"
     raise InvalidData(
-        f"{name}: the first row ({shown}) {seen}: {neither}say --header no if it is data (its columns are then named 1 "
-        f"to {len(first)}), or --header yes if it names the columns."
+        f"{name}: the first row ({cut(', '.join(cell.strip() for cell in first))}) holds numbers among names: take it "
+        f"out if it is neither, or say --header no if it is data (its columns are then named 1 to {len(first)}), or "
+        "--header yes if it names the columns."
     )
 
 
-def _kinds(first: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """What each cell of the first row is, beside its column."""
-    return [_kind(cell.strip(), [row[index].strip() for row in body]) for index, cell in enumerate(first)]
-
-
-def _kind(cell: str, column: Sequence[str]) -> str:
+def _kind(cell: str, column: Sequence[str], decimal: str) -> str:
+    """What a cell of the first row is, beside its column: missing, number, name, repeated or another text."""
     if missing(cell):
         return "missing"
-    value = number(cell)
-    if value is not None and math.isfinite(value):  # "Inf" may name a column.
+    value = number(cell, decimal)
+    # "Inf" may name a column.
+    if numeric(cell, decimal) and (value is None or math.isfinite(value)):
         return "number"
     present = [text for text in column if not missing(text)]
-    numeric = sum(number(text) is not None for text in present)
+    numbers = sum(numeric(text, decimal) for text in present)
     # A text or two among numbers, as the header of a second file behind the first, makes no column of texts.
-    if present and 2 * numeric >= len(present):
+    if present and 2 * numbers >= len(present):
         return "name"
     return "repeated" if cell in column else "text"
 

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from actlab.errors import InvalidData
+from actlab.errors import InvalidData, UnknownName
 
 Header = Literal["yes", "no"]
-Classes = Literal["texts", "numbers"]
+Classes = Literal["texts", "numbers", "fold"]
 Layout = Literal["channels-first", "channels-last"]
+Decimal = Literal[".", ","]
+
+# What stands between the cells of a row, by the words that are easier to type than the characters.
+SEPARATORS: Mapping[str, str] = MappingProxyType(
+    {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "colon": ":", "blanks": " "}
+)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a user has decided of a file. What is left open is asked for where it matters, never guessed.
+    """What a user has decided of a file. What is left open is decided the safe way and told, or asked for.
 
     Attributes:
-        header: "yes" if the first row of a `.csv` file names the columns; "no" if it is data, and the columns are named
-            by their numbers, from "1" on.
+        header: "yes" if the first row of a table names the columns; "no" if it is data, and the columns are named by
+            their numbers, from "1" on.
         classes: "texts" if every text of the target is a class as it stands; "numbers" if every number is, however many
-            there are and however each is written.
-        keep: columns to train on although they count the rows or are named like an id; a `.npz` file's by number.
+            there are and however each is written; "fold" if texts that differ in case or blanks are one class.
+        keep: columns to train on although they would be left out; a `.npz` file's by number.
         drop: columns to leave out.
         layout: of the pictures (n, channels, height, width) or (n, height, width, channels) of a `.npz` file.
         scale: what its samples are divided by; "none" for taking them as they are.
+        categorical: columns of a table whose values, numbers too, are names of categories.
+        group: a column of a table; rows that are alike in it come into the same part.
+        time: a column of a table; it is trained on earlier rows and tested on later ones.
+        test: the path of a second table of the same columns, which is the test part.
+        separator: what stands between the cells of a text: the character, or its name in `SEPARATORS`.
+        decimal: the decimal sign of its numbers, "." or ",".
+        encoding: of its bytes, as "utf-8" or "latin-1".
+        sheet: of a workbook, the name or number of the sheet to read.
 
     Raises:
         InvalidData: another word, or one text where a tuple of columns is due.
@@ -40,23 +55,68 @@ class Reading:
     drop: tuple[str, ...] = ()
     layout: Layout | None = None
     scale: float | Literal["none"] | None = None
+    categorical: tuple[str, ...] = ()
+    group: str | None = None
+    time: str | None = None
+    test: str | None = None
+    separator: str | None = None
+    decimal: Decimal | None = None
+    encoding: str | None = None
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
-        for name, words in (("header", Header), ("classes", Classes), ("layout", Layout)):
+        for name, words in (("header", Header), ("classes", Classes), ("layout", Layout), ("decimal", Decimal)):
             if getattr(self, name) not in (None, *get_args(words)):
-                allowed = " or ".join(map(repr, get_args(words)))
-                raise InvalidData(f"{name} is {allowed}, not {getattr(self, name)!r}.")
-        for name in ("keep", "drop"):
+                *others, final = map(repr, get_args(words))
+                raise InvalidData(f"{name} is {', '.join(others)} or {final}, not {getattr(self, name)!r}.")
+        for name in ("keep", "drop", "categorical"):
             if isinstance(getattr(self, name), str):
                 raise InvalidData(f"{name} is a tuple of columns, not {getattr(self, name)!r}.")
+        if self.separator is not None:
+            separator_of(self.separator)
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise InvalidData(f"encoding is one that Python knows, as utf-8 or latin-1, not {self.encoding!r}.")
 
 
+def separator_of(text: str) -> str:
+    r"""The character that a separator's name or itself stands for. Raises InvalidData at anything else.
+
+    >>> separator_of("tab"), separator_of(r"\t"), separator_of(";")
+    ('\t', '\t', ';')
+    """
+    found = SEPARATORS.get(text.lower(), text.replace("\\t", "\t"))
+    if len(found) != 1 or found.isalnum() or found in "\"'\r\n.":
+        raise InvalidData(f"separator is one character, or one of {', '.join(SEPARATORS)}, not {text!r}.")
+    return found
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+        return bool("".encode(name) or True)
+    except (LookupError, TypeError, ValueError):  # No such name, or one that turns bytes into bytes.
+        return False
+
+
+# How the tables are called that are written as text, and all others.
+TEXTS = (".csv", ".tsv", ".txt", ".data")
+SHEETS = (".xlsx", ".ods")
+TABLES = (*TEXTS, *SHEETS, ".parquet", ".feather", ".arrow", ".arff", ".libsvm", ".svm", ".json", ".jsonl", ".ndjson")
+_OF_TABLES = {"classes", "keep", "drop", "categorical", "group", "time", "test"}
 # Which settings each kind of file takes.
 _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        ".csv": frozenset({"header", "classes", "keep", "drop"}),
-        ".npz": frozenset({"classes", "keep", "drop", "layout", "scale"}),
-    }
+    {suffix: frozenset(_OF_TABLES) for suffix in TABLES}
+    | {suffix: frozenset({*_OF_TABLES, "header", "decimal", "sheet"}) for suffix in SHEETS}
+    | {suffix: frozenset({*_OF_TABLES, "header", "decimal", "separator", "encoding"}) for suffix in TEXTS}
+    | {".npz": frozenset({"classes", "keep", "drop", "layout", "scale"})}
+)
+_KINDS: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("separator", "encoding"), "table written as text")
+    | dict.fromkeys(("header", "decimal"), "table written as text or sheet")
+    | dict.fromkeys(("categorical", "group", "time", "test"), "table")
+    | dict.fromkeys(("classes", "keep", "drop"), "table or .npz file")
+    | dict.fromkeys(("layout", "scale"), ".npz file")
+    | {"sheet": "workbook (.xlsx or .ods)"}
 )
 
 
@@ -65,15 +125,45 @@ def refuse_undue(name: str, suffix: str, reading: Reading) -> None:
 
     >>> refuse_undue("digits", "", Reading(header="no"))
     Traceback (most recent call last):
-    actlab.errors.InvalidData: header 'no' was given for 'digits', which is no .csv file: leave it out.
+    actlab.errors.InvalidData: header 'no' was given for 'digits', which is no table written as text or sheet: leave \
+it out.
     """
     for field in dataclasses.fields(reading):
         value = getattr(reading, field.name)
         if value in (None, ()) or field.name in _TAKEN.get(suffix, ()):
             continue
-        kinds = " or ".join(kind for kind, taken in _TAKEN.items() if field.name in taken)
         shown = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
-        raise InvalidData(f"{field.name} {shown} was given for {name!r}, which is no {kinds} file: leave it out.")
+        raise InvalidData(
+            f"{field.name} {shown} was given for {name!r}, which is no {_KINDS[field.name]}: leave it out."
+        )
+
+
+def column(text: str, columns: Iterable[str]) -> str:
+    """The column that a user means by its name, or by its number from 1. Raises UnknownName if there is none.
+
+    >>> column("kind", ["a", "kind"]), column("1", ["a", "kind"]), column("1", ["2", "1"])
+    ('kind', 'a', '1')
+    """
+    names = list(columns)
+    if text in names:
+        return text
+    if text.isdecimal() and len(text) < 10 and 0 < int(text) <= len(names):
+        return names[int(text) - 1]
+    raise UnknownName("column", text, names)
+
+
+def columns(texts: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """The columns of a list, each by name or number, several joined by commas too. Raises UnknownName.
+
+    >>> columns(["a,2", "c, d"], ["a", "b", "c, d"])
+    ('a', 'b', 'c, d')
+    """
+    names = list(known)
+    found: dict[str, None] = {}
+    for text in texts:
+        parts = [text] if text in names or "," not in text else [part.strip() for part in text.split(",")]
+        found |= dict.fromkeys(column(part, names) for part in parts)
+    return tuple(found)
 
 
 def option(name: str, value: str) -> str:

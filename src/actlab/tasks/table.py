@@ -1,214 +1,250 @@
-"""A user's own table: a `.csv` file with numeric columns and one column that names the class."""
+"""A user's own table as a task: read, told column by column, split, encoded."""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from actlab.errors import InvalidData, UnknownName
-from actlab.tasks.cells import number
-from actlab.tasks.columns import (
-    ROWS,
-    counting,
-    left_out,
-    named_like_an_id,
-    refuse_names_of_samples,
-    told_of_columns,
-)
-from actlab.tasks.header import refuse_doubtful_header
-from actlab.tasks.labels import Target, classes_of, refuse_quantity
-from actlab.tasks.reading import Reading, option
-from actlab.tasks.split import split
-from actlab.tasks.task import Pair, Task, build
-
-Columns = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Table:
-    """A table as text: its rows, and the line of the file that each row ends on."""
-
-    name: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
-
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """Where each column stands: looking through the header for each of 100,000 takes a minute."""
-        return {name: index for index, name in enumerate(self.header)}
-
-    def column(self, name: str) -> list[str]:
-        """The values of one column, without surrounding spaces."""
-        index = self.places[name]
-        return [row[index].strip() for row in self.rows]
+from actlab.errors import ActlabWarning, InvalidData
+from actlab.tasks.reading import SHEETS, TEXTS, Reading, option
+from actlab.tasks.tables import parts as cut
+from actlab.tasks.tables.choice import Choice, Decided, chosen, decided, left_out, shown
+from actlab.tasks.tables.encoding import Encoded, encode
+from actlab.tasks.tables.formats import LABEL, read_arff, read_columns, read_sheet, read_svmlight
+from actlab.tasks.tables.frame import Frame, joined
+from actlab.tasks.tables.kinds import Parsed, parsed
+from actlab.tasks.tables.leaks import refuse_leaks, rows_in_two_parts
+from actlab.tasks.tables.report import Column, Kind, Note, Report, summary
+from actlab.tasks.tables.rows import read_text
+from actlab.tasks.tables.source import open_source
+from actlab.tasks.tables.target import Labels, candidates, labels, no_target
+from actlab.tasks.task import Task, build
+from actlab.wording import counted
 
 
 def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> Task:
-    """Load a task from a `.csv` file.
+    """Load a task from a table of any kind of file in `actlab.tasks.reading.TABLES`, packed or not.
 
     Args:
-        path: comma-separated, UTF-8; every column but the target holds numbers.
-        target: the column of classes: integers, or names.
-        seed: 0 or more; cuts the splits, 60/20/20 and stratified by class.
+        path: the file.
+        target: the column of classes, by name or number; a libsvm file has its own.
+        seed: 0 or more; cuts the splits, 60/20/20 and stratified by class where nothing else is decided.
         reading: what is decided of the file.
 
     Returns:
-        The task, named as the file. Features are standardised by the mean and standard deviation of the
-        training split; those constant there are 0.
+        The task, named as the file, with a `report` of what was made of every column. Numbers are standardised by the
+        mean and standard deviation of the training split, categories are one-hot.
+
+    Warns:
+        ActlabWarning: for each decision that a user should know.
 
     Raises:
-        UnknownName: no such column.
-        InvalidData: no target, an empty file, ragged rows, values that are no finite numbers, labels that are
-            not integers or names, data that `build` refuses; a doubt that `reading` does not decide.
+        UnknownName: no such column or sheet.
+        InvalidData: no target, a file that cannot be read, ragged rows, a target that holds no classes, a column that
+            tells the target, data that `build` refuses; a doubt that `reading` does not decide.
     """
-    table = _read(path, reading)
-    if target is None:
-        shown = [*table.header[:20], f"… {len(table.header):,} in all"] if len(table.header) > 20 else table.header
-        columns = ", ".join(shown)
-        raise InvalidData(
-            f"{path.name}: no target was given: name the column of classes (--target COLUMN), one of {columns}."
-        )
-    if target not in table.header:
-        raise UnknownName("column", target, table.header)
-    features = _features(table, target, reading)
-    labels, classes = classes_of(Target(path.name, target, table.column(target), table.lines), reading.classes)
-    samples = _numbers(table, features)
-    _refuse_names_of_samples(table, features, samples, reading)
-    if len(classes) < 2:
-        raise InvalidData(
-            f"{path.name}: column {target!r} holds one class only ({', '.join(classes)}): give two or more."
-        )
-    if reading.classes is None:
-        numbers = all(number(name) is not None for name in classes)
-        refuse_quantity(path.name, f"column {target!r}", np.bincount(labels), classes, numbers=numbers)
-    return build(
+    ready = _prepared(path, target, seed, reading)
+    arrays, became = encode(path.name, ready.used, ready.parts, ready.decided.keep)
+    told = tuple(_column(name, facts, ready, became) for name, facts in ready.facts.items())
+    task = build(
         path.name,
-        *_standardise(split(samples, labels, seed, name=path.name)),
-        classes=classes,
-        provenance=f"{path.name}{_told(reading)}, target column {target!r}, features standardised by mean and standard "
-        f"deviation of the training split; split 60/20/20 stratified by class, seed {seed}",
+        *((array, ready.labels[rows]) for array, rows in zip(arrays, ready.parts, strict=True)),
+        classes=ready.classes,
+        provenance=f"{path.name}{_decisions(reading, ready.notes)}, target column {ready.decided.target!r}, "
+        f"{summary(told)}; features standardised by mean and standard deviation of the training split; {ready.rule}",
+    )
+    return replace(task, report=Report(len(ready.labels), told, ready.notes))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A table whose rows and columns are chosen. `used` is emptied while it is encoded: a large table is held once."""
+
+    used: dict[str, Parsed]
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    parts: cut.Parts
+    rule: str
+    decided: Decided
+    choice: Choice
+    facts: Mapping[str, tuple[Kind, int, int]]
+    notes: tuple[Note, ...]
+
+
+def _prepared(path: Path, target: str | None, seed: int, reading: Reading) -> _Prepared:
+    """Everything about a table but its inputs."""
+    frame = _frame(path, reading, target)
+    _warn(frame.notes)
+    found = decided(frame, _target(frame, path, target), reading)
+    if found.target is None:
+        raise no_target(path.name, _parsed(frame, found), str(path))
+    classes = labels(frame, found.target, reading)
+    _warn(classes.notes)
+    frame = _rows(frame, classes)
+    values = _parsed(frame, found)
+    used, choice = chosen(frame, values, found)
+    _warn(choice.notes)
+    notes = refuse_leaks(frame.name, used, classes.values, found.target, found.keep)
+    parts, rule = _parts(frame, classes, found, values, seed)
+    notes += [*rows_in_two_parts(frame.name, used, classes.values, parts), *_told_of_missing(frame.name, used)]
+    _warn(notes)
+    facts: dict[str, tuple[Kind, int, int]] = {
+        name: (choice.kinds.get(name, column.kind), column.missing, column.distinct) for name, column in values.items()
+    }
+    every = (*frame.notes, *classes.notes, *choice.notes, *notes)
+    return _Prepared(used, classes.values, classes.classes, parts, rule, found, choice, facts, every)
+
+
+def describe(path: Path, reading: Reading) -> Report:
+    """What a table holds, before it is known what is to be learnt: its columns and which of them could be the target.
+
+    Raises:
+        UnknownName, InvalidData: as `load_table`, of what a file shows without a target.
+    """
+    frame = _frame(path, reading, None)
+    found = decided(frame, None, reading)
+    values = _parsed(frame, found)
+    likely = candidates(values)
+    reasons = left_out(frame, values, found)
+    columns = tuple(
+        Column(name, kind, "left out" if why else "feature", values[name].missing, values[name].distinct, "", why)
+        for name, (kind, why) in reasons.items()
+    )
+    return Report(len(frame), columns, frame.notes, likely)
+
+
+def _frame(path: Path, reading: Reading, target: str | None) -> Frame:
+    """The table of a file, or of two below each other."""
+    frame = _read(path, reading, target)
+    if reading.test is None:
+        return frame
+    second = Path(reading.test)
+    if not second.is_file():
+        raise InvalidData(f"{reading.test} is no file: give the path of a table with the columns of {path.name}.")
+    return joined(frame, _read(second, reading, target))
+
+
+def _read(path: Path, reading: Reading, target: str | None) -> Frame:
+    source = open_source(path)
+    if source.suffix in TEXTS:
+        return read_text(source, reading, [*reading.categorical, *([target] if target else [])])
+    if source.suffix in SHEETS:
+        return read_sheet(source, reading)
+    if source.suffix == ".arff":
+        return read_arff(source)
+    if source.suffix in (".libsvm", ".svm"):
+        return read_svmlight(source)
+    return read_columns(source)
+
+
+def _target(frame: Frame, path: Path, target: str | None) -> str | None:
+    """The target that is given, or that of a libsvm file, which has but one."""
+    libsvm = target is None and {".libsvm", ".svm"} & {*path.suffixes}
+    return LABEL if libsvm and LABEL in frame.columns else target
+
+
+def _parsed(frame: Frame, found: Decided) -> dict[str, Parsed]:
+    return {
+        name: parsed(values, frame.sign, categorical=name in found.categorical)
+        for name, values in frame.columns.items()
+    }
+
+
+def _rows(frame: Frame, classes: Labels) -> Frame:
+    """The rows that have a target."""
+    if len(classes.rows) == len(frame):
+        return frame
+    rows = pl.Series(classes.rows)
+    name, start = frame.second
+    return replace(
+        frame,
+        columns={column: values.gather(rows) for column, values in frame.columns.items()},
+        lines=[frame.lines[int(row)] for row in classes.rows],
+        second=(name, int((classes.rows < start).sum())),
     )
 
 
-def _features(table: _Table, target: str, reading: Reading) -> list[str]:
-    """The names of the columns to train on."""
-    without = {target, *left_out(table.name, table.header, reading)}
-    if target in reading.drop:
-        raise InvalidData(f"{table.name}: column {target!r} is the target and cannot be left out.")
-    features = [name for name in table.header if name not in without]
-    if not features:
-        raise InvalidData(f"{table.name} has no column beside the target {target!r}: add numeric columns.")
-    return features
-
-
-def _refuse_names_of_samples(table: _Table, names: Sequence[str], samples: Columns, reading: Reading) -> None:
-    """Refuse columns that count the rows, or are named like an id and hold whole numbers that tell most rows apart."""
-    counted = [names[index] for index in counting([samples])]
-    numbered = [
-        name
-        for index, name in enumerate(names)
-        if named_like_an_id(name)
-        and (samples[:, index] == np.floor(samples[:, index])).all()
-        and 2 * len(set(table.column(name))) > len(samples) >= ROWS
-    ]
-    refuse_names_of_samples(table.name, counted, numbered, reading.keep)
-
-
-def _told(reading: Reading) -> str:
-    """What was decided, in words for the provenance."""
-    header = ", no header row" if reading.header == "no" else ""
-    classes = f", classes by {reading.classes}" if reading.classes else ""
-    return header + classes + told_of_columns(reading)
-
-
-def _read(path: Path, reading: Reading) -> _Table:
-    """Read the file as text, or raise InvalidData."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            numbered = [(tuple(row), reader.line_num) for row in reader if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidData(f"{path} cannot be read as comma-separated UTF-8 text ({error}): write it again.") from None
-    if len(numbered) < 2:
-        held = "only a header row" if numbered else "nothing"
-        raise InvalidData(f"{path.name} is empty: it holds {held}; give a header row and one row for each sample.")
-    first = numbered[0][0]
-    if len(first) == 1 and (other := next((mark for mark in ";\t|" if mark in first[0]), None)):
-        raise InvalidData(f"{path.name} is separated by {other!r}: write it again, separated by commas.")
-    for row, line in numbered[1:]:
-        if len(row) != len(first):
-            first_row = "first row has" if reading.header == "no" else "header names"
+def _parts(
+    frame: Frame, classes: Labels, found: Decided, values: Mapping[str, Parsed], seed: int
+) -> tuple[cut.Parts, str]:
+    """The rows of each part, and the rule in words."""
+    second, start = frame.second
+    way_out = "leave its rows out, or give more of them"
+    if second:
+        parts, rule = cut.by_second_file(frame.name, classes.values, start, seed, second)
+    elif found.group is not None:
+        parts, rule = cut.by_group(frame.name, classes.values, frame.columns[found.group], found.group, seed)
+        way_out = f"its rows are all in groups of that part; {way_out}"
+    elif found.time is not None:
+        times = values[found.time]
+        if times.kind not in ("numbers", "dates", "times") or times.doubt:
             raise InvalidData(
-                f"{path.name}, line {line}: {len(row)} values where the {first_row} {len(first)} columns: "
-                "give each row a value for each column."
+                f"{frame.name}: column {found.time!r} holds no times: give numbers, or dates such as 2020-01-31."
             )
-    header = _header(path.name, [row for row, _ in numbered], reading)
-    rows, lines = zip(*numbered[reading.header != "no" :], strict=True)
-    return _Table(path.name, header, rows, lines)
+        parts, rule = cut.by_time(frame.name, times.values, found.time)
+        way_out = f"it comes late only; {way_out}"
+    else:
+        return cut.by_class(frame.name, classes.values, seed)
+    cut.refuse_unseen_classes(frame.name, classes.values, classes.classes, parts, way_out)
+    return parts, rule
 
 
-def _header(name: str, rows: Sequence[Sequence[str]], reading: Reading) -> tuple[str, ...]:
-    """The names of the columns."""
-    first = rows[0]
-    if reading.header == "no":
-        return tuple(str(index + 1) for index in range(len(first)))
-    if reading.header is None:
-        refuse_doubtful_header(name, first, rows[1:])
-    header = tuple(column.strip() for column in first)
-    _check_header(name, header)
-    return header
-
-
-def _check_header(name: str, header: Sequence[str]) -> None:
-    """Refuse a column without a name (often a row number, which gives the order away), and doubled names."""
-    seen: set[str] = set()
-    for index, column in enumerate(header):
-        if not column:
-            raise InvalidData(f"{name}: column {index + 1} has no name: name it, or remove it if it counts the rows.")
-        if column in seen:
-            raise InvalidData(f"{name}: two columns are named {column!r}: give each a name of its own.")
-        seen.add(column)
-
-
-def _numbers(table: _Table, names: Sequence[str]) -> Columns:
-    """The named columns as finite numbers, (rows, columns), or raise InvalidData."""
-    columns = np.empty((len(table.rows), len(names)))
-    for index, name in enumerate(names):
-        texts = table.column(name)
-        values = [number(text) for text in texts]
-        if None in values:
-            row = values.index(None)
-            raise InvalidData(
-                f"{table.name}, line {table.lines[row]}: column {name!r} holds {texts[row]!r}, no number: "
-                f"give numbers only, or leave the column out with {option('drop', name)}."
+def _told_of_missing(name: str, used: Mapping[str, Parsed]) -> list[Note]:
+    """What is told of values that are missing, and of texts that become inputs."""
+    notes = []
+    holes = [column for column, values in used.items() if values.missing]
+    if holes:
+        count = sum(used[column].missing for column in holes)
+        kinds = {used[column].kind == "categories" for column in holes}
+        ways = ["numbers become the mean of the training part, with an input that says so"] if False in kinds else []
+        ways += ["texts become a category of their own"] if True in kinds else []
+        notes.append(
+            Note(
+                f"{name}: {counted(count, 'value')} {'is' if count == 1 else 'are'} missing in {shown(holes)}: "
+                f"{' and '.join(ways)}; {option('drop', holes[0])} leaves a column out.",
+                "--drop",
             )
-        columns[:, index] = values
-    wrong = ~np.isfinite(columns)
-    if wrong.any():
-        row, index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
-        raise InvalidData(
-            f"{table.name}: {int(wrong.sum()):,} of the {wrong.size:,} values are missing, NaN or infinite, "
-            f"the first in line {table.lines[int(row)]}, column {names[int(index)]!r}: "
-            "remove or replace them."
         )
-    return columns
+    texts = [column for column, values in used.items() if values.kind == "categories"]
+    if texts:
+        notes.append(
+            Note(
+                f"{name}: {shown(texts)} {'are' if len(texts) > 1 else 'is'} taken for names of categories, an input "
+                f"each (one-hot); {option('drop', texts[0])} leaves a column out.",
+                "--drop",
+            )
+        )
+    return notes
 
 
-def _standardise(splits: Sequence[Pair]) -> list[Pair]:
-    """Subtract the training mean and divide by the training standard deviation; constant columns become 0."""
-    train = splits[0][0].astype(np.float64)
-    # Dividing by the largest magnitude first keeps the squares of huge values finite; it cancels out.
-    largest = np.abs(train).max(axis=0)
-    unit = np.where(largest > 0, largest, 1.0)
-    constant = train.max(axis=0) == train.min(axis=0)
-    mean = (train / unit).mean(axis=0)
-    deviation = np.where(constant, math.inf, (train / unit).std(axis=0))
-    return [((x.astype(np.float64) / unit - mean) / deviation, y) for x, y in splits]
+def _column(name: str, facts: tuple[Kind, int, int], ready: _Prepared, became: Mapping[str, Encoded]) -> Column:
+    """What was made of one column."""
+    kind, missing, distinct = facts
+    if name == ready.decided.target:
+        return Column(name, kind, "target", missing, distinct, f"the target: {len(ready.classes)} classes")
+    if name in ready.choice.out:
+        return Column(name, kind, "left out", missing, distinct, "left out", ready.choice.out[name])
+    found = became[name]
+    if not found.features:
+        why = "holds one value only in the training part"
+        return Column(name, "constant", "left out", missing, distinct, "left out", why)
+    return Column(name, kind, "feature", missing, distinct, found.became, features=found.features)
+
+
+def _decisions(reading: Reading, notes: Iterable[Note]) -> str:
+    """What was decided of the file, in words for the provenance."""
+    no_header = reading.header == "no" or any(note.option == "--header" and "1 to" in note.sentence for note in notes)
+    header = ", no header row" if no_header else ""
+    classes = f", classes by {reading.classes}" if reading.classes else ""
+    return header + classes
+
+
+def _warn(notes: Iterable[Note]) -> None:
+    for note in notes:
+        warnings.warn(note.sentence, ActlabWarning, stacklevel=6)

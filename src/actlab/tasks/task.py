@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidData
+from actlab.tasks.tables.report import Report
 
 Samples = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -33,6 +34,7 @@ class Task:
         classes: the class names, or the labels as they were in the source.
         provenance: one line: source, authors, licence where known, rule and seed of the splits.
         digest: SHA-256 of the six arrays, in hexadecimal; equal digests mean equal data.
+        report: what was made of the columns of a user's table; None for all else.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Task:
     classes: tuple[str, ...]
     provenance: str
     digest: str
+    report: Report | None = field(default=None, repr=False)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -112,7 +115,8 @@ def validated_on_test(task: Task) -> Task:
     joined = np.concatenate([task.x_train, task.x_validation]), np.concatenate([task.y_train, task.y_validation])
     test = task.x_test, task.y_test
     provenance = f"{task.provenance}; then training and validation data joined for training: {VALIDATED_ON_TEST}"
-    return build(task.name, joined, test, test, provenance=provenance, classes=task.classes)
+    made = build(task.name, joined, test, test, provenance=provenance, classes=task.classes)
+    return replace(made, report=task.report)
 
 
 def digest(arrays: Mapping[str, npt.NDArray[np.generic]]) -> str:

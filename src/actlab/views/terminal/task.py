@@ -1,0 +1,89 @@
+"""A task in the terminal, before anything is trained: columns, classes, parts, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from actlab.tasks import Task
+from actlab.tasks.reading import option
+from actlab.tasks.tables.report import Column, Note, Report
+from actlab.views.terminal.comparison import plain_table
+from actlab.wording import DASH, counted
+
+# More columns or classes than a terminal shows at once.
+MOST_COLUMNS = 60
+MOST_CLASSES = 30
+
+
+def task_card(task: Task) -> RenderableType:
+    """A task whose target is known: what its columns became, its classes with their samples, its parts."""
+    sizes = [len(task.y_train), len(task.y_validation), len(task.y_test)]
+    head = f"{task.name}: {counted(sum(sizes), 'sample')} of {_shape(task)}, {task.class_count} classes"
+    parts: list[RenderableType] = [Text(head, style="bold"), Text(task.provenance, style="dim")]
+    if task.report is not None:
+        parts += [Text(), _columns(task.report.columns)]
+    parts += [Text(), _classes(task)]
+    return Group(*parts, *(_notes(task.report.notes) if task.report else ()))
+
+
+def columns_card(name: str, report: Report) -> RenderableType:
+    """A table whose target is not known: its columns, and which of them it could be."""
+    head = f"{name}: {counted(report.rows, 'row')} of {counted(len(report.columns), 'column')}"
+    likely = report.candidates[:3]
+    hint = "Say which column holds the classes: --target COLUMN."
+    if likely:
+        options = ", or ".join(option("target", column) for column in likely)
+        hint = f"Say which column holds the classes; most likely: {options}."
+    return Group(Text(head, style="bold"), Text(), _columns(report.columns), *_notes(report.notes), Text(), Text(hint))
+
+
+def _shape(task: Task) -> str:
+    shape = "×".join(map(str, task.input_shape))
+    return f"{shape} {'input' if shape == '1' else 'inputs'}" if len(task.input_shape) == 1 else shape
+
+
+def _columns(columns: tuple[Column, ...]) -> Table:
+    """What every column holds and becomes."""
+    table = plain_table()
+    table.add_column("column", style="bold", overflow="fold")
+    table.add_column("holds", no_wrap=True)
+    table.add_column("different", justify="right")
+    table.add_column("missing", justify="right")
+    table.add_column("becomes", overflow="fold")
+    for column in columns[:MOST_COLUMNS]:
+        why = f"left out: {column.why}" if column.role == "left out" else column.became
+        missing = f"{column.missing:,}" if column.missing else DASH
+        style = "dim" if column.role == "left out" else ""
+        table.add_row(Text(column.name), column.kind, f"{column.distinct:,}", missing, Text(why), style=style)
+    if len(columns) > MOST_COLUMNS:
+        table.add_row(Text(f"… {len(columns) - MOST_COLUMNS:,} more"), "", "", "", "")
+    return table
+
+
+def _classes(task: Task) -> Table:
+    """The samples of each class in each part."""
+    counts = [np.bincount(y, minlength=task.class_count) for y in (task.y_train, task.y_validation, task.y_test)]
+    table = plain_table()
+    table.add_column("class", style="bold", overflow="fold")
+    for part in ("training", "validation", "test"):
+        table.add_column(part, justify="right")
+    table.add_column("share", justify="right")
+    total = sum(map(len, (task.y_train, task.y_validation, task.y_test)))
+    for index, name in enumerate(task.classes[:MOST_CLASSES]):
+        own = [int(count[index]) for count in counts]
+        table.add_row(Text(name), *(f"{count:,}" for count in own), f"{100 * sum(own) / total:.1f} %")
+    if task.class_count > MOST_CLASSES:
+        table.add_row(Text(f"… {task.class_count - MOST_CLASSES:,} more"), "", "", "", "")
+    table.add_row("all", *(f"{int(count.sum()):,}" for count in counts), "", style="dim")
+    return table
+
+
+def _notes(notes: Iterable[Note]) -> list[RenderableType]:
+    """What was decided, a sentence each."""
+    found = [Text(f"• {note.sentence}") for note in notes]
+    return [Text(), Text("What was decided", style="bold"), *found] if found else []
