@@ -101,6 +101,8 @@ def shaped(name: str, rows: Iterable[Row], reading: Reading, decimal: str, unit:
 
 def _without_comments(top: Sequence[Row]) -> tuple[list[Row], int]:
     """The rows without those at the top that begin with #; the last of these may name the columns, as NumPy writes."""
+    if top and top[0][0][0] == "sep=" and not any(top[0][0][1:]):
+        top = top[1:]
     count = next((i for i, (row, _) in enumerate(top) if not row[0].lstrip().startswith("#")), len(top))
     if count == 0 or count == len(top):
         return list(top), 0
