@@ -263,6 +263,11 @@ def test_names_of_rows(save):
     assert task.digest == indexed.digest
     names = [(f"model {i}", *row) for i, row in enumerate(ROWS)]
     assert told(save("c.csv", written(names, HEADER)), target="kind")[0].digest == task.digest
+    # A separator at the end of each row alone makes no names of rows, and neither do values that come again.
+    ended = [(*row, "") for row in ROWS]
+    assert told(save("e.csv", written(ended, HEADER)), target="kind")[0].digest == task.digest
+    sentence = refused(save("f.csv", written([("x", *row) for row in ROWS], HEADER)), target="kind")
+    assert "f.csv, line 2: 5 values where the header names 4 columns" in sentence
     kept = told(save("d.csv", written(rows, HEADER)), target="kind", reading=Reading(keep=("row names",)))[0]
     assert kept.input_shape == (5,)
 
