@@ -1,4 +1,4 @@
-"""What comes of sixty kinds of files: docs/data.md, from small files that are made here and loaded.
+"""What comes of seventy kinds of files: docs/data.md, from small files that are made here and loaded.
 
 .venv/bin/python -m docs.data
 """
@@ -234,7 +234,7 @@ def outcome(case: Case, folder: Path) -> tuple[str, list[str]]:
 def page() -> str:
     """The whole page."""
     parts = [
-        "# What comes of sixty kinds of files",
+        "# What comes of seventy kinds of files",
         "",
         f"Made by `python -m docs.data`, from small files of {COUNT} rows that it writes and loads: every sentence is "
         "the program's own. `actlab task FILE` shows the same of yours. Samples are those of the training, validation "
