@@ -62,6 +62,7 @@ bench: .venv/.benchmarks
 	@$(BIN)/python benchmarks/growth.py
 	@$(BIN)/python benchmarks/functions.py
 	@$(BIN)/python benchmarks/page.py
+	@$(BIN)/python benchmarks/tables.py
 
 docs: env-dev
 	@$(BIN)/python benchmarks/relations.py

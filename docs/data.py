@@ -1,4 +1,4 @@
-"""What comes of sixty kinds of files: docs/data.md, from small files that are made here and loaded.
+"""What comes of seventy kinds of files: docs/data.md, from small files that are made here and loaded.
 
 .venv/bin/python -m docs.data
 """
@@ -94,12 +94,15 @@ def texts() -> Iterator[Case]:
     yield Case("everything quoted", "a.csv", written(quoted, HEADER))
     grouped = [(a, f'"{b:,}"', k) for a, b, k in ROWS]
     yield Case("digits in groups, `1,234.5`", "a.csv", written(grouped, HEADER))
+    money = [(f'"${1000 * a:,.2f}"', b, k) for a, b, k in ROWS]
+    yield Case("amounts of money, `$1,234.50`", "a.csv", written(money, HEADER))
     thousands = [(f"{1 + i % 9},{100 + i}", k) for i, k in enumerate(KIND)]
     yield Case("`1,234` that may be either", "a.csv", written(thousands, ("amount", "kind"), ";"))
     umlauts = plain.replace("width", "größe")
     for encoding, name in (("utf-8-sig", "UTF-8 with a mark"), ("cp1252", "Latin-1"), ("utf-16", "UTF-16")):
         yield Case(name, "a.csv", umlauts.encode(encoding))
     yield Case("comments at the top", "a.csv", "# measured by hand\n" + plain)
+    yield Case("a first line `sep=;`", "a.csv", "sep=;\n" + written(ROWS, HEADER, ";"))
     yield Case("a header that is a comment, as NumPy writes", "a.csv", "# " + plain)
     yield Case("gzip", "a.csv.gz", gzip.compress(plain.encode()))
     yield Case("zip", "a.zip", zipped("a.csv"))
@@ -231,7 +234,7 @@ def outcome(case: Case, folder: Path) -> tuple[str, list[str]]:
 def page() -> str:
     """The whole page."""
     parts = [
-        "# What comes of sixty kinds of files",
+        "# What comes of seventy kinds of files",
         "",
         f"Made by `python -m docs.data`, from small files of {COUNT} rows that it writes and loads: every sentence is "
         "the program's own. `actlab task FILE` shows the same of yours. Samples are those of the training, validation "

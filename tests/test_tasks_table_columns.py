@@ -9,6 +9,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tests.tables import columns, everything, refused, told, written
 
+from actlab.errors import InvalidData
 from actlab.tasks import Reading
 from actlab.tasks.tables.encoding import MOST_CATEGORIES
 
@@ -183,6 +184,30 @@ def test_a_few_values_of_which_some_are_numbers_are_categories(load):
     task, sentences, _ = load([["0", "1", "2", "3+"][i] for i in RNG.integers(0, 4, COUNT)])
     assert columns(task)["value"].features == ("value = 0", "value = 1", "value = 2", "value = 3+")
     assert "'value' is taken for names of categories" in sentences[0]
+
+
+@pytest.mark.parametrize("form", ["${:,.2f}", "{:.2f} €", "{:.2f}%", "£ {:.2f}", "{:,.2f}"])
+def test_units_and_groups_are_taken_off_numbers(load, form):
+    values = RNG.uniform(-3000, 3000, COUNT).round(2)
+    cells = [f'"{form.format(abs(v))}"' if v >= 0 else f'"-{form.format(-v)}"' for v in values]
+    task, sentences, order = load([cell.replace("-", "−") for cell in cells])
+    assert sentences == []
+    raw = values[order][:, None]
+    expected = StandardScaler().fit(raw[: len(task.x_train)]).transform(raw)
+    np.testing.assert_allclose(everything(task)[:, 1], expected[:, 0], atol=1e-5)
+    assert "taken off" in columns(task)["value"].became or "groups of three" in columns(task)["value"].became
+
+
+def test_units_that_differ_are_no_numbers(load):
+    values = [f"{'$€'[i % 2]}{i}.5" for i in range(COUNT)]
+    assert load(values)[0].input_shape == (1,)  # Texts that are all different.
+    assert "holds '$0.5' among numbers" in refused_cells(load, ["$0.5" if i == 3 else f"{i}.5" for i in range(COUNT)])
+
+
+def refused_cells(load, values):
+    with pytest.raises(InvalidData) as caught:
+        load(values)
+    return str(caught.value)
 
 
 def test_plus_and_minus_are_no_missing_values(load):

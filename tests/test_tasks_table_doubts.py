@@ -219,6 +219,12 @@ def test_a_test_file(save):
     assert all("later.csv" not in column.why for column in columns(task).values())
 
 
+def test_a_test_file_of_another_ending(save):
+    first = save("x,y,kind", X[:60, 0], X[:60, 1], KIND[:60])
+    second = save("x,y,kind", X[60:, 0], X[60:, 1], KIND[60:], name="mine.test")
+    assert len(told(first, target="kind", reading=Reading(test=str(second)))[0].x_test) == 20
+
+
 def test_test_files_that_do_not_fit(save, tmp_path):
     first = save("x,y,kind", X[:60, 0], X[:60, 1], KIND[:60])
     later = str(tmp_path / "later.csv")

@@ -101,6 +101,7 @@ WRITTEN = {
         "# measured\n# by hand\n" + written(ROWS, HEADER),
         "lines, which begin with #, are passed over",
     ),
+    "its separator in a line above": ("a.csv", "sep=;\n" + written(ROWS, HEADER, ";"), "is separated by semicolons"),
     "a header that is a comment": ("a.csv", "# " + written(ROWS, HEADER), ""),
     "a separator at the end of each row": (
         "a.csv",
@@ -120,6 +121,8 @@ def test_text_is_read_however_it_is_written(save, plain, name, content, said):
 
 def test_how_a_text_is_written_can_be_decided(save, plain):
     path = save("a.csv", written(decimals(ROWS), HEADER, ";").encode("latin-1"))
+    wide = save("b.csv", written(ROWS, HEADER).encode("utf-16"))
+    same(told(wide, target="kind", reading=Reading(encoding="UTF16"))[0], plain)
     reading = Reading(separator="semicolon", decimal=",", encoding="latin-1", header="yes")
     same(told(path, target="kind", reading=reading)[0], plain)
     assert "cannot be read as utf-8: say --encoding" in refused(path, target="kind", reading=Reading(encoding="utf-8"))
@@ -260,6 +263,11 @@ def test_names_of_rows(save):
     assert task.digest == indexed.digest
     names = [(f"model {i}", *row) for i, row in enumerate(ROWS)]
     assert told(save("c.csv", written(names, HEADER)), target="kind")[0].digest == task.digest
+    # A separator at the end of each row alone makes no names of rows, and neither do values that come again.
+    ended = [(*row, "") for row in ROWS]
+    assert told(save("e.csv", written(ended, HEADER)), target="kind")[0].digest == task.digest
+    sentence = refused(save("f.csv", written([("x", *row) for row in ROWS], HEADER)), target="kind")
+    assert "f.csv, line 2: 5 values where the header names 4 columns" in sentence
     kept = told(save("d.csv", written(rows, HEADER)), target="kind", reading=Reading(keep=("row names",)))[0]
     assert kept.input_shape == (5,)
 
@@ -395,7 +403,9 @@ def test_files_of_another_kind_than_their_name_says(save, tmp_path):
     }
     for said, content in contents.items():
         assert f"a.csv ends in .csv, and holds {said}" in refused(save("a.csv", content), target="kind")
-    assert "is no text: it holds bytes of zero" in refused(save("a.csv", b"\0\1\2\3" * 100), target="kind")
+    late = written(ROWS, HEADER).encode() * 30 + b"1,\0,red,one\n"
+    for content in (b"\0\1\2\3" * 100, late):
+        assert "is no text: it holds bytes of zero" in refused(save("a.csv", content), target="kind")
     for name in ("a.parquet", "a.feather", "a.xlsx", "a.arff", "a.json", "a.svm"):
         sentence = refused(save(name, written(ROWS, HEADER)), target=None if name == "a.svm" else "kind")
         assert sentence.startswith(f"{name} cannot be read as a")

@@ -22,7 +22,7 @@ from actlab.tasks.tables.kinds import Parsed, parsed
 from actlab.tasks.tables.leaks import refuse_leaks, rows_in_two_parts
 from actlab.tasks.tables.report import Column, Kind, Note, Report, summary
 from actlab.tasks.tables.rows import read_text
-from actlab.tasks.tables.source import open_source
+from actlab.tasks.tables.source import open_source, suffix_of
 from actlab.tasks.tables.target import Labels, candidates, labels, no_target
 from actlab.tasks.task import Task, build
 from actlab.wording import counted
@@ -127,11 +127,11 @@ def _frame(path: Path, reading: Reading, target: str | None) -> Frame:
     second = Path(reading.test)
     if not second.is_file():
         raise InvalidData(f"{reading.test} is no file: give the path of a table with the columns of {path.name}.")
-    return joined(frame, _read(second, reading, target))
+    return joined(frame, _read(second, reading, target, suffix_of(path.name)))
 
 
-def _read(path: Path, reading: Reading, target: str | None) -> Frame:
-    source = open_source(path)
+def _read(path: Path, reading: Reading, target: str | None, otherwise: str = "") -> Frame:
+    source = open_source(path, otherwise)
     if source.suffix in TEXTS:
         return read_text(source, reading, [*reading.categorical, *([target] if target else [])])
     if source.suffix in SHEETS:

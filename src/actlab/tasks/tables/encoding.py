@@ -133,7 +133,8 @@ def _encoded(column: str, values: Parsed, train: Indices) -> Encoded:
         words = f"0 and 1{f', {values.note}' if values.note else ''}"
     else:
         inputs = {column: standardised(filled, train)}
-        words = f"1 number{' of hours' if values.kind == 'times' else ''}, standardised"
+        how = f" ({values.note})" if values.note else ""
+        words = f"1 number{' of hours' if values.kind == 'times' else ''}{how}, standardised"
     return _with_missing(column, inputs, absent, words)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -17,6 +18,8 @@ ROWS = 10
 FEW_VALUES = 20
 TIMES = 5
 _PAIRS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
+# What stands before or behind the numbers of a column, the same for all.
+_UNIT = r"[$€£¥%]"
 _DAY = r"\d{1,2}"
 _CLOCK = (("", ""), (r"[ T]\d{1,2}:\d{2}", " %H:%M"), (r"[ T]\d{1,2}:\d{2}:\d{2}(\.\d+)?", " %H:%M:%S%.f"))
 # The forms of dates, each with the pattern of its texts; those with the day or the month first are told apart by a day
@@ -156,17 +159,31 @@ def _of_texts(texts: pl.Series, sign: str) -> Parsed:
 
 def _numbers(texts: pl.Series, sign: str) -> tuple[pl.Series, str]:
     """The numbers that texts write, null where they write none; and how they were read."""
-    plain = texts.str.replace(",", ".", literal=True) if sign == "," else texts
-    numbers = plain.cast(pl.Float64, strict=False)
+    numbers = _plain_numbers(texts, sign)
     if numbers.null_count() == texts.null_count():
         return numbers, ""
-    pattern, mark = (GROUPED_BY_POINTS, ".") if sign == "," else (GROUPED, ",")
-    grouped = texts.str.contains(pattern)
-    if not grouped.any():
-        return numbers, ""
-    bare = texts.str.replace_all(mark, "", literal=True)
-    bare = bare.str.replace(",", ".", literal=True) if sign == "," else bare
-    return bare.zip_with(grouped.fill_null(False), plain).cast(pl.Float64, strict=False), "digits in groups of three"
+    texts = texts.str.replace("−", "-", literal=True)  # The minus of typesetters.
+    unit = re.search(_UNIT, texts.drop_nulls()[0])
+    bare, notes = texts, []
+    if unit is not None:
+        mark = re.escape(unit[0].strip())
+        bare = texts.str.replace(rf"^([+-]?){mark} ?", "$1").str.replace(rf" ?{mark}$", "")
+        if (bare.drop_nulls() != texts.drop_nulls()).all():
+            notes.append(f"{unit[0].strip()} taken off")
+    pattern, group = (GROUPED_BY_POINTS, ".") if sign == "," else (GROUPED, ",")
+    grouped = bare.str.contains(pattern).fill_null(False)
+    if grouped.any():
+        bare = bare.str.replace_all(group, "", literal=True).zip_with(grouped, bare)
+        notes.append("digits in groups of three")
+    read = _plain_numbers(bare, sign)
+    # A unit that some have and others have not may be another unit.
+    whole = read.null_count() == texts.null_count() and (unit is None or bool(notes))
+    return (read, ", ".join(notes)) if whole or unit is None else (numbers, "")
+
+
+def _plain_numbers(texts: pl.Series, sign: str) -> pl.Series:
+    plain = texts.str.replace(",", ".", literal=True) if sign == "," else texts
+    return plain.cast(pl.Float64, strict=False)
 
 
 def _yes_or_no(texts: pl.Series) -> Parsed | None:

@@ -101,6 +101,8 @@ def shaped(name: str, rows: Iterable[Row], reading: Reading, decimal: str, unit:
 
 def _without_comments(top: Sequence[Row]) -> tuple[list[Row], int]:
     """The rows without those at the top that begin with #; the last of these may name the columns, as NumPy writes."""
+    if top and top[0][0][0] == "sep=" and not any(top[0][0][1:]):
+        top = top[1:]
     count = next((i for i, (row, _) in enumerate(top) if not row[0].lstrip().startswith("#")), len(top))
     if count == 0 or count == len(top):
         return list(top), 0
@@ -125,9 +127,9 @@ def _header(
 ) -> tuple[list[str], str, list[Note], list[str]]:
     """The names of the columns; whether the first row gives them; what is told; columns that name the rows."""
     width = Counter(map(len, body)).most_common(1)[0][0] if body else len(first)
-    if reading.header != "no" and width == len(first) + 1 and not any(number(cell) is not None for cell in first):
-        names, notes, row_names = named([ROW_NAMES, *first], name)
-        return names, "yes", notes, [*row_names, ROW_NAMES]
+    if reading.header != "no" and width == len(first) + 1 and _without_a_name(first, body):
+        names, notes, _ = named([ROW_NAMES, *first], name)
+        return names, "yes", notes, [ROW_NAMES]
     if abs(width - len(first)) > 1 and all(len(row) == width for row in body):
         shown = cut(", ".join(cell.strip() for cell in first))
         raise InvalidData(
@@ -156,6 +158,16 @@ def _header(
         return [str(index + 1) for index in range(len(first))], "no", notes, []
     names, renamed, row_names = named(first, name)
     return names, "yes", notes + renamed, row_names
+
+
+def _without_a_name(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether names of rows, all different, stand before columns with names, as R writes them.
+
+    Rows may also be longer than the first one for a separator at their end.
+    """
+    before = [row[0] for row in body]
+    behind = any(row[-1].strip() for row in body if len(row) > len(first))
+    return behind and len({*before}) == len(before) and not any(number(cell) is not None for cell in first)
 
 
 def _columns(name: str, rows: Iterable[Row], width: int, what: str, unit: str) -> tuple[list[pl.Series], list[int]]:

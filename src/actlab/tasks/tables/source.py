@@ -103,8 +103,8 @@ def most_unpacked() -> int:
     return memory() // SHARE_TO_UNPACK
 
 
-def open_source(path: Path) -> Source:
-    """The bytes of a table's file.
+def open_source(path: Path, otherwise: str = "") -> Source:
+    """The bytes of a table's file; one whose ending says nothing is taken for the kind `otherwise`.
 
     Raises:
         InvalidData: too large for the memory, or for its bound when unpacked; protected by a password; a damaged
@@ -119,7 +119,8 @@ def open_source(path: Path) -> Source:
             )
         packing = path.suffix.lower() if path.suffix.lower() in PACKED else ""
         if not packing:
-            source = Source(path.name, suffix_of(path.name), path)
+            suffix = suffix_of(path.name)
+            source = Source(path.name, suffix if suffix in TABLES or not otherwise else otherwise, path)
         else:
             with path.open("rb") as stream:
                 source = _unzipped(path, stream) if packing == ".zip" else _gunzipped(path, stream)

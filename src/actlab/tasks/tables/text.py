@@ -71,7 +71,11 @@ def dialect(source: Source, reading: Reading) -> Dialect:
     """
     encoding = _encoding(source, reading.encoding)
     lines = [line for line in beginning(source, encoding) if line.strip()][:ROWS]
-    separator = separator_of(reading.separator) if reading.separator else _separator(lines, source.suffix)
+    named = re.fullmatch("sep=(.)", lines[0].strip("\ufeff")) if lines else None
+    if named:  # A line by which spreadsheets tell each other.
+        lines = lines[1:]
+    decided = reading.separator or (named[1] if named else None)
+    separator = separator_of(decided) if decided else _separator(lines, source.suffix)
     decimal = reading.decimal or _decimal(source.name, _body(lines, separator), separator)
     return Dialect(encoding, separator, decimal)
 
@@ -106,7 +110,7 @@ def _encoding(source: Source, decided: str | None) -> str:
     for encoding in candidates:
         if _decodes(source, encoding):
             return encoding
-    if not candidates or b"\0" in content:
+    if not candidates or (not decided and any(b"\0" in block for block in source.blocks())):
         raise InvalidData(f"{name} is no text: it holds bytes of zero; write the table again, as text in UTF-8.")
     raise InvalidData(
         f"{name} cannot be read as {candidates[-1]}: say --encoding with that of the program that wrote it, "
@@ -117,8 +121,11 @@ def _encoding(source: Source, decided: str | None) -> str:
 def _decodes(source: Source, encoding: str) -> bool:
     """Whether all bytes are of an encoding; block by block, for the text would take several times the bytes."""
     decoder = codecs.getincrementaldecoder(encoding)()
+    wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     try:
         for block in source.blocks():
+            if b"\0" in block and not wide:
+                return False
             decoder.decode(block)
         decoder.decode(b"", final=True)
     except UnicodeError:
