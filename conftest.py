@@ -13,6 +13,9 @@ import pytest
 # Most of the tests' time goes into compiling programs that run for milliseconds: they need not be fast. In processes
 # that the tests start it holds as well. Where optimised code is what is tested, the fixture `optimised` has it.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Threads of PyTorch and BLAS share out arrays of a few numbers, and spin between them: on two cores they took twice the
+# processor time of one thread, which the other process of tests needs.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The doctests of actlab.keras; each backend is tested in a process of its own, which says its own.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
