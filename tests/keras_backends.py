@@ -10,13 +10,14 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 import actlab.keras
 from actlab.errors import InvalidFunction, UnknownName
-from actlab.functions import catalogue
+from actlab.functions import Activation, catalogue
 
 BACKEND = keras.backend.backend()
 # From NUMERICS: function, which, input, what is right.
@@ -53,37 +54,62 @@ def array(x):
     return keras.ops.convert_to_numpy(x)
 
 
-def value_and_gradient(function, x, share=None, graph=None):
-    """f(x) and the gradient of Σ share·f(x), by the automatic differentiation of the backend.
+class Case(NamedTuple):
+    """A function of the catalogue with what it is called with; Σ share·f(x) is differentiated."""
 
-    `graph` has options of tf.function, inside of which it is to be computed.
-    """
+    activation: Activation
+    x: np.ndarray
+    parameters: dict[str, np.ndarray]
+    share: np.ndarray | None
+
+    def __call__(self, x):
+        return self.activation(x, **self.parameters)
+
+
+def cases(dtype):
+    """One of each function."""
+    found = []
+    for activation in catalogue.values():
+        grouping = activation.kind == "grouping"
+        x = inputs(dtype, special=not grouping)
+        case = Case(activation, x, weights(activation, x.shape[-1], dtype), None)
+        share = np.random.default_rng(7).normal(size=case(x).shape).astype(dtype) if grouping else None
+        found.append(case._replace(share=share))
+    return found
+
+
+def values_and_gradients(cases):
+    """f(x) and the gradient of Σ share·f(x) of each case, by the automatic differentiation of the backend."""
     if BACKEND == "jax":
-        import jax
-
-        def both(x):
-            value, pull = jax.vjp(function, x)
-            return value, pull(jax.numpy.ones_like(value) if share is None else share)[0]
-
-        return tuple(map(np.asarray, jax.jit(both)(jax.numpy.asarray(x))))
+        return by_jax(cases)
     if BACKEND == "torch":
-        import torch
+        return [by_torch(case) for case in cases]
+    from tests.tensorflow_door import by_tensorflow
 
-        x = torch.tensor(x, requires_grad=True)
-        value = function(x)
-        share = torch.ones_like(value) if share is None else torch.tensor(share)
-        return value.detach().numpy(), torch.autograd.grad(value, x, share)[0].numpy()
-    import tensorflow as tf
+    return by_tensorflow(cases, [case.x for case in cases])
 
-    def both(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            value = function(x)
-        zero = tf.UnconnectedGradients.ZERO
-        return value, tape.gradient(value, x, output_gradients=share, unconnected_gradients=zero)
 
-    both = both if graph is None else tf.function(both, **graph)
-    return tuple(result.numpy() for result in both(tf.constant(x)))
+def by_jax(cases):
+    """In one program for all: one for each would take twice as long to compile."""
+    import jax
+
+    def all_of_them(points):
+        found = []
+        for case, x in zip(cases, points, strict=True):
+            value, pull = jax.vjp(case, x)
+            found.append((value, pull(jax.numpy.ones_like(value) if case.share is None else case.share)[0]))
+        return found
+
+    return jax.jit(all_of_them)([jax.numpy.asarray(case.x) for case in cases])
+
+
+def by_torch(case):
+    import torch
+
+    x = torch.tensor(case.x, requires_grad=True)
+    value = case(x)
+    share = torch.ones_like(value) if case.share is None else torch.tensor(case.share)
+    return value.detach(), torch.autograd.grad(value, x, share)[0]
 
 
 def inputs(dtype, *, special=True):
@@ -124,42 +150,50 @@ def spread(function, x):
         return np.abs(function(x * (1 + 1e-4)) - function(x * (1 - 1e-4))) / 2e-4
 
 
-def agreement(dtype, graph=None):
-    """For each function how far value, derivative and gradient are from NumPy's, in rounding errors.
-
-    `graph` as for `value_and_gradient`.
-    """
-    table = {}
-    for name, activation in catalogue.items():
-        grouping = activation.kind == "grouping"
-        x = inputs(dtype, special=not grouping)
-        parameters = weights(activation, x.shape[-1], dtype)
-        wide = {key: value.astype(np.float64) for key, value in parameters.items()}
-        right = {"value": activation(x, **parameters), "derivative": activation.derivative(x, **parameters)}
-        if grouping:
-            slack = {which: np.max(np.abs(x)) * (1 + np.max(np.abs(right[which]))) for which in right}
-        else:
-            slack = {
-                "value": spread(lambda x: activation(x, **wide), x.astype(np.float64)),  # noqa: B023
-                "derivative": spread(lambda x: activation.derivative(x, **wide), x.astype(np.float64)),  # noqa: B023
-            }
-        share = np.random.default_rng(7).normal(size=right["value"].shape).astype(dtype) if grouping else None
-        value, slope = value_and_gradient(lambda x: activation(x, **parameters), x, share, graph)  # noqa: B023
-        row = {"value": disagreement(value, right["value"], slack["value"], dtype)}
-        if grouping:
-            row["gradient"] = transposed(activation, x, parameters, share, slope, slack["derivative"])
-        else:
-            row["gradient"] = disagreement(slope, right["derivative"], slack["derivative"], dtype)
-        # JAX's is what other tests measure, and slow to compile.
-        if BACKEND != "jax" and graph is None:
-            derivative = array(activation.derivative(tensor(x), **parameters))
-            row["derivative"] = disagreement(derivative, right["derivative"], slack["derivative"], dtype)
-        table[name] = row
+def agreement(dtype):
+    """For each function how far value, gradient and derivative are from NumPy's, in rounding errors."""
+    everyone = cases(dtype)
+    table = disagreements(everyone, values_and_gradients(everyone))
+    # JAX's derivative is what other tests measure, and slow to compile.
+    for case in everyone if BACKEND != "jax" else ():
+        right, slack = expected(case)
+        derivative = array(case.activation.derivative(tensor(case.x), **case.parameters))
+        row = table[case.activation.name]
+        row["derivative"] = disagreement(derivative, right["derivative"], slack["derivative"], dtype)
     return table
 
 
-def transposed(activation, x, parameters, share, got, slack):
+def disagreements(cases, found):
+    """For each function how far its value and gradient, as they were found, are from NumPy's."""
+    table = {}
+    for case, (value, slope) in zip(cases, found, strict=True):
+        right, slack = expected(case)
+        value, slope, dtype = np.asarray(value), np.asarray(slope), case.x.dtype.type
+        row = {"value": disagreement(value, right["value"], slack["value"], dtype)}
+        if case.share is not None:
+            row["gradient"] = transposed(case, slope, slack["derivative"])
+        else:
+            row["gradient"] = disagreement(slope, right["derivative"], slack["derivative"], dtype)
+        table[case.activation.name] = row
+    return table
+
+
+def expected(case):
+    """NumPy's value and derivative, and how far rounding errors of the input may move them."""
+    activation, x, parameters, share = case
+    right = {"value": case(x), "derivative": activation.derivative(x, **parameters)}
+    if share is not None:
+        return right, {which: np.max(np.abs(x)) * (1 + np.max(np.abs(right[which]))) for which in right}
+    wide = {key: value.astype(np.float64) for key, value in parameters.items()}
+    return right, {
+        "value": spread(lambda x: activation(x, **wide), x.astype(np.float64)),
+        "derivative": spread(lambda x: activation.derivative(x, **wide), x.astype(np.float64)),
+    }
+
+
+def transposed(case, got, slack):
     """How far share·(J·tangent), J as it is written, is from (gradient of share·f)·tangent."""
+    activation, x, parameters, share = case
     generator = np.random.default_rng(9)
     wide = {key: value.astype(np.float64) for key, value in activation.settings(parameters).items() if np.ndim(value)}
     settings = {**activation.settings(parameters), **wide} | ({"noise": None} if activation.noise else {})

@@ -1,7 +1,7 @@
 """References: x times a gate."""
 
 from mpmath import mpf
-from tests.references.jets import Jet, constant, exp, log1p, logistic, normal, softplus, tanh
+from tests.references.jets import Jet, constant, exp, kept, log1p, logistic, normal, softplus, tanh
 from tests.references.reference import Reference
 
 
@@ -12,10 +12,10 @@ def golu(x: Jet) -> Jet:
 
 REFERENCES = {
     "gelu": Reference(lambda x: x * normal(x)),
-    "quick_gelu": Reference(lambda x: x * logistic(mpf(1702) / 1000 * x)),
+    "quick_gelu": Reference(lambda x: x * logistic(kept(mpf, "1.702") * x)),
     "silu": Reference(lambda x: x * logistic(x)),
     "trainable_swish": Reference(lambda x: x * logistic(x)),
-    "e_swish": Reference(lambda x: mpf(1375) / 1000 * x * logistic(x)),
+    "e_swish": Reference(lambda x: kept(mpf, "1.375") * x * logistic(x)),
     "xsilu": Reference(lambda x: x * logistic(x)),
     "mish": Reference(lambda x: x * tanh(softplus(x))),
     "logish": Reference(lambda x: x * log1p(logistic(x))),

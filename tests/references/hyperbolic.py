@@ -1,13 +1,17 @@
 """References: functions with a hyperbolic tangent, and xATLU."""
 
 from mpmath import mp, mpf
-from tests.references.jets import Jet, arctan, exp, log1p, logistic, normal, softplus, tanh
+from tests.references.jets import Jet, arctan, exp, kept, log1p, logistic, normal, softplus, tanh
 from tests.references.reference import Reference
+
+
+def _slope_inside() -> mpf:
+    return 2 * mp.sqrt(2 / mp.pi)
 
 
 def _gelu_tanh(x: Jet) -> Jet:
     # (1 + tanh(u))/2 is the logistic of 2u, which does not cancel.
-    return x * logistic(2 * mp.sqrt(2 / mp.pi) * (x + mpf(44715) / 1000000 * x * x * x))
+    return x * logistic(kept(_slope_inside) * (x + kept(mpf, "0.044715") * x * x * x))
 
 
 def _xatlu(x: Jet) -> Jet:

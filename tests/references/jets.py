@@ -6,6 +6,7 @@ the chain rule both derivatives, and nothing of actlab takes part.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,66 +14,76 @@ from mpmath import mp, mpf
 
 # Beyond ±20,000 an exponential is 0 or overflows in every floating-point type; mpmath would take very long over
 # exp(1e308), and exp(exp(1e308)) would not end.
-_CAP = mpf(20_000)
+_CAP, _FLOOR = mpf(20_000), mpf(-20_000)
+_ZERO, _ONE = mpf(0), mpf(1)
 
 
 class Jet:
-    """value, first and second derivative with respect to one variable; `second` is None where nobody asks for it."""
+    """value, first and second derivative with respect to one variable; `second` is None where nobody asks for it.
+
+    All three are numbers of mpmath already: references are computed at a million points, and to convert each number
+    anew took as long as the arithmetic. `variable` and `constant` make jets of other numbers.
+    """
 
     __slots__ = ("first", "second", "value")
 
-    def __init__(self, value: Any, first: Any = 0, second: Any = 0) -> None:
-        self.value, self.first, self.second = mpf(value), mpf(first), None if second is None else mpf(second)
+    def __init__(self, value: mpf, first: mpf, second: mpf | None) -> None:
+        self.value, self.first, self.second = value, first, second
 
-    def through(self, value: Any, slope: Any, bend: Callable[[], Any]) -> Jet:
+    def through(self, value: mpf, slope: mpf, bend: Callable[[], mpf]) -> Jet:
         """f(self) by the chain rule, from f, f' and (when it is needed) f''."""
-        second = None if self.second is None else bend() * self.first**2 + slope * self.second
-        return Jet(value, slope * self.first, second)
+        first = self.first
+        if self.second is None:
+            return Jet(value, slope * first, None)
+        return Jet(value, slope * first, bend() * (first * first) + slope * self.second)
 
     def __neg__(self) -> Jet:
         return Jet(-self.value, -self.first, None if self.second is None else -self.second)
 
     def __add__(self, other: Any) -> Jet:
-        other = _jet(other)
-        return Jet(
-            self.value + other.value, self.first + other.first, _both(self, other, lambda: self.second + other.second)
-        )
+        if not isinstance(other, Jet):
+            return Jet(self.value + mpf(other), self.first, self.second)
+        second = None if self.second is None or other.second is None else self.second + other.second
+        return Jet(self.value + other.value, self.first + other.first, second)
 
     def __sub__(self, other: Any) -> Jet:
-        return self + (-_jet(other))
+        if not isinstance(other, Jet):
+            return Jet(self.value - mpf(other), self.first, self.second)
+        second = None if self.second is None or other.second is None else self.second - other.second
+        return Jet(self.value - other.value, self.first - other.first, second)
 
     def __rsub__(self, other: Any) -> Jet:
-        return _jet(other) - self
+        return -self + other
 
     def __mul__(self, other: Any) -> Jet:
-        other = _jet(other)
-        return Jet(
-            self.value * other.value,
-            self.first * other.value + self.value * other.first,
-            _both(
-                self,
-                other,
-                lambda: self.second * other.value + 2 * self.first * other.first + self.value * other.second,
-            ),
-        )
+        if not isinstance(other, Jet):
+            return self._times(mpf(other))
+        value, first = self.value, self.first
+        second = None
+        if self.second is not None and other.second is not None:
+            second = self.second * other.value + 2 * first * other.first + value * other.second
+        return Jet(value * other.value, first * other.value + value * other.first, second)
+
+    def _times(self, number: mpf) -> Jet:
+        return Jet(self.value * number, self.first * number, None if self.second is None else self.second * number)
 
     def __truediv__(self, other: Any) -> Jet:
-        return self * _jet(other).inverse()
+        return self * other.inverse() if isinstance(other, Jet) else self._times(1 / mpf(other))
 
     def __rtruediv__(self, other: Any) -> Jet:
-        return _jet(other) * self.inverse()
+        return self.inverse() * other
 
     def inverse(self) -> Jet:
         """1/x."""
         value = 1 / self.value
-        return self.through(value, -(value**2), lambda: 2 * value**3)
+        return self.through(value, -(value * value), lambda: 2 * value**3)
 
     def __pow__(self, power: int | float) -> Jet:
         if power == 2:
             return self * self
         x, p = self.value, mpf(power)
         return self.through(
-            x**p, p * x ** (p - 1) if p else 0, lambda: p * (p - 1) * x ** (p - 2) if p * (p - 1) else 0
+            x**p, p * x ** (p - 1) if p else _ZERO, lambda: p * (p - 1) * x ** (p - 2) if p * (p - 1) else _ZERO
         )
 
     __radd__, __rmul__ = __add__, __mul__
@@ -92,36 +103,43 @@ class Jet:
 
 
 def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Jet) else mpf(x)
-
-
-def _jet(x: Any) -> Jet:
-    return x if isinstance(x, Jet) else Jet(x)
-
-
-def _both(a: Jet, b: Jet, second: Callable[[], Any]) -> Any:
-    return None if a.second is None or b.second is None else second()
+    return x.value if isinstance(x, Jet) else x
 
 
 def variable(x: Any, *, second: bool = False) -> Jet:
     """The variable itself at x: value x, first derivative 1."""
-    return Jet(x, 1, 0 if second else None)
+    return Jet(mpf(x), _ONE, _ZERO if second else None)
 
 
 def constant(x: Any) -> Jet:
     """A piece of a formula on which it does not change."""
-    return Jet(x)
+    return Jet(mpf(x), _ZERO, _ZERO)
+
+
+def kept(function: Callable[..., mpf], *arguments: Any) -> mpf:
+    """function(*arguments), a number that formulas take at every point, computed once at each precision."""
+    return _kept(mp.prec, function, *arguments)
+
+
+@functools.cache
+def _kept(precision: int, function: Callable[..., mpf], *arguments: Any) -> mpf:
+    assert precision == mp.prec
+    return function(*arguments)
+
+
+def _capped(x: mpf) -> mpf:
+    return min(max(x, _FLOOR), _CAP)
 
 
 def exp(x: Jet) -> Jet:
     """eˣ; constant from ±20,000 on."""
-    value = mp.exp(min(max(x.value, -_CAP), _CAP))
+    value = mp.exp(_capped(x.value))
     return x.through(value, value, lambda: value)
 
 
 def expm1(x: Jet) -> Jet:
     """eˣ − 1."""
-    capped = min(max(x.value, -_CAP), _CAP)
+    capped = _capped(x.value)
     slope = mp.exp(capped)
     return x.through(mp.expm1(capped), slope, lambda: slope)
 
@@ -144,85 +162,99 @@ def sqrt(x: Jet) -> Jet:
     return x.through(value, 1 / (2 * value), lambda: -1 / (4 * value**3))
 
 
+def _gates(x: mpf) -> tuple[mpf, mpf, mpf]:
+    """1/(1 + e⁻ˣ), 1/(1 + eˣ), and the smaller of eˣ and e⁻ˣ."""
+    smaller = mp.exp(-min(abs(x), _CAP))
+    both = 1 + smaller
+    right, left = 1 / both, smaller / both
+    return (right, left, smaller) if x >= 0 else (left, right, smaller)
+
+
 def logistic(x: Jet) -> Jet:
     """1/(1 + e⁻ˣ)."""
-    e = mp.exp(-min(abs(x.value), _CAP))
-    right, left = 1 / (1 + e), e / (1 + e)
-    value, rest = (right, left) if x.value >= 0 else (left, right)
+    value, rest, _ = _gates(x.value)
     slope = value * rest
     return x.through(value, slope, lambda: slope * (rest - value))
 
 
 def softplus(x: Jet) -> Jet:
     """ln(1 + eˣ)."""
-    value = max(x.value, mpf(0)) + mp.log1p(mp.exp(-min(abs(x.value), _CAP)))
-    gate = logistic(x if x.second is not None else Jet(x.value, 1, 0))
-    plain = logistic(Jet(x.value, 1, 0))
-    return x.through(value, gate.value, lambda: plain.first)
+    gate, rest, smaller = _gates(x.value)
+    value = mp.log1p(smaller)
+    return x.through(x.value + value if x.value > 0 else value, gate, lambda: gate * rest)
 
 
 def tanh(x: Jet) -> Jet:
     """tanh x."""
-    capped = min(max(x.value, -_CAP), _CAP)
+    capped = _capped(x.value)
     value, slope = mp.tanh(capped), mp.sech(capped) ** 2
     return x.through(value, slope, lambda: -2 * value * slope)
 
 
+def _bell(x: mpf) -> mpf:
+    """2/√π·exp(−x²), the slope of the error function."""
+    return kept(_slope_of_erf_at_0) * mp.exp(-(x * x))
+
+
+def _slope_of_erf_at_0() -> mpf:
+    return 2 / mp.sqrt(mp.pi)
+
+
 def erf(x: Jet) -> Jet:
     """The error function."""
-    capped = min(max(x.value, -_CAP / 100), _CAP / 100)
-    slope = 2 / mp.sqrt(mp.pi) * mp.exp(-(capped**2))
+    capped = min(max(x.value, _FLOOR / 100), _CAP / 100)
+    slope = _bell(capped)
     return x.through(mp.erf(capped), slope, lambda: -2 * capped * slope)
 
 
 def erfc(x: Jet) -> Jet:
     """1 − erf(x), without loss in the right tail."""
-    capped = min(max(x.value, -_CAP / 100), _CAP / 100)
-    slope = -2 / mp.sqrt(mp.pi) * mp.exp(-(capped**2))
+    capped = min(max(x.value, _FLOOR / 100), _CAP / 100)
+    slope = -_bell(capped)
     return x.through(mp.erfc(capped), slope, lambda: -2 * capped * slope)
 
 
 def normal(x: Jet) -> Jet:
     """Distribution function of the unit normal."""
-    return erfc(-x / mp.sqrt(2)) / 2
+    return erfc(-x / kept(mp.sqrt, 2)) / 2
 
 
 def sin(x: Jet) -> Jet:
     """sin x."""
-    value, slope = mp.sin(x.value), mp.cos(x.value)
+    value, slope = mp.cos_sin(x.value)[::-1]
     return x.through(value, slope, lambda: -value)
 
 
 def cos(x: Jet) -> Jet:
     """cos x."""
-    value, slope = mp.cos(x.value), -mp.sin(x.value)
-    return x.through(value, slope, lambda: -value)
+    value, sine = mp.cos_sin(x.value)
+    return x.through(value, -sine, lambda: -value)
 
 
 def arctan(x: Jet) -> Jet:
     """arctan x."""
-    slope = 1 / (1 + x.value**2)
+    slope = 1 / (1 + x.value * x.value)
     return x.through(mp.atan(x.value), slope, lambda: -2 * x.value * slope**2)
 
 
 def arcsinh(x: Jet) -> Jet:
     """arsinh x."""
-    slope = 1 / mp.sqrt(1 + x.value**2)
+    slope = 1 / mp.sqrt(1 + x.value * x.value)
     return x.through(mp.asinh(x.value), slope, lambda: -x.value * slope**3)
 
 
 def absolute(x: Jet) -> Jet:
     """|x|; at 0 the slope of the left piece, −1."""
-    return x if x > 0 else -x
+    return x if x.value > 0 else -x
 
 
 def relu(x: Jet) -> Jet:
     """max(x, 0)."""
-    return x if x > 0 else constant(0)
+    return x if x.value > 0 else constant(0)
 
 
 def clip(x: Jet, low: Any, high: Any) -> Jet:
     """min(max(x, low), high); at an end the slope of the left piece."""
-    if x > high:
+    if x.value > high:
         return constant(high)
-    return x if x > low else constant(low)
+    return x if x.value > low else constant(low)

@@ -1,7 +1,7 @@
 """References: products with a gate in which more than x is gated."""
 
 from mpmath import mpf
-from tests.references.jets import Jet, absolute, clip, exp, expm1, logistic, softplus, tanh
+from tests.references.jets import Jet, absolute, clip, exp, expm1, kept, logistic, softplus, tanh
 from tests.references.reference import Reference
 
 
@@ -12,7 +12,7 @@ def srs(x: Jet) -> Jet:
 
 def eis(x: Jet) -> Jet:
     """x·ln(1 + eˣ)/(√x² + 1.16·e⁻ˣ)."""
-    return x * softplus(x) / (absolute(x) + mpf(116) / 100 * exp(-x))
+    return x * softplus(x) / (absolute(x) + kept(mpf, "1.16") * exp(-x))
 
 
 REFERENCES = {
@@ -20,6 +20,6 @@ REFERENCES = {
     "elish": Reference(lambda x: logistic(x) * (x if x > 0 else expm1(x))),
     "hard_elish": Reference(lambda x: clip((x + 1) / 2, 0, 1) * (x if x > 0 else expm1(x)), kinks=(-1, 1)),
     "srs": Reference(srs, digits=380),
-    "tanh_soft": Reference(lambda x: tanh(mpf(87) / 100 * x) * softplus(x)),
+    "tanh_soft": Reference(lambda x: tanh(kept(mpf, "0.87") * x) * softplus(x)),
     "eis": Reference(eis),
 }

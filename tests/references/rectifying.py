@@ -1,7 +1,7 @@
 """References: the rectifiers."""
 
 from mpmath import mpf
-from tests.references.jets import Jet, cos, expm1, log1p, logistic, relu, sin, softplus, sqrt
+from tests.references.jets import Jet, cos, expm1, kept, log1p, logistic, relu, sin, softplus, sqrt
 from tests.references.reference import Reference
 
 LAMBDA, LAMBDA_ALPHA = mpf("1.0507009873554804934193"), mpf("1.7580993408473768599402175")
@@ -25,8 +25,8 @@ REFERENCES = {
     "softplus": Reference(softplus, monotone=1),
     "celu": Reference(lambda x: x if x > 0 else expm1(x), kinks=(0,), monotone=1),
     "relu_squared": Reference(lambda x: relu(x) ** 2, kinks=(0,), monotone=1),
-    "star_relu": Reference(lambda x: mpf("0.8944") * relu(x) ** 2 - mpf("0.4472"), kinks=(0,), monotone=1),
-    "frelu": Reference(lambda x: relu(x) - mpf("0.398"), kinks=(0,), monotone=1),
+    "star_relu": Reference(lambda x: kept(mpf, "0.8944") * relu(x) ** 2 - kept(mpf, "0.4472"), kinks=(0,), monotone=1),
+    "frelu": Reference(lambda x: relu(x) - kept(mpf, "0.398"), kinks=(0,), monotone=1),
     "nlrelu": Reference(
         lambda x: log1p(relu(x)), kinks=(0,), monotone=1, at_infinity={float("inf"): (float("inf"), 0.0)}
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,12 +37,16 @@ class Reference:
 
     def jet(self, x: Any, *, second: bool = False) -> Jet:
         """Value and derivatives at x, exact for every practical purpose."""
+        return self.jets([x], second=second)[0]
+
+    def jets(self, points: Sequence[Any], *, second: bool = False) -> list[Jet]:
+        """`jet` at many points."""
         with mp.workdps(self.digits):
-            result = self._apply(self.formula, x, second)
+            values = [self._apply(self.formula, x, second) for x in points]
             if self.slope_of is None:
-                return result
-            smooth = self._apply(self.slope_of, x, second)
-            return Jet(result.value, smooth.first, smooth.second)
+                return values
+            slopes = [self._apply(self.slope_of, x, second) for x in points]
+        return [Jet(one.value, other.first, other.second) for one, other in zip(values, slopes, strict=True)]
 
     def _apply(self, formula: Callable[[Jet], Any], x: Any, second: bool) -> Jet:
         result = formula(variable(mpf(x), second=second))

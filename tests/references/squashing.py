@@ -1,7 +1,7 @@
 """References: functions that squash the line into an interval."""
 
 from mpmath import mp, mpf
-from tests.references.jets import absolute, arctan, clip, exp, logistic, normal, softplus, sqrt, tanh
+from tests.references.jets import absolute, arctan, clip, exp, kept, logistic, normal, softplus, sqrt, tanh
 from tests.references.reference import Reference
 
 HALF = mpf(1) / 2
@@ -29,9 +29,14 @@ def isru(x):
     return x / sqrt(1 + x * x)
 
 
+def slope_inside() -> mpf:
+    """√(4π)."""
+    return mp.sqrt(4 * mp.pi)
+
+
 def laplace(x):
     """Distribution function of a normal variable with mean √½ and variance 1/(4π)."""
-    return normal((x - 1 / mp.sqrt(2)) * mp.sqrt(4 * mp.pi))
+    return normal((x - 1 / kept(mp.sqrt, 2)) * kept(slope_inside))
 
 
 REFERENCES = {
@@ -40,12 +45,12 @@ REFERENCES = {
     "softsign": Reference(lambda x: x / (1 + absolute(x)), monotone=1, digits=400),
     "hard_sigmoid": Reference(lambda x: clip((x + 3) / mpf(6), 0, 1), kinks=(-3, 3), monotone=1),
     "hard_tanh": Reference(lambda x: clip(x, -1, 1), kinks=(-1, 1), monotone=1),
-    "stanh": Reference(lambda x: mpf("1.7159") * tanh(x * 2 / 3), monotone=1),
+    "stanh": Reference(lambda x: kept(mpf, "1.7159") * tanh(x * 2 / 3), monotone=1),
     "elliott": Reference(lambda x: x / (1 + absolute(x)) / 2 + HALF, monotone=1, digits=400),
     "isru": Reference(isru, monotone=1),
     "arctan": Reference(arctan, monotone=1),
     "log_sigmoid": Reference(lambda x: -softplus(-x), monotone=1),
     "soft_clipping": Reference(soft_clipping, monotone=1, digits=60),
-    "weighted_tanh": Reference(lambda x: tanh(mpf("1.7145") * x), monotone=1),
+    "weighted_tanh": Reference(lambda x: tanh(kept(mpf, "1.7145") * x), monotone=1),
     "laplace": Reference(laplace, monotone=1),
 }

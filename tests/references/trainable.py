@@ -1,9 +1,10 @@
 """References: functions whose shape a network learns, at the parameters where it starts."""
 
 from mpmath import mpf
-from tests.references.jets import Jet, constant, exp, expm1, logistic, relu
+from tests.references.jets import Jet, constant, exp, expm1, kept, logistic, relu
 from tests.references.reference import Reference
 
+HALF = mpf(1) / 2
 NUMERATOR = ("0.03355815890668059", "0.5049940948281444", "1.6534163637528791")
 NUMERATOR += ("2.0099850112036783", "0.9318900490866645", "0.1524224383838956")
 DENOMINATOR = ("0", "-5.748546580824416e-05", "3.9802477853818083", "-4.2529808614931225e-05", "0.3018338162009311")
@@ -12,7 +13,7 @@ DENOMINATOR = ("0", "-5.748546580824416e-05", "3.9802477853818083", "-4.25298086
 def _polynomial(x: Jet, coefficients: tuple[str, ...]) -> Jet:
     total = constant(0)
     for coefficient in reversed(coefficients):
-        total = total * x + mpf(coefficient)
+        total = total * x + kept(mpf, coefficient)
     return total
 
 
@@ -24,9 +25,10 @@ def _pau(x: Jet) -> Jet:
 
 
 def _apl(x: Jet) -> Jet:
-    first = mpf("0.5") - x if x <= mpf("0.5") else constant(0)
-    second = -mpf("0.5") - x if x <= -mpf("0.5") else constant(0)
-    return relu(x) + mpf("0.2") * first - mpf("0.2") * second
+    fifth = kept(mpf, "0.2")
+    first = HALF - x if x <= HALF else constant(0)
+    second = -HALF - x if x <= -HALF else constant(0)
+    return relu(x) + fifth * first - fifth * second
 
 
 def _pdelu(x: Jet) -> Jet:
@@ -38,8 +40,8 @@ def _pdelu(x: Jet) -> Jet:
 
 def _xielu(x: Jet) -> Jet:
     if x > 0:
-        return mpf("0.8") * x**2 + mpf("0.5") * x
-    return mpf("0.8") * (exp(x) - 1 - x) + mpf("0.5") * x
+        return kept(mpf, "0.8") * x**2 + HALF * x
+    return kept(mpf, "0.8") * (exp(x) - 1 - x) + HALF * x
 
 
 REFERENCES = {
