@@ -164,7 +164,7 @@ def second_derivatives(name: str, dtype: type, points: Array = SECOND_AT) -> tup
         second = jax.jit(jax.vmap(jax.grad(jax.grad(catalogue[name]))))
         computed = np.asarray(second(jax.numpy.asarray(points, dtype)))
     rounded = points.astype(dtype)
-    return computed, np.array([float(REFERENCES[name].jet(float(x), second=True).second) for x in rounded])
+    return computed, np.array([float(jet.second) for jet in REFERENCES[name].jets(rounded.tolist(), second=True)])
 
 
 def main(names: list[str]) -> None:

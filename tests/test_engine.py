@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import jax
 import numpy as np
 import pytest
 import torch
+from tests.engine_support import compiled, in_double
 
 from actlab import engine, tasks
-from actlab.engine import devices, program
+from actlab.engine import program
 from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
 from actlab.plan.batches import orders
-from actlab.plan.evaluation import prepare
 from actlab.plan.layout import LARGE, SMALL
-from actlab.plan.population import populations
 from actlab.recipes import recipe
 from actlab.study import Study, complete
-
-devices.prepare()
 
 TORCH_FUNCTIONS = {
     "sigmoid": torch.sigmoid,
@@ -110,9 +105,7 @@ def test_a_member_equals_an_independent_torch_loop(name, optimiser, epochs, requ
 @pytest.mark.parametrize(("name", "optimiser"), [("parabolas", "sgd"), ("digits", "adam")])
 def test_a_whole_training_in_float64_equals_torch(name, optimiser, request, tmp_path):
     task = request.getfixturevalue(name)
-    double = dataclasses.replace(
-        task, **{part: getattr(task, part).astype(np.float64) for part in ("x_train", "x_validation", "x_test")}
-    )
+    double = in_double(task)
     epochs = 150 if name == "parabolas" else 10
     study = study_of(name, optimiser=optimiser, epochs=epochs, seeds=[3], activations=["gelu", "elu"])
     with jax.enable_x64(True):
@@ -154,8 +147,7 @@ def test_the_company_of_other_members_changes_nothing_but_rounding(digits, tmp_p
 
 def trained_weights(study, task, layouts=None):
     study = complete(study, task)
-    (population,) = populations(study, task.input_shape)
-    built = program.build(study, prepare(study, task), population, study.epochs, layouts)
+    built = compiled(study, task, study.epochs, layouts)
     order = orders(study, len(task.x_train), built.seeds, range(1, study.epochs + 1))
     found = built.advance(np.full(study.epochs, program.TRAIN, np.int32), order)
     return built.parameters(), jax.tree.map(np.asarray, found)
@@ -259,11 +251,8 @@ def test_hyper_parameters_are_traced_not_baked_in(parabolas):
 
     def build(rate, momentum):
         optimiser = {"name": "sgd", "momentum": momentum}
-        study = complete(
-            study_of("parabolas", learning_rates=[rate], optimiser=optimiser, seeds=2, epochs=1), parabolas
-        )
-        (population,) = populations(study, parabolas.input_shape)
-        return program.build(study, prepare(study, parabolas), population, 1)
+        study = study_of("parabolas", learning_rates=[rate], optimiser=optimiser, seeds=2, epochs=1)
+        return compiled(complete(study, parabolas), parabolas, 1)
 
     records = []
     handler = logging.Handler()

@@ -8,10 +8,11 @@ import functools
 import jax
 import numpy as np
 import pytest
+from tests.engine_support import population_of
 from tests.populations import STACKED
 
 from actlab import engine, tasks
-from actlab.engine import devices, histograms, measures
+from actlab.engine import histograms, measures
 from actlab.engine.forward import PopulationModel
 from actlab.engine.histograms import histogram
 from actlab.engine.layouts import LAYOUTS
@@ -21,12 +22,10 @@ from actlab.layers import Act, Conv, Dense, Flatten, MaxPool
 from actlab.plan import evaluation
 from actlab.plan.evaluation import prepare
 from actlab.plan.layout import choose
-from actlab.plan.population import populations
 from actlab.recipes import recipe
 from actlab.recording.measures import BINS
 from actlab.study import Study, complete
 
-devices.prepare()
 STEP = 1e-6
 NETWORKS = {
     "two units": ("parabolas", [Dense(2), Act(), Dense(1)], ["sigmoid", "tanh", "gelu"]),
@@ -51,7 +50,7 @@ class Observed:
         task = tasks.load(name)
         study = Study(task=name, network=layers, activations=activations, seeds=2, probe_samples=6, optimiser="adam")
         study = complete(study, task)
-        (population,) = populations(study, task.input_shape)
+        population = population_of(study, task)
         data = prepare(study, task)
         self.population, self.activations, self.names = population, activations, population.network.act_layers
         self.x, self.y = data.probe["x"].astype(np.float64), data.probe["y"]
@@ -204,7 +203,7 @@ def test_dead_units_are_found():
     """ReLU units with a bias of −100 are dead; on the digits nothing else is."""
     task = tasks.load("digits")
     study = complete(Study(network=[Flatten(), Dense(8), Act(), Dense(10)], activations=["relu"], seeds=1), task)
-    (population,) = populations(study, task.input_shape)
+    population = population_of(study, task)
     keys = jax.vmap(jax.random.key)(jax.numpy.arange(1, dtype=np.uint32))
     params = initial_parameters(PopulationModel(population, STACKED), keys)
     params["dense1"]["bias"] = params["dense1"]["bias"].at[..., :3].set(-100.0).at[..., 3:].set(3.0)
@@ -285,7 +284,7 @@ def test_learning_rates_reach_the_members_they_belong_to():
     task = tasks.load("parabolas")
     study = Study(network=[Dense(2), Act(), Dense(1)], activations=["prelu", "tanh"], task="parabolas",
                   learning_rates=[0.1, 0.2], seeds=1)  # fmt: skip
-    (population,) = populations(complete(study, task), task.input_shape)
+    population = population_of(complete(study, task), task)
     keys = jax.vmap(jax.random.key)(jax.numpy.arange(4, dtype=np.uint32))
     params = initial_parameters(PopulationModel(population, STACKED), keys)
     tree = learning_rate_tree(PopulationModel(population, STACKED), params, jax.numpy.array([0.1, 0.2, 0.3, 0.4]))
@@ -311,7 +310,7 @@ def test_a_slope_without_bound_is_flat_only_where_it_is_zero():
     try:
         task = tasks.load("parabolas")
         study = Study(task="parabolas", network=[Dense(2), Act(), Dense(1)], activations=["square_of_x"], seeds=1)
-        (population,) = populations(complete(study, task), task.input_shape)
+        population = population_of(complete(study, task), task)
         z = jax.numpy.array([[0.0, 1.0], [0.0, -2.0]])[None, None]
         share, dead = measures.flatness(PopulationModel(population, STACKED), {}, "act1", z)
     finally:

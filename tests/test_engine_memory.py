@@ -7,15 +7,15 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from tests.engine_support import in_double
 
 from actlab import engine
-from actlab.engine import devices, memory, program
+from actlab.engine import memory, program
 from actlab.engine.memory import build_within, process_bytes, program_bytes
 from actlab.errors import InvalidStudy
 from actlab.layers import Act, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
@@ -23,8 +23,6 @@ from actlab.plan.evaluation import prepare
 from actlab.plan.population import populations
 from actlab.study import Study, complete
 from actlab.tasks.task import build
-
-devices.prepare()
 
 SMALL = [Dense(4), Act(), Dropout(0.25), Dense(4), Act(), Dense(1)]
 # Without a bias before normalisation, whose gradient would be nothing but rounding.
@@ -93,10 +91,7 @@ def test_slices_give_the_result_of_the_whole(case, tmp_path, monkeypatch):
     Slices of one seed on one device, and of three with one to fill up.
     """
     layers, shape, classes, settings = CASES[case]
-    task, study = task_of(shape, classes), study_of(network=layers, **settings)
-    task = replace(
-        task, **{part: getattr(task, part).astype(np.float64) for part in ("x_train", "x_validation", "x_test")}
-    )
+    task, study = in_double(task_of(shape, classes)), study_of(network=layers, **settings)
     with jax.enable_x64(True):
         whole = engine.train(study, tmp_path / "whole", task=task)
         assert len({member.seed for member in whole.members}) == 5

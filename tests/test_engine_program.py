@@ -8,41 +8,27 @@ import jax
 import numpy as np
 import pytest
 import scipy.stats
+from tests.engine_support import compiled, population_of, small_task
 
-from actlab.engine import devices, program
-from actlab.engine.program import OBSERVE, SKIP, TRAIN, build
+from actlab.engine import program
+from actlab.engine.program import OBSERVE, SKIP, TRAIN
 from actlab.layers import Act, Conv, Dense, Flatten
 from actlab.plan import batches, evaluation
 from actlab.plan.batches import chunk_length, orders
 from actlab.plan.evaluation import prepare, sliced
-from actlab.plan.population import populations
 from actlab.study import Study, complete
-from actlab.tasks.task import build as build_task
-
-devices.prepare()
 
 LAYERS = [Dense(3), Act(), Dense(3)]
 
 
-def small_task(samples=41, seed=0):
-    """Three classes in the plane, 41 training samples, 9 and 13 others."""
-    rng = np.random.default_rng(seed)
-    parts = [(rng.normal(size=(n, 2)), np.arange(n) % 3) for n in (samples, 9, 13)]
-    return build_task("small", *parts, provenance="made up")
-
-
-TASK = small_task()
+#: Three classes in the plane, 41 training samples, 9 and 13 others.
+TASK = small_task((41, 9, 13), 3)
 
 
 def study_of(task=TASK, **changes):
     settings = {"network": LAYERS, "activations": ["tanh", "prelu"], "seeds": [4, 1, 7], "batch": 16, "epochs": 6,
                 "optimiser": "adam", "learning_rates": [0.01], "probe_samples": 8}  # fmt: skip
     return complete(Study(**(settings | changes)), task)
-
-
-def population_of(study, task=TASK):
-    (population,) = populations(study, task.input_shape)
-    return population
 
 
 # The order of the data.
@@ -145,9 +131,7 @@ def test_slices_bound_the_memory_and_lose_no_sample(numbers, monkeypatch):
 @pytest.mark.parametrize(("stride", "numbers"), [(1, 4 * 4 * 5), (2, 2 * 2 * 3 * 3)])
 def test_a_convolution_counts_its_outputs_and_with_a_stride_its_patches(monkeypatch, stride, numbers):
     """Of 4 × 4 pixels with five channels; of 2 × 2 with a patch of 3 × 3 each: more than the outputs."""
-    rng = np.random.default_rng(0)
-    parts = [(rng.normal(size=(n, 4, 4, 1)), np.arange(n) % 2) for n in (20, 4, 6)]
-    images = build_task("images", *parts, provenance="made up")
+    images = small_task((20, 4, 6), 2, (4, 4, 1))
     network = [Conv(5, 3, stride=stride), Act(), Flatten(), Dense(1)]
     study = study_of(images, network=network, activations=["relu"], seeds=1)
     monkeypatch.setattr(evaluation, "SLICE_NUMBERS", numbers * 10)
@@ -190,7 +174,7 @@ def test_the_probe_batch_is_no_larger_than_the_data(asked, given):
 @pytest.mark.parametrize("epochs", [1, 8, 9, 10, 39, 40, 1000])
 def test_a_run_has_ten_chunks_or_more_where_it_has_the_epochs(epochs):
     study = study_of(epochs=epochs)
-    chunk = chunk_length(study, population_of(study), 41)
+    chunk = chunk_length(study, population_of(study, TASK), 41)
     assert 1 <= chunk <= max(1, math.ceil((epochs + 1) / 10))
     # Not needlessly short either: these chunks are far below the bound of their arithmetic.
     assert chunk == math.ceil((epochs + 1) / 10)
@@ -198,7 +182,7 @@ def test_a_run_has_ten_chunks_or_more_where_it_has_the_epochs(epochs):
 
 def test_a_chunk_is_bounded_by_its_arithmetic(monkeypatch):
     study = study_of(epochs=1000)
-    population = population_of(study)
+    population = population_of(study, TASK)
     assert chunk_length(study, population, 10**9) == 1
     # 2·3 + 3 + 3·3 + 3 parameters, and 3 slopes where there are any; six members; steps of 16 samples; six operations.
     monkeypatch.setattr(batches, "STEP_OPERATIONS", 0)
@@ -216,7 +200,7 @@ def test_a_chunk_is_bounded_by_its_arithmetic(monkeypatch):
 
 def trained(study, kinds, chunk, task=TASK):
     """Run `kinds`, epoch by epoch from 0, in chunks; the parameters and all results that were not skipped."""
-    built = build(study, prepare(study, task), population_of(study, task), chunk)
+    built = compiled(study, task, chunk)
     results = []
     for first in range(0, len(kinds), chunk):
         own = np.full(chunk, SKIP, np.int32)
@@ -254,7 +238,7 @@ def test_weights_among_the_results_are_those_after_each_epoch(reference):
 
 
 def test_seeds_that_do_not_divide_by_the_devices_train_as_in_other_company(reference):
-    built = build(study_of(), prepare(study_of(), TASK), population_of(study_of()), 4)
+    built = compiled(study_of(), TASK, 4)
     assert len(built.seeds) % built.mesh.size == 0
     assert built.seeds[:3] == (4, 1, 7)
     assert set(built.seeds[3:]) <= {4}
@@ -274,7 +258,7 @@ def test_seeds_that_do_not_divide_by_the_devices_train_as_in_other_company(refer
 def test_what_is_skipped_or_observed_leaves_the_state_alone(reference):
     """Epochs 1 to 6 with pauses between them end where those without do, to the bit, Adam's memory included."""
     study = study_of()
-    built = build(study, prepare(study, TASK), population_of(study), 4)
+    built = compiled(study, TASK, 4)
     epochs = iter(range(1, 7))
     seen = {}
     for kinds in (
@@ -312,7 +296,7 @@ def test_a_batch_larger_than_the_data_is_a_step_on_all_of_them():
 def test_large_networks_leave_no_weights_among_the_results(monkeypatch):
     monkeypatch.setattr(program, "SMALL", 20)
     study = study_of(activations=["tanh"], seeds=1)
-    built = build(study, prepare(study, TASK), population_of(study), 1)
+    built = compiled(study, TASK, 1)
     assert not built.keeps_weights
     assert built.advance(np.array([OBSERVE], np.int32), orders(study, 41, built.seeds, range(1))).weights is None
     assert built.parameters()["dense1"]["weight"].shape == (1, 1, 2, 3)

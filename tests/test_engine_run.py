@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from tests.engine_support import small_task
 
 from actlab import engine, statistics
-from actlab.engine import devices, run
+from actlab.engine import run
 from actlab.engine.program import OBSERVE, SKIP, TRAIN
 from actlab.engine.run import Progress, _advance, _kinds, _throughput
 from actlab.errors import InvalidNetwork, InvalidRecording
@@ -21,18 +22,13 @@ from actlab.plan.collector import Collector, Observed
 from actlab.plan.population import members, populations
 from actlab.recording import METRICS, Writer, load
 from actlab.study import Milestone, Study
-from actlab.tasks.task import build as build_task
-
-devices.prepare()
 
 LAYERS = [Dense(2), Act(), Dense(1)]
 
 
 @pytest.fixture(scope="module")
 def task():
-    rng = np.random.default_rng(0)
-    parts = [(rng.normal(size=(n, 2)), np.arange(n) % 2) for n in (40, 10, 10)]
-    return build_task("small", *parts, provenance="made up")
+    return small_task((40, 10, 10), 2)
 
 
 def study_of(**changes):

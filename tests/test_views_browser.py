@@ -77,6 +77,14 @@ def visit(browser, recording):
         one.close()
 
 
+@pytest.fixture(scope="module")
+def untouched(browser, recording):
+    """The page as it opens, for tests that change nothing in it: it takes seconds to open."""
+    opened = Visit(browser, recording.directory / "report.html")
+    yield opened.page
+    opened.close()
+
+
 def painted(page, selector):
     """Whether each canvas has something on it."""
     script = """canvases => canvases.map(canvas => canvas.getContext("2d")
@@ -147,8 +155,8 @@ def test_the_table_is_seen_before_anything_is_scrolled(visit):
     assert page.evaluate(f"Boolean({after} & Node.DOCUMENT_POSITION_PRECEDING)")
 
 
-def test_the_numbers_are_those_of_the_summary(visit, recording):
-    page, summary = visit(), summarise(recording)
+def test_the_numbers_are_those_of_the_summary(untouched, recording):
+    page, summary = untouched, summarise(recording)
     assert page.locator("h1").text_content() == summary["headline"]
     rows = page.locator("#results table tbody tr")
     for i, entry in enumerate(summary["activations"]):
@@ -243,11 +251,10 @@ def test_text_stands_out_from_its_background(visit, theme):
         assert contrast(colour, background) >= 4.5, f"{what}: {colour} on {background}"
 
 
-def test_text_from_data_is_text(visit):
-    page = visit()
-    assert page.locator("img").count() == 0
-    assert HOSTILE in page.locator(".legend").first.text_content()
-    assert page.locator("header").text_content().count("<i>study</i>") >= 1
+def test_text_from_data_is_text(untouched):
+    assert untouched.locator("img").count() == 0
+    assert HOSTILE in untouched.locator(".legend").first.text_content()
+    assert untouched.locator("header").text_content().count("<i>study</i>") >= 1
 
 
 def test_tables_sort(visit):
@@ -265,17 +272,16 @@ def test_tables_sort(visit):
 @pytest.mark.parametrize(
     "where", ["#curves figure", "#player [data-row]", "#distributions figure", "#functions figure"]
 )
-def test_every_figure_can_be_saved(visit, where):
-    page = visit()
-    figure = page.locator(where).first
+def test_every_figure_can_be_saved(untouched, where):
+    figure = untouched.locator(where).first
     figure.scroll_into_view_if_needed()
-    page.wait_for_timeout(200)
-    with page.expect_download() as waiting:
+    untouched.wait_for_timeout(200)
+    with untouched.expect_download() as waiting:
         figure.locator('[data-save="png"]').click()
     with Image.open(waiting.value.path()) as image:
         assert image.width > 200
         assert len(image.convert("RGB").getcolors(2**24)) > 3
-    with page.expect_download() as waiting:
+    with untouched.expect_download() as waiting:
         figure.locator('[data-save="csv"]').click()
     rows = list(csv.reader(io.StringIO(waiting.value.path().read_text(encoding="utf-8"))))
     assert len(rows) > 8
