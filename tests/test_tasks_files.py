@@ -173,12 +173,17 @@ MAYBE_PIXELS = {
 
 
 @pytest.mark.parametrize(("x", "largest", "what"), MAYBE_PIXELS.values(), ids=MAYBE_PIXELS)
-def test_what_may_be_pixels_is_asked_for(npz, x, largest, what):
+def test_what_looks_like_pixels_is_scaled_and_told(npz, x, largest, what):
     path = npz(x_train=x, y_train=labels(20), x_test=x, y_test=labels(20))
-    assert refused(path) == (
-        f"mine.npz: x_train holds {x.dtype} values from 0 to {x.max():g}: say --scale {largest} if these are {what}, "
-        "to divide them by it, or --scale none to take them as they are."
-    )
+    task, sentences = told(path)
+    assert sentences == [
+        f"mine.npz: x_train holds {x.dtype} values from 0 to {x.max():g}, taken for {what} and divided by {largest}; "
+        "--scale none takes them as they are."
+    ]
+    assert task.report is not None
+    assert [note.sentence for note in task.report.notes] == sentences
+    assert told(path, reading=Reading(scale=largest))[0].digest == task.digest
+    assert told(path, reading=Reading(scale="none"))[1] == []
     scaled, kept = (tasks.load(path, reading=Reading(scale=scale)) for scale in (largest, "none"))
     np.testing.assert_allclose(scaled.x_test.reshape(x.shape), x / largest, rtol=1e-6)
     np.testing.assert_array_equal(kept.x_test.reshape(x.shape), x.astype(np.float32))
@@ -194,9 +199,22 @@ def test_bytes_are_scaled_as_is_decided(npz):
     assert tasks.load(path, reading=Reading(scale=255.0)).digest == tasks.load(path).digest
 
 
-@pytest.mark.parametrize(
-    "shape", [(20, 3, 32, 32), (20, 1, 28, 28), (20, 3, 4, 4), (20, 3, 32, 48), (20, 13, 8, 8), (20, 3, 3, 3)]
-)
+@pytest.mark.parametrize("shape", [(20, 3, 32, 32), (20, 1, 28, 28), (20, 3, 32, 48), (20, 4, 9, 9)])
+def test_one_or_three_channels_before_the_pixels_are_told_and_moved(npz, shape):
+    x = pixels(shape, 1)
+    path = npz(x_train=x, y_train=labels(20), x_test=x, y_test=labels(20))
+    task, sentences = told(path)
+    assert sentences == [
+        f"mine.npz: x_train has the shape {shape}: channels come first, pictures are {shape[2]}×{shape[3]}; --layout "
+        "channels-last says otherwise."
+    ]
+    np.testing.assert_array_equal(task.x_test, np.transpose(x, (0, 2, 3, 1)).astype(np.float32))
+    last, nothing = told(path, reading=Reading(layout="channels-last"))
+    np.testing.assert_array_equal(last.x_test, x.astype(np.float32))
+    assert nothing == []
+
+
+@pytest.mark.parametrize("shape", [(20, 3, 4, 4), (20, 13, 8, 8), (20, 3, 3, 3)])
 def test_channels_that_may_come_first_are_asked_for(npz, shape):
     x = pixels(shape, 1)
     path = npz(x_train=x, y_train=labels(20), x_test=x, y_test=labels(20))
@@ -240,8 +258,8 @@ def test_keys_that_are_no_arrays_of_a_task_are_left_alone(npz):
 
 
 def test_a_misspelt_key(npz):
-    with pytest.raises(UnknownName, match="'x_valid': did you mean 'x_validation'"):
-        tasks.load(npz(x_train=points(9), y_train=labels(9), x_valid=points(2)))
+    with pytest.raises(UnknownName, match="'x_validatoin': did you mean 'x_validation'"):
+        tasks.load(npz(x_train=points(9), y_train=labels(9), x_validatoin=points(2)))
 
 
 @pytest.mark.parametrize(
@@ -262,8 +280,8 @@ def test_missing_keys(npz, keys, missing):
 @pytest.mark.parametrize(
     ("keys", "held"),
     [
-        (["X", "y"], "X, y"),
-        (["train_images", "train_labels", "val_images", "val_labels"], "train_images, train_labels, val_images, val"),
+        (["first", "second"], "first, second"),
+        (["raw_images", "weights", "mean_image"], "raw_images, weights, mean_image"),
         ([f"arr_{i}" for i in range(100)], "arr_0, arr_1, arr_2, arr_3, arr_4, arr_5, arr_6, arr_7, … 100 in all"),
         ([], "nothing"),
     ],

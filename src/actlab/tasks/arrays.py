@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -10,17 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidData, UnknownName
+from actlab.tasks.array_names import places, plain
 from actlab.tasks.columns import counting, left_out, refuse_names_of_samples, told_of_columns
 from actlab.tasks.labels import refuse_quantity
 from actlab.tasks.pictures import prepared
 from actlab.tasks.reading import Reading
 from actlab.tasks.split import hold_out, split
+from actlab.tasks.tables.report import Note, Report, tell
 from actlab.tasks.task import SPLITS, Pair, Samples, Task, build, check_pair
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
-
-_LETTERS = ("x_", "y_")
-_KEYS = tuple(f"{letter}_{part}" for part in SPLITS for letter in "xy")
 
 
 def load_arrays(path: Path, seed: int, reading: Reading) -> Task:
@@ -28,39 +28,45 @@ def load_arrays(path: Path, seed: int, reading: Reading) -> Task:
 
     Args:
         path: a file with the keys `x_train` and `y_train`, and optionally `x_validation`, `y_validation`,
-            `x_test`, `y_test`; other keys, unless they begin with x_ or y_, are left alone. Samples: (n,
-            features), (n, height, width) or (n, height, width, channels); uint8 images are divided by 255,
-            all else is as it is, unless it looks like pixels: then it is asked for.
+            `x_test`, `y_test`, or under other names that people use: see `array_names.places`. Samples: (n,
+            features), (n, height, width) or (n, height, width, channels); pixels are divided by their largest value,
+            channels that come first are moved, and both are told. Labels as of `array_names.plain`.
         seed: 0 or more; cuts the splits that are missing: both, 20 % each; one, a sixth of train.
         reading: what is decided of the file.
 
     Returns:
-        The task, named as the file.
+        The task, named as the file, with a `report` of what was decided.
 
     Raises:
         InvalidData: a damaged file, missing keys, arrays that `build` refuses; a doubt that `reading` does not decide.
         UnknownName: a key beginning with x_ or y_ that is none of the six.
     """
-    arrays = _read(path)
+    arrays, notes = _read(path)
     present = [part for part in SPLITS if f"x_{part}" in arrays]
-    samples, told = prepared(path.name, {f"x_{part}": arrays[f"x_{part}"] for part in present}, reading)
-    pairs = {part: check_pair(path.name, part, samples[f"x_{part}"], arrays[f"y_{part}"]) for part in present}
+    samples, told, decided = prepared(path.name, {f"x_{part}": arrays[f"x_{part}"] for part in present}, reading)
+    labels, classes, written = plain(path.name, {part: arrays[f"y_{part}"] for part in present})
+    pairs = {part: check_pair(path.name, part, samples[f"x_{part}"], labels[part]) for part in present}
+    notes = (*notes, *decided, *written)
+    tell(notes)
     pairs = _without_columns(path.name, pairs, reading)
-    _refuse_quantity(path.name, {part: y for part, (_, y) in pairs.items()}, reading)
+    if classes is None:
+        _refuse_quantity(path.name, {part: y for part, (_, y) in pairs.items()}, reading)
     splits, rule = _complete(pairs, seed, path.name)
-    return build(path.name, *splits, provenance=f"{path.name}{told}{told_of_columns(reading)}; {rule}")
+    provenance = f"{path.name}{told}{told_of_columns(reading)}; {rule}"
+    task = build(path.name, *splits, provenance=provenance, classes=classes)
+    return replace(task, report=Report(sum(len(y) for _, y in pairs.values()), (), notes))
 
 
-def _read(path: Path) -> Arrays:
-    """Read every array of the file that this module knows; raise InvalidData or UnknownName at wrong keys."""
+def _read(path: Path) -> tuple[Arrays, list[Note]]:
+    """The arrays of the file that are samples or labels, as "x_train" and its like, and what is told of their names."""
     try:
         with path.open("rb") as stream:
             _refuse_other_formats(path, stream)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InvalidData(f"{path} holds a single array: write it with numpy.savez, keys x_train, y_train.")
-            _check_keys(path.name, archive.files)
-            return {key: np.asarray(archive[key]) for key in archive.files if key in _KEYS}
+            found, told = places(path.name, archive.files)
+            return {wanted: np.asarray(archive[key]) for wanted, key in found.items()}, told
     except (InvalidData, UnknownName):
         raise
     except Exception as error:  # There is no list of what NumPy raises at a header or an archive that is damaged.
@@ -88,23 +94,6 @@ def _unreadable(path: Path, reason: str) -> InvalidData:
     return InvalidData(
         f"{path} cannot be read as a .npz file of plain arrays ({reason}): write it again with numpy.savez."
     )
-
-
-def _check_keys(name: str, keys: Sequence[str]) -> None:
-    """Refuse unknown keys, missing ones, and samples without their labels."""
-    ours = [key for key in keys if key.startswith(_LETTERS)]
-    for key in ours:
-        if key not in _KEYS:
-            raise UnknownName(f"key in {name}", key, _KEYS)
-    needed = {"x_train", "y_train"} | {f"{letter}_{key[2:]}" for key in ours for letter in "xy"}
-    if missing := sorted(needed.difference(ours)):
-        shown = [*keys[:8], f"… {len(keys)} in all"] if len(keys) > 8 else keys
-        way_out = (
-            "add what is missing"
-            if ours
-            else "write it again with numpy.savez, samples as x_train and labels as y_train"
-        )
-        raise InvalidData(f"{name} lacks {', '.join(missing)} (it holds {', '.join(shown) or 'nothing'}): {way_out}.")
 
 
 def _without_columns(name: str, pairs: Mapping[str, Pair], reading: Reading) -> Mapping[str, Pair]:

@@ -9,19 +9,22 @@ import numpy.typing as npt
 
 from actlab.errors import InvalidData
 from actlab.tasks.reading import Layout, Reading
+from actlab.tasks.tables.report import Note
 
 Array = npt.NDArray[np.generic]
 
 # A set of pictures of 8 bits without one pixel in the brighter half is hardly one.
 BRIGHT = 127
+# As many channels a picture has, where it may be told: grey, colours, colours and their opacity.
+CHANNELS = (1, 3, 4)
 # The largest pixels of cameras and files of 8, 10, 12, 14 and 16 bits.
 LARGEST = (255, 1023, 4095, 16383, 65535)
 # Arrays (n, features) of whole numbers may be counts; from 8×8 features on they may be pictures laid flat.
 FLAT = 64
 
 
-def prepared(name: str, parts: Mapping[str, Array], reading: Reading) -> tuple[dict[str, Array], str]:
-    """Samples with pictures as (n, height, width, channels), their pixels scaled; and what was done, in words.
+def prepared(name: str, parts: Mapping[str, Array], reading: Reading) -> tuple[dict[str, Array], str, list[Note]]:
+    """Samples with pictures as (n, height, width, channels), their pixels scaled; what was done, in words; notes of it.
 
     Args:
         name: of the file; messages begin with it.
@@ -29,8 +32,8 @@ def prepared(name: str, parts: Mapping[str, Array], reading: Reading) -> tuple[d
         reading: what is decided of them.
 
     Raises:
-        InvalidData: parts that are not stored alike, pictures whose channels may come first or whose pixels may go to
-            255 where nothing is decided; a layout for what has none.
+        InvalidData: parts that are not stored alike, pictures whose channels may come first or last where nothing is
+            decided; a layout for what has none.
     """
     train = parts["x_train"]
     for key, x in parts.items():
@@ -39,12 +42,12 @@ def prepared(name: str, parts: Mapping[str, Array], reading: Reading) -> tuple[d
                 f"{name}: {key} holds {x.dtype} values of shape {x.shape} where x_train holds {train.dtype} of shape "
                 f"{train.shape}: store all samples alike."
             )
-    layout = _layout(name, train, reading)
-    divisor = _divisor(name, train, reading)
+    layout, notes = _layout(name, train, reading)
+    divisor, more = _divisor(name, train, reading)
     told = ", channels first" if layout == "channels-first" else ""
     if divisor is not None:
         told += f", {'uint8 pixels' if _is_uint8_image(train) else 'values'} divided by {divisor:g}"
-    return {key: _prepared(x, layout, divisor) for key, x in parts.items()}, told
+    return {key: _prepared(x, layout, divisor) for key, x in parts.items()}, told, notes + more
 
 
 def _prepared(x: Array, layout: Layout, divisor: float | None) -> Array:
@@ -60,14 +63,17 @@ def _is_uint8_image(x: Array) -> bool:
     return x.dtype == np.uint8 and x.ndim in (3, 4)
 
 
-def _layout(name: str, x: Array, reading: Reading) -> Layout:
-    """Where the channels are; raises InvalidData where they may be first."""
+def _layout(name: str, x: Array, reading: Reading) -> tuple[Layout, list[Note]]:
+    """Where the channels are, and what is told of it; raises InvalidData where they may be first or last."""
     if reading.layout is not None:
         if x.ndim != 4:
             raise InvalidData(f"{name}: x_train has the shape {x.shape}, without channels: leave --layout out.")
-        return reading.layout
+        return reading.layout, []
     if x.ndim == 4:
         _, first, second, last = x.shape
+        if first in CHANNELS and last not in CHANNELS and first < second:
+            told = f"{name}: x_train has the shape {x.shape}: channels come first, pictures are {second}×{last}"
+            return "channels-first", [Note(f"{told}; --layout channels-last says otherwise.", "--layout")]
         # As channels last, pictures that are wider than high with more channels than rows, or as wide as they have
         # channels: there are hardly any. As channels first, these are pictures with few channels, and square ones.
         # Of three equal lengths any may be the channels.
@@ -78,31 +84,31 @@ def _layout(name: str, x: Array, reading: Reading) -> Layout:
                 f"{second}×{last} with {first} channel{'s' * (first != 1)}, or --layout channels-last if they are of "
                 f"{first}×{second} with {last}."
             )
-    return "channels-last"
+    return "channels-last", []
 
 
-def _divisor(name: str, x: Array, reading: Reading) -> float | None:
-    """What the samples are divided by; raises InvalidData where pixels may go to 255 or beyond."""
+def _divisor(name: str, x: Array, reading: Reading) -> tuple[float | None, list[Note]]:
+    """What the samples are divided by, and what is told of it where they look like pixels."""
     if reading.scale is not None:
-        return None if reading.scale == "none" else reading.scale
+        return None if reading.scale == "none" else reading.scale, []
     if _is_uint8_image(x):
-        return 255.0
+        return 255.0, []
     if x.size == 0 or x.dtype.kind not in "fiu" or x.ndim not in (2, 3, 4):
-        return None  # Nothing, or refused for what it is.
+        return None, []  # Nothing, or refused for what it is.
     least, most = float(x.min()), float(x.max())  # type: ignore[attr-defined]
     if not (least >= 0 and BRIGHT < most <= LARGEST[-1]) or (x.ndim == 2 and x.shape[1] < FLAT):
-        return None
+        return None, []
     small = most <= LARGEST[0]
     # Decimals beyond 255 measure something else; flat arrays of other whole numbers beyond 255 may be counts.
     likely = small or _whole(x) if x.ndim > 2 else (small or x.dtype == np.uint16) and _whole(x)
     if not likely:
-        return None
+        return None, []
     largest = next(bound for bound in LARGEST if most <= bound)
     what = "pixels" if x.ndim > 2 else "pixels of pictures laid flat"
-    raise InvalidData(
-        f"{name}: x_train holds {x.dtype} values from {least:g} to {most:g}: say --scale {largest} if these are "
-        f"{what}, to divide them by it, or --scale none to take them as they are."
+    told = (
+        f"{name}: x_train holds {x.dtype} values from {least:g} to {most:g}, taken for {what} and divided by {largest}"
     )
+    return float(largest), [Note(f"{told}; --scale none takes them as they are.", "--scale")]
 
 
 def _whole(x: Array) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from actlab.errors import ActlabWarning, InvalidData
+from actlab.errors import InvalidData
 from actlab.tasks.reading import SHEETS, TEXTS, Reading, option
 from actlab.tasks.tables import parts as cut
 from actlab.tasks.tables.choice import Choice, Decided, chosen, decided, left_out, shown
@@ -20,7 +19,7 @@ from actlab.tasks.tables.formats import LABEL, read_arff, read_columns, read_she
 from actlab.tasks.tables.frame import Frame, joined
 from actlab.tasks.tables.kinds import Parsed, parsed
 from actlab.tasks.tables.leaks import refuse_leaks, rows_in_two_parts
-from actlab.tasks.tables.report import Column, Kind, Note, Report, summary
+from actlab.tasks.tables.report import Column, Kind, Note, Report, summary, tell
 from actlab.tasks.tables.rows import read_text
 from actlab.tasks.tables.source import open_source, suffix_of
 from actlab.tasks.tables.target import Labels, candidates, labels, no_target
@@ -80,20 +79,20 @@ class _Prepared:
 def _prepared(path: Path, target: str | None, seed: int, reading: Reading) -> _Prepared:
     """Everything about a table but its inputs."""
     frame = _frame(path, reading, target)
-    _warn(frame.notes)
+    tell(frame.notes)
     found = decided(frame, _target(frame, path, target), reading)
     if found.target is None:
         raise no_target(path.name, _parsed(frame, found), str(path))
     classes = labels(frame, found.target, reading)
-    _warn(classes.notes)
+    tell(classes.notes)
     frame = _rows(frame, classes)
     values = _parsed(frame, found)
     used, choice = chosen(frame, values, found)
-    _warn(choice.notes)
+    tell(choice.notes)
     notes = refuse_leaks(frame.name, used, classes.values, found.target, found.keep)
     parts, rule = _parts(frame, classes, found, values, seed)
     notes += [*rows_in_two_parts(frame.name, used, classes.values, parts), *_told_of_missing(frame.name, used)]
-    _warn(notes)
+    tell(notes)
     facts: dict[str, tuple[Kind, int, int]] = {
         name: (choice.kinds.get(name, column.kind), column.missing, column.distinct) for name, column in values.items()
     }
@@ -243,8 +242,3 @@ def _decisions(reading: Reading, notes: Iterable[Note]) -> str:
     header = ", no header row" if no_header else ""
     classes = f", classes by {reading.classes}" if reading.classes else ""
     return header + classes
-
-
-def _warn(notes: Iterable[Note]) -> None:
-    for note in notes:
-        warnings.warn(note.sentence, ActlabWarning, stacklevel=6)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from actlab.errors import ActlabWarning
 from actlab.wording import counted, listed
 
 Kind = Literal[
@@ -73,6 +75,12 @@ class Report:
     def features(self) -> tuple[str, ...]:
         """The names of the inputs of a network, in order."""
         return tuple(feature for column in self.columns for feature in column.features)
+
+
+def tell(notes: Iterable[Note]) -> None:
+    """Say what was decided before anything is trained, as warnings."""
+    for note in notes:
+        warnings.warn(note.sentence, ActlabWarning, stacklevel=6)
 
 
 def summary(columns: Sequence[Column]) -> str:

@@ -25,7 +25,7 @@ def task_card(task: Task) -> RenderableType:
     sizes = [len(task.y_train), len(task.y_validation), len(task.y_test)]
     head = f"{task.name}: {counted(sum(sizes), 'sample')} of {_shape(task)}, {task.class_count} classes"
     parts: list[RenderableType] = [Text(head, style="bold"), Text(task.provenance, style="dim")]
-    if task.report is not None:
+    if task.report is not None and task.report.columns:
         parts += [Text(), _columns(task.report.columns)]
     parts += [Text(), _classes(task)]
     return Group(*parts, *(_notes(task.report.notes) if task.report else ()))
