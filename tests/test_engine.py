@@ -104,6 +104,7 @@ def test_a_member_equals_an_independent_torch_loop(name, optimiser, epochs, requ
 
 @pytest.mark.parametrize(("name", "optimiser"), [("parabolas", "sgd"), ("digits", "adam")])
 def test_a_whole_training_in_float64_equals_torch(name, optimiser, request, tmp_path):
+    """As many epochs as in the recipe; PyTorch takes most of the time, a step of a small network after the other."""
     task = request.getfixturevalue(name)
     double = in_double(task)
     epochs = 150 if name == "parabolas" else 10
