@@ -15,7 +15,7 @@ import typer
 
 import actlab
 from actlab.cli import app, main
-from actlab.functions import catalogue
+from actlab.functions import catalogue, unregister
 from actlab.recipes import RECIPES
 from actlab.study import SGD, Study
 
@@ -875,7 +875,8 @@ def test_a_function_with_parameters_has_its_card(actlab_command):
     assert "negative_slope = 0.2, in (−∞, ∞)" in actlab_command("functions", "leaky_relu(negative_slope=0.2)")[1]
 
 
-def test_functions_with_parameters_and_of_ones_own_are_compared_and_chosen(actlab_command, tmp_path):
+def test_functions_with_parameters_and_of_ones_own_are_compared_and_chosen(actlab_command, tmp_path, request):
+    request.addfinalizer(lambda: unregister("cli_functions:bent"))
     (tmp_path / "cli_functions.py").write_text("def bent(x, xp, by=1.0):\n    return x + by * xp.tanh(x)\n", "utf-8")
     names = ["threshold(threshold=0.1,value=-1)", "cli_functions:bent(by=0.5)", "tanh"]
     code, out, err = actlab_command(

@@ -60,6 +60,12 @@ def collector_of(study, counts, keeps_weights=False):
 COUNTS = [40, 10, 20, 25, 15]
 
 
+def sums(metric, shape, rng):
+    """Made-up sums of a metric: whole numbers where it counts what is right."""
+    drawn = rng.exponential(size=shape) if metric.better == "lower" else rng.integers(0, 10, size=shape)
+    return drawn.astype(np.float32)
+
+
 def results_of(collector, chunk, filled, rng):
     """Made-up results (chunk, variants, seeds, ...) of every program, with `filled` seeds to fill up the devices."""
     found = []
@@ -67,10 +73,7 @@ def results_of(collector, chunk, filled, rng):
         shape = (chunk, len(program.population.variants), len(program.population.seeds) + filled)
         found.append(
             Observed(
-                {
-                    "loss": rng.exponential(size=(*shape, 3)).astype(np.float32),
-                    "accuracy": rng.integers(0, 10, size=(*shape, 3)).astype(np.float32),
-                },
+                {metric.name: sums(metric, (*shape, 3), rng) for metric in collector.objective.metrics},
                 rng.integers(0, 10, size=(*shape, 2)).astype(np.float32),
                 {"flat_share": rng.random(size=(*shape, 1)).astype(np.float32)},
                 None,
@@ -94,10 +97,8 @@ def test_results_are_put_in_the_order_of_the_members_and_divided_by_their_counts
         which, variant = places[member.id // 3]
         own = jax.tree.map(lambda array: array[:3, variant, member.id % 3], results[which])  # noqa: B023
         for i, part in enumerate(("train", "validation", "test")):
-            np.testing.assert_allclose(page.metrics[f"{part}_loss"][:, member.id], own.sums["loss"][:, i] / COUNTS[i])
-            np.testing.assert_allclose(
-                page.metrics[f"{part}_accuracy"][:, member.id], own.sums["accuracy"][:, i] / COUNTS[i]
-            )
+            for name, found in own.sums.items():
+                np.testing.assert_allclose(page.metrics[f"{part}_{name}"][:, member.id], found[:, i] / COUNTS[i])
         np.testing.assert_array_equal(page.arrays["flat_share"][:, member.id], own.probes["flat_share"])
         np.testing.assert_allclose(page.arrays["class_accuracy"][:, member.id], own.right / COUNTS[3:])
     assert page.arrays.keys() == {"flat_share", "class_accuracy"}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, log_loss
 from tests.synthetic_recording import record, study
 
+import actlab
 from actlab import engine
 from actlab.layers import Act, Dense
 from actlab.objectives import ACCURACY, BALANCED, CLASSES, OBJECTIVES, usual_lead
 from actlab.plan.evaluation import classes_alike
 from actlab.replay.forward import hidden
 from actlab.statistics import summarise
+from actlab.statistics.selection import step_of
 from actlab.study import Study
 from actlab.tasks.task import build
 
@@ -127,8 +132,36 @@ def test_it_is_said_and_can_be_turned(tmp_path):
     assert turned["headline"].startswith("At chance")
 
 
+def test_a_balanced_accuracy_has_the_resolution_of_its_most_frequent_class(tmp_path):
+    """One of 95 samples of one of two classes is 0.53 points: no interval is narrower than its rounding."""
+    facts = {"class_counts": [190.0, 10.0], "classes": ["no", "yes"], "test_class_counts": [95, 5]}
+    recording = record(tmp_path / "run", study(activations=["relu", "tanh"], seeds=8), facts=facts,
+                       metrics={"test_balanced_accuracy": 0.8})  # fmt: skip
+    assert step_of(recording, "test_balanced_accuracy") == pytest.approx(1 / 190)
+    low, high = summarise(recording)["activations"][0]["test_balanced_accuracy"]["ci95"]
+    half = stats.t.ppf(0.975, 7) * (1 / 190) / np.sqrt(12) / np.sqrt(8)
+    assert (low, high) == pytest.approx((0.8 - half, 0.8 + half))
+
+
+def test_a_finished_study_is_shown_by_another_metric_and_not_trained_again(tmp_path):
+    asked = Study(task="parabolas", network=(Dense(2), Act(), Dense(1)), activations=["tanh", "relu"], **RATE)
+    actlab.run(asked, tmp_path / "run", progress=lambda _: None)
+    turned = actlab.run(
+        asked.model_copy(update={"metric": "brier"}), tmp_path / "run", progress=lambda _: pytest.fail("trained")
+    )
+    assert turned.lead.name == "brier"
+    assert json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))["lead"]["name"] == "brier"
+
+
+def test_seeds_that_cannot_tell_it_from_one_class_are_said_to_be_few(tmp_path):
+    facts = {"class_counts": [190.0, 10.0], "classes": ["no", "yes"], "test_class_counts": [95, 5]}
+    values = {"test_balanced_accuracy": lambda m: 0.45 + 0.3 * (m.seed % 2)}
+    recording = record(tmp_path / "run", study(activations=["relu", "tanh"], seeds=8), metrics=values, facts=facts)
+    assert "At chance: the seeds tell none from the 50.0 % of always naming" in summarise(recording)["headline"]
+
+
 def test_a_balanced_accuracy_of_one_class_alone_is_at_chance(tmp_path):
     facts = {"class_counts": [190.0, 10.0], "classes": ["no", "yes"], "test_class_counts": [95, 5]}
     values = {"test_balanced_accuracy": lambda m: 0.49 + 0.02 * (m.seed % 2)}
     recording = record(tmp_path / "run", study(activations=["relu", "tanh"], seeds=8), metrics=values, facts=facts)
-    assert "At chance: none is above the 50.0 % of naming one class, or guessing" in summarise(recording)["headline"]
+    assert "At chance: none is above the 50.0 % of always naming one class" in summarise(recording)["headline"]

@@ -23,6 +23,7 @@ from actlab.statistics.simultaneous import differences_at_once
 from actlab.statistics.stopping import enough
 from actlab.study import SGD, Milestone, Study, complete
 from actlab.tasks.task import build
+from actlab.views.paper import methods
 
 NETWORK = (Dense(4), Act(), Dense(1))
 
@@ -48,7 +49,7 @@ def study_of(**settings):
 
 def test_the_recording_is_that_of_all_seeds_trained_at_once(task, tmp_path, monkeypatch):
     """maxout has weights of another shape, so that members are of two populations."""
-    monkeypatch.setattr("actlab.sequential.enough", lambda joined: len(joined.study.seeds) == 16)
+    monkeypatch.setattr("actlab.sequential.enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
     milestones = (Milestone(name="half", accuracy=0.6),)
     added = actlab.run(study_of(milestones=milestones), tmp_path / "added", task=task, progress=lambda _: None)
     once = engine.train(study_of(seeds=16, most_seeds=None, milestones=milestones), tmp_path / "once", task=task)
@@ -74,7 +75,7 @@ def test_the_recording_is_that_of_all_seeds_trained_at_once(task, tmp_path, monk
 
 
 def test_of_large_networks_the_weights_of_the_ends_and_of_the_first_seed_are_joined(task, tmp_path, monkeypatch):
-    monkeypatch.setattr("actlab.sequential.enough", lambda joined: len(joined.study.seeds) == 16)
+    monkeypatch.setattr("actlab.sequential.enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
     large = {"network": (Dense(3000), Act(), Dense(1)), "activations": ["tanh", "relu"], "epochs": 5}
     added = actlab.run(study_of(**large), tmp_path / "added", task=task, progress=lambda _: None)
     once = engine.train(study_of(**large, seeds=16, most_seeds=None), tmp_path / "once", task=task)
@@ -89,7 +90,7 @@ def test_of_large_networks_the_weights_of_the_ends_and_of_the_first_seed_are_joi
 
 
 def test_seeds_are_trained_once_and_the_same_command_goes_on(task, tmp_path, monkeypatch):
-    monkeypatch.setattr("actlab.sequential.enough", lambda joined: len(joined.study.seeds) == 16)
+    monkeypatch.setattr("actlab.sequential.enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
     asked = study_of(activations=["tanh", "relu"])
     seen: list[str] = []
 
@@ -125,13 +126,19 @@ def made_up(directory, accuracies, seeds, **settings):
     return record(directory, asked, metrics=values, diverged=diverged)
 
 
+def ended(found):
+    """The summary of a recording with which the adding of seeds ended."""
+    found.facts["added"] = {"reason": enough(found), "metric": found.lead.name}
+    return summarise(found)
+
+
 NOISE = np.random.default_rng(3).normal(0, 0.01, (3, 64))
 
 
 def test_seeds_are_enough_when_one_alone_may_be_the_best(tmp_path):
     found = made_up(tmp_path / "run", 0.8 + NOISE[:2, :8] + [[0.1], [0]], 8)
     assert enough(found) == "alone"
-    summary = summarise(found)
+    summary = ended(found)
     assert summary["best_set"] == ["tanh"]
     assert summary["looks"] == {
         "taken": [8],
@@ -139,26 +146,32 @@ def test_seeds_are_enough_when_one_alone_may_be_the_best(tmp_path):
         "most": 16,
         "within": None,
         "unit": "points",
+        "metric": "accuracy",
         "reason": "alone",
     }
-    assert summary["notes"][0].startswith(
-        "Seeds were added until one activation alone may be the best: after 8 of at most 16."
-    )
+    wanted = "Seeds were added by test accuracy until one activation alone may be the best: after 8 of at most 16."
+    assert summary["notes"][0].startswith(wanted)
     assert json.dumps(summary["looks"])
+    assert "by test accuracy, up to 16: a group-sequential design with 2 looks, after 8 and 16 seeds" in methods(found)
+    # By which metric it is looked at later does not change why it ended.
+    found.lead_by("loss")
+    turned = summarise(found)
+    assert turned["looks"] == summary["looks"]
+    assert turned["notes"][0].startswith(wanted)
 
 
 def test_more_are_wanted_while_two_may_be_the_best_and_none_after_the_last_look(tmp_path):
     assert enough(made_up(tmp_path / "first", 0.8 + NOISE[:2, :8], 8)) is None
     last = made_up(tmp_path / "last", 0.8 + NOISE[:2, :16], 16)
     assert enough(last) == "most"
-    assert "do not tell which one is the best" in summarise(last)["notes"][0]
+    assert "do not tell which one is the best" in ended(last)["notes"][0]
 
 
 def test_seeds_are_enough_when_the_best_lie_close_together(tmp_path):
     near = {"most_seeds": 64, "within": 2.0}
     assert enough(made_up(tmp_path / "near", 0.8 + NOISE[:2, :16], 16, **near)) == "within"
     assert enough(made_up(tmp_path / "far", 0.8 + 5 * NOISE[:2, :16], 16, **near)) is None
-    summary = summarise(load(tmp_path / "near"))
+    summary = ended(load(tmp_path / "near"))
     assert "until all that may be the best lie within 2.0 points of each other" in summary["notes"][0]
     low, high = summary["comparisons"][0]["ci95_simultaneous"]
     assert -0.02 <= low < 0 < high <= 0.02
@@ -167,7 +180,7 @@ def test_seeds_are_enough_when_the_best_lie_close_together(tmp_path):
 def test_nothing_to_compare_ends_it(tmp_path):
     found = made_up(tmp_path / "run", np.full((2, 8), np.nan), 8)
     assert enough(found) == "none"
-    assert "as long as there was anything to compare" in summarise(found)["notes"][0]
+    assert "as long as there was anything to compare" in ended(found)["notes"][0]
 
 
 def test_everything_is_corrected_for_all_looks(tmp_path):
@@ -216,6 +229,55 @@ def test_intervals_for_new_data_widen_with_the_looks():
     ratio = (wider_high - wider_low) / (high - low)
     freedom = int(one.freedom)
     assert ratio == pytest.approx(stats.t.ppf(1 - 0.025 / 4, freedom) / stats.t.ppf(0.975, freedom), rel=1e-6)
+
+
+def test_only_what_recordings_of_the_study_consist_of_is_removed(task, tmp_path):
+    """Beside them lie a user's notes, and the seeds of another study that was stopped."""
+    asked = study_of(activations=["tanh", "relu"], most_seeds=8)
+    other = study_of(activations=["tanh", "relu"], seeds=2, most_seeds=None, batch=10)
+    folder = tmp_path / "run" / "seeds"
+    engine.train(other, folder / "1-0123abcd", task=task)
+
+    def write_beside(now):
+        (own,) = [path for path in folder.iterdir() if path.name != "1-0123abcd"]
+        (own / "notes.txt").write_text("mine", encoding="utf-8")
+
+    recording = actlab.run(asked, tmp_path / "run", task=task, progress=write_beside)
+    assert len(recording.members) == 16
+    assert load(folder / "1-0123abcd").complete
+    (own,) = [path for path in folder.iterdir() if path.name != "1-0123abcd"]
+    assert [path.name for path in own.iterdir()] == ["notes.txt"]
+
+
+def test_what_a_stopped_run_has_left_is_put_away_by_the_next(task, tmp_path, monkeypatch):
+    asked = study_of(activations=["tanh", "relu"], most_seeds=8)
+    with monkeypatch.context() as stopped:
+        stopped.setattr("actlab.sequential.remove_parts", lambda *_: None)
+        actlab.run(asked, tmp_path / "run", task=task, progress=lambda _: None)
+    assert (tmp_path / "run" / "seeds").exists()
+    actlab.run(asked, tmp_path / "run", task=task, progress=lambda _: pytest.fail("trained again"))
+    assert not (tmp_path / "run" / "seeds").exists()
+
+
+def test_trained_anew_it_takes_the_place_of_itself_once_it_is_complete(task, tmp_path):
+    asked = study_of(activations=["tanh", "relu"], most_seeds=8)
+    first = actlab.run(asked, tmp_path / "run", task=task, progress=lambda _: None)
+    seen = []
+
+    def look(now):
+        seen.append(load(tmp_path / "run").complete)
+
+    again = actlab.run(asked, tmp_path / "run", task=task, restart=True, progress=look)
+    assert seen
+    assert all(seen)
+    np.testing.assert_array_equal(again.metrics["test_loss"], first.metrics["test_loss"])
+    assert not (tmp_path / "run" / "seeds").exists()
+
+
+def test_by_which_metric_seeds_are_added_is_part_of_the_study_and_by_which_it_is_looked_at_is_not():
+    assert study_of().identity != study_of(metric="loss").identity
+    stated = {"seeds": 8, "most_seeds": None}
+    assert study_of(**stated).identity == study_of(**stated, metric="loss").identity
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ def chain(tmp_path, layers, activations=("linear",), seeds=2, scale=1.0, **setti
                 weights = scale * rng.normal(size=(2, seeds, *shape))
                 arrays[f"weights/{name}/{built.name}/{parameter}"] = weights.astype(np.float32)
     sample = {"x": rng.normal(size=(20, 2)).astype(np.float32), "y": np.arange(20) % 2}
-    return record(tmp_path / "run", made_up, arrays=arrays, sample=sample)
+    places = [f"act{i + 1}" for i in range(sum(isinstance(layer, Act) for layer in layers))]
+    return record(tmp_path / "run", made_up, arrays=arrays, sample=sample, facts={"act_layers": places})
 
 
 def test_a_deep_linear_network_predicts_what_one_matrix_does(tmp_path):

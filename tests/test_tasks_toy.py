@@ -156,13 +156,13 @@ def test_a_misspelt_task_is_answered_with_the_nearest_name():
         tasks.load("zzz")
 
 
-@pytest.mark.parametrize("name", ["data.txt", "folder/digits", "folder/data.parquet", "data.npy"])
+@pytest.mark.parametrize("name", ["data.doc", "folder/digits", "folder/data.h5", "data.npy"])
 def test_a_file_of_another_kind(name):
-    with pytest.raises(InvalidData, match=r"and actlab reads \.csv .* and \.npz"):
+    with pytest.raises(InvalidData, match=r"and actlab reads tables \(\.csv, .* and \.npz"):
         tasks.load(name)
 
 
-@pytest.mark.parametrize("name", ["missing.npz", "missing.csv", "no/such/folder.NPZ"])
+@pytest.mark.parametrize("name", ["missing.npz", "missing.csv", "missing.parquet", "no/such/folder.NPZ"])
 def test_a_file_that_does_not_exist(name):
     with pytest.raises(InvalidData, match=f"{name} is no file: give the path"):
         tasks.load(name)
@@ -170,7 +170,7 @@ def test_a_file_that_does_not_exist(name):
 
 @pytest.mark.parametrize("name", ["digits", "mine.npz"])
 def test_a_target_is_for_tables_alone(name):
-    with pytest.raises(InvalidData, match=f"target 'kind' was given for '{name}', which is no .csv file"):
+    with pytest.raises(InvalidData, match=f"target 'kind' was given for '{name}', which is no table: leave it out"):
         tasks.load(name, target="kind")
 
 

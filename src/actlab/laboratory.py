@@ -58,6 +58,7 @@ def run(
             or another run writes there. It is left as it is.
         ActlabError: one clear sentence; nothing half-written is left, and what was recorded before loads.
     """
+    from actlab import sequential
     from actlab.engine import devices
     from actlab.views.terminal.progress import bar
 
@@ -72,6 +73,10 @@ def run(
         else:
             recording = Recording.of(claim.finished)
             recording.baseline = baseline
+            recording.lead_by(study.metric)
+            # The last run may have been stopped before it had put its things away.
+            if study.looks:
+                sequential.remove_parts(claim.directory, recording.study)
             # Those on the disk may be of an earlier version, or tell of another baseline.
             if not (_is_written(claim.directory / REPORT) and _holds(claim.directory / SUMMARY, recording.summary)):
                 write_results(recording, baseline)

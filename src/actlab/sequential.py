@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actlab.recording import Claim, Recording, is_unfinished
+from actlab.errors import InvalidRecording
+from actlab.recording import Claim, Recording, discard, is_unfinished, load
 from actlab.recording.joined import Joined, write
 from actlab.statistics.stopping import enough
 from actlab.study import Study, complete
@@ -55,7 +55,8 @@ def train(
     study = complete(study, task)
     parts: list[Recording] = []
     joined: Joined | None = None
-    while joined is None or not enough(joined):
+    reason: str | None = None
+    while joined is None or reason is None:
         trained = len(joined.study.seeds) if joined else 0
         seeds = tuple(range(trained, study.looks[len(parts)]))
 
@@ -67,8 +68,11 @@ def train(
         anew = restart or is_unfinished(where)
         parts.append(engine.train(own, where, task=task, memory=memory, restart=anew, tuning=tuning, progress=show))
         joined = Joined(study.model_copy(update={"seeds": tuple(range(seeds[-1] + 1))}), parts)
-    recording = write(joined, claim, tuning=tuning, **_of_all(parts))
-    _remove(claim.directory / PARTS, parts)
+        reason = enough(joined)
+    recording = write(
+        joined, claim, tuning=tuning, added={"reason": reason, "metric": joined.lead.name}, **_of_all(parts)
+    )
+    remove_parts(claim.directory, study)
     return recording
 
 
@@ -84,9 +88,14 @@ def _of_all(parts: Sequence[Recording]) -> dict[str, Any]:
     return {"throughput": {**own[0], **added, **rates}}
 
 
-def _remove(folder: Path, parts: Sequence[Recording]) -> None:
-    """The recordings of the parts are in that of all: they would only take room."""
-    for part in parts:
-        shutil.rmtree(part.directory, ignore_errors=True)
+def remove_parts(directory: Path, study: Study) -> None:
+    """Remove the recordings of a study's looks from its run directory: that of all seeds holds what they hold.
+
+    Nothing is removed but what recordings of this study consist of; a folder in which anything else lies stays.
+    """
+    for part in sorted((directory / PARTS).glob("*")):
+        with suppress(InvalidRecording):
+            if load(part).study.conditions == study.conditions:
+                discard(part)
     with suppress(OSError):
-        folder.rmdir()  # Only where it is empty.
+        (directory / PARTS).rmdir()  # Only where it is empty.

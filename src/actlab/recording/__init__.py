@@ -8,7 +8,7 @@ a run is stopped at, what the database names exists and is whole. NumPy only: no
 
 from __future__ import annotations
 
-from actlab.recording.directory import Claim, is_unfinished, refuse_others
+from actlab.recording.directory import Claim, discard, is_unfinished, refuse_others
 from actlab.recording.format import METRICS, SCHEMA, Member, Segment
 from actlab.recording.reader import Recording, load
 from actlab.recording.writer import Writer
@@ -21,6 +21,7 @@ __all__ = [
     "Recording",
     "Segment",
     "Writer",
+    "discard",
     "is_unfinished",
     "load",
     "refuse_others",

@@ -70,6 +70,13 @@ class _Inputs(_Checked):
     maximum: FiniteFloat
 
 
+class _Added(_Checked):
+    """Why no more seeds were added, by which metric; see `actlab.statistics.stopping`."""
+
+    reason: Literal["alone", "within", "most", "none"]
+    metric: str
+
+
 class _Facts(_Checked):
     """Facts of a run, by name; those with a default are not in every recording."""
 
@@ -93,6 +100,7 @@ class _Facts(_Checked):
     throughput: _Throughput | None = None
     tuning: list[_Tried] | None = None
     chosen_rates: dict[str, dict[str, FiniteFloat]] | None = None
+    added: _Added | None = None
 
 
 class _Card(_Checked):

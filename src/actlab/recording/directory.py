@@ -226,6 +226,19 @@ def is_unfinished(directory: Path) -> bool:
         return (directory / STUDY).exists()
 
 
+def discard(directory: Path) -> None:
+    """Remove a recording, and its directory where nothing else lies there; nothing of what is no part of it."""
+    for path in (directory / SEGMENTS).glob("*"):
+        if WRITTEN.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+    for name in (DATABASE, f"{DATABASE}{JOURNAL}", SUMMARY, REPORT, STUDY, lock.NAME):
+        with suppress(OSError):
+            (directory / name).unlink(missing_ok=True)
+    for folder in (directory / SEGMENTS, directory):
+        with suppress(OSError):
+            folder.rmdir()  # Only where it is empty.
+
+
 def _finished(directory: Path, study: Study) -> Recording | None:
     try:
         found = Recording(directory)

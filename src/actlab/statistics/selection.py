@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from actlab.objectives import BALANCED
 from actlab.recording import Member, Recording
 from actlab.statistics.intervals import Floats
 from actlab.study import Condition, Variant, conditions, variants
@@ -115,9 +116,13 @@ def mostly_diverged(entry: Reported) -> bool:
 def step_of(recording: Recording, metric: str) -> float:
     """The smallest difference that two values of a metric can have: 1/N of an accuracy over N samples, else 0.
 
-    0 too where the recording does not say how many samples there are.
+    Of a balanced accuracy, what a sample of the most frequent class weighs. 0 too where the recording does not say how
+    many samples there are.
     """
     part, _, what = metric.partition("_")
+    counts = [count for count in recording.facts.get("test_class_counts", ()) if count]
+    if metric == BALANCED.test and counts:
+        return 1 / (len(counts) * max(counts))
     samples = recording.facts.get("samples", {}).get(part)
     return 1 / samples if what == "accuracy" and samples else 0.0
 

@@ -291,9 +291,11 @@ def constant_share(lead: Lead, majority: Mapping[str, Any] | None, chance: float
 
 
 def _not_above_majority(summary: Mapping[str, Any]) -> str:
-    if lead_in(summary) == BALANCED:
-        return f"none is above the {100 * summary['chance']:.1f} % of naming one class, or guessing"
-    majority = summary["majority"]
+    lead, majority = lead_in(summary), summary["majority"]
+    if lead == BALANCED:
+        found = [a[lead.test]["mean"] for a in summary["activations"] if a[lead.test]["mean"] is not None]
+        told = "none is above" if max(found) <= summary["chance"] else "the seeds tell none from"
+        return f"{told} the {lead.said(summary['chance'])} of always naming one class"
     share, samples = f"{100 * majority['test_accuracy']:.1f} %", summary["samples"]["test"]
     means = [a["test_accuracy"]["mean"] for a in summary["activations"] if a["test_accuracy"]["mean"] is not None]
     told = "none is above" if max(means) <= majority["test_accuracy"] else f"{samples:,} test samples tell none from"

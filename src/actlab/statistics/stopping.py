@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actlab.objectives import Lead
+from actlab.objectives import Lead, lead_among
 from actlab.recording import Recording
 from actlab.statistics.pairs import best_set, comparisons
 from actlab.statistics.selection import conditions_of, reported
@@ -56,35 +56,34 @@ def _within(pairs: Sequence[Mapping[str, Any]], held: Sequence[str], lead: Lead,
     return all(end is not None and -bound <= end[0] <= end[1] <= bound for end in ends)
 
 
-def looks(recording: Recording, condition: Mapping[str, Any]) -> dict[str, Any] | None:
+def looks(recording: Recording) -> dict[str, Any] | None:
     """How seeds were added, as the summary holds it; None where their number was stated.
-
-    Args:
-        recording: after its last look.
-        condition: the `best_set` and the `comparisons` of the main one.
 
     Returns:
         `taken` and `planned` (numbers of seeds at which was looked, and at which would have been), `most`, `within`
-        (in the `unit` of the metric that leads: points of a share) and `reason` (as of `enough`).
+        (in the `unit` of the `metric` that led: points of a share) and `reason` (as of `enough`).
     """
-    study = recording.study
-    if not study.looks:
+    study, added = recording.study, recording.facts.get("added")
+    if not study.looks or added is None:
         return None
+    lead = lead_among(recording.facts["metrics"], added["metric"])
     return {
         "taken": [count for count in study.looks if count <= len(study.seeds)],
         "planned": list(study.looks),
         "most": study.looks[-1],
         "within": study.within,
-        "unit": recording.lead.apart,
-        "reason": _reason(recording, condition["best_set"], condition["comparisons"]),
+        "unit": lead.apart,
+        "metric": lead.title,
+        "reason": added["reason"],
     }
 
 
 def told(found: Mapping[str, Any] | None) -> list[str]:
     """How seeds were added, as a note of two sentences; none where their number was stated.
 
-    >>> told({"taken": [8], "planned": [8], "most": 8, "within": None, "unit": "points", "reason": "alone"})
-    ['Seeds were added until one activation alone may be the best: after 8 of at most 8.']
+    >>> told({"taken": [8], "planned": [8], "most": 8, "within": None, "unit": "points", "metric": "accuracy",
+    ...       "reason": "alone"})
+    ['Seeds were added by test accuracy until one activation alone may be the best: after 8 of at most 8.']
     """
     if found is None:
         return []
@@ -95,12 +94,11 @@ def told(found: Mapping[str, Any] | None) -> list[str]:
         f"{last} of at most {most}",
         MOST: f"up to the {most} that were allowed: they do not tell which one is the best",
         NONE: f"as long as there was anything to compare: {last} of at most {most}",
-        None: f"as needed, and there are {last} of at most {most} so far",
     }[found["reason"]]
     times = len(found["planned"])
     if times == 1:
-        return [f"Seeds were added {until}."]
+        return [f"Seeds were added by test {found['metric']} {until}."]
     return [
-        f"Seeds were added {until}. Everything that is told apart, and every interval of a difference, is corrected "
-        f"for looking up to {times} times (after {listed(map(str, found['planned']))} seeds)."
+        f"Seeds were added by test {found['metric']} {until}. Everything that is told apart, and every interval of a "
+        f"difference, is corrected for looking up to {times} times (after {listed(map(str, found['planned']))} seeds)."
     ]

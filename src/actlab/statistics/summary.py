@@ -77,7 +77,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
     first, *further = (
         _condition(recording, held, by_condition[held.name], target, baseline) for held in (main, *others)
     )
-    found, added = findings(recording, ranked, _tested(first)), looks(recording, first)
+    found, added = findings(recording, ranked, _tested(first)), looks(recording)
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),

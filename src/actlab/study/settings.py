@@ -128,7 +128,8 @@ class Study(Frozen):
             activations alike. "auto" adds seeds until one activation alone may be the best, or `most_seeds` are
             trained, or those that may be the best lie `within` so many points of each other.
         most_seeds, within: where the adding of seeds ends, at least one of the two; see `actlab.sequential`. `within`
-            is in percentage points of test accuracy. `seeds` are then those that were trained.
+            is in points of a share as the accuracy, or the unit of another metric that leads. `seeds` are then those
+            that were trained.
         tuning_seeds: seeds that serve the choice among several learning rates and nothing else; by default the
             three after the largest seed.
         epochs: passes through the training data.
@@ -328,8 +329,13 @@ class Study(Frozen):
 
     @property
     def identity(self) -> str:
-        """SHA-256 of the study as TOML without what was chosen while it ran: two studies are the same if this is."""
-        found = {"chosen_rates": None} | ({"seeds": tuple(range(self.looks[0]))} if self.looks else {})
+        """SHA-256 of the study as TOML without what was chosen while it ran, or is only looked at.
+
+        Two studies are the same if this is.
+        """
+        # The metric decides how many seeds are trained, or nothing that is trained.
+        found: dict[str, Any] = {"seeds": tuple(range(self.looks[0]))} if self.looks else {"metric": None}
+        found |= {"chosen_rates": None}
         asked = self.model_copy(update=found)
         return hashlib.sha256(asked._settings_toml().encode()).hexdigest()
 

@@ -18,7 +18,7 @@ KEYS = tuple(f"{letter}_{part}" for part in SPLITS for letter in "xy")
 # The words that such names consist of.
 _LETTERS = {
     "x": ("x", "image", "images", "data", "input", "inputs", "feature", "features", "sample", "samples"),
-    "y": ("y", "label", "labels", "target", "targets", "class", "classes"),
+    "y": ("y", "label", "labels", "target", "targets"),
 }
 _PARTS = {
     "train": ("train", "training", "tr"),

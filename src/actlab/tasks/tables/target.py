@@ -21,7 +21,7 @@ from actlab.tasks.tables.report import Note
 # How targets are called in the tables that come with books and packages.
 _NAMES = {
     "target", "class", "label", "labels", "y", "species", "outcome", "survived", "diagnosis", "churn", "category",
-    "result", "response", "default", "income", "variety", "type", "kind", "quality", "status", "island", "exited",
+    "result", "response", "default", "income", "variety", "type", "kind", "quality", "status", "exited",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from actlab.layers import WEIGHTED
 from actlab.network import flat
 from actlab.recording import Member, Recording
 from actlab.statistics.selection import mostly_diverged, reported
+from actlab.statistics.stopping import looks
 from actlab.study import Study, conditions
 from actlab.study.conditions import initial_weights
 from actlab.views.paper.latex import escape
@@ -77,6 +78,7 @@ def methods(recording: Recording) -> str:
         *_rates(recording),
         *_initial_weights(recording),
         *_seeds(recording.study),
+        *_added(recording),
         *_test(recording),
         *_statistics(recording),
         *_against(recording),
@@ -109,6 +111,7 @@ def _statistics(recording: Recording) -> Iterator[str]:
     """Nothing where nothing was trained to be compared."""
     compared = [entry for entry in reported(recording) if entry.members and not mostly_diverged(entry)]
     if compared and recording.epochs >= 0:
+        yield f"Activations are ranked and compared by their {recording.lead.title} on the test data."
         yield statistics(len(compared), len(recording.study.seeds), recording.right is not None)
 
 
@@ -270,20 +273,28 @@ def _initial_weights(recording: Recording) -> Iterator[str]:
 def _seeds(study: Study) -> Iterator[str]:
     seeds = _numbered("", study.seeds).removeprefix("s").strip()
     yield f"Each activation was trained with {counted(len(study.seeds), 'seed')}, {seeds}."
-    if len(study.looks) > 1:
-        within = (
-            f", or all that may be the best lay within {study.within:g} points of each other" if study.within else ""
-        )
-        yield (
-            f"Seeds were added until one activation alone could be the best{within}, up to {study.looks[-1]}: a "
-            f"group-sequential design with {counted(len(study.looks), 'look')}, after "
-            f"{listed(map(str, study.looks))} seeds, for which all tests and intervals of differences are corrected "
-            "after Bonferroni."
-        )
     paired = ": activations are paired by seed" if len(study.activations) > 1 else ""
     yield (
         "A seed decides all that is random, as initial weights and the order of the data, whatever the activation and "
         f"the learning rate{paired}."
+    )
+
+
+def _added(recording: Recording) -> Iterator[str]:
+    """How seeds were added, where they were."""
+    added = looks(recording)
+    if added is None or len(added["planned"]) < 2:
+        return
+    within = (
+        f", or all that may be the best lay within {added['within']:g} {added['unit']} of each other".replace("  ", " ")
+        if added["within"]
+        else ""
+    )
+    yield (
+        f"Seeds were added until one activation alone could be the best by test {added['metric']}{within}, up to "
+        f"{added['most']}: a group-sequential design with {counted(len(added['planned']), 'look')}, after "
+        f"{listed(map(str, added['planned']))} seeds, for which all tests and intervals of differences are corrected "
+        "after Bonferroni."
     )
 
 
