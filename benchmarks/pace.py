@@ -6,7 +6,7 @@ Each turn is a process of its own, by either checkout with this environment's pa
 starts are timed by the clock, reports and functions by the processor, which other work disturbs less. Printed is for
 each row the median over the rounds of this checkout's time by that of the other: below 1 this one is faster.
 `--starts` measures `actlab compare digits` typed again with every program in the cache instead, from the shell to the
-table: 8, 32 and 109 element-wise functions, two seeds, two epochs.
+table: 8, 32 and 109 element-wise functions, two seeds, two epochs. Each checkout has a cache of its own for that.
 """
 
 from __future__ import annotations
@@ -99,12 +99,13 @@ def starts(checkout: Path, folder: Path) -> dict[str, float]:
         [sys.executable, "-c", names], env=environment(checkout), capture_output=True, text=True, check=True
     )
     own, seconds = found.stdout.strip().split(","), {}
+    cache = environment(checkout) | {"XDG_CACHE_HOME": str(folder.with_name(f"{folder.name}-cache"))}
     for count in STARTS:
         shutil.rmtree(folder, ignore_errors=True)
         options = ["--seeds", "2", "--epochs", "2", "--activations", ",".join(own[:count]), "--out", str(folder)]
         command = [sys.executable, "-m", "actlab", "compare", "digits", *options]
         start = time.perf_counter()
-        subprocess.run(command, env=environment(checkout), capture_output=True, check=True)
+        subprocess.run(command, env=cache, capture_output=True, check=True)
         seconds[f"{count} functions, typed again"] = time.perf_counter() - start
     return seconds
 

@@ -1,20 +1,25 @@
-"""Find every pair of functions that are the same up to parameters, scaling or reflection (some minutes).
+"""Measure every function, and find every pair that is the same up to parameters, scaling or reflection (some minutes).
 
-python benchmarks/relations.py      writes src/actlab/functions/relations.json and docs/relations.md
+    python benchmarks/relations.py [--facts]
+
+Writes facts.json and relations.json in src/actlab/functions/measured, and docs/relations.md; with --facts the first
+alone, in seconds.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from actlab.functions import catalogue
+from actlab.functions.measured.facts import measure
 from actlab.functions.measured.relations import Relation, known, related, to_json
 
 ROOT = Path(__file__).parent.parent
-TABLE = ROOT / "src/actlab/functions/relations.json"
+MEASURED = ROOT / "src/actlab/functions/measured"
 PAGE = ROOT / "docs/relations.md"
 HEAD = """# Functions that are the same
 
@@ -44,13 +49,26 @@ def page(found: Mapping[str, tuple[Relation, ...]]) -> str:
     return text.rstrip() + "\n"
 
 
+def write(name: str, table: Mapping[str, object]) -> None:
+    """Write a table as JSON, a function in a line."""
+    lines = (f"{json.dumps(key)}: {json.dumps(table[key])}" for key in sorted(table))
+    (MEASURED / name).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Search, and write the table and the page."""
+    """Measure and search, and write the tables and the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--facts", action="store_true")
+    only_facts = parser.parse_args().facts
+    # What a function equals is the other table's.
+    facts = {name: measure(activation).to_dict() for name, activation in catalogue.items()}
+    write("facts.json", {name: {key: found[key] for key in found if key != "equals"} for name, found in facts.items()})
+    if only_facts:
+        return
     names = [name for name, activation in catalogue.items() if activation.kind != "grouping"]
     with ProcessPoolExecutor() as pool:
         found = dict(zip(names, map(tuple, pool.map(search, names)), strict=True))
-    lines = (f"{json.dumps(name)}: {json.dumps([to_json(one) for one in found[name]])}" for name in sorted(found))
-    TABLE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    write("relations.json", {name: [to_json(one) for one in found[name]] for name in found})
     PAGE.write_text(page(known()), encoding="utf-8")
 
 

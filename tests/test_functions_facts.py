@@ -13,7 +13,7 @@ from scipy.stats import norm
 from tests.references import REFERENCES
 
 from actlab.functions import Facts, catalogue, slope_supremum
-from actlab.functions.measured.facts import ACCURACY, facts
+from actlab.functions.measured.facts import ACCURACY, facts, known, measure
 
 ELEMENTWISE = [name for name, activation in catalogue.items() if activation.kind != "grouping"]
 INF = math.inf
@@ -255,6 +255,28 @@ def test_as_json():
         assert json.loads(json.dumps(table, allow_nan=False)) == table
     assert catalogue["relu"].facts().to_dict()["flat"] == [["-inf", 0.0]]
     assert catalogue["tanh"].facts().to_dict()["critical"]["weight_std"] == 1.0
+
+
+@pytest.mark.parametrize("name", list(catalogue))
+def test_what_is_kept_is_what_is_measured_now(name):
+    kept, found = known()[name], measure(catalogue[name])
+    for fact in vars(found).keys() - {"critical"}:
+        ours, now = getattr(kept, fact), getattr(found, fact)
+        numbers = [np.array([np.nan if x is None else x for x in np.ravel(value)], float) for value in (ours, now)
+                   if fact in ACCURACY and fact != "equals" and value is not None]  # fmt: skip
+        if numbers:
+            np.testing.assert_allclose(*numbers, rtol=ACCURACY[fact], atol=ACCURACY[fact], err_msg=fact)
+        else:
+            assert ours == now, fact
+    if found.critical is None:
+        assert kept.critical is None
+    else:
+        np.testing.assert_allclose(*(list(vars(one.critical).values()) for one in (kept, found)), atol=1e-6, rtol=1e-6)
+
+
+def test_a_function_of_ones_own_with_a_kept_name_is_measured():
+    double = replace(catalogue["sigmoid"], value_rule=lambda x, xp: 2 / (1 + xp.exp(-x)))
+    assert double.facts().range == (0, 2)
 
 
 def test_facts_are_kept():

@@ -6,6 +6,7 @@ Seeds are shared out over the devices; nothing passes between them, so each runs
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from actlab.engine import measures, training
+from actlab.engine import kept, measures, training
 from actlab.engine.devices import SEED, mesh
 from actlab.engine.forward import PopulationModel
 from actlab.engine.layouts import LAYOUTS, Layout
@@ -100,7 +101,9 @@ class Program:
 
     def first_parameters(self) -> Tree:
         """Those of the first seed alone, (variants, 1, ...)."""
-        return jax.tree.map(lambda array: np.asarray(array[:, :1]), self._members_first(self._states[0]))
+        # Cut on the host: a slice of a JAX array is a program of its own for every shape.
+        own = self._members_first(self._states[0])
+        return jax.tree.map(lambda array: np.asarray(array.addressable_shards[0].data)[:, :1], own)
 
     def _members_first(self, state: Tree) -> Tree:
         return jax.tree.map(self.model.layout.members_first, state["params"])
@@ -142,30 +145,51 @@ def build(
         "probe": data.probe,
     }
     fixed = jax.device_put(fixed, NamedSharding(devices, PartitionSpec()))
-    fixed_spec: Tree = {**jax.tree.map(lambda _: PartitionSpec(), fixed), "keys": PartitionSpec(SEED)}
     by_seed = NamedSharding(devices, PartitionSpec(SEED))
     start_keys, keys = (jax.device_put([_keys(own, use) for own in slices], by_seed) for use in (0, 1))
-    initialise = functools.partial(_initial_state, model, {"name": name, **numbers})
-    state = jax.eval_shape(initialise, start_keys[0])
-    state_spec = _placements(trained, state)
-    # Compiled here, as the chunk is, and not within what is timed as training.
-    start = jax.jit(initialise, out_shardings=_on(devices, state_spec)).lower(start_keys[0]).compile()
-    state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
+    order = jax.ShapeDtypeStruct(
+        (chunk, -(-len(x_train) // study.batch), study.batch, share), np.int32, sharding=NamedSharding(devices, ORDER)
+    )
+
+    def compiled() -> tuple[kept.Compiled, kept.Compiled]:
+        initialise = functools.partial(_initial_state, model, {"name": name, **numbers})
+        state = jax.eval_shape(initialise, start_keys[0])
+        state_spec = _placements(trained, state)
+        # Compiled here, as the chunk is, and not within what is timed as training.
+        start = jax.jit(initialise, out_shardings=_on(devices, state_spec)).lower(start_keys[0]).compile()
+        state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
+        step = functools.partial(_chunk, model, observed, name, keeps_weights, data.tested)
+        return start, _compiled_chunk(step, devices, state, state_spec, order, fixed | {"keys": keys[0]}, trained)
+
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), fixed), order
+    settings = trained.name, observed.layout.name, devices.size, keeps_weights, data.tested
+    start, call = kept.programs(kept.key_of(study, population, shapes, *settings), compiled)
+    return Program(model, devices, slices, keeps_weights, call, fixed, start, start_keys, keys)
+
+
+def _compiled_chunk(
+    step: Callable[..., Any],
+    devices: Mesh,
+    state: Tree,
+    state_spec: Tree,
+    order: jax.ShapeDtypeStruct,
+    fixed: Tree,
+    layout: Layout,
+) -> jax.stages.Compiled:
+    """`_chunk`, its first arguments given, compiled for some shapes and devices."""
+    fixed_spec: Tree = {**jax.tree.map(lambda _: PartitionSpec(), fixed), "keys": PartitionSpec(SEED)}
     mapped = jax.shard_map(
-        functools.partial(_chunk, model, observed, name, keeps_weights, data.tested),
+        step,
         mesh=devices,
         in_specs=(state_spec, PartitionSpec(), ORDER, fixed_spec),
         out_specs=(state_spec, PartitionSpec(None, None, SEED)),
         check_vma=False,
     )
-    kinds = jax.ShapeDtypeStruct((chunk,), np.int32)
-    shape = (chunk, -(-len(x_train) // study.batch), study.batch, share)
-    order = jax.ShapeDtypeStruct(shape, np.int32, sharding=NamedSharding(devices, ORDER))
+    kinds = jax.ShapeDtypeStruct(order.shape[:1], np.int32)
     with jax.default_matmul_precision("highest"):
-        lowered = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed | {"keys": keys[0]})
-    options: Any = dict(trained.compiler_options) if jax.default_backend() == "cpu" else {}
-    call = lowered.compile(compiler_options=options)
-    return Program(model, devices, slices, keeps_weights, call, fixed, start, start_keys, keys)
+        lowered = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed)
+    options: Any = dict(layout.compiler_options) if jax.default_backend() == "cpu" else {}
+    return lowered.compile(compiler_options=options)
 
 
 def _keys(seeds: tuple[int, ...], use: int) -> jax.Array:

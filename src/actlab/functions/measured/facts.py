@@ -1,5 +1,6 @@
 """What is measured about each activation function: nothing here is typed in.
 
+What was found of the catalogue's own functions is kept in `facts.json`, which `benchmarks/relations.py` writes.
 Everything is computed in float64 NumPy from value and derivative at the default parameters. Positions are
 looked for on a grid that is dense around 0 and reaches ±10⁶; what happens on a scale finer than about 0.004
 near 0, or a thousandth of |x| further out, can be missed.
@@ -8,9 +9,11 @@ near 0, or a thousandth of |x| further out, can be missed.
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
@@ -118,6 +121,26 @@ class Facts:
         return _plain(self)
 
 
+def from_dict(record: Mapping[str, Any]) -> Facts:
+    """The facts of a dictionary, as `Facts.to_dict` gives it.
+
+    >>> from actlab.functions import catalogue
+    >>> from_dict(catalogue["relu"].facts().to_dict()) == catalogue["relu"].facts()
+    True
+    """
+    words = ("name", "monotone", "equals")
+    found: dict[str, Any] = {key: value if key in words else _exact(value) for key, value in record.items()}
+    found["critical"] = record["critical"] and CriticalInitialisation(**record["critical"])
+    found["equals"] = tuple(record.get("equals", ()))
+    return Facts(**found)
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_exact, value))
+    return float(value) if isinstance(value, str) else value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, (Facts, CriticalInitialisation)):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
@@ -129,10 +152,11 @@ def _plain(value: Any) -> Any:
 
 
 def facts(activation: Curve) -> Facts:
-    """Measure a function at its default parameters; kept, so that the second call costs nothing.
+    """What is measured about a function at its default parameters; kept, so that the second call costs nothing.
 
-    Of functions that mix units nothing here makes sense but the name; stochastic ones are measured as they are outside
-    training, where they draw nothing.
+    Of the functions that came with the catalogue it was measured before and stands in `facts.json`. Of functions that
+    mix units nothing here makes sense but the name; stochastic ones are measured as they are outside training, where
+    they draw nothing.
 
     >>> from actlab.functions import catalogue
     >>> facts(catalogue["tanh"]).slope_supremum
@@ -144,6 +168,22 @@ def facts(activation: Curve) -> Facts:
 @functools.lru_cache(maxsize=512)
 @np.errstate(over="ignore", invalid="ignore")  # A function of one's own may be infinite or no number in places.
 def _facts(activation: Curve, others: tuple[Curve, ...]) -> Facts:
+    # A function of one's own may bear the name of one that is kept.
+    kept = activation.name in known() and activation is catalogue[activation.name]
+    found = known()[activation.name] if kept else measure(activation)
+    return replace(found, equals=_equals(activation, others) if activation.kind != "grouping" else ())
+
+
+@functools.cache
+def known() -> dict[str, Facts]:
+    """What was measured about the functions that came with the catalogue, by name; without `equals`."""
+    table = json.loads(files("actlab.functions.measured").joinpath("facts.json").read_text(encoding="utf-8"))
+    return {name: from_dict(record) for name, record in table.items()}
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def measure(activation: Curve) -> Facts:
+    """Measure a function at its default parameters, but for what it equals."""
     if activation.kind == "grouping":
         return Facts(activation.name)
     slope = slope_supremum(activation)
@@ -165,7 +205,6 @@ def _facts(activation: Curve, others: tuple[Curve, ...]) -> Facts:
         saturation=_saturation(activation, slope),
         gain=1 / math.sqrt(square) if square > 0 else None,
         critical=_critical(activation, kinks),
-        equals=_equals(activation, others),
     )
 
 

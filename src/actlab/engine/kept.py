@@ -1,0 +1,159 @@
+"""Compiled programs kept between runs: a study that is typed again is neither traced nor compiled again.
+
+JAX's own cache keeps what XLA has compiled, and finds it by the program's text: that must be traced first, which takes
+longer than all else. Here a program is found by what it is made from.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import pickle
+import platform
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import serialize_executable
+
+import actlab
+from actlab.custom import TracedNetwork
+from actlab.files import temporary_beside
+from actlab.functions import catalogue
+from actlab.functions.variants import bare
+from actlab.plan.population import Population
+from actlab.study import Study
+
+# What is kept, each of a study's populations a file; the ones that were not used for longest go first.
+SUFFIX = ".actlab-program"
+FILES = 100
+DIGEST_BYTES = 32
+
+Compiled = jax.stages.Compiled
+
+
+def key_of(study: Study, population: Population, *shapes: Any) -> str | None:
+    """What a population's program is known by; None where code of a user's own is in it, which nothing here can see.
+
+    In it are the study, the shapes, this package's own files, the versions of all that compiles, how JAX is set, and
+    the processor: machine code of one may stop on another.
+
+    Args:
+        study: complete.
+        population: one of the study's.
+        shapes: all else that the program depends on, of things whose `repr` says everything.
+    """
+    if isinstance(population.network, TracedNetwork):
+        return None
+    groups = [*population.groups, *(group for _, group, _ in population.acts())]
+    if any(catalogue.holds_own(bare(group.function.name)) for group in groups):
+        return None
+    devices = jax.local_devices()
+    # As they hold here and now, within contexts that set them for a while.
+    settings = {name: repr(getattr(jax.config, name, None)) for name in sorted(jax.config.values)}
+    made_from = [
+        study.model_dump_json(),
+        repr(population.variants),
+        repr(shapes),
+        _package(),
+        [version(name) for name in ("jax", "jaxlib", "numpy", "optax")],
+        sys.version,
+        settings,
+        os.environ.get("XLA_FLAGS"),
+        [(repr(device), device.device_kind) for device in devices],
+        devices[0].client.platform_version,
+        _processor(),
+    ]
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+
+
+def programs(key: str | None, build: Callable[[], tuple[Compiled, ...]]) -> tuple[Compiled, ...]:
+    """The programs of a key: as they were kept, or built and kept. Whatever hinders keeping is done without.
+
+    They lie in JAX's cache directory, if that is one on a disk. A file is read with `pickle`: who may write there may
+    run code as this user, as with JAX's own files, which are machine code.
+    """
+    config: Any = jax.config
+    directory = config.jax_compilation_cache_dir
+    if key is None or not directory or not config.jax_enable_compilation_cache:
+        return build()
+    file = Path(directory) / f"{key}{SUFFIX}"
+    if (found := _read(file)) is not None:
+        return found
+    with _Retrievals() as retrievals:
+        found = build()
+    # What JAX took from its own cache runs, but lacks functions once it was serialised again.
+    if not retrievals.count:
+        _write(file, found)
+    return found
+
+
+class _Retrievals:
+    """How many programs JAX takes from its own cache while a `with` block runs."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def _listen(self, event: str, **_: str | int) -> None:
+        self.count += event == "/jax/compilation_cache/cache_hits"
+
+    def __enter__(self) -> _Retrievals:
+        jax.monitoring.register_event_listener(self._listen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        jax.monitoring.unregister_event_listener(self._listen)
+
+
+def _read(file: Path) -> tuple[Compiled, ...] | None:
+    """What a file keeps; None if there is none, or none that is whole."""
+    # Whatever may be wrong with it, it can be built anew.
+    with suppress(Exception):
+        data = file.read_bytes()
+        digest, body = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+        if hashlib.sha256(body).digest() != digest:
+            return None
+        os.utime(file)
+        return tuple(serialize_executable.deserialize_and_load(*kept) for kept in pickle.loads(body))
+    return None
+
+
+def _write(file: Path, made: tuple[Compiled, ...]) -> None:
+    # What cannot be serialised on a kind of device, or written to a full disk, is built by every run.
+    with suppress(Exception):
+        body = pickle.dumps([serialize_executable.serialize(program) for program in made])
+        temporary = temporary_beside(file)
+        try:
+            temporary.write_bytes(hashlib.sha256(body).digest() + body)
+            temporary.replace(file)
+        finally:
+            temporary.unlink(missing_ok=True)
+        kept = sorted(file.parent.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
+        for old in kept[:-FILES]:
+            old.unlink(missing_ok=True)
+
+
+@functools.cache
+def _package() -> str:
+    """A digest of the package's files: whatever changes there may change the program."""
+    digest = hashlib.sha256()
+    root = Path(actlab.__file__).parent
+    for file in sorted((*root.rglob("*.py"), *root.rglob("*.json"))):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(root)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+@functools.cache
+def _processor() -> str:
+    """The processor and what it can do, as far as the system tells."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return "\n".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    return f"{platform.machine()} {platform.processor()}"
