@@ -32,6 +32,8 @@ from actlab.study import Study
 
 # What is kept, each of a study's populations a file; the ones that were not used for longest go first.
 SUFFIX = ".actlab-program"
+# Rooms of which nothing is in a program: what changes there leaves programs as they are.
+APART = {"recipes", "replay", "statistics", "tasks", "torch", "views"}
 FILES = 100
 DIGEST_BYTES = 32
 
@@ -141,10 +143,12 @@ def _write(file: Path, made: tuple[Compiled, ...]) -> None:
 
 @functools.cache
 def _package() -> str:
-    """A digest of the package's files: whatever changes there may change the program."""
+    """A digest of the package's files: whatever changes there may change the program, but for some rooms."""
     digest = hashlib.sha256()
     root = Path(actlab.__file__).parent
     for file in sorted((*root.rglob("*.py"), *root.rglob("*.json"))):
+        if file.relative_to(root).parts[0] in APART:
+            continue
         content = file.read_bytes()
         digest.update(f"{file.relative_to(root)} {len(content)}\n".encode() + content)
     return digest.hexdigest()

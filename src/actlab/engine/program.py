@@ -145,26 +145,29 @@ def build(
         "probe": data.probe,
     }
     fixed = jax.device_put(fixed, NamedSharding(devices, PartitionSpec()))
-    by_seed = NamedSharding(devices, PartitionSpec(SEED))
-    start_keys, keys = (jax.device_put([_keys(own, use) for own in slices], by_seed) for use in (0, 1))
     order = jax.ShapeDtypeStruct(
         (chunk, -(-len(x_train) // study.batch), study.batch, share), np.int32, sharding=NamedSharding(devices, ORDER)
     )
 
-    def compiled() -> tuple[kept.Compiled, kept.Compiled]:
+    def compiled() -> tuple[kept.Compiled, ...]:
+        by_seed = NamedSharding(devices, PartitionSpec(SEED))
+        own = jax.ShapeDtypeStruct((share,), np.uint32)
+        draw = jax.jit(_keys, out_shardings=by_seed).lower(own).compile()
+        initial, drawn = (leaf.update(sharding=by_seed) for leaf in jax.eval_shape(_keys, own))
         initialise = functools.partial(_initial_state, model, {"name": name, **numbers})
-        state = jax.eval_shape(initialise, start_keys[0])
+        state = jax.eval_shape(initialise, initial)
         state_spec = _placements(trained, state)
         # Compiled here, as the chunk is, and not within what is timed as training.
-        start = jax.jit(initialise, out_shardings=_on(devices, state_spec)).lower(start_keys[0]).compile()
+        start = jax.jit(initialise, out_shardings=_on(devices, state_spec)).lower(initial).compile()
         state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
         step = functools.partial(_chunk, model, observed, name, keeps_weights, data.tested)
-        return start, _compiled_chunk(step, devices, state, state_spec, order, fixed | {"keys": keys[0]}, trained)
+        return draw, start, _compiled_chunk(step, devices, state, state_spec, order, fixed | {"keys": drawn}, trained)
 
     shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), fixed), order
     settings = trained.name, observed.layout.name, devices.size, keeps_weights, data.tested
-    start, call = kept.programs(kept.key_of(study, population, shapes, *settings), compiled)
-    return Program(model, devices, slices, keeps_weights, call, fixed, start, start_keys, keys)
+    draw, start, call = kept.programs(kept.key_of(study, population, shapes, *settings), compiled)
+    start_keys, keys = zip(*(draw(np.array(own, np.uint32)) for own in slices), strict=True)
+    return Program(model, devices, slices, keeps_weights, call, fixed, start, list(start_keys), list(keys))
 
 
 def _compiled_chunk(
@@ -192,10 +195,11 @@ def _compiled_chunk(
     return lowered.compile(compiler_options=options)
 
 
-def _keys(seeds: tuple[int, ...], use: int) -> jax.Array:
-    """The random keys of some seeds: use 0 draws initial weights, 1 everything random while training."""
-    roots = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    return jax.vmap(lambda key: jax.random.fold_in(key, use))(roots)
+def _keys(seeds: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The random keys of some seeds (seeds,): what draws initial weights, and everything random while training."""
+    roots = jax.vmap(jax.random.key)(seeds)
+    initial, drawn = (jax.vmap(lambda key, use=use: jax.random.fold_in(key, use))(roots) for use in (0, 1))
+    return initial, drawn
 
 
 def _on(devices: Mesh, specs: Tree) -> Tree:

@@ -208,7 +208,8 @@ def plotly() -> str:
     """Plotly's script, compressed: uncompressed it would be most of the page."""
     from plotly.offline import get_plotlyjs
 
-    packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
+    # Level 9 takes a third longer and saves three of 1,470 KB.
+    packed = gzip.compress(get_plotlyjs().encode(), 6, mtime=0)
     return f'<script type="text/plain" id="plotly">{base64.b64encode(packed).decode()}</script>'
 
 
