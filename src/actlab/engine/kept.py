@@ -13,11 +13,11 @@ import os
 import pickle
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from jax.experimental import serialize_executable
@@ -41,29 +41,36 @@ Compiled = jax.stages.Compiled
 
 
 def key_of(study: Study, population: Population, *shapes: Any) -> str | None:
-    """What a population's program is known by; None where code of a user's own is in it, which nothing here can see.
+    """What a population's programs are known by; None where there is code of a user's own, which nothing here can see.
 
-    In it are the study, the shapes, this package's own files, the versions of all that compiles, how JAX is set, and
-    the processor: machine code of one may stop on another.
+    In it are the settings that are traced and this package's own files.
 
     Args:
         study: complete.
         population: one of the study's.
-        shapes: all else that the program depends on, of things whose `repr` says everything.
+        shapes: all else that the programs depend on, of things whose `repr` says everything.
     """
     if isinstance(population.network, TracedNetwork):
         return None
     groups = [*population.groups, *(group for _, group, _ in population.acts())]
     if any(catalogue.holds_own(bare(group.function.name)) for group in groups):
         return None
+    # Not what leaves the program as it is: what JAX took from its own cache is not kept.
+    settings = study.model_dump_json(include={"network", "activations", "match", "optimiser"})
+    members = [(variant.activation, variant.init) for variant in population.variants]
+    return key(settings, members, shapes, _package())
+
+
+def key(*made_from: Any) -> str:
+    """A digest of things whose `repr` says everything, and of all that compiling depends on besides.
+
+    That is the versions of all that compiles, how JAX is set, and the processor: machine code of one may stop on
+    another.
+    """
     devices = jax.local_devices()
     # As they hold here and now, within contexts that set them for a while.
     settings = {name: repr(getattr(jax.config, name, None)) for name in sorted(jax.config.values)}
-    made_from = [
-        study.model_dump_json(),
-        repr(population.variants),
-        repr(shapes),
-        _package(),
+    besides = [
         [version(name) for name in ("jax", "jaxlib", "numpy", "optax")],
         sys.version,
         settings,
@@ -72,11 +79,11 @@ def key_of(study: Study, population: Population, *shapes: Any) -> str | None:
         devices[0].client.platform_version,
         _processor(),
     ]
-    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([repr(made_from), *besides]).encode()).hexdigest()
 
 
-def programs(key: str | None, build: Callable[[], tuple[Compiled, ...]]) -> tuple[Compiled, ...]:
-    """The programs of a key: as they were kept, or built and kept. Whatever hinders keeping is done without.
+def program(key: str | None, devices: Sequence[Any], build: Callable[[], Compiled]) -> Compiled:
+    """The program of a key for some devices: as it was kept, or built and kept. What hinders keeping is done without.
 
     They lie in JAX's cache directory, if that is one on a disk. A file is read with `pickle`: who may write there may
     run code as this user, as with JAX's own files, which are machine code.
@@ -86,26 +93,37 @@ def programs(key: str | None, build: Callable[[], tuple[Compiled, ...]]) -> tupl
     if key is None or not directory or not config.jax_enable_compilation_cache:
         return build()
     file = Path(directory) / f"{key}{SUFFIX}"
-    if (found := _read(file)) is not None:
+    if (found := _read(file, devices)) is not None:
         return found
-    with _Retrievals() as retrievals:
+    with _Compiling() as compiling:
         found = build()
-    # What JAX took from its own cache runs, but lacks functions once it was serialised again.
-    if not retrievals.count:
+    # What JAX took from its own cache, or had in memory from there, runs, but lacks functions once it was serialised
+    # again.
+    if compiling.seen == {True}:
         _write(file, found)
     return found
 
 
-class _Retrievals:
-    """How many programs JAX takes from its own cache while a `with` block runs."""
+class _Compiling:
+    """Whether JAX compiles programs, or takes them from its own cache, while a `with` block runs.
+
+    Attributes:
+        seen: True for a program that was compiled, False for one from the cache; empty where all were in memory.
+    """
+
+    EVENTS: ClassVar[dict[str, bool]] = {
+        "/jax/compilation_cache/cache_misses": True,
+        "/jax/compilation_cache/cache_hits": False,
+    }
 
     def __init__(self) -> None:
-        self.count = 0
+        self.seen: set[bool] = set()
 
     def _listen(self, event: str, **_: str | int) -> None:
-        self.count += event == "/jax/compilation_cache/cache_hits"
+        if event in self.EVENTS:
+            self.seen.add(self.EVENTS[event])
 
-    def __enter__(self) -> _Retrievals:
+    def __enter__(self) -> _Compiling:
         jax.monitoring.register_event_listener(self._listen)
         return self
 
@@ -113,7 +131,7 @@ class _Retrievals:
         jax.monitoring.unregister_event_listener(self._listen)
 
 
-def _read(file: Path) -> tuple[Compiled, ...] | None:
+def _read(file: Path, devices: Sequence[Any]) -> Compiled | None:
     """What a file keeps; None if there is none, or none that is whole."""
     # Whatever may be wrong with it, it can be built anew.
     with suppress(Exception):
@@ -122,14 +140,15 @@ def _read(file: Path) -> tuple[Compiled, ...] | None:
         if hashlib.sha256(body).digest() != digest:
             return None
         os.utime(file)
-        return tuple(serialize_executable.deserialize_and_load(*kept) for kept in pickle.loads(body))
+        # For all devices of the machine, if one does not say.
+        return serialize_executable.deserialize_and_load(*pickle.loads(body), execution_devices=devices)
     return None
 
 
-def _write(file: Path, made: tuple[Compiled, ...]) -> None:
+def _write(file: Path, made: Compiled) -> None:
     # What cannot be serialised on a kind of device, or written to a full disk, is built by every run.
     with suppress(Exception):
-        body = pickle.dumps([serialize_executable.serialize(program) for program in made])
+        body = pickle.dumps(serialize_executable.serialize(made))
         temporary = temporary_beside(file)
         try:
             temporary.write_bytes(hashlib.sha256(body).digest() + body)

@@ -6,6 +6,7 @@ Seeds are shared out over the devices; nothing passes between them, so each runs
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -129,45 +130,69 @@ def build(
     """
     trained, observed = (LAYOUTS[name] for name in layouts or choose(population.network))
     model, observed = PopulationModel(population, trained), PopulationModel(population, observed)
-    share = min(share or len(population.seeds), len(population.seeds))
+    devices, slices = _shared_out(population.seeds, share or len(population.seeds))
+    keeps_weights = max(network.parameter_count for network in population.networks.values()) <= SMALL
+    name, numbers = training.optimiser_settings(study.optimiser)
+    fixed = jax.device_put(_fixed(data, population, numbers), NamedSharding(devices, PartitionSpec()))
+    shape = (chunk, -(-len(data.training["x_train"]) // study.batch), study.batch, len(slices[0]))
+    order = jax.ShapeDtypeStruct(shape, np.int32, sharding=NamedSharding(devices, ORDER))
+    start_keys, keys = zip(*(_drawn(own, devices) for own in slices), strict=True)
+    initialise = functools.partial(_initial_state, model, {"name": name, **numbers})
+    step = functools.partial(_chunk, model, observed, name, keeps_weights, data.tested)
+
+    @functools.cache
+    def placed() -> tuple[Tree, Tree]:
+        """The shapes of the state, and where it lies."""
+        state = jax.eval_shape(initialise, start_keys[0])
+        return state, _placements(trained, state)
+
+    def compiled_start() -> kept.Compiled:
+        return jax.jit(initialise, out_shardings=_on(devices, placed()[1])).lower(start_keys[0]).compile()
+
+    def compiled_chunk() -> kept.Compiled:
+        return _compiled_chunk(step, devices, *placed(), order, fixed | {"keys": keys[0]}, trained)
+
+    settings = trained.name, observed.layout.name, devices.size, keeps_weights, data.tested
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), fixed), order
+    key = kept.key_of(study, population, shapes, *settings)
+    # Compiled here, as the chunk is, and not within what is timed as training.
+    own = list(devices.devices.flat)
+    start = kept.program(key and f"{key}-start", own, compiled_start)
+    call = kept.program(key, own, compiled_chunk)
+    return Program(model, devices, slices, keeps_weights, call, fixed, start, list(start_keys), list(keys))
+
+
+def _shared_out(seeds: tuple[int, ...], share: int) -> tuple[Mesh, tuple[tuple[int, ...], ...]]:
+    """The devices, and the seeds in slices of `share` or a few more, filled up with the first one."""
+    share = min(share, len(seeds))
     devices = mesh(share)
     share += -share % devices.size
-    seeds = population.seeds + population.seeds[:1] * (-len(population.seeds) % share)
-    slices = tuple(seeds[i : i + share] for i in range(0, len(seeds), share))
-    keeps_weights = max(network.parameter_count for network in population.networks.values()) <= SMALL
-    x_train = data.training["x_train"]
-    name, numbers = training.optimiser_settings(study.optimiser)
-    fixed = {
-        "rates": np.array([variant.learning_rate for variant in population.variants], x_train.dtype),
-        "optimiser": {key: np.asarray(value, x_train.dtype) for key, value in numbers.items()},
+    filled = seeds + seeds[:1] * (-len(seeds) % share)
+    return devices, tuple(filled[i : i + share] for i in range(0, len(filled), share))
+
+
+def _fixed(data: Data, population: Population, numbers: dict[str, Any]) -> Tree:
+    """What stays as it is all through the run; `numbers` are those of the optimiser."""
+    dtype = data.training["x_train"].dtype
+    return {
+        "rates": np.array([variant.learning_rate for variant in population.variants], dtype),
+        "optimiser": {key: np.asarray(value, dtype) for key, value in numbers.items()},
         "training": data.training,
         "evaluation": sliced(data.evaluation, population, patches=jax.default_backend() == "cpu"),
         "probe": data.probe,
     }
-    fixed = jax.device_put(fixed, NamedSharding(devices, PartitionSpec()))
-    order = jax.ShapeDtypeStruct(
-        (chunk, -(-len(x_train) // study.batch), study.batch, share), np.int32, sharding=NamedSharding(devices, ORDER)
+
+
+def _drawn(seeds: tuple[int, ...], devices: Mesh) -> tuple[jax.Array, jax.Array]:
+    """What `_keys` gives, split along the seeds."""
+    by_seed = NamedSharding(devices, PartitionSpec(SEED))
+    placed = jax.device_put(np.array(seeds, np.uint32), by_seed)
+    made_from = "keys", inspect.getsource(_keys), len(seeds), devices.size
+    own = list(devices.devices.flat)
+    call = kept.program(
+        kept.key(*made_from), own, lambda: jax.jit(_keys, out_shardings=by_seed).lower(placed).compile()
     )
-
-    def compiled() -> tuple[kept.Compiled, ...]:
-        by_seed = NamedSharding(devices, PartitionSpec(SEED))
-        own = jax.ShapeDtypeStruct((share,), np.uint32)
-        draw = jax.jit(_keys, out_shardings=by_seed).lower(own).compile()
-        initial, drawn = (leaf.update(sharding=by_seed) for leaf in jax.eval_shape(_keys, own))
-        initialise = functools.partial(_initial_state, model, {"name": name, **numbers})
-        state = jax.eval_shape(initialise, initial)
-        state_spec = _placements(trained, state)
-        # Compiled here, as the chunk is, and not within what is timed as training.
-        start = jax.jit(initialise, out_shardings=_on(devices, state_spec)).lower(initial).compile()
-        state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
-        step = functools.partial(_chunk, model, observed, name, keeps_weights, data.tested)
-        return draw, start, _compiled_chunk(step, devices, state, state_spec, order, fixed | {"keys": drawn}, trained)
-
-    shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), fixed), order
-    settings = trained.name, observed.layout.name, devices.size, keeps_weights, data.tested
-    draw, start, call = kept.programs(kept.key_of(study, population, shapes, *settings), compiled)
-    start_keys, keys = zip(*(draw(np.array(own, np.uint32)) for own in slices), strict=True)
-    return Program(model, devices, slices, keeps_weights, call, fixed, start, list(start_keys), list(keys))
+    return call(placed)
 
 
 def _compiled_chunk(
@@ -178,8 +203,9 @@ def _compiled_chunk(
     order: jax.ShapeDtypeStruct,
     fixed: Tree,
     layout: Layout,
-) -> jax.stages.Compiled:
+) -> kept.Compiled:
     """`_chunk`, its first arguments given, compiled for some shapes and devices."""
+    state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
     fixed_spec: Tree = {**jax.tree.map(lambda _: PartitionSpec(), fixed), "keys": PartitionSpec(SEED)}
     mapped = jax.shard_map(
         step,
