@@ -13,7 +13,7 @@ from tests.synthetic_recording import record, study
 import actlab
 from actlab import engine
 from actlab.layers import Act, Dense
-from actlab.objectives import ACCURACY, BALANCED, CLASSES, OBJECTIVES, usual_lead
+from actlab.objectives import ACCURACY, BALANCED, CLASSES, objective_named, usual_lead
 from actlab.plan.evaluation import classes_alike
 from actlab.replay.forward import hidden
 from actlab.statistics import summarise
@@ -60,7 +60,7 @@ def test_metrics_equal_scikit_learn(name, outputs):
     rng = np.random.default_rng(outputs)
     y = unequal(max(outputs, 2), 200, rng)
     logits = rng.normal(scale=2, size=(len(y), outputs))
-    found, wanted = scores(OBJECTIVES[name], logits, y), independent(logits, y)
+    found, wanted = scores(objective_named(name, 1), logits, y), independent(logits, y)
     assert found.keys() == wanted.keys()
     for metric, value in wanted.items():
         # The balanced weights are float32, as the devices take them.

@@ -182,9 +182,9 @@ def test_a_segment_of_the_right_digest_that_is_none(copied, data):
             lambda a: save(a | {"activation_histogram": a["activation_histogram"][..., :3].copy()}),
             "activation_histogram is of shape (5, 6, 1, 3), where (5, 6, 1, 16) is expected",
         ),
-        ("sample", lambda a: save({"x": a["x"]}), "other than samples and their classes"),
-        ("sample", lambda a: save({"x": a["x"][..., :1].copy(), "y": a["y"]}), "other than samples and their classes"),
-        ("sample", lambda a: save({"x": a["x"], "y": a["y"][..., :7].copy()}), "other than samples and their classes"),
+        ("sample", lambda a: save({"x": a["x"]}), "other than samples and their targets"),
+        ("sample", lambda a: save({"x": a["x"][..., :1].copy(), "y": a["y"]}), "other than samples and their targets"),
+        ("sample", lambda a: save({"x": a["x"], "y": a["y"][..., :7].copy()}), "other than samples and their targets"),
     ],
 )
 def test_arrays_of_other_shapes(copied, kind, change, said):

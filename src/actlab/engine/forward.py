@@ -19,7 +19,7 @@ from actlab.engine.layouts import Layout
 from actlab.errors import InvalidStudy
 from actlab.layers import WEIGHTED, Act, BatchNorm, Dropout, Fork, Join
 from actlab.network import Network
-from actlab.objectives import Objective, objective_for
+from actlab.objectives import Objective
 from actlab.plan.population import Population
 
 Array = jax.Array
@@ -46,33 +46,39 @@ class PopulationModel:
     @property
     def objective(self) -> Objective:
         """What its outputs mean."""
-        return objective_for(self.network.output_shape[-1])
+        return self.population.objective
 
     def losses(self, outputs: Array, y: Array) -> Array:
-        """The loss of every sample, in nats, without the axis of the outputs.
+        """The loss of every sample, without the axis of the outputs; of classes in nats.
 
         Args:
             outputs: in the layout, on its unit axis.
-            y: class indices, the same axes without that of the outputs (length 1: the same for all).
+            y: class indices, the same axes without that of the outputs (length 1: the same for all); or numbers, the
+                same axes.
         """
         return self.objective.loss(outputs, y, jnp, self.layout.unit_axis % outputs.ndim)
 
     def right(self, outputs: Array, y: Array) -> Array:
         """Whether each sample is put into its class; arguments and shape as of `losses`."""
+        assert self.objective.decided is not None
         return self.objective.decided(outputs, y, jnp, self.layout.unit_axis % outputs.ndim)
 
     def scores(self, outputs: Array, y: Array) -> dict[str, Array]:
-        """What each sample adds to each metric, by the metric's name; arguments and shapes as of `losses`."""
+        """What each sample adds to each metric, by the metric's name; arguments and shapes as of `losses`.
+
+        Of metrics that are finished by target, (..., targets, samples), samples last.
+        """
         axis = self.layout.unit_axis % outputs.ndim
         found = {metric.name: jnp.asarray(metric.score(outputs, y, jnp, axis)) for metric in self.objective.metrics}
-        wanted = (*outputs.shape[:axis], *outputs.shape[axis + 1 :])
+        by_target = {metric.name for metric in self.objective.metrics if metric.finish}
         for name, scores in found.items():
+            wanted = outputs.shape if name in by_target else (*outputs.shape[:axis], *outputs.shape[axis + 1 :])
             if scores.shape != wanted:
                 raise InvalidStudy(
                     f"metric {name!r} must score each sample: an array of shape {wanted} is expected for outputs of "
                     f"shape {outputs.shape}, and it gives {scores.shape}."
                 )
-        return found
+        return {name: jnp.moveaxis(own, axis, -2) if name in by_target else own for name, own in found.items()}
 
     def mean_loss(self, losses: Array, weights: Array | None) -> Array:
         """Sum over all members of each one's mean loss, so that its gradient holds every member's own gradient.

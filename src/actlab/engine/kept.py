@@ -56,7 +56,7 @@ def key_of(study: Study, population: Population, *shapes: Any) -> str | None:
     if any(catalogue.holds_own(bare(group.function.name)) for group in groups):
         return None
     # Not what leaves the program as it is: what JAX took from its own cache is not kept.
-    settings = study.model_dump_json(include={"network", "activations", "match", "optimiser"})
+    settings = study.model_dump_json(include={"network", "activations", "match", "optimiser", "loss"})
     members = [(variant.activation, variant.init) for variant in population.variants]
     return key(settings, members, shapes, _package())
 

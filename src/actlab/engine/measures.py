@@ -34,23 +34,26 @@ FLAT = 1e-3
 
 def evaluate(
     model: PopulationModel, params: Tree, data: dict[str, Array], tested: slice
-) -> tuple[dict[str, Array], Array, Array]:
+) -> tuple[dict[str, Array], Array | None, Array | None]:
     """Sums over evaluation samples, and which of the test samples are put into their class.
 
     Args:
         model: the network, in the layout to observe in.
         params: parameters in that layout.
-        data: "x" (slices, samples, ...), "y" (slices, samples), "membership" (slices, samples, sets) of 0 and 1, and
-            "by_class" (slices, samples, 3), what samples weigh where classes weigh alike: see `plan.evaluation`.
+        data: "x" (slices, samples, ...), "y" (slices, samples) or (slices, samples, targets), "membership" (slices,
+            samples, sets) of 0 and 1, and, of classes, "by_class" (slices, samples, 3), what samples weigh where
+            classes weigh alike: see `plan.evaluation`.
         tested: where the test samples lie among those of all slices.
 
     Returns:
         by name of each metric of the objective (variants, seeds, 3), sums of its scores over the training, validation
-        and test samples, weighted where classes weigh alike; (variants, seeds, classes), how many training samples of
-        each class are put into it; and (variants, seeds, test samples), whether each is.
+        and test samples, weighted where classes weigh alike, or (variants, seeds, targets, 3); (variants, seeds,
+        classes), how many training samples of each class are put into it; and (variants, seeds, test samples), whether
+        each is. The last two are None where the targets are numbers.
     """
+    decides = model.objective.decides
 
-    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[dict[str, Array], Array, Array]]:
+    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[dict[str, Array], Any, Any]]:
         x, y = (model.layout.place_samples(part[name][:, None]) for name in ("x", "y"))
         parts, classes = part["membership"][:, :3], part["membership"][:, 3:]
         logits, _ = forward(model, params, x)
@@ -59,14 +62,18 @@ def evaluate(
             name: _sums(score, part["by_class"] if name in alike else parts, logits.dtype)
             for name, score in model.scores(logits, y).items()
         }
+        if not decides:
+            return None, (sums, None, None)
         right = model.right(logits, y)
         return None, (sums, jnp.matmul(right.astype(logits.dtype), classes), right)
 
     if data["x"].shape[0] == 1:
         sums, by_class, right = one_slice(None, {name: array[0] for name, array in data.items()})[1]
-        return sums, by_class, right[..., tested]
+        return sums, by_class, right[..., tested] if decides else None
     _, (sums, by_class, right) = jax.lax.scan(one_slice, None, data)
     sums, by_class = jax.tree.map(lambda own: own.sum(axis=0), (sums, by_class))
+    if not decides:
+        return sums, None, None
     right = jnp.moveaxis(right, 0, 2)
     return sums, by_class, right.reshape(*right.shape[:2], -1)[..., tested]
 
@@ -101,7 +108,8 @@ def measure(
         model: the network, in the layout to observe in.
         optimiser: name and settings, as `training.transformation` takes them.
         rates: (variants,) learning rates.
-        data: "x" (samples, ...) and "y" (samples,), the same for all members.
+        data: "x" (samples, ...), "y" (samples,) and, where they weigh differently, "w" (samples,), the same for all
+            members.
         state: {"params", "optimiser"} in that layout.
 
     Returns:
@@ -154,7 +162,9 @@ def _gradients(
     seeds = model.population.weights(params)[0].shape[1]
     taps = {
         built.name: jnp.zeros(
-            model.layout.observed(built, len(model.population.variants), seeds, len(data["x"])), x.dtype
+            model.layout.observed(built, len(model.population.variants), seeds, len(data["x"])),
+            # Samples may be whole numbers; what comes of them is not.
+            jnp.result_type(float),
         )
         for built in model.network.layers
         if isinstance(built.layer, Act)
@@ -162,7 +172,10 @@ def _gradients(
 
     def loss(params: Tree, taps: Tree) -> tuple[Array, Any]:
         logits, seen = forward(model, params, x, taps=taps)
-        return model.mean_loss(model.losses(logits, y), None), seen
+        losses = model.losses(logits, y)
+        if "w" in data:
+            losses = losses * model.layout.place_samples(data["w"][:, None])
+        return model.mean_loss(losses, None), seen
 
     (gradient, tap_gradient), seen = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, taps)
     return gradient, tap_gradient, seen

@@ -173,10 +173,10 @@ def _shared_out(seeds: tuple[int, ...], share: int) -> tuple[Mesh, tuple[tuple[i
 
 def _fixed(data: Data, population: Population, numbers: dict[str, Any]) -> Tree:
     """What stays as it is all through the run; `numbers` are those of the optimiser."""
-    dtype = data.training["x_train"].dtype
+    precision = jnp.result_type(float)  # That of the parameters: samples may be whole numbers.
     return {
-        "rates": np.array([variant.learning_rate for variant in population.variants], dtype),
-        "optimiser": {key: np.asarray(value, dtype) for key, value in numbers.items()},
+        "rates": np.array([variant.learning_rate for variant in population.variants], precision),
+        "optimiser": {key: np.asarray(value, precision) for key, value in numbers.items()},
         "training": data.training,
         "evaluation": sliced(data.evaluation, population, patches=jax.default_backend() == "cpu"),
         "probe": data.probe,
@@ -277,7 +277,7 @@ def _chunk(
 
     # A jit of its own is traced once, for the shapes of its results and as a branch; what it needs is handed to it.
     @jax.jit
-    def observe(state: Tree, fixed: Tree) -> tuple[Observed, jax.Array]:
+    def observe(state: Tree, fixed: Tree) -> tuple[Observed, jax.Array | None]:
         optimiser = {"name": optimiser_name, **fixed["optimiser"]}
         state = jax.tree.map(lambda leaf: model.layout.members_first(leaf) if leaf.ndim else leaf, state)
         probes = measures.measure(observed, optimiser, fixed["rates"], fixed["probe"], state)
@@ -288,7 +288,7 @@ def _chunk(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(observe, state, fixed)
     )
 
-    def epoch(carry: tuple[Tree, jax.Array], inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, Observed]:
+    def epoch(carry: tuple[Tree, jax.Array | None], inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, Observed]:
         (state, items), (kind, batches) = carry, inputs
         state = jax.lax.cond(kind == TRAIN, train, lambda state, _: state, state, batches)
         # Of the test samples one by one only the last epoch is kept: the others would take more than all else.
@@ -296,4 +296,4 @@ def _chunk(
         return (state, items), found
 
     (state, items), found = jax.lax.scan(epoch, (state, unseen), (kinds, order))
-    return state, found._replace(items=items[None])
+    return state, found._replace(items=None if items is None else items[None])

@@ -21,7 +21,7 @@ from actlab.engine.program import OBSERVE, SKIP, TRAIN, Program
 from actlab.functions import catalogue
 from actlab.plan.batches import chunk_length, orders
 from actlab.plan.collector import Collector
-from actlab.plan.evaluation import Data, prepare
+from actlab.plan.evaluation import Data, constant_answer, prepare
 from actlab.plan.population import members, populations
 from actlab.recording import Claim, Recording, Writer
 from actlab.recording.measures import EDGES
@@ -140,7 +140,8 @@ def _train(
 ) -> Recording:
     samples = len(task.x_train)
     count = sum(len(program.population.variants) * len(program.population.seeds) for program in programs)
-    collector = Collector(programs[0].model.objective, programs, data.counts, writer, np.ones(count, bool))
+    objective = programs[0].population.objective
+    collector = Collector(objective, programs, data.counts, writer, np.ones(count, bool), data.spread)
     _commit_sample(writer, programs, task, study)
     between: set[int] = set()
     if not collector.keeps_weights:
@@ -252,18 +253,27 @@ def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) ->
         "weight_layers": first.weight_layers,
         "act_layers": first.act_layers,
         "classes": task.classes,
-        "class_counts": data.counts[3:].tolist(),
-        "test_class_counts": np.bincount(task.y_test, minlength=task.class_count).tolist(),
+        **_targets(task, programs, data),
         "samples": {"train": len(task.x_train), "validation": len(task.x_validation), "test": len(task.x_test)},
         "input_shape": task.input_shape,
-        "inputs": scale_of(task.x_train),
+        "inputs": None if task.holds_tokens else scale_of(task.x_train),
         **{name: edges().tolist() for name, edges in EDGES.items()},
         "parameters": {name: networks[name].parameter_count for name in study.activations},
         "layout": {name: layouts[name] for name in study.activations},
         "versions": {name: version(name) for name in ("actlab", "jax", "jaxlib", "numpy", "optax")},
         "machine": devices.description(),
-        "precision": str(task.x_train.dtype),
+        "precision": str(programs[0].fixed["rates"].dtype),
     }
+
+
+def _targets(task: Task, programs: Sequence[Program], data: Data) -> dict[str, Any]:
+    """How many samples each class has; or which numbers are predicted, and what is had without looking at the input."""
+    if task.targets is None:
+        test = np.bincount(task.y_test, minlength=task.class_count).tolist()
+        return {"class_counts": data.counts[3:].tolist(), "test_class_counts": test}
+    constant = constant_answer(programs[0].population.objective, data, task)
+    scaled = {"target_means": task.targets.means, "target_scales": task.targets.scales}
+    return {"targets": task.targets.names, **scaled, "constant": constant}
 
 
 # Of a function's record, what the views show.

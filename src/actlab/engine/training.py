@@ -119,7 +119,7 @@ def batch_loss(
 
     Args:
         model, params: as for `forward.forward`.
-        data: `x_train`, `y_train`.
+        data: `x_train`, `y_train`, and `w_train` where samples weigh differently.
         order: (batch, seeds) indices into them; −1 pads the last batch of an epoch.
         keys: (seeds,), for what is drawn; None where nothing is.
 
@@ -128,9 +128,12 @@ def batch_loss(
     """
     x, y = data["x_train"], data["y_train"]
     # Where batches fill the epoch exactly nothing is padded, which the shapes tell before anything is compiled.
-    weights = (order >= 0).astype(x.dtype) if len(x) % len(order) else None
+    weights = (order >= 0).astype(jnp.result_type(float)) if len(x) % len(order) else None
     logits, statistics = forward_training(model, params, model.layout.place_samples(x[order]), Batch(keys, weights))
-    loss = model.mean_loss(model.losses(logits, model.layout.place_samples(y[order])), weights)
+    losses = model.losses(logits, model.layout.place_samples(y[order]))
+    if "w_train" in data:
+        losses = losses * model.layout.place_samples(data["w_train"][order])
+    loss = model.mean_loss(losses, weights)
     if model.network.penalised:
         loss = loss + jnp.sum(penalty(model, params))
     return loss, statistics

@@ -1,23 +1,28 @@
 """What the outputs of a network mean: the loss that training minimises, the decision, the metrics, the baseline."""
 
-from actlab.objectives.classification import BINARY, CLASSES, OBJECTIVES, objective_for, outputs_for
+from actlab.objectives.choosing import objective_for, objective_named, outputs_for
+from actlab.objectives.classification import BINARY, CLASSES
 from actlab.objectives.lead import ACCURACY, BALANCED, Lead, lead_among, lead_in, usual_lead
-from actlab.objectives.objective import PARTS, Metric, Objective, further
+from actlab.objectives.objective import PARTS, Metric, Objective, Spread, further
+from actlab.objectives.regression import Loss, regression
 
 __all__ = [
     "ACCURACY",
     "BALANCED",
     "BINARY",
     "CLASSES",
-    "OBJECTIVES",
     "PARTS",
     "Lead",
+    "Loss",
     "Metric",
     "Objective",
+    "Spread",
     "further",
     "lead_among",
     "lead_in",
     "objective_for",
+    "objective_named",
     "outputs_for",
+    "regression",
     "usual_lead",
 ]

@@ -6,8 +6,6 @@ z is a logit, z_k that of class k, y the index of the true class.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -155,38 +153,12 @@ BINARY = Objective(
     "binary",
     _binary_loss,
     _binary_decision,
-    _binary_decided,
     _binary_probability,
-    _binary_likelihood,
     _metrics(_binary_loss, _binary_decided, _binary_brier),
+    _binary_decided,
+    _binary_likelihood,
     class_entropy,
 )
 CLASSES = Objective(
-    "classes",
-    _loss,
-    _decision,
-    _decided,
-    _probability,
-    _likelihood,
-    _metrics(_loss, _decided, _brier),
-    class_entropy,
+    "classes", _loss, _decision, _probability, _metrics(_loss, _decided, _brier), _decided, _likelihood, class_entropy
 )
-OBJECTIVES: Mapping[str, Objective] = MappingProxyType({one.name: one for one in (BINARY, CLASSES)})
-
-
-def objective_for(outputs: int) -> Objective:
-    """The objective of a network by the number of its outputs: one is a logit of class 1, several are one each.
-
-    >>> objective_for(1).name, objective_for(3).name
-    ('binary', 'classes')
-    """
-    return BINARY if outputs == 1 else CLASSES
-
-
-def outputs_for(classes: int) -> tuple[int, ...]:
-    """How many outputs a network may have for so many classes, the usual number first.
-
-    >>> outputs_for(2), outputs_for(10)
-    ((1, 2), (10,))
-    """
-    return (1, 2) if classes == 2 else (classes,)

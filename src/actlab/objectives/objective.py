@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from actlab.errors import InvalidStudy
 
@@ -33,6 +34,28 @@ class Score(Protocol):
 
 
 @dataclass(frozen=True)
+class Spread:
+    """What is known of numbers that are targets, and were standardised by the training part.
+
+    Attributes:
+        scales: (targets,), what 1 stands for in the unit of each: the standard deviation of its training part.
+        variances: (parts, targets), of the standardised targets around the mean of their own part, in the order of
+            `PARTS`.
+    """
+
+    scales: npt.NDArray[np.float64]
+    variances: npt.NDArray[np.float64]
+
+
+class Finish(Protocol):
+    """What becomes of the means of a score, (..., targets), over the samples of a part: the metric, (...)."""
+
+    def __call__(self, means: Any, spread: Spread, part: int) -> Any:
+        """Compute it; `part` is a place in `PARTS`."""
+        ...
+
+
+@dataclass(frozen=True)
 class Metric:
     """A number that a recording holds for each member, epoch and part of the data.
 
@@ -43,6 +66,8 @@ class Metric:
         by_class: whether the mean is that of the classes' means, in which each class weighs alike, however many
             samples it has; a class without samples does not count.
         aside: whether narrow tables leave it out unless it leads.
+        finish: where targets are numbers, what becomes of the means of the score, which then keeps the axis of the
+            outputs; None where the mean is the metric.
         better: whether higher or lower values are better.
         unit: as it is shown; values are multiplied with `scale` for it.
     """
@@ -55,6 +80,7 @@ class Metric:
     scale: float = 1.0
     by_class: bool = False
     aside: bool = False
+    finish: Finish | None = None
 
     def __post_init__(self) -> None:
         known = re.fullmatch("[a-z][a-z0-9_]*", self.name) and self.better in ("higher", "lower")
@@ -75,24 +101,34 @@ class Objective:
     """What the outputs of a network mean.
 
     Attributes:
-        name: "binary" or "classes".
+        name: "binary" or "classes"; of numbers as targets, which error is made small: "squared", "absolute" or
+            "huber".
         loss: of each sample.
-        decision: the class that each sample is put into.
-        decided: whether a sample is put into its class: False where an output is no number.
-        probability: of class 1 with one output, of each class along `axis` with several.
-        likelihood: of each sample, the probability of class 1 with one output, of its own class with several.
+        decision: the class that each sample is put into; of numbers, the prediction.
+        probability: of class 1 with one output, of each class along `axis` with several; of numbers, the prediction.
         metrics: in the order of a recording; "loss" is among them, and "accuracy" where classes are decided.
-        baseline: from the frequencies of the classes, the loss of the best answer that does not look at the input.
+        decided: whether a sample is put into its class: False where an output is no number. None of numbers.
+        likelihood: of each sample, the probability of class 1 with one output, of its own class with several. None of
+            numbers.
+        baseline: from the frequencies of the classes, the loss of the best answer that does not look at the input. None
+            of numbers.
+        constant: of one target's numbers (samples,), the best answer that does not look at the input. None of classes.
     """
 
-    name: Literal["binary", "classes"]
+    name: Literal["binary", "classes", "squared", "absolute", "huber"]
     loss: Score
     decision: Rule
-    decided: Score
     probability: Rule
-    likelihood: Score
     metrics: tuple[Metric, ...]
-    baseline: Callable[[np.ndarray], float]
+    decided: Score | None = None
+    likelihood: Score | None = None
+    baseline: Callable[[np.ndarray], float] | None = None
+    constant: Callable[[npt.NDArray[np.float64]], float] | None = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether the targets are classes."""
+        return self.decided is not None
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from actlab.custom import map_leaves, named_leaves
-from actlab.objectives import PARTS, Objective
+from actlab.objectives import PARTS, Objective, Spread
 from actlab.plan.population import Population, members
 
 Tree = Any
@@ -21,8 +21,8 @@ class Observed(NamedTuple):
 
     Attributes:
         sums: by name of each metric of the objective, (..., 3), sums of its scores over the training, validation and
-            test samples of the evaluation.
-        right: (..., classes), how many training samples of each class are put into it.
+            test samples of the evaluation; (..., targets, 3) of metrics that are finished by target.
+        right: (..., classes), how many training samples of each class are put into it; None where targets are numbers.
         probes: by name of each measure, see `actlab.recording.measures`.
         weights: the parameters, where they are kept at every epoch.
         items: (1, variants, seeds, test samples), whether each is put into its class after the last of the epochs;
@@ -84,6 +84,7 @@ class Collector:
         counts: samples in each set of the evaluation, as in `evaluation.Data`.
         sink: where it goes.
         alive: (members,), False from the first epoch on whose training loss is not finite.
+        spread: of the targets where they are numbers.
         recorded: the last epoch of each chunk, and when it was written, in Unix seconds.
     """
 
@@ -92,6 +93,7 @@ class Collector:
     counts: np.ndarray
     sink: Sink
     alive: np.ndarray
+    spread: Spread | None = None
     recorded: list[tuple[int, float]] = field(default_factory=list)
 
     @property
@@ -121,10 +123,10 @@ class Collector:
             self._by_member(trained, found, len(epochs)) for trained, found in zip(self.programs, results, strict=True)
         ]
         sums = _joined([found.sums for found in host])
-        metrics, by_class = self._metrics(sums, np.concatenate([found.right for found in host], axis=1))
-        arrays = _joined([found.probes for found in host])
-        diverged = self._mask(epochs, metrics, by_class)
-        arrays["class_accuracy"] = by_class.astype(np.float32)
+        metrics, arrays = self._metrics(sums), _joined([found.probes for found in host])
+        detail, values = self._in_detail(sums, host)
+        diverged = self._mask(epochs, metrics, values)
+        arrays[detail] = values.astype(np.float32)
         if self.keeps_weights:
             arrays |= self._name_weights([found.weights for found in host])
         self.sink.commit(epochs[0], metrics, arrays, diverged)
@@ -160,18 +162,34 @@ class Collector:
 
         return map_leaves(convert, found)
 
-    def _metrics(self, sums: Mapping[str, np.ndarray], right: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Metrics by name and part, and the accuracy of each class."""
+    @property
+    def _known(self) -> np.ndarray:
         # A class may have no sample among those evaluated: its accuracy is not known.
-        counts = np.where(self.counts > 0, self.counts, np.nan)
-        metrics = {
-            f"{part}_{metric.name}": (sums[metric.name][..., i] / counts[i]).astype(float)
-            for i, part in enumerate(PARTS)
-            for metric in self.objective.metrics
-        }
-        return metrics, right / counts[len(PARTS) :]
+        return np.where(self.counts > 0, self.counts, np.nan)
 
-    def _mask(self, epochs: range, metrics: dict[str, np.ndarray], by_class: np.ndarray) -> dict[int, tuple[int, str]]:
+    def _metrics(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Metrics by name and part."""
+        found = {}
+        for i, part in enumerate(PARTS):
+            for metric in self.objective.metrics:
+                means = (sums[metric.name][..., i] / self._known[i]).astype(float)
+                if metric.finish is not None:
+                    assert self.spread is not None
+                    with np.errstate(invalid="ignore", over="ignore"):  # of members that have diverged
+                        means = metric.finish(means, self.spread, i)
+                found[f"{part}_{metric.name}"] = means
+        return found
+
+    def _in_detail(self, sums: Mapping[str, np.ndarray], host: Sequence[Observed]) -> tuple[str, np.ndarray]:
+        """The accuracy of each class in training, or the test error of each target in its own unit."""
+        if self.objective.decides:
+            right = np.concatenate([found.right for found in host], axis=1)
+            return "class_accuracy", right / self._known[len(PARTS) :]
+        assert self.spread is not None
+        test = PARTS.index("test")
+        return "target_rmse", self.spread.scales * np.sqrt(sums["rmse"][..., test] / self._known[test])
+
+    def _mask(self, epochs: range, metrics: dict[str, np.ndarray], detail: np.ndarray) -> dict[int, tuple[int, str]]:
         """NaN from the first epoch on whose training loss is not finite; who diverged here, when and why."""
         diverged: dict[int, tuple[int, str]] = {}
         for row, epoch in enumerate(epochs):
@@ -180,7 +198,7 @@ class Collector:
                 what = "not a number" if np.isnan(loss[member]) else "infinite"
                 diverged[int(member)] = (epoch, f"the training loss became {what}")
             self.alive &= np.isfinite(loss)
-            for values in (*metrics.values(), by_class):
+            for values in (*metrics.values(), detail):
                 values[row, ~self.alive] = np.nan
         return diverged
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from actlab.layers import Conv
 from actlab.network import BuiltLayer
+from actlab.objectives import PARTS, Objective, Spread
 from actlab.plan.population import Population
-from actlab.study import Study
+from actlab.study import Study, weights_of
 from actlab.tasks import Task
 
 Arrays = dict[str, np.ndarray]
@@ -27,12 +29,14 @@ class Data:
     """The task as a program takes it, and what is needed to read its results.
 
     Attributes:
-        training: x_train, y_train.
+        training: x_train, y_train; where classes weigh differently also w_train, what each sample weighs.
         evaluation: x, y and membership of the samples of all three parts, one after the other; membership (samples,
-            sets) of 0 and 1, in the order of `counts`; by_class (samples, 3), see `classes_alike`.
-        probe: x, y of the probe batch.
+            sets) of 0 and 1, in the order of `counts`; where the targets are classes also by_class (samples, 3), see
+            `classes_alike`.
+        probe: x, y, and likewise w, of the probe batch.
         counts: samples in each set of the evaluation: train, validation, test, then training samples by class.
         tested: where the test samples lie among those of the evaluation, in their own order.
+        spread: of the targets where they are numbers, over the samples of the evaluation.
     """
 
     training: Arrays
@@ -40,6 +44,7 @@ class Data:
     probe: Arrays
     counts: np.ndarray
     tested: slice
+    spread: Spread | None = None
 
 
 def prepare(study: Study, task: Task) -> Data:
@@ -59,16 +64,54 @@ def prepare(study: Study, task: Task) -> Data:
         parts += [(task.x_validation, task.y_validation, (1,)), (task.x_test, task.y_test, (2,))]
     x, y = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     sets = np.concatenate([np.tile(np.isin(np.arange(3), own), (len(part), 1)) for part, _, own in parts])
+    tested = slice(len(x) - len(task.x_test), len(x))
+    probe = {"x": task.x_train[probed], "y": task.y_train[probed]}
+    training = {"x_train": task.x_train, "y_train": task.y_train}
+    if (weights := weights_of(study, task)) is not None:
+        labels = task.y_train.astype(np.intp)
+        training["w_train"], probe["w"] = weights[labels], weights[labels[probed]]
+    if task.targets is not None:
+        evaluation = {"x": x, "y": y, "membership": sets.astype(np.float32)}
+        return Data(training, evaluation, probe, sets.sum(axis=0, dtype=np.float64), tested, _spread(task, y, sets))
     by_class = (y[:, None] == np.arange(task.class_count)) & sets[:, :1]
     membership = np.concatenate([sets, by_class], axis=1).astype(np.float32)
     alike = np.stack([classes_alike(y, own, task.class_count) for own in sets.T], axis=-1)
-    return Data(
-        training={"x_train": task.x_train, "y_train": task.y_train},
-        evaluation={"x": x, "y": y, "membership": membership, "by_class": alike},
-        probe={"x": task.x_train[probed], "y": task.y_train[probed]},
-        counts=membership.sum(axis=0, dtype=np.float64),
-        tested=slice(len(x) - len(task.x_test), len(x)),
-    )
+    evaluation = {"x": x, "y": y, "membership": membership, "by_class": alike}
+    return Data(training, evaluation, probe, membership.sum(axis=0, dtype=np.float64), tested)
+
+
+def _spread(task: Task, y: np.ndarray, sets: np.ndarray) -> Spread:
+    """What 1 of each target stands for, and how much each varies within every part."""
+    assert task.targets is not None
+    variances = np.stack([y[own].astype(float).var(axis=0) for own in sets.T])
+    return Spread(np.array(task.targets.scales), variances)
+
+
+def constant_answer(objective: Objective, data: Data, task: Task) -> dict[str, Any]:
+    """What is to be had without looking at the input, where the targets are numbers.
+
+    Args:
+        objective: of these.
+        data: made of the task.
+        task: the data.
+
+    Returns:
+        `answer`, the best for the training loss, in the targets' units; and each metric of each part, as
+        "test_rmse", of always giving it.
+    """
+    assert task.targets is not None
+    assert data.spread is not None
+    assert objective.constant is not None
+    answer = np.array([objective.constant(own.astype(float)) for own in task.y_train.T])
+    x, y, sets = (data.evaluation[name] for name in ("x", "y", "membership"))
+    outputs = np.tile(answer, (len(x), 1))
+    found: dict[str, Any] = {"answer": (answer * task.targets.scales + task.targets.means).tolist()}
+    for part, name in enumerate(PARTS):
+        own = sets[:, part] > 0
+        for metric in objective.metrics:
+            means = metric.score(outputs[own], y[own].astype(float), np, 1).mean(axis=0)
+            found[f"{name}_{metric.name}"] = float(metric.finish(means, data.spread, part) if metric.finish else means)
+    return found
 
 
 def classes_alike(y: np.ndarray, part: np.ndarray, classes: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from actlab.custom import TracedNetwork, named_leaves
 from actlab.functions import Activation, catalogue
 from actlab.layers import Act
 from actlab.network import BuiltLayer, Network
+from actlab.objectives import Loss, Objective, objective_for
 from actlab.recording import Member
 from actlab.study import Study, Variant, variants
 
@@ -35,11 +36,18 @@ class Population:
         networks: by activation, in the order of the study; all have weights of the same shapes.
         variants: activation by activation.
         seeds: of the study.
+        loss: what training makes small where the targets are numbers; None where they are classes.
     """
 
     networks: dict[str, Network | TracedNetwork]
     variants: tuple[Variant, ...]
     seeds: tuple[int, ...]
+    loss: Loss | None = None
+
+    @property
+    def objective(self) -> Objective:
+        """What the outputs mean."""
+        return objective_for(self.network.output_shape[-1], self.loss)
 
     @property
     def network(self) -> Network | TracedNetwork:
@@ -94,7 +102,10 @@ def populations(study: Study, input_shape: tuple[int, ...]) -> tuple[Population,
         by_shapes.setdefault(network.shapes, {})[name] = network
     return tuple(
         Population(
-            networks, tuple(variant for variant in variants(study) if variant.activation in networks), study.seeds
+            networks,
+            tuple(variant for variant in variants(study) if variant.activation in networks),
+            study.seeds,
+            study.loss,
         )
         for networks in by_shapes.values()
     )

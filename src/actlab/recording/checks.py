@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from actlab.errors import complaint
 from actlab.recording.format import SEGMENT, Member, Segment
@@ -60,6 +69,7 @@ class _Tried(_Checked):
     members: int
     validation_losses: list[FiniteFloat | None] = []
     validation_accuracies: list[FiniteFloat | None] = []
+    validation_rmses: list[FiniteFloat | None] = []
 
 
 class _Inputs(_Checked):
@@ -84,11 +94,15 @@ class _Facts(_Checked):
     complete: bool
     weight_layers: list[str]
     act_layers: list[str]
-    objective: Literal["binary", "classes"]
+    objective: Literal["binary", "classes", "squared", "absolute", "huber"]
     metrics: list[_Metric]
     classes: list[str]
     input_shape: list[PositiveInt]
     class_counts: list[FiniteFloat] = []
+    targets: list[str] = []
+    target_means: list[FiniteFloat] = []
+    target_scales: list[PositiveFloat] = []
+    constant: dict[str, list[FiniteFloat] | FiniteFloat | None] | None = None
     inputs: _Inputs | None = None
     histogram_edges: Edges = [0.0, 1.0]
     gradient_edges: Edges = [0.0, 1.0]
@@ -125,8 +139,13 @@ def check_facts(facts: Mapping[str, Any], study: Study) -> None:
     if chosen is not None and any(set(study.activations) - set(chosen.get(i, ())) for i in {"stated", study.init}):
         raise ValueError("chosen_rates lacks some of the activations")
     names = [metric["name"] for metric in facts["metrics"]]
-    if len(set(names)) < len(names) or not {"loss", "accuracy"} <= set(names):
-        raise ValueError(f"its metrics are {names}, where loss, accuracy and others, each once, are expected")
+    decides = facts["objective"] in ("binary", "classes")
+    needed = ("loss", "accuracy") if decides else ("loss", "rmse")
+    if len(set(names)) < len(names) or not {*needed} <= {*names}:
+        raise ValueError(f"its metrics are {names}, where {', '.join(needed)} and others, each once, are expected")
+    scaled = {len(facts.get(name, ())) for name in ("targets", "target_means", "target_scales")}
+    if scaled != {0} if decides else scaled == {0} or len(scaled) > 1 or facts.get("constant") is None:
+        raise ValueError("its targets are not those of its objective")
     counts = facts.get("class_counts", ())
     if counts and len(counts) != len(facts["classes"]):
         raise ValueError(f"{len(counts)} class_counts are recorded for {len(facts['classes'])} classes")
@@ -207,9 +226,10 @@ def check_arrays(
     """The arrays of a segment have its epochs on the first axis, members on the second, and layers on the third."""
     if segment.kind == "sample":
         shapes = {name: array.shape for name, array in arrays.items()}
-        samples = (shapes.get("y") or (0,))[-1]
-        if shapes != {"x": (1, 1, samples, *facts["input_shape"]), "y": (1, 1, samples)}:
-            raise ValueError("it holds other than samples and their classes")
+        samples = (shapes.get("y") or (0, 0, 0))[2]
+        targets = (len(facts["targets"]),) if facts.get("targets") else ()
+        if shapes != {"x": (1, 1, samples, *facts["input_shape"]), "y": (1, 1, samples, *targets)}:
+            raise ValueError("it holds other than samples and their targets")
         return
     held = [members[number] for number in segment.members]
     if segment.kind == "test":

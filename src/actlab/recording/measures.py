@@ -57,20 +57,22 @@ class Measure:
         name: of its array in the recording: (epochs, members), a third axis by `along`, and the bins of a histogram.
         title: in words.
         sentence: what it is, or what to look for.
-        along: what lies on the third axis: layers with weights, places of functions, classes; "network" for none.
+        along: what lies on the third axis: layers with weights, places of functions, classes, targets;
+            "network" for none.
         edges: for a histogram, the fact that holds the edges of its bins; "" for a number.
     """
 
     name: str
     title: str
     sentence: str
-    along: Literal["weights", "functions", "classes", "network"]
+    along: Literal["weights", "functions", "classes", "targets", "network"]
     edges: Literal["histogram_edges", "gradient_edges", ""] = ""
 
     @property
     def axis(self) -> str | None:
         """The fact that names what lies on its third axis."""
-        return {"weights": "weight_layers", "functions": "act_layers", "classes": "classes"}.get(self.along)
+        named = {"weights": "weight_layers", "functions": "act_layers", "classes": "classes", "targets": "targets"}
+        return named.get(self.along)
 
 
 _TABLE = (
@@ -128,6 +130,7 @@ _TABLE = (
     Measure(
         "class_accuracy", "accuracy by class", "Of each class's training samples, the share put into it.", "classes"
     ),
+    Measure("target_rmse", "error by target", "RMSE of each target on the test data, in its own unit.", "targets"),
     Measure(
         "pre_activation_histogram",
         "pre-activations",

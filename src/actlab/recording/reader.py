@@ -21,7 +21,7 @@ from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, Unkno
 from actlab.functions import catalogue
 from actlab.functions.variants import bare
 from actlab.network import Network, Params
-from actlab.objectives import OBJECTIVES, PARTS, Lead, Objective, further, lead_among, usual_lead
+from actlab.objectives import PARTS, Lead, Objective, further, lead_among, objective_named, usual_lead
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
 from actlab.recording.migrations import MIGRATIONS, Stored
@@ -140,7 +140,7 @@ class Recording:
     @property
     def objective(self) -> Objective:
         """What the outputs of its networks mean."""
-        return OBJECTIVES[self.facts["objective"]]
+        return objective_named(self.facts["objective"], len(self.facts.get("targets", ())))
 
     @property
     def lead(self) -> Lead:

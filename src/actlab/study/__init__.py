@@ -3,7 +3,7 @@
 A study is data: validated when it is made, saved as TOML, and complete enough to be run again years later.
 """
 
-from actlab.study.completion import complete, load_task
+from actlab.study.completion import complete, load_task, weights_of
 from actlab.study.conditions import Condition, Variant, conditions, variants
 from actlab.study.file import from_toml
 from actlab.study.optimisers import SGD, Adam, AdamW, RMSProp
@@ -24,4 +24,5 @@ __all__ = [
     "from_toml",
     "load_task",
     "variants",
+    "weights_of",
 ]

@@ -24,11 +24,12 @@ from actlab.functions import activation_named, catalogue
 from actlab.functions.variants import split_names
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
+from actlab.objectives import Loss
 from actlab.study.complaints import Location, invalid_study
 from actlab.study.optimisers import OPTIMISERS, Adam, Frozen, Optimiser, Positive, rates_around, usual_rate
 from actlab.study.own_code import functions_in, import_functions, registered, source_digests
 from actlab.study.seeds import FEWEST_AUTO, MOST_AUTO, MOST_SEEDS, looks_until, seeds_after
-from actlab.tasks.reading import Classes, Decimal, Header, Layout, Reading
+from actlab.tasks.reading import Aim, Classes, Decimal, Header, Layout, Reading
 
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
 # Blocks within blocks. Nobody builds fifty, and Python's own limit for calls within calls comes not long after.
@@ -81,12 +82,26 @@ class Milestone(Frozen):
     """A point of training to wait for: the first epoch at which training accuracy reaches `accuracy`.
 
     `label` restricts it to the samples of one class, by its index. A start at that accuracy, as of a network
-    that calls everything negative, counts only if it is never lost.
+    that calls everything negative, counts only if it is never lost. With `metric` and `value` it is the first epoch at
+    which that metric, as "rmse", is as good on the training data.
+
+    >>> Milestone(name="within 5", metric="rmse", value=5.0).value
+    5.0
     """
 
     name: str
     accuracy: Annotated[float, Field(gt=0, le=1, strict=True)] = 1.0
     label: Annotated[int, Field(ge=0, strict=True)] | None = None
+    metric: str | None = None
+    value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> Milestone:
+        if (self.metric is None) != (self.value is None):
+            raise ValueError("a metric and its value go together")
+        if self.metric is not None and (self.label is not None or self.accuracy != 1.0):
+            raise ValueError("either an accuracy, perhaps of one class, or a metric and its value")
+        return self
 
 
 # What of a study may be more or less without another training of each member.
@@ -98,18 +113,21 @@ class Study(Frozen):
 
     Args:
         name: the recipe's name, or one of your own.
-        task: a built-in task, or the path of a table or an .npz file.
-        target: for a table, the column with the classes, by name or number.
+        task: a built-in task, or the path of a table, of arrays, or of a folder of pictures.
+        target: for a table, the column to be learnt, by name or number; several of numbers, joined by commas.
+        objective: whether the target of a table or of arrays names "classes", or is a quantity ("regression").
         header: likewise, where it is in doubt, whether its first row names the columns ("yes") or is data ("no").
         classes: likewise, whether each of the target's "texts" is a class, or each of its "numbers"; "fold" makes one
             class of texts that differ in case or blanks.
         keep, drop: columns to train on although they would be left out; columns to leave out.
         categorical: columns whose values are names of categories, even if they are numbers.
         group, time: a column whose alike rows come into one part; one by which later rows are tested on.
-        test: the path of a second table, which is the test part.
+        test: the path of a second table, or of further arrays, which is the test part.
         separator, decimal, encoding, sheet: how the table is written; see `actlab.tasks.Reading`.
-        layout, scale: for an .npz file, likewise, whether its pictures are "channels-first" or "channels-last", and
-            what its samples are divided by, or "none".
+        layout, scale: for arrays, likewise, whether pictures are "channels-first" or "channels-last", samples
+            "samples-first" or "samples-last", or no pictures but "sequences" or "tokens"; and what they are divided
+            by, or "none".
+        size: to how many pixels, in height and width, the pictures of a folder are brought.
         task_seed: seed of the split into training, validation and test data, where the source has none.
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
             of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
@@ -135,9 +153,14 @@ class Study(Frozen):
         epochs: passes through the training data.
         batch: samples in a training step; the last batch of an epoch may be smaller.
         optimiser: "sgd", "adam", "adamw", "rmsprop", or one with its settings.
+        loss: of numbers as targets, what training makes small: the "squared" error, where None, the "absolute" one or
+            "huber", whose slope stays that of one standard deviation for larger ones. None for classes.
+        class_weights: what a sample's loss weighs in training, by its class: "balanced" for classes that weigh alike,
+            however many samples they have, or a number for each class that is not to weigh 1; scaled so that the
+            training samples weigh 1 on average. Losses are recorded without them.
         match: what is held equal for functions that change the width (maxout): "units" or "parameters".
         metric: by which activations are ranked and compared, of those that are recorded: "accuracy", "loss" and those
-            of one's own; accuracy where None.
+            of one's own; accuracy where None, and of numbers as targets "rmse".
         probe_samples: training samples on which the probes look, the same at every epoch.
         milestones: points of training to wait for.
         chosen_rates: by kind of initial weights and activation, the learning rate that was chosen of several;
@@ -152,12 +175,14 @@ class Study(Frozen):
     name: Annotated[str, Field(min_length=1)] = "study"
     task: Annotated[str, Field(min_length=1)] = "digits"
     target: str | None = None
+    objective: Aim | None = None
     header: Header | None = None
     classes: Classes | None = None
     keep: Columns | None = None
     drop: Columns | None = None
     layout: Layout | None = None
     scale: Annotated[float | Literal["none"], BeforeValidator(_scale)] | None = None
+    size: Count | None = None
     categorical: Columns | None = None
     group: str | None = None
     time: str | None = None
@@ -180,6 +205,8 @@ class Study(Frozen):
     epochs: Count = 40
     batch: Count = 32
     optimiser: Optimiser = Adam()
+    loss: Loss | None = None
+    class_weights: Literal["balanced"] | Annotated[dict[str, Positive], Field(min_length=1)] | None = None
     match: Literal["units", "parameters"] = "units"
     probe_samples: Count = 128
     metric: str | None = None
@@ -383,7 +410,7 @@ class Study(Frozen):
         if self.network is None:
             raise InvalidStudy("the study has no network yet: complete it for its task first.")
         if isinstance(self.network, CustomNetwork):
-            return trace(self.network, input_shape, activation)
+            return trace(self.network, input_shape, activation, tokens=self.layout == "tokens")
         function, layers = catalogue[activation], self.network
         if self.match == "parameters" and function.inputs_per_unit() != 1:
             budget = build(layers, input_shape, "linear").parameter_count

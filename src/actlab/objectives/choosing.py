@@ -1,0 +1,41 @@
+"""Which objective a network has, and how many outputs its targets ask for."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from actlab.objectives.classification import BINARY, CLASSES
+from actlab.objectives.objective import Objective
+from actlab.objectives.regression import Loss, regression
+
+
+def objective_for(outputs: int, loss: Loss | None = None) -> Objective:
+    """The objective of a network by the number of its outputs.
+
+    Of classes, one is a logit of class 1, several are one each; of numbers, for which `loss` is given, each is one.
+
+    >>> objective_for(1).name, objective_for(3).name, objective_for(1, "squared").name
+    ('binary', 'classes', 'squared')
+    """
+    if loss is not None:
+        return regression(loss, outputs)
+    return BINARY if outputs == 1 else CLASSES
+
+
+def objective_named(name: str, outputs: int) -> Objective:
+    """The objective that a recording names.
+
+    >>> objective_named("classes", 2).name, objective_named("huber", 1).name
+    ('classes', 'huber')
+    """
+    losses = {loss: loss for loss in get_args(Loss)}
+    return regression(losses[name], outputs) if name in losses else {"binary": BINARY, "classes": CLASSES}[name]
+
+
+def outputs_for(classes: int) -> tuple[int, ...]:
+    """How many outputs a network may have for so many classes, the usual number first.
+
+    >>> outputs_for(2), outputs_for(10)
+    ((1, 2), (10,))
+    """
+    return (1, 2) if classes == 2 else (classes,)
