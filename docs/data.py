@@ -1,4 +1,4 @@
-"""What comes of seventy kinds of files: docs/data.md, from small files that are made here and loaded.
+"""What comes of each kind of file: docs/data.md, from small files that are made here and loaded.
 
 .venv/bin/python -m docs.data
 """
@@ -19,10 +19,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import scipy.io
+from PIL import Image
 from tests.tables import open_document, workbook, written
 
 from actlab import tasks
 from actlab.errors import ActlabError, ActlabWarning
+from actlab.wording import counted
 
 PAGE = Path(__file__).with_suffix(".md")
 COUNT = 60
@@ -40,15 +43,15 @@ class Case:
 
     Attributes:
         what: it in words.
-        name: of the file.
-        content: its bytes or text.
+        name: of the file or folder.
+        content: its bytes or text; of a folder, bytes by the names of its files.
         target: the column of classes.
         options: decisions, by setting.
     """
 
     what: str
     name: str
-    content: str | bytes
+    content: str | bytes | dict[str, bytes]
     target: str | None = "kind"
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -170,7 +173,19 @@ def targets() -> Iterator[Case]:
     yield Case("the same, made one", **table(cased, options={"classes": "fold"}))
     yield Case("a class of one sample", **table(["rare", *KIND[1:]]))
     yield Case("`007` and `7`", **table([["007", "7", "8"][i % 3] for i in range(COUNT)]))
-    yield Case("a quantity", **table(B[::-1]))
+    yield Case("a quantity with decimals", **table(B[::-1]))
+    yield Case("a quantity in whole numbers", **table([20 + (7 * i) % 41 for i in range(COUNT)]))
+    yield Case("amounts of money", **table([f"${1000 + 13.5 * i:.2f}" for i in range(COUNT)]))
+    yield Case("marks from 1 to 6, which may be classes", **table([1 + i % 6 for i in range(COUNT)]))
+    yield Case(
+        "the same, learnt as numbers", **table([1 + i % 6 for i in range(COUNT)], options={"objective": "regression"})
+    )
+    yield Case("halves, which may be either", **table([i % 4 / 2 for i in range(COUNT)]))
+    yield Case("a quantity in two units", **with_column("metres", [a / 1000 for a in A], target="width"))
+    yield Case(
+        "two quantities",
+        **with_column("weight", [round(2 * a + 0.1 * (i % 7), 2) for i, a in enumerate(A)], target="width,weight"),
+    )
     doubled = [row for row in ROWS[:30] for _ in range(2)]
     yield Case("rows that stand there twice", "a.csv", written(doubled, HEADER))
     groups = RNG.integers(0, 12, COUNT).tolist()
@@ -205,19 +220,135 @@ def files() -> Iterator[Case]:
     yield Case("an empty file", "a.csv", "")
 
 
+def saved(**arrays: Any) -> bytes:
+    """Arrays as .npz."""
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def single(array: Any) -> bytes:
+    """An array as .npy."""
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def matlab(**arrays: Any) -> bytes:
+    """Arrays as .mat."""
+    stream = io.BytesIO()
+    scipy.io.savemat(stream, arrays)
+    return stream.getvalue()
+
+
+# Of their own, for the tables above are the same without them.
+ARRAYS = np.random.default_rng(1)
+X = ARRAYS.normal(size=(COUNT, 4))
+Y = np.arange(COUNT) % 3
+COLOURS = ARRAYS.integers(0, 256, (COUNT, 8, 8, 3), dtype=np.uint8)
+
+
+def arrays() -> Iterator[Case]:
+    """Arrays of numbers."""
+
+    def npz(what: str, options: dict[str, Any] | None = None, **arrays: Any) -> Case:
+        return Case(what, "a.npz", saved(**arrays), None, options or {})
+
+    def mat(what: str, options: dict[str, Any] | None = None, **arrays: Any) -> Case:
+        return Case(what, "a.mat", matlab(**arrays), None, options or {})
+
+    def folder(what: str, name: str, **files: Any) -> Case:
+        return Case(what, name, {f"{key}.npy": single(array) for key, array in files.items()}, None)
+
+    yield npz("`x_train` and `y_train`", x_train=X, y_train=Y)
+    yield npz("`X` and `y`", X=X, y=Y)
+    yield npz("`train_images` and `val_images`", train_images=X, train_labels=Y, val_images=X[:9], val_labels=Y[:9])
+    yield npz("labels that are texts", x=X, y=np.array(["a", "b", "c"])[Y])
+    yield npz("one-hot labels", x=X, y=np.eye(3)[Y])
+    yield npz("decimals as targets", x=X, y=X[:, 0] * 3 + 1)
+    yield npz("two of them", x=X, y=X[:, :2] + 0.25)
+    yield npz("whole numbers, learnt as such", {"objective": "regression"}, x=X, y=Y)
+    yield npz("bytes, (samples, height, width, channels)", x=COLOURS, y=Y)
+    yield npz("decimals from 0 to 255", x=COLOURS.astype(float), y=Y)
+    yield npz("channels first", x=np.moveaxis(COLOURS, -1, 1) / 255, y=Y)
+    yield npz("a shape that may be read in two ways", x=ARRAYS.normal(size=(COUNT, 3, 4, 4)), y=Y)
+    waves = ARRAYS.normal(size=(COUNT, 20, 2))
+    yield npz("(samples, time, features)", x=waves, y=Y)
+    yield npz("the same, for a network of one's own", {"layout": "sequences"}, x=waves, y=Y)
+    films = ARRAYS.integers(0, 256, (COUNT, 5, 8, 8, 3), dtype=np.uint8)
+    yield npz("films, (samples, frames, height, width, channels)", x=films, y=Y)
+    yield npz("ids of tokens", {"layout": "tokens"}, x=ARRAYS.integers(0, 50, (COUNT, 12)), y=Y)
+    yield npz("Python objects", x=np.array([{}] * COUNT), y=Y)
+    yield mat("rows of samples", X=X, y=Y[:, None] + 1)
+    yield mat("samples last, as street view house numbers", X=np.moveaxis(COLOURS, 0, -1), y=Y[:, None] + 1)
+    square = ARRAYS.normal(size=(COUNT, COUNT))
+    yield mat("as many features as samples", X=square, y=Y)
+    yield mat("the same, decided", {"layout": "samples-last"}, X=square, y=Y)
+    yield mat("a cell array", X=X, y=np.array([["a"], ["b"], ["c"]], dtype=object)[Y])
+    yield Case("version 7.3", "a.mat", b"MATLAB 7.3 MAT-file".ljust(600, b"\0"), None)
+    yield folder("a pair of files", "a/x.npy", x=X, y=Y)
+    yield folder("a folder of them", "a", X_train=X[:40], y_train=Y[:40], X_test=X[40:], y_test=Y[40:])
+    yield folder("one without its labels", "a/x.npy", x=X)
+
+
+def picture(array: Any, form: str = "png", **options: Any) -> bytes:
+    """A picture's bytes."""
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, format=form, **options)
+    return stream.getvalue()
+
+
+def pictures() -> Iterator[Case]:
+    """Pictures in folders."""
+    names = [f"{['cat', 'dog', 'ox'][y]}/{i}.png" for i, y in enumerate(Y)]
+    plain = {name: picture(pixels) for name, pixels in zip(names, COLOURS, strict=True)}
+    sides = ARRAYS.integers(30, 200, (COUNT, 2))
+    large = {
+        name: picture(ARRAYS.integers(0, 256, (*size, 3), dtype=np.uint8))
+        for name, size in zip(names, sides, strict=True)
+    }
+
+    def folder(what: str, files: dict[str, bytes], **options: Any) -> Case:
+        return Case(what, "a", files, None, options)
+
+    yield folder("small ones of one size", plain)
+    yield folder("several sizes", large)
+    yield folder("a size of one's own", large, size=16)
+    parts = {f"{('train', 'test')[i % 5 == 0]}/{name}": own for i, (name, own) in enumerate(plain.items())}
+    yield folder("a folder for each part", parts)
+    yield folder("a class that is tested on alone", parts | {"test/bird/1.png": plain[names[0]]})
+    yield folder("grey ones among others", plain | {"cat/grey.jpg": picture(COLOURS[0, ..., 0], "jpeg")})
+    clear = np.dstack([COLOURS[0], COLOURS[1, ..., 0]])
+    yield folder("transparent ones", plain | {"cat/clear.png": picture(clear)})
+    sixteen = ARRAYS.integers(0, 2**16, (COUNT, 8, 8), dtype=np.uint16)
+    yield folder("grey of 16 bits", {name: picture(own) for name, own in zip(names, sixteen, strict=True)})
+    yield folder("hidden files, and others", plain | {"cat/.DS_Store": b"", "notes.txt": b"mine"})
+    again = {f"{name.partition('/')[0]}/again {i}.png": plain[name] for i, name in enumerate(names)}
+    yield folder("pictures that are there twice", plain | again)
+    yield folder("a class of one picture", plain | {"bird/1.png": plain[names[0]]})
+    yield folder("one class alone", {name: own for name, own in plain.items() if name.startswith("cat")})
+    yield folder("no folders of classes", {f"{i}.png": own for i, own in enumerate(plain.values())})
+    yield folder("a picture cut short", plain | {"dog/1.png": plain["dog/1.png"][:-40]})
+
+
 SECTIONS = {
     "Tables as text": texts,
     "First rows, first columns": headers,
     "Kinds of columns": kinds,
     "Targets and parts": targets,
     "Other kinds of files, and damaged ones": files,
+    "Arrays": arrays,
+    "Pictures in folders": pictures,
 }
 
 
 def outcome(case: Case, folder: Path) -> tuple[str, list[str]]:
     """What comes of a file in words, and the sentences that are told."""
     path = folder / case.name
-    path.write_bytes(case.content if isinstance(case.content, bytes) else case.content.encode())
+    for name, content in case.content.items() if isinstance(case.content, dict) else [("", case.content)]:
+        place = (path.parent if path.suffix else path) / name if name else path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content if isinstance(content, bytes) else content.encode())
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ActlabWarning)
         try:
@@ -226,19 +357,23 @@ def outcome(case: Case, folder: Path) -> tuple[str, list[str]]:
             return "refused", [str(error).replace(f"{folder}/", "")]
     sizes = "/".join(str(len(y)) for y in (task.y_train, task.y_validation, task.y_test))
     names = task.report.features if task.report else ()
-    shown = f"{', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
-    became = f"{len(names)} input{'s' * (len(names) > 1)} ({shown}), {task.class_count} classes, {sizes} samples"
-    return became, [str(warning.message) for warning in told]
+    shown = f" ({', '.join(names[:6])}{', …' if len(names) > 6 else ''})" if names else ""
+    kind = "token" if task.holds_tokens else "input"
+    inputs = f"{'×'.join(map(str, task.input_shape))} {kind}{'s' * (task.input_shape != (1,))}{shown}"
+    aim = f"{task.class_count} classes"
+    if task.targets is not None:
+        aim = f"{counted(len(task.targets), 'number')} to predict"
+    return f"{inputs}, {aim}, {sizes} samples", [str(warning.message) for warning in told]
 
 
 def page() -> str:
     """The whole page."""
     parts = [
-        "# What comes of seventy kinds of files",
+        "# What comes of each kind of file",
         "",
-        f"Made by `python -m docs.data`, from small files of {COUNT} rows that it writes and loads: every sentence is "
-        "the program's own. `actlab task FILE` shows the same of yours. Samples are those of the training, validation "
-        "and test part.",
+        f"Made by `python -m docs.data`, from small files of {COUNT} rows or samples that it writes and loads: every "
+        "sentence is the program's own. `actlab task FILE` shows the same of yours. Samples are those of the training, "
+        "validation and test part.",
     ]
     number = 0
     for title, cases in SECTIONS.items():
@@ -249,7 +384,7 @@ def page() -> str:
                 became, sentences = outcome(case, Path(folder))
             settings = {**({"target": case.target} if case.target else {}), **case.options}
             options = " ".join(
-                f"--{name} {shlex.quote(','.join(value) if isinstance(value, tuple) else value)}"
+                f"--{name} {shlex.quote(','.join(value) if isinstance(value, tuple) else str(value))}"
                 for name, value in settings.items()
             )
             told = " ".join(sentences).replace("|", "\\|").replace("*", "\\*")

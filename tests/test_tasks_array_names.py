@@ -118,8 +118,8 @@ def test_rows_of_several_ones_are_refused(loaded):
     several[:, 0], several[4, 2] = 1, 1
     with pytest.raises(InvalidData, match=r"y_train has the shape \(30, 3\), and its row 4 is not one 1 among zeros"):
         loaded(x_train=X, y_train=several)
-    with pytest.raises(InvalidData, match="cannot be learnt yet"):
-        loaded(x_train=X, y_train=X[:, :2])
+    with pytest.raises(InvalidData, match="--objective regression learns the numbers of each column as quantities"):
+        loaded(x_train=X, y_train=several)
 
 
 def test_parts_that_write_their_labels_differently_are_refused(loaded):

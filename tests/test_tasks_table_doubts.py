@@ -36,12 +36,14 @@ def test_no_target_is_named(save):
     path = save("species,x,grade,y,n", KIND, X[:, 0], RNG.integers(0, 2, COUNT), X[:, 1], RNG.integers(0, 4, COUNT))
     sentence = refused(path)
     assert sentence == (
-        "mine.csv: no target was given: most likely it is 'species' (3 classes), then 'n' (4 classes), then 'grade' "
-        f"(2 classes): say so, as in actlab compare --task {shlex.quote(str(path))} --target species, or name another "
+        "mine.csv: no target was given: most likely it is 'species' (3 classes), then 'y' (a quantity), then 'n' "
+        f"(4 classes): say so, as in actlab compare --task {shlex.quote(str(path))} --target species, or name another "
         "one of species, x, grade, y, n."
     )
     other = save("x,y", X[:, 0], X[:, 1], name="other.csv")
-    assert "no target was given: name the column of classes (--target COLUMN), one of x, y." in refused(other)
+    assert "no target was given: most likely it is 'y' (a quantity): say so" in refused(other)
+    texts = save("x,y", [f"text {i}" for i in range(COUNT)], [f"word {i}" for i in range(COUNT)], name="texts.csv")
+    assert "no target was given: name the column to be learnt (--target COLUMN), one of x, y." in refused(texts)
     assert told(path, target="1")[0].digest == told(path, target="species")[0].digest
     assert "did you mean 'species'" in refused(path, UnknownName, target="spezies")
     refused(path, UnknownName, target="6")
@@ -70,12 +72,11 @@ def test_a_class_of_a_single_sample(save):
     )
 
 
-def test_a_quantity_is_no_class_yet(save):
+def test_a_quantity_is_no_class(save):
     for values in (X[:, 1], RNG.integers(0, 5000, COUNT)):
-        assert (
-            "if it is a quantity, it cannot be learnt yet"
-            in refused(save("x,kind", X[:, 0], values), target="kind").lower()
-        )
+        task, sentences = told(save("x,kind", X[:, 0], values), target="kind")
+        assert (task.classes, task.targets.names) == ((), ("kind",))
+        assert any("is learnt as a quantity (regression); --objective classes makes" in each for each in sentences)
 
 
 # Columns that give the target away
@@ -291,7 +292,7 @@ def test_decisions_are_settings_of_a_study(tmp_path):
 
 def test_what_each_kind_of_file_takes():
     for suffix in TABLES:
-        with pytest.raises(InvalidData, match=r"is no \.npz file"):
+        with pytest.raises(InvalidData, match=r"is no file of arrays \(\.npz, \.npy, \.mat\)"):
             tasks.load(f"a{suffix}", reading=Reading(scale="none"))
     for name, reading, said in (
         (

@@ -449,4 +449,4 @@ def test_json_of_other_forms(save):
 
 def test_tasks_that_are_packed_need_no_ending_within(save, plain):
     same(told(save("mine.gz", gzip.compress(written(ROWS, HEADER).encode())), target="kind")[0], plain)
-    assert tasks.is_file_name("mine.gz")
+    assert tasks.kind_of("mine.gz") == ".gz"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from actlab.errors import InvalidData
-from actlab.tasks.task import Task, build, check_pair, digest
+from actlab.tasks.split import held_out
+from actlab.tasks.task import Task, build, check_pair, digest, validated_on_test
 
 
 def points(count, features=3):
@@ -173,11 +174,40 @@ def test_empty_labels():
     assert "y_test is empty" in refused(test=(points(4), np.empty(0, dtype=int)))
 
 
-@pytest.mark.parametrize("shape", [(8,), (8, 3, 3), (8, 3, 3, 1, 1)])
-def test_samples_of_a_wrong_number_of_dimensions(shape):
-    message = refused(train=(np.ones(shape), labels(8)))
-    assert f"x_train has {len(shape)} dimensions" in message
+def test_samples_without_an_axis_of_their_own():
+    message = refused(train=(np.ones(8), labels(8)))
+    assert "x_train has 1 dimensions" in message
     assert "(samples, features)" in message
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4, 3, 2, 2), (2,) * 6])
+def test_samples_of_any_shape(shape):
+    task = made(**{part: (np.ones((8, *shape)), labels(8)) for part in ("train", "validation", "test")})
+    assert task.input_shape == shape
+
+
+def test_ids_of_tokens_stay_whole_numbers():
+    ids = np.array([[0, 7], [2**31 - 1, -(2**31)]])
+    for x in (ids, ids.astype(float)):
+        kept, _ = check_pair("mine", "train", x, [0, 1], tokens=True)
+        assert kept.dtype == np.int32
+        np.testing.assert_array_equal(kept, ids)
+    for wrong, place in ((0.5, "[1, 0]"), (2.0**31, "[1, 0]"), (np.nan, "[1, 0]")):
+        x = ids.astype(float)
+        x[1, 0] = wrong
+        with pytest.raises(InvalidData, match="which is no id of a token: give whole numbers below") as caught:
+            check_pair("mine", "train", x, [0, 1], tokens=True)
+        assert f"mine: x_train holds {wrong} at {place}" in str(caught.value)
+
+
+def test_ids_of_tokens_stay_so_when_parts_are_cut_anew():
+    ids = np.arange(24).reshape(12, 2)
+    pair = ids, np.arange(12) % 2
+    task = build("mine", pair, pair, pair, provenance="made up", tokens=True)
+    assert task.holds_tokens
+    for other in (validated_on_test(task), held_out(task, seed=0)):
+        assert other.x_train.dtype == other.x_validation.dtype == other.x_test.dtype == np.int32
+    assert task.digest != build("mine", pair, pair, pair, provenance="made up").digest
 
 
 def test_one_hot_labels_are_named_as_such():

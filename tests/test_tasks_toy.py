@@ -12,10 +12,11 @@ from actlab import tasks
 from actlab.errors import InvalidData, UnknownName
 
 MADE = ("parabolas", "moons", "circles", "spirals", "digits")
+NUMBERS = ("sine", "friedman", "diabetes")
 
 
 def test_the_names_are_those_of_the_design():
-    assert tasks.names() == (*MADE, "mnist", "fashion-mnist", "cifar10")
+    assert tasks.names() == (*MADE[:-1], *NUMBERS, "digits", "mnist", "fashion-mnist", "cifar10")
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -43,7 +44,10 @@ def test_the_outline_is_that_of_the_data(name):
 
 
 def test_every_task_has_an_outline_and_no_other_name_has():
-    assert {tasks.outline(name).shape for name in tasks.names()} == {(2,), (8, 8, 1), (28, 28, 1), (32, 32, 3)}
+    assert {tasks.outline(name).shape for name in tasks.names()} == {
+        *((2,), (1,), (10,)),
+        *((8, 8, 1), (28, 28, 1), (32, 32, 3)),
+    }
     with pytest.raises(UnknownName, match="unknown task 'digit': did you mean 'digits'"):
         tasks.outline("digit")
 
@@ -156,13 +160,13 @@ def test_a_misspelt_task_is_answered_with_the_nearest_name():
         tasks.load("zzz")
 
 
-@pytest.mark.parametrize("name", ["data.doc", "folder/digits", "folder/data.h5", "data.npy"])
+@pytest.mark.parametrize("name", ["data.doc", "folder/digits", "folder/data.h5", "data.pt"])
 def test_a_file_of_another_kind(name):
-    with pytest.raises(InvalidData, match=r"and actlab reads tables \(\.csv, .* and \.npz"):
+    with pytest.raises(InvalidData, match=r"and actlab reads tables \(\.csv, .*, arrays \(\.npz, .* and folders"):
         tasks.load(name)
 
 
-@pytest.mark.parametrize("name", ["missing.npz", "missing.csv", "missing.parquet", "no/such/folder.NPZ"])
+@pytest.mark.parametrize("name", ["missing.npz", "missing.csv", "missing.parquet", "no/such/folder.NPZ", "x.npy"])
 def test_a_file_that_does_not_exist(name):
     with pytest.raises(InvalidData, match=f"{name} is no file: give the path"):
         tasks.load(name)

@@ -14,7 +14,10 @@ _Texts = list[str] | None
 # By name, in the order of the help; each is a setting of `actlab.study.Study` too.
 _OPTIONS: dict[str, Any] = {
     "target": Annotated[
-        _Text, typer.Option(metavar="COLUMN", help="Column of a table with the classes, by name or number.")
+        _Text, typer.Option(metavar="COLUMN", help="Column of a table to learn, by name or number; several: A,B.")
+    ],
+    "objective": Annotated[
+        _Text, typer.Option(metavar="classes|regression", help="Whether the target names classes, or is a quantity.")
     ],
     "header": Annotated[
         _Text, typer.Option(metavar="yes|no", help="Whether a table's first row names its columns, or is data.")
@@ -37,7 +40,7 @@ _OPTIONS: dict[str, Any] = {
         _Text, typer.Option(metavar="COLUMN", help="All rows that are alike in it come into the same part.")
     ],
     "time": Annotated[_Text, typer.Option(metavar="COLUMN", help="Train on earlier rows and test on later ones.")],
-    "test": Annotated[_Text, typer.Option(metavar="FILE", help="A second table of the same columns to test on.")],
+    "test": Annotated[_Text, typer.Option(metavar="FILE", help="A second table, or further arrays, to test on.")],
     "separator": Annotated[
         _Text, typer.Option(metavar=";|tab|blanks", help="What stands between the cells of a table.")
     ],
@@ -45,10 +48,18 @@ _OPTIONS: dict[str, Any] = {
     "encoding": Annotated[_Text, typer.Option(metavar="NAME", help="Of its bytes, as utf-8 or latin-1.")],
     "sheet": Annotated[_Text, typer.Option(metavar="NAME", help="Sheet of a workbook, by name or number.")],
     "layout": Annotated[
-        _Text, typer.Option(metavar="channels-first|channels-last", help="Of the pictures in an .npz file.")
+        _Text,
+        typer.Option(
+            metavar="channels-first|…",
+            help="What lies where in arrays: channels-first|channels-last, samples-first|samples-last; sequences or "
+            "tokens for a network of your own.",
+        ),
     ],
     "scale": Annotated[
-        _Text, typer.Option(metavar="255|none", help="Divide what an .npz file holds by it, or take it as it is.")
+        _Text, typer.Option(metavar="255|none", help="Divide what arrays hold by it, or take it as it is.")
+    ],
+    "size": Annotated[
+        int | None, typer.Option(metavar="N", help="Cut and resize the pictures of a folder to N×N pixels.")
     ],
 }
 

@@ -20,7 +20,7 @@ _LETTERS = {
     "x": ("x", "image", "images", "data", "input", "inputs", "feature", "features", "sample", "samples"),
     "y": ("y", "label", "labels", "target", "targets"),
 }
-_PARTS = {
+PARTS = {
     "train": ("train", "training", "tr"),
     "validation": ("validation", "val", "valid", "dev"),
     "test": ("test", "testing", "te"),
@@ -35,17 +35,25 @@ def place_of(key: str) -> tuple[str, str] | None:
     """
     words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", key)]
     letters = [letter for word in words for letter, known in _LETTERS.items() if word in known]
-    parts = [part for word in words for part, known in _PARTS.items() if word in known]
+    parts = [part for word in words for part, known in PARTS.items() if word in known]
     if len(letters) != 1 or len(parts) > 1 or len(words) != 1 + len(parts) or re.search(r"\d", key):
         return None
     return letters[0], parts[0] if parts else ""
 
 
-def places(name: str, keys: Sequence[str]) -> tuple[dict[str, str], list[Note]]:
+_WRITE_AGAIN = "write it again with numpy.savez, samples as x_train and labels as y_train"
+
+
+def places(name: str, keys: Sequence[str], otherwise: str = _WRITE_AGAIN) -> tuple[dict[str, str], list[Note]]:
     """By "x_train" and its like, the keys under which a file holds them, and what of that is to be told.
 
     Keys without a part, as `X` and `y`, are those of the training part where there are no others of it. Other keys are
     left alone, unless they begin with x_ or y_.
+
+    Args:
+        name: of the file.
+        keys: all that it holds.
+        otherwise: the way out where none of them is known.
 
     Raises:
         UnknownName: a key that begins with x_ or y_ and names no part.
@@ -66,21 +74,19 @@ def places(name: str, keys: Sequence[str]) -> tuple[dict[str, str], list[Note]]:
         own[wanted] = key
     if not {"x_train", "y_train"} & found.keys():
         found = whole | found
-    _refuse_missing(name, keys, found)
+    _refuse_missing(name, keys, found, otherwise)
     others = [f"{key} for {wanted}" for wanted, key in found.items() if key != wanted]
     told = [Note(f"{name}: {', '.join(others)} {'are' if len(others) > 1 else 'is'} taken.")] if others else []
     return found, told
 
 
-def _refuse_missing(name: str, keys: Sequence[str], found: Mapping[str, str]) -> None:
+def _refuse_missing(name: str, keys: Sequence[str], found: Mapping[str, str], otherwise: str) -> None:
     """Refuse samples without their labels, and labels without their samples; training samples there must be."""
     needed = {"x_train", "y_train"} | {f"{letter}_{wanted[2:]}" for wanted in found for letter in "xy"}
     if not (missing := sorted(needed.difference(found))):
         return
     shown = [*keys[:8], f"… {len(keys)} in all"] if len(keys) > 8 else keys
-    way_out = (
-        "add what is missing" if found else "write it again with numpy.savez, samples as x_train and labels as y_train"
-    )
+    way_out = "add what is missing" if found else otherwise
     raise InvalidData(f"{name} lacks {', '.join(missing)} (it holds {', '.join(shown) or 'nothing'}): {way_out}.")
 
 
@@ -112,16 +118,25 @@ def _places_of_ones(name: str, labels: Mapping[str, Array]) -> tuple[dict[str, A
     if len({y.shape[1] for y in labels.values()}) > 1:
         raise InvalidData(f"{name}: the rows of its labels are of different lengths: write all as y_train does.")
     for part, y in labels.items():
-        rows = np.asarray(y, dtype=float)
-        wrong = ~((rows == 0) | (rows == 1)).all(axis=1) | (rows.sum(axis=1) != 1)
-        if wrong.any():
-            place = int(np.argmax(wrong))
+        right = are_ones(y)
+        if not right.all():
+            place = int(np.argmin(right))
             raise InvalidData(
                 f"{name}: y_{part} has the shape {y.shape}, and its row {place} is not one 1 among zeros: give one "
-                "class index a sample. Several labels or quantities of a sample cannot be learnt yet."
+                "class index a sample; --objective regression learns the numbers of each column as quantities."
             )
     told = Note(f"{name}: labels of shape {labels['train'].shape} are one-hot: the class of a row is where its 1 is.")
     return {part: np.argmax(y, axis=1) for part, y in labels.items()}, None, [told]
+
+
+def are_ones(rows: Array) -> npt.NDArray[np.bool_]:
+    """Whether each row of numbers (n, classes) is one 1 among zeros, (n,).
+
+    >>> are_ones(np.array([[0, 1], [1, 1], [0, 2]])).tolist()
+    [True, False, False]
+    """
+    values = np.asarray(rows, dtype=float)
+    return ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
 
 
 def _named(labels: Mapping[str, Array]) -> tuple[dict[str, Array], tuple[str, ...], list[Note]]:

@@ -1,36 +1,41 @@
-"""A user's own arrays: a `.npz` file, as numpy.savez writes it. Nothing in it is unpickled."""
+"""A user's own arrays as a task: files of `.npz`, `.npy` and `.mat`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from actlab.errors import InvalidData, UnknownName
-from actlab.tasks.array_names import places, plain
-from actlab.tasks.columns import counting, left_out, refuse_names_of_samples, told_of_columns
-from actlab.tasks.labels import refuse_quantity
+from actlab.errors import InvalidData
+from actlab.tasks.array_files import Stored, read_npy, read_npz
+from actlab.tasks.array_names import plain
+from actlab.tasks.axes import samples_first
+from actlab.tasks.columns import Columns, counting, left_out, refuse_names_of_samples, told_of_columns
+from actlab.tasks.labels import are_a_quantity, refuse_quantity
 from actlab.tasks.pictures import prepared
 from actlab.tasks.reading import Reading
-from actlab.tasks.split import hold_out, split
+from actlab.tasks.split import completed
 from actlab.tasks.tables.report import Note, Report, tell
-from actlab.tasks.task import SPLITS, Pair, Samples, Task, build, check_pair
+from actlab.tasks.tables.source import refuse_beyond_memory, suffix_of
+from actlab.tasks.task import SPLITS, Pair, Task, build, build_numbers, check_pair, numbers_pair
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 
-def load_arrays(path: Path, seed: int, reading: Reading) -> Task:
-    """Load a task from a `.npz` file.
+def load_arrays(path: Path, kind: str, seed: int, reading: Reading) -> Task:
+    """Load a task from files of arrays.
 
     Args:
-        path: a file with the keys `x_train` and `y_train`, and optionally `x_validation`, `y_validation`,
-            `x_test`, `y_test`, or under other names that people use: see `array_names.places`. Samples: (n,
-            features), (n, height, width) or (n, height, width, channels); pixels are divided by their largest value,
-            channels that come first are moved, and both are told. Labels as of `array_names.plain`.
+        path: a file, or a folder of `.npy` files, with the arrays `x_train` and `y_train`, and optionally
+            `x_validation`, `y_validation`, `x_test`, `y_test`, or under other names that people use: see
+            `array_names.places`. Samples: (n, features), (n, height, width), (n, height, width, channels) or, for a
+            network of one's own, (n, …); the axis of the samples may be the last one, and that of the channels their
+            first, pixels are divided by their largest value, and all of that is told. Labels as of `array_names.plain`.
+        kind: the ending of `reading.ARRAYS` that says how it is read.
         seed: 0 or more; cuts the splits that are missing: both, 20 % each; one, a sixth of train.
         reading: what is decided of the file.
 
@@ -41,73 +46,96 @@ def load_arrays(path: Path, seed: int, reading: Reading) -> Task:
         InvalidData: a damaged file, missing keys, arrays that `build` refuses; a doubt that `reading` does not decide.
         UnknownName: a key beginning with x_ or y_ that is none of the six.
     """
-    arrays, notes = _read(path)
+    name, arrays, where, found = _stored(path, kind, reading)
+    tokens = reading.layout == "tokens"
     present = [part for part in SPLITS if f"x_{part}" in arrays]
-    samples, told, decided = prepared(path.name, {f"x_{part}": arrays[f"x_{part}"] for part in present}, reading)
-    labels, classes, written = plain(path.name, {part: arrays[f"y_{part}"] for part in present})
-    pairs = {part: check_pair(path.name, part, samples[f"x_{part}"], labels[part]) for part in present}
-    notes = (*notes, *decided, *written)
+    count = sum(arrays[f"x_{part}"].size for part in present)
+    refuse_beyond_memory(name, BYTES * count, "its samples, as numbers of 4 bytes,", "take a part of them")
+    samples, told, decided = prepared(name, {f"x_{part}": arrays[f"x_{part}"] for part in present}, reading)
+    targets = {part: arrays[f"y_{part}"] for part in present}
+    numbers = numbers_told(name, targets, reading)
+    classes, written = None, numbers
+    if numbers:
+        pairs = {p: numbers_pair(name, p, samples[f"x_{p}"], y, tokens=tokens) for p, y in targets.items()}
+    else:
+        labels, classes, written = plain(name, targets)
+        pairs = {p: check_pair(name, p, samples[f"x_{p}"], y, tokens=tokens) for p, y in labels.items()}
+    notes = (*found, *decided, *written)
     tell(notes)
-    pairs = _without_columns(path.name, pairs, reading)
-    if classes is None:
-        _refuse_quantity(path.name, {part: y for part, (_, y) in pairs.items()}, reading)
-    splits, rule = _complete(pairs, seed, path.name)
-    provenance = f"{path.name}{told}{told_of_columns(reading)}; {rule}"
-    task = build(path.name, *splits, provenance=provenance, classes=classes)
+    pairs = _without_columns(name, pairs, reading)
+    if classes is None and not numbers:
+        _refuse_quantity(name, {part: y for part, (_, y) in pairs.items()}, reading)
+    splits, rule = completed(pairs, seed, name, train="x_train", source="the file")
+    provenance = f"{name}{where}{told}{told_of_columns(reading)}; {rule}"
+    if numbers:
+        task = build_numbers(name, *splits, provenance=provenance, tokens=tokens)
+    else:
+        task = build(name, *splits, provenance=provenance, classes=classes, tokens=tokens)
     return replace(task, report=Report(sum(len(y) for _, y in pairs.values()), (), notes))
 
 
-def _read(path: Path) -> tuple[Arrays, list[Note]]:
-    """The arrays of the file that are samples or labels, as "x_train" and its like, and what is told of their names."""
-    try:
-        with path.open("rb") as stream:
-            _refuse_other_formats(path, stream)
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InvalidData(f"{path} holds a single array: write it with numpy.savez, keys x_train, y_train.")
-            found, told = places(path.name, archive.files)
-            return {wanted: np.asarray(archive[key]) for wanted, key in found.items()}, told
-    except (InvalidData, UnknownName):
-        raise
-    except Exception as error:  # There is no list of what NumPy raises at a header or an archive that is damaged.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if "allow_pickle" in reason:
-            reason = "it holds Python objects, which are never unpickled"
-        raise _unreadable(path, reason) from None
+def numbers_told(name: str, targets: Arrays, reading: Reading) -> list[Note]:
+    """What is told where targets are learnt as numbers; nothing where they are classes.
+
+    Undecided, they are learnt so where they are more likely a quantity (`labels.are_a_quantity`), or stand in several
+    columns and are not all whole.
+    """
+    if reading.objective == "regression":
+        return [Note(f"{name}: its targets are learnt as quantities (regression).", "--objective")]
+    y = targets["train"]
+    decided = reading.objective == "classes" or reading.classes is not None
+    if decided or y.dtype.kind not in "fiu" or not 1 <= y.ndim <= 2 or not np.isfinite(y).all():
+        return []
+    several = y.ndim == 2 and y.shape[1] > 1
+    if (np.floor(y) == y).all() if several else not are_a_quantity(y.ravel()):
+        return []
+    what = f"{y.shape[1]} quantities a sample" if several else f"{len(np.unique(y)):,} different numbers, a quantity"
+    return [Note(f"{name}: y_train holds {what}, which are learnt as such (regression).", "--objective")]
 
 
-# How a zip archive, an empty one, a single array and a pickle begin. NumPy takes all else for a pickle, too.
-_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY", b"\x80")
+def _stored(path: Path, kind: str, reading: Reading) -> tuple[str, dict[str, npt.NDArray[np.generic]], str, list[Note]]:
+    """The name of a file, its arrays with those of the test part's own, where they are from, and notes of it."""
+    stored = _READERS[kind](path)
+    arrays, turned, notes = samples_first(stored.name, stored.arrays, reading.layout, ask=stored.ask)
+    found = stored.name, arrays, f"{stored.where}{turned}", [*stored.notes, *notes]
+    if reading.test is None:
+        return found
+    second = Path(reading.test)
+    kind = ".npy" if second.is_dir() else suffix_of(second.name)
+    if kind not in _READERS or not second.exists():
+        raise InvalidData(f"{second} is no file of arrays ({', '.join(_READERS)}): give one like {stored.name}.")
+    if "x_test" in arrays:
+        raise InvalidData(f"{stored.name} has a test part of its own: leave --test out.")
+    name, others, where, notes = _stored(second, kind, replace(reading, test=None))
+    arrays |= {"x_test": others["x_train"], "y_test": others["y_train"]}
+    return stored.name, arrays, f"{found[2]}, test {name}{where}", [*found[3], *notes]
 
 
-def _refuse_other_formats(path: Path, stream: BinaryIO) -> None:
-    """Refuse what is no archive by what it begins with, before NumPy calls it Python objects."""
-    beginning = stream.read(8)
-    stream.seek(0)
-    if not beginning:
-        raise _unreadable(path, "it is empty")
-    if not beginning.startswith(_BEGINNINGS):
-        raise _unreadable(path, f"it begins with {beginning!r}, which no such file does")
+def _mat(path: Path) -> Stored:
+    from actlab.tasks.matlab import read_mat  # SciPy's part for these takes a while to import.
+
+    return read_mat(path)
 
 
-def _unreadable(path: Path, reason: str) -> InvalidData:
-    return InvalidData(
-        f"{path} cannot be read as a .npz file of plain arrays ({reason}): write it again with numpy.savez."
-    )
+_READERS: Mapping[str, Callable[[Path], Stored]] = {".npz": read_npz, ".npy": read_npy, ".mat": _mat}
+# Of a number as networks get it.
+BYTES = 4
 
 
 def _without_columns(name: str, pairs: Mapping[str, Pair], reading: Reading) -> Mapping[str, Pair]:
     """The samples without the columns that are left out; columns that count the rows are refused."""
     samples = [x for x, _ in pairs.values()]
-    if any(x.ndim != 2 for x in samples):
+    sequences = reading.layout in ("sequences", "tokens")
+    if sequences or any(x.ndim != 2 for x in samples):
         if reading.keep or reading.drop:
-            raise InvalidData(f"{name}: its samples are pictures, which have no columns to keep or drop: leave it out.")
+            what = "sequences" if sequences else "pictures"
+            raise InvalidData(f"{name}: its samples are {what}, which have no columns to keep or drop: leave it out.")
         return pairs
     if len({x.shape[1] for x in samples}) > 1:
         return pairs  # Refused for that.
     names = [str(index + 1) for index in range(samples[0].shape[1])]
     without = left_out(name, names, reading)
-    counted = [names[index] for index in counting(cast("list[Samples]", samples))]
+    counted = [names[index] for index in counting(cast("list[Columns]", samples))]
     refuse_names_of_samples(name, [column for column in counted if column not in without], [], reading.keep)
     left = [index for index, column in enumerate(names) if column not in without]
     return {part: (x[:, left], y) for part, (x, y) in pairs.items()} if without else pairs
@@ -123,18 +151,3 @@ def _refuse_quantity(name: str, labels: Mapping[str, npt.NDArray[np.generic]], r
         everywhere = [y[np.isin(y, values)] for y in labels.values()]
         counts = np.bincount(np.searchsorted(values, np.concatenate(everywhere)))
         refuse_quantity(name, "y_train", counts, [str(value) for value in values], numbers=True)
-
-
-def _complete(pairs: Mapping[str, Pair], seed: int, name: str) -> tuple[list[Pair], str]:
-    """Cut the missing splits from train; return all three, and the rule in words."""
-    train = pairs["train"]
-    cut = f"stratified by class, seed {seed}"
-    if len(pairs) == len(SPLITS):
-        return [pairs[part] for part in SPLITS], "all splits as in the file"
-    if "test" in pairs:
-        rest, validation = hold_out(*train, seed, name=name)
-        return [rest, validation, pairs["test"]], f"validation a sixth of x_train, {cut}"
-    if "validation" in pairs:
-        rest, test = hold_out(*train, seed, name=name)
-        return [rest, pairs["validation"], test], f"test a sixth of x_train, {cut}"
-    return list(split(*train, seed, name=name)), f"split 60/20/20 {cut}"

@@ -21,6 +21,22 @@ FEW_SAMPLES = 10
 FEW_TO_SPLIT = 5
 
 
+def are_a_quantity(values: npt.NDArray[np.generic]) -> bool:
+    """Whether numbers (n,) are more likely a quantity than the names of classes.
+
+    They are more than ten different ones, and not all of them whole, or fewer than ten stand for each, or one stands
+    alone.
+
+    >>> [are_a_quantity(np.array(y)) for y in (range(11), [0, 1] * 9, [0.5, 1.5] * 9, [*range(11)] * 10)]
+    [True, False, False, False]
+    """
+    found, counts = np.unique(values, return_counts=True)
+    if len(found) <= MANY_VALUES or len(values) < FEW_TO_SPLIT:
+        return False
+    fractions = found.dtype.kind == "f" and bool((np.floor(found) != found).any())
+    return fractions or bool((counts == 1).any()) or len(values) < FEW_SAMPLES * len(found)
+
+
 @dataclass(frozen=True)
 class Target:
     """A column of a table that is to hold classes.
@@ -114,8 +130,8 @@ def _refuse_fractions(target: Target, numbers: Mapping[str, Decimal]) -> None:
         first = next(text for text in target.texts if text in strange)
         raise InvalidData(
             f"{target.place}: labels are not integers: column {target.name!r} holds {target.at(first)}. If it is a "
-            "quantity, it cannot be learnt yet; otherwise give class indices or class names, or say --classes numbers "
-            "to make every number a class."
+            "quantity, say --objective regression; otherwise give class indices or class names, or say --classes "
+            "numbers to make every number a class."
         )
 
 
@@ -153,7 +169,7 @@ def refuse_quantity(
     >>> refuse_quantity("a.csv", "column 'age'", np.array([2, 1, 5]), ["30", "31", "40"], numbers=True)
     Traceback (most recent call last):
     actlab.errors.InvalidData: a.csv: column 'age' holds 3 numbers, of which 1 comes only once (31): if it is a \
-quantity, it cannot be learnt yet; if the numbers are classes, say --classes numbers, or take the single samples out.
+quantity, say --objective regression; if the numbers are classes, --classes numbers, or take the single samples out.
     """
     if counts.sum() < FEW_TO_SPLIT:
         return
@@ -161,7 +177,7 @@ quantity, it cannot be learnt yet; if the numbers are classes, say --classes num
     if numbers and not single and len(counts) > MANY_VALUES and counts.sum() < FEW_SAMPLES * len(counts):
         raise InvalidData(
             f"{place}: {what} holds {len(counts):,} different numbers in {counts.sum():,} samples: if it is a "
-            "quantity, it cannot be learnt yet; if the numbers are classes, say --classes numbers."
+            "quantity, say --objective regression; if the numbers are classes, --classes numbers."
         )
     if not single:
         return
@@ -174,6 +190,6 @@ quantity, it cannot be learnt yet; if the numbers are classes, say --classes num
         )
     raise InvalidData(
         f"{place}: {what} holds {len(counts):,} numbers, of which {len(single):,} "
-        f"{'comes' if len(single) == 1 else 'come'} only once ({cut(listed)}): if it is a quantity, it cannot be "
-        "learnt yet; if the numbers are classes, say --classes numbers, or take the single samples out."
+        f"{'comes' if len(single) == 1 else 'come'} only once ({cut(listed)}): if it is a quantity, say "
+        "--objective regression; if the numbers are classes, --classes numbers, or take the single samples out."
     )

@@ -8,13 +8,14 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from actlab.errors import InvalidData, UnknownName
 
 Header = Literal["yes", "no"]
 Classes = Literal["texts", "numbers", "fold"]
-Layout = Literal["channels-first", "channels-last"]
+Aim = Literal["classes", "regression"]
+Layout = Literal["channels-first", "channels-last", "samples-first", "samples-last", "sequences", "tokens"]
 Decimal = Literal[".", ","]
 
 # What stands between the cells of a row, by the words that are easier to type than the characters.
@@ -28,18 +29,23 @@ class Reading:
     """What a user has decided of a file. What is left open is decided the safe way and told, or asked for.
 
     Attributes:
+        objective: "classes" if the target names classes, "regression" if its numbers are to be learnt as such.
         header: "yes" if the first row of a table names the columns; "no" if it is data, and the columns are named by
             their numbers, from "1" on.
         classes: "texts" if every text of the target is a class as it stands; "numbers" if every number is, however many
             there are and however each is written; "fold" if texts that differ in case or blanks are one class.
-        keep: columns to train on although they would be left out; a `.npz` file's by number.
+        keep: columns to train on although they would be left out; those of arrays by number.
         drop: columns to leave out.
-        layout: of the pictures (n, channels, height, width) or (n, height, width, channels) of a `.npz` file.
-        scale: what its samples are divided by; "none" for taking them as they are.
+        layout: of arrays. "channels-first" or "channels-last" of pictures (n, channels, height, width) or (n, height,
+            width, channels); "samples-first" or "samples-last" where the axis of the samples is in doubt; "sequences"
+            for samples of any shape, which get no axis of channels and are no pixels, and "tokens" for ids that stay
+            whole numbers, both for a network of one's own.
+        scale: what the samples of arrays are divided by; "none" for taking them as they are.
+        size: to how many pixels the pictures of a folder are brought, in height and width.
         categorical: columns of a table whose values, numbers too, are names of categories.
         group: a column of a table; rows that are alike in it come into the same part.
         time: a column of a table; it is trained on earlier rows and tested on later ones.
-        test: the path of a second table of the same columns, which is the test part.
+        test: the path of a second table of the same columns, or of further arrays, which is the test part.
         separator: what stands between the cells of a text: the character, or its name in `SEPARATORS`.
         decimal: the decimal sign of its numbers, "." or ",".
         encoding: of its bytes, as "utf-8" or "latin-1".
@@ -49,12 +55,14 @@ class Reading:
         InvalidData: another word, or one text where a tuple of columns is due.
     """
 
+    objective: Aim | None = None
     header: Header | None = None
     classes: Classes | None = None
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     layout: Layout | None = None
     scale: float | Literal["none"] | None = None
+    size: int | None = None
     categorical: tuple[str, ...] = ()
     group: str | None = None
     time: str | None = None
@@ -65,17 +73,26 @@ class Reading:
     sheet: str | None = None
 
     def __post_init__(self) -> None:
-        for name, words in (("header", Header), ("classes", Classes), ("layout", Layout), ("decimal", Decimal)):
+        for name, words in _WORDS.items():
             if getattr(self, name) not in (None, *get_args(words)):
                 *others, final = map(repr, get_args(words))
                 raise InvalidData(f"{name} is {', '.join(others)} or {final}, not {getattr(self, name)!r}.")
+        if self.objective == "regression" and self.classes is not None:
+            raise InvalidData(f"objective 'regression' learns numbers; classes {self.classes!r} makes classes of them.")
         for name in ("keep", "drop", "categorical"):
             if isinstance(getattr(self, name), str):
                 raise InvalidData(f"{name} is a tuple of columns, not {getattr(self, name)!r}.")
+        if self.size is not None and self.size < 1:
+            raise InvalidData(f"size is a number of pixels, 1 or more, not {self.size!r}.")
         if self.separator is not None:
             separator_of(self.separator)
         if self.encoding is not None and not _is_encoding(self.encoding):
             raise InvalidData(f"encoding is one that Python knows, as utf-8 or latin-1, not {self.encoding!r}.")
+
+
+_WORDS: Mapping[str, Any] = MappingProxyType(
+    {"objective": Aim, "header": Header, "classes": Classes, "layout": Layout, "decimal": Decimal}
+)
 
 
 def separator_of(text: str) -> str:
@@ -102,26 +119,35 @@ def _is_encoding(name: str) -> bool:
 TEXTS = (".csv", ".tsv", ".txt", ".data")
 SHEETS = (".xlsx", ".ods")
 TABLES = (*TEXTS, *SHEETS, ".parquet", ".feather", ".arrow", ".arff", ".libsvm", ".svm", ".json", ".jsonl", ".ndjson")
-_OF_TABLES = {"classes", "keep", "drop", "categorical", "group", "time", "test"}
-# Which settings each kind of file takes.
+# How files of arrays are called, and what a folder of pictures is called here, which has no ending.
+ARRAYS = (".npz", ".npy", ".mat")
+FOLDER = "folder"
+_OF_TABLES = {"objective", "classes", "keep", "drop", "categorical", "group", "time", "test"}
+# Which settings each kind of data takes.
 _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
     {suffix: frozenset(_OF_TABLES) for suffix in TABLES}
     | {suffix: frozenset({*_OF_TABLES, "header", "decimal", "sheet"}) for suffix in SHEETS}
     | {suffix: frozenset({*_OF_TABLES, "header", "decimal", "separator", "encoding"}) for suffix in TEXTS}
-    | {".npz": frozenset({"classes", "keep", "drop", "layout", "scale"})}
+    | {suffix: frozenset({"objective", "classes", "keep", "drop", "test", "layout", "scale"}) for suffix in ARRAYS}
+    | {FOLDER: frozenset({"classes", "size"})}
 )
 _KINDS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("separator", "encoding"), "table written as text")
     | dict.fromkeys(("header", "decimal"), "table written as text or sheet")
-    | dict.fromkeys(("categorical", "group", "time", "test"), "table")
-    | dict.fromkeys(("classes", "keep", "drop"), "table or .npz file")
-    | dict.fromkeys(("layout", "scale"), ".npz file")
-    | {"sheet": "workbook (.xlsx or .ods)"}
+    | dict.fromkeys(("categorical", "group", "time"), "table")
+    | dict.fromkeys(("objective", "keep", "drop", "test"), "table or file of arrays")
+    | dict.fromkeys(("layout", "scale"), f"file of arrays ({', '.join(ARRAYS)})")
+    | {"classes": "data of your own", "size": "folder of pictures", "sheet": "workbook (.xlsx or .ods)"}
 )
 
 
-def refuse_undue(name: str, suffix: str, reading: Reading) -> None:
+def refuse_undue(name: str, kind: str, reading: Reading) -> None:
     """Raise InvalidData if something is decided that cannot be asked of a task of that name.
+
+    Args:
+        name: of the task.
+        kind: its file's ending, or `FOLDER`; empty for a task that is built in.
+        reading: what is decided.
 
     >>> refuse_undue("digits", "", Reading(header="no"))
     Traceback (most recent call last):
@@ -130,7 +156,7 @@ it out.
     """
     for field in dataclasses.fields(reading):
         value = getattr(reading, field.name)
-        if value in (None, ()) or field.name in _TAKEN.get(suffix, ()):
+        if value in (None, ()) or field.name in _TAKEN.get(kind, ()):
             continue
         shown = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
         raise InvalidData(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidData
-from actlab.tasks.task import Pair, Task, build
+from actlab.tasks.task import SPLITS, Pair, Task, rebuilt, targets_in
 
 Indices = npt.NDArray[np.intp]
 
@@ -19,7 +19,7 @@ def split(
     """Cut data without a split into train, validation and test: 60, 20 and 20 %.
 
     The share of each class is that of the whole, to within one sample; at least one sample of each class is
-    in train; each split is shuffled.
+    in train; each split is shuffled. Numbers as targets, of floating point, are cut at random.
 
     Args:
         x: samples, (n, …).
@@ -81,20 +81,54 @@ def held_out(task: Task, seed: int) -> Task:
     Raises:
         InvalidData: too few samples to hold one out.
 
+    >>> from actlab.tasks.task import build
     >>> x = np.arange(12.0)[:, None]
     >>> task = build("mine", (x, np.arange(12) % 2), (x[:2], [0, 1]), (x[:2], [0, 1]), provenance="made up")
     >>> held_out(task, seed=0).x_validation.shape
     (2, 1)
     """
-    rest, validation = hold_out(task.x_train, task.y_train, seed, name=task.name)
-    rule = f"then {len(validation[0]):,} of the {len(task.x_train):,} training samples held out, by class, seed {seed}"
-    test = task.x_test, task.y_test
-    return build(task.name, rest, validation, test, provenance=f"{task.provenance}; {rule}", classes=task.classes)
+    rest, validation = hold_out(task.x_train, targets_in(task, "train"), seed, name=task.name)
+    how = "by class" if task.targets is None else "at random"
+    rule = f"then {len(validation[0]):,} of the {len(task.x_train):,} training samples held out, {how}, seed {seed}"
+    return rebuilt(task, rest, validation, (task.x_test, targets_in(task, "test")), f"{task.provenance}; {rule}")
+
+
+def completed(pairs: Mapping[str, Pair], seed: int, name: str, *, train: str, source: str) -> tuple[list[Pair], str]:
+    """Cut the parts that are missing from the training part; return all three, and the rule in words.
+
+    Args:
+        pairs: by part; "train" there must be.
+        seed: 0 or more.
+        name: what error messages begin with.
+        train, source: what the rule calls the training part, and that which holds the parts.
+
+    Raises:
+        InvalidData: too few samples for the parts that are missing.
+
+    >>> pair = np.arange(12)[:, None], np.arange(12) % 2
+    >>> parts, rule = completed({"train": pair, "test": pair}, 0, "mine", train="x_train", source="the file")
+    >>> [len(y) for _, y in parts], rule
+    ([10, 2, 12], 'validation a sixth of x_train, stratified by class, seed 0')
+    """
+    whole = pairs["train"]
+    how = "at random" if np.issubdtype(whole[1].dtype, np.floating) else "stratified by class"
+    cut = f"{how}, seed {seed}"
+    if len(pairs) == len(SPLITS):
+        return [pairs[part] for part in SPLITS], f"all splits as in {source}"
+    if "test" in pairs:
+        rest, validation = hold_out(*whole, seed, name=name)
+        return [rest, validation, pairs["test"]], f"validation a sixth of {train}, {cut}"
+    if "validation" in pairs:
+        rest, test = hold_out(*whole, seed, name=name)
+        return [rest, pairs["validation"], test], f"test a sixth of {train}, {cut}"
+    return list(split(*whole, seed, name=name)), f"split 60/20/20 {cut}"
 
 
 def _draw(y: npt.NDArray[np.generic], sizes: Sequence[int], seed: int, name: str) -> list[Indices]:
     """Draw a set of each size, stratified; return the indices of what is left, then of each set."""
     rng = np.random.default_rng(seed)
+    if np.issubdtype(y.dtype, np.floating):
+        y = np.zeros(len(y), np.int8)  # Numbers are no classes: all are one.
     _, member = np.unique(y, return_inverse=True)
     counts = np.bincount(member)
     free = counts - 1  # one sample of each class stays in training
@@ -104,8 +138,8 @@ def _draw(y: npt.NDArray[np.generic], sizes: Sequence[int], seed: int, name: str
         free = free - takes[-1]
     if min((take.sum() for take in takes), default=0) == 0:
         raise InvalidData(
-            f"{name}: {len(y)} samples in {len(counts)} classes are too few to cut a validation or test set "
-            "from: give more samples of each class, or sets of your own."
+            f"{name}: {len(y)} samples in {len(counts)} {'classes' if len(counts) > 1 else 'group'} are too few to cut "
+            "a validation or test set from: give more samples of each class, or sets of your own."
         )
     order = rng.permutation(len(y))
     grouped = order[np.argsort(member[order], kind="stable")]

@@ -22,8 +22,8 @@ from actlab.tasks.tables.leaks import refuse_leaks, rows_in_two_parts
 from actlab.tasks.tables.report import Column, Kind, Note, Report, summary, tell
 from actlab.tasks.tables.rows import read_text
 from actlab.tasks.tables.source import open_source, suffix_of
-from actlab.tasks.tables.target import Labels, candidates, labels, no_target
-from actlab.tasks.task import Task, build
+from actlab.tasks.tables.target import Labels, candidates, learnt_of, no_target
+from actlab.tasks.task import Task, build, build_numbers
 from actlab.wording import counted
 
 
@@ -32,8 +32,9 @@ def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> T
 
     Args:
         path: the file.
-        target: the column of classes, by name or number; a libsvm file has its own.
-        seed: 0 or more; cuts the splits, 60/20/20 and stratified by class where nothing else is decided.
+        target: the column to be learnt, by name or number, or several of numbers; a libsvm file has its own.
+        seed: 0 or more; cuts the splits, 60/20/20 and stratified by class, of numbers at random, where nothing else is
+            decided.
         reading: what is decided of the file.
 
     Returns:
@@ -51,13 +52,17 @@ def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> T
     ready = _prepared(path, target, seed, reading)
     arrays, became = encode(path.name, ready.used, ready.parts, ready.decided.keep)
     told = tuple(_column(name, facts, ready, became) for name, facts in ready.facts.items())
-    task = build(
-        path.name,
-        *((array, ready.labels[rows]) for array, rows in zip(arrays, ready.parts, strict=True)),
-        classes=ready.classes,
-        provenance=f"{path.name}{_decisions(reading, ready.notes)}, target column {ready.decided.target!r}, "
-        f"{summary(told)}; features standardised by mean and standard deviation of the training split; {ready.rule}",
+    targets = ready.decided.targets
+    what = f"target {'columns' if len(targets) > 1 else 'column'} {shown(targets)}"
+    provenance = (
+        f"{path.name}{_decisions(reading, ready.notes)}, {what}, {summary(told)}; features standardised by mean and "
+        f"standard deviation of the training split; {ready.rule}"
     )
+    parts = [(array, ready.labels[rows]) for array, rows in zip(arrays, ready.parts, strict=True)]
+    if ready.classes:
+        task = build(path.name, *parts, classes=ready.classes, provenance=provenance)
+    else:
+        task = build_numbers(path.name, *parts, names=targets, provenance=provenance)
     return replace(task, report=Report(len(ready.labels), told, ready.notes))
 
 
@@ -66,7 +71,7 @@ class _Prepared:
     """A table whose rows and columns are chosen. `used` is emptied while it is encoded: a large table is held once."""
 
     used: dict[str, Parsed]
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     classes: tuple[str, ...]
     parts: cut.Parts
     rule: str
@@ -81,15 +86,15 @@ def _prepared(path: Path, target: str | None, seed: int, reading: Reading) -> _P
     frame = _frame(path, reading, target)
     tell(frame.notes)
     found = decided(frame, _target(frame, path, target), reading)
-    if found.target is None:
+    if not found.targets:
         raise no_target(path.name, _parsed(frame, found), str(path))
-    classes = labels(frame, found.target, reading)
+    classes = learnt_of(frame, found.targets, reading)
     tell(classes.notes)
     frame = _rows(frame, classes)
     values = _parsed(frame, found)
     used, choice = chosen(frame, values, found)
     tell(choice.notes)
-    notes = refuse_leaks(frame.name, used, classes.values, found.target, found.keep)
+    notes = refuse_leaks(frame.name, used, classes.values, found.targets, found.keep)
     parts, rule = _parts(frame, classes, found, values, seed)
     notes += [*rows_in_two_parts(frame.name, used, classes.values, parts), *_told_of_missing(frame.name, used)]
     tell(notes)
@@ -190,7 +195,8 @@ def _parts(
         way_out = f"it comes late only; {way_out}"
     else:
         return cut.by_class(frame.name, classes.values, seed)
-    cut.refuse_unseen_classes(frame.name, classes.values, classes.classes, parts, way_out)
+    if classes.classes:
+        cut.refuse_unseen_classes(frame.name, classes.values, classes.classes, parts, way_out)
     return parts, rule
 
 
@@ -225,8 +231,9 @@ def _told_of_missing(name: str, used: Mapping[str, Parsed]) -> list[Note]:
 def _column(name: str, facts: tuple[Kind, int, int], ready: _Prepared, became: Mapping[str, Encoded]) -> Column:
     """What was made of one column."""
     kind, missing, distinct = facts
-    if name == ready.decided.target:
-        return Column(name, kind, "target", missing, distinct, f"the target: {len(ready.classes)} classes")
+    if name in ready.decided.targets:
+        became_target = f"the target: {len(ready.classes)} classes" if ready.classes else "the target: a quantity"
+        return Column(name, kind, "target", missing, distinct, became_target)
     if name in ready.choice.out:
         return Column(name, kind, "left out", missing, distinct, "left out", ready.choice.out[name])
     found = became[name]

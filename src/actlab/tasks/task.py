@@ -13,7 +13,8 @@ import numpy.typing as npt
 from actlab.errors import InvalidData
 from actlab.tasks.tables.report import Report
 
-Samples = npt.NDArray[np.float32]
+# Whole numbers are the ids of tokens.
+Samples = npt.NDArray[np.float32] | npt.NDArray[np.int32]
 Labels = npt.NDArray[np.int32]
 Pair = tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]
 
@@ -23,41 +24,73 @@ Validation = Literal["held-out", "test"]
 VALIDATED_ON_TEST = "validation is the test data, as in many published experiments: nothing may be chosen on it"
 
 
+@dataclass(frozen=True)
+class Targets:
+    """Numbers as targets, standardised by the training part: (number − mean) / scale.
+
+    Attributes:
+        names: of each target.
+        means: of each, over the training samples, in its unit.
+        scales: the standard deviation of each, over the training samples, in its unit.
+    """
+
+    names: tuple[str, ...]
+    means: tuple[float, ...]
+    scales: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Data for a classification, in three splits. Make one with `build`, which checks it.
+    """Data in three splits, with classes or numbers as targets. `build` and `build_numbers` make one and check it.
 
     Attributes:
         name: what the user called it.
-        x_train, x_validation, x_test: float32, (n, features), or (n, height, width, channels) for images.
-        y_train, y_validation, y_test: int32, (n,), indices into `classes`.
-        classes: the class names, or the labels as they were in the source.
+        x_train, x_validation, x_test: float32, (n, features), (n, height, width, channels) for images, or (n, …) of any
+            shape for a network of one's own; int32 where they are ids of tokens.
+        y_train, y_validation, y_test: int32, (n,), indices into `classes`; or float32, (n, targets), standardised.
+        classes: the class names, or the labels as they were in the source; none where the targets are numbers.
         provenance: one line: source, authors, licence where known, rule and seed of the splits.
         digest: SHA-256 of the six arrays, in hexadecimal; equal digests mean equal data.
-        report: what was made of the columns of a user's table; None for all else.
+        targets: the numbers that are targets; None where these are classes.
+        report: what was made and decided of a user's own data; None for all else.
     """
 
     name: str
     x_train: Samples = field(repr=False)
-    y_train: Labels = field(repr=False)
+    y_train: Labels | Samples = field(repr=False)
     x_validation: Samples = field(repr=False)
-    y_validation: Labels = field(repr=False)
+    y_validation: Labels | Samples = field(repr=False)
     x_test: Samples = field(repr=False)
-    y_test: Labels = field(repr=False)
+    y_test: Labels | Samples = field(repr=False)
     classes: tuple[str, ...]
     provenance: str
     digest: str
+    targets: Targets | None = None
     report: Report | None = field(default=None, repr=False)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of one sample: (features,) or (height, width, channels)."""
+        """The shape of one sample: (features,), (height, width, channels), or another for a network of one's own."""
         return self.x_train.shape[1:]
 
     @property
+    def holds_tokens(self) -> bool:
+        """Whether its samples are whole numbers, which name tokens, and no quantities."""
+        return self.x_train.dtype.kind == "i"
+
+    @property
     def class_count(self) -> int:
-        """The number of classes, at least 2."""
+        """The number of classes, at least 2; 0 where the targets are numbers."""
         return len(self.classes)
+
+    def numbers(self, part: str) -> npt.NDArray[np.float64]:
+        """The targets of a part in their own units, (n, targets)."""
+        assert self.targets is not None
+        standardised = getattr(self, f"y_{part}").astype(float)
+        return standardised * np.array(self.targets.scales) + np.array(self.targets.means)
 
 
 def build(
@@ -68,26 +101,30 @@ def build(
     *,
     provenance: str,
     classes: Sequence[str] | None = None,
+    tokens: bool = False,
 ) -> Task:
     """Check the data and build a task of it.
 
     Args:
         name: the task's name; error messages begin with it.
-        train, validation, test: samples and labels. Samples: finite numbers, (n, features) or (n, height,
-            width, channels). Labels: integers, (n,); any will do, they become indices in sorted order.
+        train, validation, test: samples and labels. Samples: finite numbers, (n, features), (n, height, width,
+            channels) or, for a network of one's own, (n, …). Labels: integers, (n,); any will do, they become indices
+            in sorted order.
         provenance: one line on where the data comes from.
         classes: names that the labels index; without it the labels themselves become the names.
+        tokens: whether samples are ids of tokens, which stay whole numbers.
 
     Raises:
-        InvalidData: empty arrays, a wrong number of dimensions, NaN or infinity, labels that are not
-            integers, lengths that differ, one class only, splits that do not fit the training split.
+        InvalidData: empty arrays, a single dimension, NaN or infinity, labels or ids that are not integers, lengths
+            that differ, one class only, splits that do not fit the training split.
 
     >>> x = np.eye(4)
     >>> task = build("mine", (x, [3, 3, 7, 7]), (x[:1], [7]), (x[1:], [3, 3, 7]), provenance="made up")
     >>> task.classes, task.y_validation, task.input_shape
     (('3', '7'), array([1], dtype=int32), (4,))
     """
-    pairs = [check_pair(name, part, *pair) for part, pair in zip(SPLITS, (train, validation, test), strict=True)]
+    given = zip(SPLITS, (train, validation, test), strict=True)
+    pairs = [check_pair(name, part, *pair, tokens=tokens) for part, pair in given]
     _check_shapes(name, [x for x, _ in pairs])
     values = _class_values(name, [y for _, y in pairs])
     arrays: dict[str, npt.NDArray[np.generic]] = {}
@@ -103,6 +140,109 @@ def build(
     )
 
 
+def build_numbers(
+    name: str,
+    train: Pair,
+    validation: Pair,
+    test: Pair,
+    *,
+    provenance: str,
+    names: Sequence[str] | None = None,
+    tokens: bool = False,
+) -> Task:
+    """Check data with numbers as targets, standardise these by the training part, and build a task.
+
+    Args:
+        name: the task's name; error messages begin with it.
+        train, validation, test: samples as for `build`, and numbers, (n,) or (n, targets), in any unit.
+        provenance: one line on where the data comes from.
+        names: of the targets; "y", or "y1", "y2" and so on, without.
+        tokens: as for `build`.
+
+    Raises:
+        InvalidData: as `build`; numbers that are NaN or infinite, or all alike in the training part.
+
+    >>> x = np.eye(3)
+    >>> task = build_numbers("mine", (x, [1.0, 2.0, 6.0]), (x, [3, 3, 3]), (x, [3, 3, 3]), provenance="made up")
+    >>> task.targets.means, task.y_validation[0], task.numbers("test")[0].tolist()
+    ((3.0,), array([0.], dtype=float32), [3.0])
+    """
+    parts = zip(SPLITS, (train, validation, test), strict=True)
+    pairs = [numbers_pair(name, part, *pair, tokens=tokens) for part, pair in parts]
+    samples, values = [x for x, _ in pairs], [y for _, y in pairs]
+    _check_shapes(name, samples)
+    if len({y.shape[1] for y in values}) > 1:
+        raise InvalidData(f"{name}: its parts have different numbers of targets: give all as many as y_train.")
+    count = values[0].shape[1]
+    named = tuple(names or (["y"] if count == 1 else [f"y{place + 1}" for place in range(count)]))
+    targets = _standardising(name, named, values[0])
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    for part, x, y in zip(SPLITS, samples, values, strict=True):
+        arrays[f"x_{part}"] = x
+        arrays[f"y_{part}"] = ((y - targets.means) / targets.scales).astype(np.float32)
+    known = {"means": np.array(targets.means), "scales": np.array(targets.scales)}
+    return Task(
+        name=name,
+        **arrays,  # pyright: ignore[reportArgumentType]
+        classes=(),
+        provenance=provenance,
+        digest=digest(arrays | known),
+        targets=targets,
+    )
+
+
+def numbers_pair(
+    name: str, part: str, x: npt.ArrayLike, y: npt.ArrayLike, *, tokens: bool = False
+) -> tuple[Samples, npt.NDArray[np.float64]]:
+    """Check the samples and numbers of one split; return them as float32 and as float64 (n, targets).
+
+    Args:
+        name, part, x, tokens: as for `check_pair`.
+        y: numbers, (n,) or (n, targets).
+
+    Raises:
+        InvalidData: as `build_numbers`, for what a split shows by itself.
+    """
+    samples = _check_samples(name, f"x_{part}", np.asarray(x), tokens)
+    values = _check_numbers(name, f"y_{part}", np.asarray(y))
+    if len(samples) != len(values):
+        raise InvalidData(
+            f"{name}: x_{part} holds {len(samples)} samples and y_{part} {len(values)} targets: give one for each "
+            "sample."
+        )
+    return samples, values
+
+
+def _check_numbers(name: str, array_name: str, y: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+    """Return targets as float64 (n, targets), or raise InvalidData."""
+    if y.size == 0 or y.ndim not in (1, 2) or y.dtype.kind not in "fiub":
+        raise InvalidData(
+            f"{name}: {array_name} holds {y.dtype} values of shape {y.shape}: give numbers, (samples,) or "
+            "(samples, targets)."
+        )
+    values = y.reshape(len(y), -1).astype(float)
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        place = int(np.argmax(wrong.any(axis=1)))
+        raise InvalidData(
+            f"{name}: {int(wrong.sum()):,} of the {y.size:,} values of {array_name} are NaN or infinite, the first in "
+            f"row {place}: remove these samples."
+        )
+    return values
+
+
+def _standardising(name: str, names: tuple[str, ...], values: npt.NDArray[np.float64]) -> Targets:
+    """By what the targets of the training part are standardised; raises InvalidData where one is always the same."""
+    means, scales = values.mean(axis=0), values.std(axis=0)
+    for place, own in enumerate(scales):
+        if not own > 1e-12 * max(1e-300, abs(means[place])) or not np.isfinite(own):
+            raise InvalidData(
+                f"{name}: the target {names[place]!r} is {means[place]:.6g} in all training samples, or beyond what "
+                "float64 holds: there is nothing to learn."
+            )
+    return Targets(names, tuple(map(float, means)), tuple(map(float, scales)))
+
+
 def validated_on_test(task: Task) -> Task:
     """The task with training and validation data joined for training, and the test data as validation data too.
 
@@ -112,10 +252,25 @@ def validated_on_test(task: Task) -> Task:
     >>> len(task.x_train), np.array_equal(task.x_validation, task.x_test)
     (5, True)
     """
-    joined = np.concatenate([task.x_train, task.x_validation]), np.concatenate([task.y_train, task.y_validation])
-    test = task.x_test, task.y_test
+    x = np.concatenate([task.x_train, task.x_validation])
+    y_train, y_validation, y_test = (targets_in(task, part) for part in SPLITS)
+    test = task.x_test, y_test
     provenance = f"{task.provenance}; then training and validation data joined for training: {VALIDATED_ON_TEST}"
-    made = build(task.name, joined, test, test, provenance=provenance, classes=task.classes)
+    return rebuilt(task, (x, np.concatenate([y_train, y_validation])), test, test, provenance)
+
+
+def targets_in(task: Task, part: str) -> npt.NDArray[np.generic]:
+    """The targets of a part as `build` or `build_numbers` takes them."""
+    return getattr(task, f"y_{part}") if task.targets is None else task.numbers(part)
+
+
+def rebuilt(task: Task, train: Pair, validation: Pair, test: Pair, provenance: str) -> Task:
+    """The task with other parts, targets as of `targets_in`."""
+    settings: dict[str, Any] = {"provenance": provenance, "tokens": task.holds_tokens}
+    if task.targets is None:
+        made = build(task.name, train, validation, test, classes=task.classes, **settings)
+    else:
+        made = build_numbers(task.name, train, validation, test, names=task.targets.names, **settings)
     return replace(made, report=task.report)
 
 
@@ -137,14 +292,17 @@ def digest(arrays: Mapping[str, npt.NDArray[np.generic]]) -> str:
     return total.hexdigest()
 
 
-def check_pair(name: str, part: str, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Samples, npt.NDArray[np.integer]]:
+def check_pair(
+    name: str, part: str, x: npt.ArrayLike, y: npt.ArrayLike, *, tokens: bool = False
+) -> tuple[Samples, npt.NDArray[np.integer]]:
     """Check the samples and labels of one split; return them as float32 and as integers of any range.
 
     Args:
         name: what error messages begin with: the task or file.
         part: "train", "validation" or "test".
-        x: samples, (n, features) or (n, height, width, channels).
+        x: samples, (n, …).
         y: labels, (n,).
+        tokens: whether samples are ids of tokens, which become int32.
 
     Raises:
         InvalidData: as `build`, for what a split shows by itself.
@@ -152,7 +310,7 @@ def check_pair(name: str, part: str, x: npt.ArrayLike, y: npt.ArrayLike) -> tupl
     >>> check_pair("mine", "train", [[1.0], [2.0]], [4.0, 5.0])[1]
     array([4, 5])
     """
-    samples = _check_samples(name, f"x_{part}", np.asarray(x))
+    samples = _check_samples(name, f"x_{part}", np.asarray(x), tokens)
     labels = _check_labels(name, f"y_{part}", np.asarray(y))
     if len(samples) != len(labels):
         raise InvalidData(
@@ -162,17 +320,19 @@ def check_pair(name: str, part: str, x: npt.ArrayLike, y: npt.ArrayLike) -> tupl
     return samples, labels
 
 
-def _check_samples(name: str, array_name: str, x: npt.NDArray[np.generic]) -> Samples:
-    """Return `x` as float32, or raise InvalidData."""
+def _check_samples(name: str, array_name: str, x: npt.NDArray[np.generic], tokens: bool) -> Samples:
+    """Return `x` as float32, or as int32 if it holds tokens, or raise InvalidData."""
     if x.size == 0:
         raise InvalidData(f"{name}: {array_name} is empty (shape {x.shape}): give at least one sample.")
     if x.dtype.kind not in "fiub":
         raise InvalidData(f"{name}: {array_name} holds {x.dtype} values: give real numbers.")
-    if x.ndim not in (2, 4):
+    if x.ndim < 2:
         raise InvalidData(
-            f"{name}: {array_name} has {x.ndim} dimensions (shape {x.shape}): "
-            "give (samples, features) or (samples, height, width, channels)."
+            f"{name}: {array_name} has {x.ndim} dimensions (shape {x.shape}): give (samples, features) or (samples, "
+            "height, width, channels), or for a network of your own samples of any shape, (samples, …)."
         )
+    if tokens:
+        return _check_tokens(name, array_name, x)
     with np.errstate(over="ignore"):
         samples = np.asarray(x, dtype=np.float32)
     wrong = ~np.isfinite(samples)
@@ -183,6 +343,18 @@ def _check_samples(name: str, array_name: str, x: npt.NDArray[np.generic]) -> Sa
             f"float32, the first at {place}: remove or replace them."
         )
     return samples
+
+
+def _check_tokens(name: str, array_name: str, x: npt.NDArray[Any]) -> Samples:
+    """Return `x` as int32, or raise InvalidData."""
+    good = (np.floor(x) == x) & (x >= -(2**31)) & (x < 2**31)
+    if not good.all():
+        place = np.unravel_index(int(np.argmin(good)), x.shape)
+        raise InvalidData(
+            f"{name}: {array_name} holds {x[place]} at {[int(index) for index in place]}, which is no id of a token: "
+            "give whole numbers below 2**31."
+        )
+    return x.astype(np.int32)
 
 
 def _check_labels(name: str, array_name: str, y: npt.NDArray[np.generic]) -> npt.NDArray[np.integer]:

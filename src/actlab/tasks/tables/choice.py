@@ -21,7 +21,7 @@ from actlab.wording import listed
 class Decided:
     """A user's decisions, by the names of a table's columns."""
 
-    target: str | None
+    targets: tuple[str, ...]
     keep: tuple[str, ...]
     drop: tuple[str, ...]
     categorical: tuple[str, ...]
@@ -37,25 +37,26 @@ def decided(frame: Frame, target: str | None, reading: Reading) -> Decided:
         InvalidData: one that is to be two things at once.
     """
     known = list(frame.columns)
+    targets = () if target is None else columns([target], known)
     one = {
         what: None if text is None else column(text, known)
-        for what, text in (("target", target), ("group", reading.group), ("time", reading.time))
+        for what, text in (("group", reading.group), ("time", reading.time))
     }
     keep, drop, categorical = (columns(texts, known) for texts in (reading.keep, reading.drop, reading.categorical))
     name = frame.name
     if both := [text for text in drop if text in keep]:
         raise InvalidData(f"{name}: column {both[0]!r} is to be kept and to be left out: say one of the two.")
-    if one["target"] in drop:
-        raise InvalidData(f"{name}: column {one['target']!r} is the target and cannot be left out.")
+    if both := [text for text in targets if text in drop]:
+        raise InvalidData(f"{name}: column {both[0]!r} is the target and cannot be left out.")
     for what in ("group", "time"):
-        if one[what] is not None and one[what] == one["target"]:
+        if one[what] in targets:
             raise InvalidData(f"{name}: column {one[what]!r} is the target and cannot be --{what} too.")
     if reading.group and reading.time:
         raise InvalidData(f"{name}: --group and --time cut the parts in two ways: say one of the two.")
     if reading.test and (reading.group or reading.time):
         way = "group" if reading.group else "time"
         raise InvalidData(f"{name}: --test gives the test part and --{way} would cut one: say one of the two.")
-    return Decided(one["target"], keep, drop, categorical, one["group"], one["time"])
+    return Decided(targets, keep, drop, categorical, one["group"], one["time"])
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,15 @@ def chosen(frame: Frame, parsed: Mapping[str, Parsed], decided: Decided) -> tupl
         reasons = "; ".join(f"{name!r} {why}" for name, why in [*out.items()][:4])
         without = f" ({cut(reasons)})" if reasons else ""
         raise InvalidData(
-            f"{frame.name} has no column beside the target {decided.target!r} to train on{without}: add columns, or "
-            "keep one with --keep COLUMN."
+            f"{frame.name} has no column beside the target {shown(decided.targets)} to train on{without}: add columns, "
+            "or keep one with --keep COLUMN."
         )
     return used, Choice(out, kinds, tuple(_notes(frame.name, out)))
 
 
 def left_out(frame: Frame, parsed: Mapping[str, Parsed], decided: Decided) -> dict[str, tuple[Kind, str]]:
     """What every column but the target is, and why it is left out; no reason where it is not."""
-    others = {name: values for name, values in parsed.items() if name != decided.target}
+    others = {name: values for name, values in parsed.items() if name not in decided.targets}
     return {name: _left_out(frame, name, values, decided) for name, values in others.items()}
 
 

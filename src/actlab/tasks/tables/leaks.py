@@ -13,6 +13,7 @@ from actlab.tasks.reading import option
 from actlab.tasks.split import Indices
 from actlab.tasks.tables.choice import shown
 from actlab.tasks.tables.kinds import Parsed
+from actlab.tasks.tables.parts import Labels
 from actlab.tasks.tables.report import Note
 
 # In fewer rows, a column may tell the target by chance; and so it may with fewer rows of each of its values.
@@ -21,21 +22,26 @@ ROWS_A_VALUE = 5
 
 
 def refuse_leaks(
-    name: str, used: Mapping[str, Parsed], labels: npt.NDArray[np.int64], target: str, keep: Sequence[str]
+    name: str, used: Mapping[str, Parsed], labels: Labels, targets: Sequence[str], keep: Sequence[str]
 ) -> list[Note]:
     """Raise InvalidData at columns that tell the target by themselves; return what is told of those that may.
 
     Refused is a column that has as many values as there are classes, each with rows of one class only, or a column of
-    categories whose every value does. Numbers of more values may be measured that well: these are told.
+    categories whose every value does. Numbers of more values may be measured that well: these are told. Of numbers as
+    targets, a column is refused that is one of them, but for a factor and a shift.
 
     Args:
         name: of the file.
         used: the columns to train on.
-        labels: the class of each row, (rows,).
-        target: the column that they are of.
+        labels: the class of each row, (rows,), or numbers, (rows, targets).
+        targets: the columns that they are of.
         keep: columns to be trained on all the same.
     """
     if len(labels) < ROWS:
+        return []
+    if labels.dtype.kind == "f":
+        same = [column for column, values in used.items() if column not in keep and _is_one_of(values, labels)]
+        _refuse_equal(name, same, targets)
         return []
     classes = len(np.unique(labels))
     equal: list[str] = []
@@ -43,29 +49,46 @@ def refuse_leaks(
     for column, values in used.items():
         if column in keep or not classes <= values.distinct * (1 if values.missing == 0 else 2):
             continue
-        if not _tells(values, labels):
+        if not _tells(values, labels):  # pyright: ignore[reportArgumentType]
             continue
         if values.kind == "categories" or values.distinct == classes:
             equal.append(column)
         else:
             telling.append(column)
-    if equal:
-        what = f"columns {shown(equal)} tell" if len(equal) > 1 else f"column {equal[0]!r} tells"
-        drop, kept = (" ".join(option(way, column) for column in equal[:4]) for way in ("drop", "keep"))
-        raise InvalidData(
-            f"{name}: {what} the target {target!r} without exception: that is the answer, not what it is learnt from; "
-            f"leave it out with {drop}, or train on it with {kept}."
-        )
+    _refuse_equal(name, equal, targets)
     if not telling:
         return []
     many = len(telling) > 1
     return [
         Note(
             f"{name}: {'columns' if many else 'column'} {shown(telling)} {'each tell' if many else 'alone tells'} the "
-            f"target {target!r} in all rows: {option('drop', telling[0])} leaves it out, if it was made from that.",
+            f"target {shown(targets)} in all rows: {option('drop', telling[0])} leaves it out, if it was made from "
+            "that.",
             "--drop",
         )
     ]
+
+
+def _refuse_equal(name: str, equal: Sequence[str], targets: Sequence[str]) -> None:
+    if not equal:
+        return
+    what = f"columns {shown(equal)} tell" if len(equal) > 1 else f"column {equal[0]!r} tells"
+    drop, kept = (" ".join(option(way, column) for column in equal[:4]) for way in ("drop", "keep"))
+    raise InvalidData(
+        f"{name}: {what} the target {shown(targets)} without exception: that is the answer, not what it is learnt "
+        f"from; leave it out with {drop}, or train on it with {kept}."
+    )
+
+
+def _is_one_of(values: Parsed, numbers: Labels) -> bool:
+    """Whether a column of numbers is one of the targets, but for a factor and a shift."""
+    if values.kind != "numbers" or values.missing or values.distinct < 3:
+        return False
+    own = values.values.to_numpy().astype(float)
+    own = own - own.mean()
+    others = numbers - numbers.mean(axis=0)
+    sizes = np.sqrt((own**2).sum() * (others**2).sum(axis=0))
+    return bool((np.abs(own @ others) >= (1 - 1e-12) * sizes)[sizes > 0].any())
 
 
 def _tells(values: Parsed, labels: npt.NDArray[np.int64]) -> bool:
@@ -76,11 +99,9 @@ def _tells(values: Parsed, labels: npt.NDArray[np.int64]) -> bool:
     return table.n_unique() == table["value"].n_unique()
 
 
-def rows_in_two_parts(
-    name: str, used: Mapping[str, Parsed], labels: npt.NDArray[np.int64], parts: Sequence[Indices]
-) -> list[Note]:
+def rows_in_two_parts(name: str, used: Mapping[str, Parsed], labels: Labels, parts: Sequence[Indices]) -> list[Note]:
     """What is told where rows of the validation or test part stand in the training part, too, value for value."""
-    hashes = pl.Series(labels).hash()
+    hashes = pl.Series(labels if labels.ndim == 1 else labels[:, 0]).hash()
     for values in used.values():
         # Column by column: all of them as one table would be a copy. The number is odd, and unsigned ones wrap around.
         hashes = hashes * 0x9E3779B97F4A7C15 + values.values.hash()

@@ -12,26 +12,31 @@ from actlab.errors import InvalidData
 from actlab.tasks.split import Indices, hold_out, split
 
 Parts = tuple[Indices, Indices, Indices]
-Labels = npt.NDArray[np.int64]
+# Indices of classes, (rows,), or numbers, (rows, targets).
+Labels = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 # Folds of a fifth: one is tested on, one validated on.
 FOLDS = 5
 
 
 def by_class(name: str, labels: Labels, seed: int) -> tuple[Parts, str]:
-    """Parts of 60, 20 and 20 %, each class with its share, and the rule in words."""
+    """Parts of 60, 20 and 20 %, each class with its share, numbers at random; and the rule in words."""
     rows = np.arange(len(labels))
     (train, _), (validation, _), (test, _) = split(rows, labels, seed, name=name)
-    return (_indices(train), _indices(validation), _indices(test)), f"split 60/20/20 stratified by class, seed {seed}"
+    return (_indices(train), _indices(validation), _indices(test)), f"split 60/20/20 {_how(labels)}, seed {seed}"
+
+
+def _how(labels: Labels) -> str:
+    return "at random" if labels.dtype.kind == "f" else "stratified by class"
 
 
 def by_second_file(name: str, labels: Labels, start: int, seed: int, second: str) -> tuple[Parts, str]:
     """The rows of a second file as test part; a sixth of the others as validation part."""
     if start >= len(labels) or start == 0:
-        raise InvalidData(f"{second if start else name} has no row with a target: give each row its class.")
+        raise InvalidData(f"{second if start else name} has no row with a target: give each row one.")
     rows = np.arange(start)
     (train, _), (validation, _) = hold_out(rows, labels[:start], seed, name=name)
     parts = _indices(train), _indices(validation), np.arange(start, len(labels))
-    return parts, f"validation a sixth of {name}, stratified by class, seed {seed}; test {second}"
+    return parts, f"validation a sixth of {name}, {_how(labels)}, seed {seed}; test {second}"
 
 
 def by_group(name: str, labels: Labels, groups: pl.Series, column: str, seed: int) -> tuple[Parts, str]:
@@ -49,7 +54,8 @@ def by_group(name: str, labels: Labels, groups: pl.Series, column: str, seed: in
     folds = min(FOLDS, count)
     random = int(np.random.default_rng(seed).integers(2**32))
     cut = StratifiedGroupKFold(folds, shuffle=True, random_state=random)
-    held = [test for _, test in _quietly(cut, labels, ids)]
+    strata = np.zeros(len(labels), np.int64) if labels.dtype.kind == "f" else labels
+    held = [test for _, test in _quietly(cut, strata, ids)]
     rng = np.random.default_rng(seed)
     rest = np.concatenate(held[2:])
     parts = rng.permutation(rest), rng.permutation(held[1]), rng.permutation(held[0])

@@ -19,6 +19,8 @@ from actlab.wording import size
 PACKED = (".gz", ".zip")
 # A table takes several times its file while it is read: texts, numbers, and the arrays made of them.
 TIMES_ITS_FILE = 3
+# As arrays do, whose numbers become others of 4 bytes, and parts.
+TIMES_THE_ARRAYS = 3
 # What unpacks to more than this share of the memory is refused.
 SHARE_TO_UNPACK = 5
 _BLOCK = 2**20
@@ -101,6 +103,22 @@ def memory() -> int:
 def most_unpacked() -> int:
     """How many bytes a packed file may unpack to."""
     return memory() // SHARE_TO_UNPACK
+
+
+def refuse_beyond_memory(name: str, length: int, what: str, way_out: str) -> None:
+    """Raise InvalidData where arrays of a length in bytes would take, with what is made of them, more than the memory.
+
+    Args:
+        name: how the message begins: the file or folder.
+        length: of the arrays.
+        what: they are, in words.
+        way_out: what a user can do.
+    """
+    if TIMES_THE_ARRAYS * length > memory():
+        raise InvalidData(
+            f"{name}: {what} take {size(length)}, and reading them some {TIMES_THE_ARRAYS} times that, more than the "
+            f"{size(memory())} of memory here: {way_out}."
+        )
 
 
 def open_source(path: Path, otherwise: str = "") -> Source:

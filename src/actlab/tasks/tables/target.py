@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,11 @@ import polars as pl
 
 from actlab.errors import InvalidData, cut
 from actlab.tasks.cells import number
-from actlab.tasks.labels import FEW_SAMPLES, MANY_VALUES, Target, classes_of, refuse_quantity
+from actlab.tasks.labels import MANY_VALUES, Target, classes_of, refuse_quantity
 from actlab.tasks.reading import Reading, option
 from actlab.tasks.tables.frame import Frame
-from actlab.tasks.tables.kinds import Parsed, cleaned, texts_of
+from actlab.tasks.tables.kinds import Parsed, cleaned, parsed, texts_of
+from actlab.tasks.tables.quantities import are_quantities, is_quantity, quantities
 from actlab.tasks.tables.report import Note
 
 # How targets are called in the tables that come with books and packages.
@@ -23,23 +24,45 @@ _NAMES = {
     "target", "class", "label", "labels", "y", "species", "outcome", "survived", "diagnosis", "churn", "category",
     "result", "response", "default", "income", "variety", "type", "kind", "quality", "status", "exited",
 }  # fmt: skip
+# And how quantities are, which other columns may be as well.
+_QUANTITIES = {
+    "target", "y", "price", "value", "medv", "charges", "cost", "mpg", "strength", "rings", "salary", "sales", "cnt",
+    "outcome", "response", "tip", "progression", "consumption", "demand", "yield",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes of the rows that have one.
+    """What is to be learnt of the rows that have a target.
 
     Attributes:
         rows: which rows these are, as indices.
-        values: the class of each as an index, (rows,).
-        classes: their names.
+        values: the class of each as an index, (rows,); or numbers, (rows, targets).
+        classes: their names; none of numbers.
         notes: what a user should know.
     """
 
     rows: npt.NDArray[np.intp]
-    values: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     classes: tuple[str, ...]
     notes: tuple[Note, ...]
+
+
+def learnt_of(frame: Frame, targets: Sequence[str], reading: Reading) -> Labels:
+    """What is to be learnt: the classes of the target, or the numbers of one or several.
+
+    Raises:
+        InvalidData: as `labels` and `quantities`.
+    """
+    if are_quantities(frame, targets, reading):
+        rows, values, notes = quantities(frame, targets, reading)
+        return Labels(rows, values, (), tuple(notes))
+    if len(targets) > 1:
+        raise InvalidData(f"{frame.name}: several targets are learnt as numbers: leave --objective classes out.")
+    numeric = parsed(frame.columns[targets[0]], frame.sign).kind == "numbers"
+    if reading.objective == "classes" and reading.classes is None:
+        reading = replace(reading, classes="numbers" if numeric else None)
+    return labels(frame, targets[0], reading)
 
 
 def labels(frame: Frame, target: str, reading: Reading) -> Labels:
@@ -107,30 +130,33 @@ def _folded(name: str, target: str, texts: Sequence[str], reading: Reading) -> t
 
 
 def candidates(columns: Mapping[str, Parsed]) -> tuple[str, ...]:
-    """The columns that could hold classes, most likely first.
+    """The columns that could be the target, most likely first.
 
-    Those with two to ten values come before those with more; among these, names that targets are given, then the last
-    column, then the others from the right.
+    Of classes, those with two to ten values come before those with more; among these, names that targets are given,
+    then the last column, then the others from the right. A quantity that is named like one comes before classes that
+    are not; any other one only where it stands last, or nothing else could be it.
     """
-    found = []
+    found, others = [], []
     for place, (name, column) in enumerate(columns.items()):
-        rows = len(column.values) - column.missing
-        if not 2 <= column.distinct <= max(2, rows // 2) or column.kind not in ("numbers", "yes or no", "categories"):
-            continue
-        quantity = column.distinct > MANY_VALUES and rows < FEW_SAMPLES * column.distinct
-        if column.kind == "numbers" and (quantity or not _whole(column.values)):
-            continue
         words = {*name.lower().replace("_", " ").replace("-", " ").split()}
-        named = bool(words & _NAMES)
         last = place == len(columns) - 1
-        few = column.distinct <= MANY_VALUES
-        found.append(((not few, not named, not last, column.kind == "numbers", -place), name))
-    return tuple(name for _, name in sorted(found))
+        if is_quantity(column):
+            named = bool(words & _QUANTITIES)
+            (found if named or last else others).append(((not named, not named, not last, True, -place), name))
+        elif _could_be_classes(column):
+            few, named = column.distinct <= MANY_VALUES, bool(words & _NAMES)
+            found.append(((not few, not named, not last, column.kind == "numbers", -place), name))
+    return tuple(name for _, name in sorted(found or others))
 
 
-def _whole(values: pl.Series) -> bool:
-    present = values.drop_nulls()
-    return bool((present == present.floor()).all())
+def _could_be_classes(column: Parsed) -> bool:
+    rows = len(column.values) - column.missing
+    if not 2 <= column.distinct <= max(2, rows // 2):
+        return False
+    if column.kind == "numbers":
+        present = column.values.drop_nulls()
+        return bool((present == present.floor()).all())
+    return column.kind in ("yes or no", "categories")
 
 
 def no_target(name: str, columns: Mapping[str, Parsed], path: str) -> InvalidData:
@@ -139,10 +165,14 @@ def no_target(name: str, columns: Mapping[str, Parsed], path: str) -> InvalidDat
     shown = [*columns][:20] + ([f"… {len(columns):,} in all"] if len(columns) > 20 else [])
     if not likely:
         return InvalidData(
-            f"{name}: no target was given: name the column of classes (--target COLUMN), one of {', '.join(shown)}."
+            f"{name}: no target was given: name the column to be learnt (--target COLUMN), one of {', '.join(shown)}."
         )
-    listed = ", then ".join(f"{column!r} ({columns[column].distinct} classes)" for column in likely)
+    listed = ", then ".join(f"{column!r} ({_aim(columns[column])})" for column in likely)
     return InvalidData(
         f"{name}: no target was given: most likely it is {listed}: say so, as in actlab compare "
         f"{option('task', path)} {option('target', likely[0])}, or name another one of {', '.join(shown)}."
     )
+
+
+def _aim(column: Parsed) -> str:
+    return "a quantity" if is_quantity(column) else f"{column.distinct} classes"

@@ -1,0 +1,83 @@
+"""Columns of numbers as targets, and whether numbers are a quantity or the names of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from actlab.errors import InvalidData, cut
+from actlab.tasks.labels import are_a_quantity
+from actlab.tasks.reading import Reading
+from actlab.tasks.tables.frame import Frame
+from actlab.tasks.tables.kinds import Parsed, parsed
+from actlab.tasks.tables.report import Note
+from actlab.wording import listed
+
+
+def are_quantities(frame: Frame, targets: Sequence[str], reading: Reading) -> bool:
+    """Whether the targets of a table are learnt as numbers: as is decided, or as they look.
+
+    Undecided, several targets are, and one that is a quantity by `is_quantity`.
+    """
+    if reading.objective is not None:
+        return reading.objective == "regression"
+    if reading.classes is not None:
+        return False
+    return len(targets) > 1 or is_quantity(parsed(frame.columns[targets[0]], frame.sign))
+
+
+def is_quantity(column: Parsed) -> bool:
+    """Whether a column holds numbers that are more likely a quantity than the names of classes."""
+    return column.kind == "numbers" and are_a_quantity(column.values.drop_nulls().to_numpy())
+
+
+def quantities(
+    frame: Frame, targets: Sequence[str], reading: Reading
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], list[Note]]:
+    """The numbers of the targets: the rows that have all of them, (rows,), these numbers, (rows, targets), and notes.
+
+    Raises:
+        InvalidData: a column that holds no numbers, infinite ones, or one value only; no row with a target.
+    """
+    columns = [_numbers(frame, target) for target in targets]
+    known = np.all([column.is_not_null().to_numpy() for column in columns], axis=0)
+    rows = np.flatnonzero(known)
+    named = listed([repr(target) for target in targets])
+    if len(rows) == 0:
+        raise InvalidData(f"{frame.name}: no row has a number in {named}: name another column with --target COLUMN.")
+    values = np.stack([column.to_numpy()[rows].astype(float) for column in columns], axis=1)
+    if (infinite := np.isinf(values).any(axis=1)).any():
+        first = int(rows[infinite.argmax()])
+        raise InvalidData(f"{frame.at(first)}: an infinite number in {named}: mend it, or take the row out.")
+    what = "target" if len(targets) == 1 else "targets"
+    notes = []
+    if absent := len(known) - len(rows):
+        first = int(np.flatnonzero(~known)[0])
+        notes.append(
+            Note(
+                f"{frame.name}: {absent:,} of {len(known):,} rows say nothing in the {what} {named}, the first in "
+                f"{frame.unit} {frame.lines[first]}, and are left out."
+            )
+        )
+    if reading.objective is None:
+        distinct = f"holds {len(np.unique(values)):,} different numbers and is learnt as a quantity"
+        learnt = distinct if len(targets) == 1 else "are learnt as quantities"
+        way_out = "; --objective classes makes each number a class" if len(targets) == 1 else ""
+        sentence = f"{frame.name}: the {what} {named} {learnt} (regression){way_out}."
+        notes.append(Note(sentence, "--objective" if way_out else ""))
+    return rows, values, notes
+
+
+def _numbers(frame: Frame, target: str) -> pl.Series:
+    column = parsed(frame.columns[target], frame.sign)
+    if column.kind not in ("numbers", "yes or no"):
+        at = max(column.strange, 0)
+        shown = cut(repr(frame.columns[target][at]))
+        raise InvalidData(
+            f"{frame.name}: column {target!r} holds {column.kind}, as {shown} in {frame.unit} {frame.lines[at]}, and "
+            "numbers are to be learnt: name another column with --target, or say --objective classes."
+        )
+    return column.values
