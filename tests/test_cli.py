@@ -495,7 +495,9 @@ def test_what_is_decided_of_the_data_is_part_of_the_study(actlab_command, refuse
         sentence = refused(*start, "--scale", wrong)
         assert sentence == f"scale: a number above 0, or 'none', is expected, got {shown}."
     sentence = refused("compare", "digits", "--scale", "255")
-    assert sentence == "scale 255.0 was given for 'digits', which is no .npz file: leave it out."
+    assert sentence == (
+        "scale 255.0 was given for 'digits', which is no file of arrays (.npz, .npy, .mat): leave it out."
+    )
 
 
 def test_data_that_changed_are_not_taken_for_those_of_the_study(actlab_command, refused, tmp_path):
@@ -581,7 +583,7 @@ def test_misspelt_names_come_with_the_nearest(refused, table, tmp_path, argument
         (["--target", "a"], "target 'a' was given for 'digits', which is no table: leave it out."),
         (["digits", "parabolas"], "got unexpected extra argument(s) (parabolas)."),
         (["nowhere.toml"], "nowhere.toml: cannot be read as a study (No such file or directory)."),
-        (["--task", "nowhere.npz", "--summary"], "nowhere.npz is no file: give the path of a table or .npz file"),
+        (["--task", "nowhere.npz", "--summary"], "nowhere.npz is no file: give the path of a table, of arrays"),
         (
             ["parabolas", "--task", "digits"],
             "8×8×1 → dense1: Dense takes vectors and got 8×8×1: put Flatten() before it.",
@@ -698,7 +700,8 @@ def test_a_table_needs_a_target(refused, table):
         "iris.csv: no target was given: most likely it is 'species' (3 classes): say so, as in actlab compare --task "
         "iris.csv --target species, or name another one of width, length, species."
     )
-    assert "labels are not integers" in refused("compare", "--task", "iris.csv", "--target", "width")
+    numbers = refused("compare", "--task", "iris.csv", "--target", "species", "--objective", "regression")
+    assert "column 'species' holds categories" in numbers
 
 
 @pytest.mark.parametrize(

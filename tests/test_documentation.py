@@ -52,7 +52,7 @@ NETWORKS = (README.parent / "docs" / "own-networks.md").read_text(encoding="utf-
 
 
 @pytest.mark.parametrize(
-    "text", re.findall(r"```python\n(.*?)```", NETWORKS, flags=re.DOTALL), ids=["jax", "nnx", "equinox"]
+    "text", re.findall(r"```python\n(.*?)```", NETWORKS, flags=re.DOTALL), ids=["jax", "tokens", "nnx", "equinox"]
 )
 def test_networks_of_plain_jax_flax_and_equinox_run(text, folder):
     done = subprocess.run([sys.executable, "-W", "error", "-c", text], cwd=folder, capture_output=True, text=True)

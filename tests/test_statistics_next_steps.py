@@ -252,6 +252,7 @@ def off_scale(**known):
     [
         ({"task": "mine.npz", "scale": "none"}, "--scale 1000"),
         ({"task": "mine.npz", "scale": 4.0}, "--scale 4000"),
+        ({"task": "mine.mat"}, "--scale 1000"),
         ({"task": "parabolas"}, ""),
     ],
 )

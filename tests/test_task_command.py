@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.io
 from tests.tables import written
 
 from actlab.cli import main
@@ -77,10 +78,23 @@ def test_tasks_that_come_with_it(command, tmp_path):
     assert "own.npz: 40 samples of 3 inputs, 2 classes" in command("task", "own.npz")[1]
 
 
+def test_arrays_of_other_kinds(command, tmp_path):
+    (tmp_path / "mine").mkdir()
+    np.save(tmp_path / "mine" / "x.npy", RNG.integers(0, 9, (40, 7)))
+    np.save(tmp_path / "mine" / "y.npy", np.arange(40) % 2)
+    for name in ("mine", "mine/x.npy"):
+        code, out, err = command("task", name, "--layout", "tokens")
+        assert (code, err) == (0, "")
+        assert "40 samples of 7 tokens, 2 classes" in out
+        assert "x.npy for x_train, y.npy for y_train are taken." in out
+    scipy.io.savemat(tmp_path / "mine.mat", {"X": RNG.normal(size=(3, 40)), "y": np.arange(40) % 2})
+    assert "mine.mat: 40 samples of 3 inputs, 2 classes" in command("task", "mine.mat")[1]
+
+
 def test_what_cannot_be_shown(command):
     for arguments, said in (
         (["digit"], "unknown task 'digit': did you mean 'digits'?"),
-        (["nowhere.csv"], "nowhere.csv is no file: give the path of a table or .npz file"),
+        (["nowhere.csv"], "nowhere.csv is no file: give the path of a table, of arrays"),
         (["digits", "--target", "a"], "target 'a' was given for 'digits', which is no table: leave it out."),
         (["digits", "--decimal", "x"], "decimal: '.' or ',' is expected, got 'x'."),
     ):

@@ -158,10 +158,18 @@ _Baseline = Annotated[
 # Options of `compare`, besides those of the data, that are settings of the study.
 SETTINGS = (
     *("task", "activations", "seeds", "most_seeds", "within", "epochs", "batch", "optimiser", "learning_rates", "init"),
-    "metric",
+    *("loss", "class_weights", "metric"),
 )
 _Metric = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Rank and compare by it: accuracy, loss, or one of your own.")
+    str | None, typer.Option(metavar="NAME", help="Rank and compare by it: accuracy, rmse, loss, or one of your own.")
+]
+_Loss = Annotated[
+    str | None,
+    typer.Option(metavar="squared|absolute|huber", help="What training makes small where numbers are predicted."),
+]
+_ClassWeights = Annotated[
+    str | None,
+    typer.Option(metavar="balanced|A=2,B=1", help="What a sample's loss weighs in training, by its class."),
 ]
 _ACTIVATIONS = "Functions to compare, as relu or 'leaky_relu(negative_slope=0.2)'; yours as module:attribute."
 
@@ -174,7 +182,7 @@ def compare(
         typer.Argument(metavar="RECIPE|STUDY.toml", help="What to run; the recipe digits by default."),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Data: a task, a table, or an .npz file.")
+        str | None, typer.Option(metavar="NAME|FILE|FOLDER", help="Data: a task, a table, arrays, pictures in folders.")
     ] = None,
     data: dict[str, Any] = MappingProxyType({}),  # pyright: ignore[reportArgumentType]
     activations: Annotated[str | None, typer.Option(metavar="A,B(P=1),M:F", help=_ACTIVATIONS)] = None,
@@ -186,6 +194,8 @@ def compare(
     optimiser: _Optimiser = None,
     learning_rates: _Rates = None,
     init: _Init = None,
+    loss: _Loss = None,
+    class_weights: _ClassWeights = None,
     assignments: _Assignments = None,
     memory: _Memory = None,
     metric: _Metric = None,
@@ -214,7 +224,21 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         found["learning_rates"] = _rates(found["learning_rates"])
     if "seeds" in found:
         found["seeds"] = _seeds(found["seeds"], options["most_seeds"], options["within"])
+    if "class_weights" in found:
+        found["class_weights"] = _class_weights(found["class_weights"])
     return found
+
+
+def _class_weights(text: str) -> str | dict[str, float] | None:
+    """What --class-weights says: none, balanced, or numbers by the names of classes."""
+    if text in ("none", "balanced"):
+        return None if text == "none" else text
+    try:
+        return {name: float(weight) for name, _, weight in (pair.rpartition("=") for pair in text.split(","))}
+    except ValueError:
+        raise InvalidStudy(
+            f"--class-weights {shortened(text)}: none, balanced, or numbers for classes are expected, as in yes=3,no=1."
+        ) from None
 
 
 def _rates(text: str) -> list[float] | str:
@@ -264,14 +288,16 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
     from actlab.study.changes import changed
 
     if name is None and "task" in settings:
-        base = Study(name=Path(re.sub(r"\.(gz|zip)$", "", settings["task"])).stem)
+        base = Study(name=Path(re.sub(r"\.(gz|zip)$", "", settings["task"])).stem or "study")
     elif name is None or name in RECIPES:
         base = recipe(name or "digits").study
     else:
-        from actlab.tasks import is_file_name, names
+        from actlab.tasks import kind_of, names
 
         file = not name.endswith(".toml") and Path(name).is_file()
-        if name in names() or file or is_file_name(name):
+        # A run directory is no data, although it is a folder.
+        run = Path(name, "study.toml").is_file()
+        if name in names() or file or (kind_of(name) and not run):
             raise InvalidStudy(f"{name} is no recipe but data: write actlab compare --task {name}.")
         base = from_toml(name) if name.endswith(".toml") or "/" in name else recipe(name).study
     return changed(base, settings, assignments)

@@ -27,12 +27,14 @@ class Tried(NamedTuple):
 
     Attributes:
         score: mean validation loss at the last epoch and members that diverged; see `validation_score`.
-        losses, accuracies: of each seed on validation data, not finite where it diverged.
+        losses, scores: of each seed on validation data, not finite where it diverged.
+        score_name: what the scores are: "validation_accuracies", or "validation_rmses" where targets are numbers.
     """
 
     score: tuple[float, int]
     losses: tuple[float, ...]
-    accuracies: tuple[float, ...]
+    scores: tuple[float, ...]
+    score_name: str
 
 
 Scores = dict[Variant, Tried]
@@ -66,7 +68,7 @@ def tune(
     Returns:
         the study with `chosen_rates`, and a row for each rate tried: `activation`, `init`, `learning_rate`,
         `validation_loss` (mean over the seeds, None where a member diverged), `diverged`, `members`, and of each seed
-        `validation_losses` and `validation_accuracies`, None where it diverged.
+        `validation_losses` and `validation_accuracies` (`validation_rmses` of numbers), None where it diverged.
 
     Raises:
         InvalidRecording: the directory holds something else; it is untouched.
@@ -127,11 +129,12 @@ def _scores(recording: Recording) -> Scores:
 
 def _tried(recording: Recording, variant: Variant) -> Tried:
     columns = columns_of(recording, variant).values()
-    losses, accuracies = (
+    measured, name = ("accuracy", "accuracies") if recording.objective.decides else ("rmse", "rmses")
+    losses, scores = (
         tuple(float(recording.metrics[f"validation_{name}"][-1, column]) for column in columns)
-        for name in ("loss", "accuracy")
+        for name in ("loss", measured)
     )
-    return Tried(validation_score(recording, variant), losses, accuracies)
+    return Tried(validation_score(recording, variant), losses, scores, f"validation_{name}")
 
 
 def _place(variant: Variant) -> tuple[str, str, float]:
@@ -177,7 +180,7 @@ def _row(variant: Variant, tried: Tried, members: int) -> dict[str, Any]:
         "diverged": diverged,
         "members": members,
         "validation_losses": _known(tried.losses),
-        "validation_accuracies": _known(tried.accuracies),
+        tried.score_name: _known(tried.scores),
     }
 
 

@@ -62,3 +62,58 @@ PARABOLAS = Recipe(
         "Training is very sensitive to the initial weights.",
     ),
 )
+
+SINE = Recipe(
+    title="A wave of four turns, 1-64-64-1: what fits it by pieces, by bends and by sines",
+    source=(
+        "Made for this: fast waves are where networks of sines part from those of ReLUs: Sitzmann and others, "
+        "2020, Implicit neural representations with periodic activation functions, arXiv 2006.09661; Rahaman and "
+        "others 2019, On the spectral bias of neural networks, arXiv 1806.08734."
+    ),
+    study=Study(
+        name="sine",
+        task="sine",
+        network=(Dense(64), Act(), Dense(64), Act(), Dense(1)),
+        activations=("relu", "leaky_relu", "tanh", "gelu", "silu", "sine", "siren", "snake"),
+        optimiser=Adam(),
+        learning_rates=(0.001,),
+        batch=32,
+        epochs=100,
+        seeds=tuple(range(10)),
+    ),
+)
+
+DIABETES = Recipe(
+    title="Progression of diabetes in 442 patients, 10-32-32-1: a small, noisy table of numbers",
+    source="Data: Efron, Hastie, Johnstone and Tibshirani 2004, Least angle regression, in scikit-learn.",
+    study=Study(
+        name="diabetes",
+        task="diabetes",
+        network=(Dense(32), Act(), Dense(32), Act(), Dense(1)),
+        activations=("linear", *DEFAULT_ACTIVATIONS),
+        optimiser=Adam(),
+        learning_rates=(0.001,),
+        batch=32,
+        epochs=60,
+        seeds=tuple(range(10)),
+    ),
+)
+
+FRIEDMAN = Recipe(
+    title="Friedman's regression of ten inputs, five of which matter, 10-64-64-1",
+    source=(
+        "Data: Friedman 1991, Multivariate adaptive regression splines, Annals of Statistics 19, made by scikit-learn; "
+        "noise of standard deviation 1, below which no RMSE can come."
+    ),
+    study=Study(
+        name="friedman",
+        task="friedman",
+        network=(Dense(64), Act(), Dense(64), Act(), Dense(1)),
+        activations=DEFAULT_ACTIVATIONS,
+        optimiser=Adam(),
+        learning_rates=(0.001,),
+        batch=32,
+        epochs=60,
+        seeds=tuple(range(10)),
+    ),
+)

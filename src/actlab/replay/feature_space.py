@@ -197,6 +197,11 @@ def feature_space(
         UnknownName: no such activation, layer or seed in this recording.
         InvalidRecording: no weights or samples, or a function or network that is not known here.
     """
+    if not recording.objective.decides:
+        raise InvalidRecording(
+            f"{recording.directory}: its targets are numbers, and a feature space is drawn of classes: draw another "
+            "figure of it, as curves."
+        )
     if not recording.sample or not recording.first_seed_epochs:
         raise InvalidRecording(f"{recording.directory} holds no samples and weights to compute a network from.")
     by_name = {entry.activation: entry for entry in reported(recording)}
@@ -248,12 +253,18 @@ def two_unit_layer(network: Network) -> str | None:
 
 
 def typical_seed(recording: Recording, entries: Iterable[Reported] | None = None) -> int | None:
-    """The seed of median validation accuracy, averaged over activations; a diverged member counts as 0."""
+    """The seed of the median metric that leads, on validation data, averaged over activations.
+
+    A member that diverged counts as the worst of its activation; of an accuracy, as 0.
+    """
     seeds: Sequence[int] = recording.study.seeds
-    accuracy = recording.metrics["validation_accuracy"][-1]
+    lead = recording.lead
+    gains = lead.gain(recording.metrics[lead.validation][-1])
+    known = gains[np.isfinite(gains)]
+    worst = 0.0 if lead.is_share else float(known.min(initial=0.0))
     totals = dict.fromkeys(seeds, 0.0)
     for entry in reported(recording) if entries is None else entries:
         for member, column in zip(entry.members, entry.columns, strict=True):
-            totals[member.seed] += float(np.nan_to_num(accuracy[column]))
+            totals[member.seed] += float(np.nan_to_num(gains[column], nan=worst))
     ranked = sorted(seeds, key=lambda seed: (totals[seed], seed))
     return ranked[len(ranked) // 2] if ranked else None

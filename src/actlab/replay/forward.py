@@ -46,12 +46,14 @@ class Judged(NamedTuple):
 
 
 def judged(outputs: np.ndarray, labels: np.ndarray) -> Judged:
-    """What the objective makes of outputs (samples, outputs).
+    """What the objective of classes makes of outputs (samples, outputs).
 
     >>> judged(np.array([[0.0], [2.0]]), np.array([0, 1])).loss.round(4).tolist()
     [0.6931, 0.1269]
     """
     objective, exact = objective_for(outputs.shape[1]), outputs.astype(float)
+    assert objective.decided is not None
+    assert objective.likelihood is not None
     # A diverged member has outputs that are no numbers; its points are not drawn.
     with np.errstate(all="ignore"):
         loss, likelihood = (rule(exact, labels, np, 1) for rule in (objective.loss, objective.likelihood))

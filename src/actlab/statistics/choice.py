@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.statistics.intervals import Floats
+from actlab.statistics.intervals import Floats, mean
 
 # Every draw of up to so many seeds is made, 5⁵ of them; of more, as many random ones, always the same.
 EXACT_SEEDS = 5
@@ -21,7 +21,7 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     The rate of the lowest mean validation loss is chosen, of equal ones the smallest; a seed that diverged is
     infinitely bad. Rates that no seed can tell from each other are chosen between by luck, harmlessly where their
-    accuracies are alike, which `accuracy_sd` says.
+    accuracies are alike, which `accuracy_sd` says, or where targets are numbers `rmse_sd`.
 
     Args:
         tuning: the rows of `actlab.tuning`; those of earlier recordings do not hold their seeds one by one.
@@ -29,7 +29,8 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Returns:
         for each activation and kind of initial weights `activation`, `init`, `learning_rate` (the chosen one),
         `seeds`, `chosen_again` (share of the draws), `rates` (others that were chosen, with their shares, the most
-        frequent first) and `accuracy_sd`, the standard deviation of the validation accuracy through the choice.
+        frequent first) and `accuracy_sd` or `rmse_sd`, the standard deviation of the validation accuracy or RMSE
+        through the choice.
 
     Source: Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks, arXiv 2103.03098.
 
@@ -51,12 +52,14 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _choice(activation: str, init: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     losses = _table(rows, "validation_losses", math.inf)
-    accuracies = _table(rows, "validation_accuracies", 0.0).mean(axis=1)
+    numbers = "validation_rmses" in rows[0]
+    # A seed that diverged has nothing right; of its RMSE no more is known than that it is no number.
+    scores = _table(rows, "validation_rmses", math.nan) if numbers else _table(rows, "validation_accuracies", 0.0)
     draws = _draws(losses.shape[1])
     chosen = int(losses.mean(axis=1).argmin())
     picked = losses[:, draws].mean(axis=2).argmin(axis=0)
     shares = np.bincount(picked, minlength=len(rows)) / len(draws)
-    centre = float(shares @ accuracies)
+    spread = _spread(np.array([mean(own) for own in scores]), shares)
     others = sorted((i for i in range(len(rows)) if i != chosen and shares[i]), key=lambda i: -shares[i])
     return {
         "activation": activation,
@@ -65,8 +68,15 @@ def _choice(activation: str, init: str, rows: Sequence[Mapping[str, Any]]) -> di
         "seeds": losses.shape[1],
         "chosen_again": float(shares[chosen]),
         "rates": [{"learning_rate": rows[i]["learning_rate"], "share": float(shares[i])} for i in others],
-        "accuracy_sd": math.sqrt(max(0.0, float(shares @ (accuracies - centre) ** 2))),
+        "rmse_sd" if numbers else "accuracy_sd": spread,
     }
+
+
+def _spread(scores: Floats, shares: Floats) -> float:
+    """Standard deviation of the rates' mean scores, each as often as it is chosen; those never chosen do not count."""
+    own = scores[shares > 0]
+    weights = shares[shares > 0]
+    return math.sqrt(max(0.0, float(weights @ (own - weights @ own) ** 2)))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], key: str, lost: float) -> Floats:

@@ -64,7 +64,7 @@ def collapse(recording: Recording, entry: Reported) -> Collapse | None:
         layered, single = np.asarray(network.apply(params, x), dtype=float), rows @ matrix + bias
         # Infinite logits would still give probabilities of 0 and 1, and differences without a meaning.
         known = np.isfinite(layered).all()
-        likely = objective_for(layered.shape[1]).probability
+        likely = objective_for(layered.shape[1], recording.study.loss).probability
         probability = np.abs(likely(layered, np, 1) - likely(single, np, 1)).max() if known else np.nan
         apart.append((probability, np.abs(layered - single).max() / np.abs(layered).max()))
     probability, logit = np.max(apart, axis=0).tolist()

@@ -14,6 +14,7 @@ from actlab.statistics.findings.rate import fitting_factor
 from actlab.statistics.findings.widths import hidden_widths
 from actlab.statistics.selection import Reported
 from actlab.study.optimisers import usual_rate
+from actlab.tasks.reading import ARRAYS
 from actlab.wording import counted, listed, quoted
 
 # Functions to try instead of flat ones.
@@ -121,7 +122,7 @@ def _inputs(recording: Recording, found: Sequence[Finding]) -> list[Step]:
     if not found:
         return []
     study, evidence = recording.study, found[0]["evidence"]
-    if evidence["far_from_zero"] or PurePath(study.task).suffix != ".npz":
+    if evidence["far_from_zero"] or PurePath(study.task).suffix.lower() not in ARRAYS:
         return [(f"The inputs are far from unit scale. {found[0]['help']}", "")]
     before = study.scale if isinstance(study.scale, (int, float)) else 1.0
     divisor = before * suggested_divisor(evidence)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from actlab.objectives import ACCURACY, BALANCED, Lead, lead_in
+from actlab.objectives import BALANCED, Lead, lead_in
 from actlab.recording import Recording
+from actlab.statistics.baselines import at_chance, not_better
 from actlab.statistics.choice import choices
-from actlab.statistics.intervals import binomial_tail
 from actlab.statistics.selection import Reported, mostly_diverged
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.wording import counted, listed
@@ -57,6 +57,7 @@ def notes(
             found += _edges(reported, where[name])
         found += [
             *_imbalance(recording),
+            *weighed(recording),
             *_without(recording),
             *_too_few_seeds(recording),
             *_meaning_of_best(recording, main),
@@ -184,10 +185,12 @@ def _firmness(chosen: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _loose(row: Mapping[str, Any]) -> str:
     where = "" if row["init"] == "stated" else BESIDE[row["init"]]
+    moves = f"accuracy by {100 * row['accuracy_sd']:.2g} points" if "accuracy_sd" in row else ""
+    moves = moves or f"RMSE by {row['rmse_sd']:.2g}"
     return (
         f"{row['activation']}{where} ({100 * (1 - row['chosen_again']):.0f} % of draws, mostly "
         f"{row['rates'][0]['learning_rate']:g} instead of {row['learning_rate']:g}, which moves its validation "
-        f"accuracy by {100 * row['accuracy_sd']:.2g} points, standard deviation)"
+        f"{moves}, standard deviation)"
     )
 
 
@@ -214,6 +217,16 @@ def _imbalance(recording: Recording) -> list[str]:
         f"the training samples are {largest!r}, and always naming that would look good. --metric accuracy leads by "
         "accuracy."
     ]
+
+
+def weighed(recording: Recording) -> list[str]:
+    """That classes weigh differently in training."""
+    weights = recording.study.class_weights
+    if weights is None:
+        return []
+    how = "alike" if weights == "balanced" else listed([f"{name} {weight:g}" for name, weight in weights.items()])
+    others = "" if weights == "balanced" else ", all others 1"
+    return [f"In training, classes weigh {how}{others}; losses are shown without these weights."]
 
 
 def _too_few_seeds(recording: Recording) -> list[str]:
@@ -245,7 +258,8 @@ def headline(summary: Mapping[str, Any]) -> str:
     basis, named = _basis(summary, best, lead), _at_the_top([best, *others], lead)
     value, top = f"test {lead.title} {_value(best, lead)}", f"{lead.best.capitalize()} mean"
     if at_chance(summary, best):
-        said = [f"At chance: {_not_above_majority(summary)}. {top}: {named}, {_value(best, lead)} {basis}."]
+        verdict = "At chance" if summary["chance"] else "No better than a constant"
+        said = [f"{verdict}: {not_better(summary)}. {top}: {named}, {_value(best, lead)} {basis}."]
     elif not others:
         said = [f"{best['name']} reaches a test {lead.title} of {_value(best, lead)} {basis}."]
     elif summary["best_set"] == [best["name"]]:
@@ -265,41 +279,6 @@ def _at_the_top(ranked: Sequence[Mapping[str, Any]], lead: Lead) -> str:
     best = ranked[0][lead.test]["mean"]
     resolution = 1e-7 * (1.0 if lead.is_share else abs(best))
     return listed([a["name"] for a in ranked if abs(a[lead.test]["mean"] - best) <= resolution])
-
-
-def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
-    """Whether even the highest mean is what always naming the most frequent class may get on such a test set.
-
-    It may get so many of N test samples right, or more, in more than 2.5 of 100 cases (binomial). A balanced accuracy
-    is that where its interval reaches down to a share of one class.
-    """
-    majority, samples, lead = summary["majority"], (summary["samples"] or {}).get("test"), lead_in(summary)
-    if lead == BALANCED and summary["chance"] is not None:
-        ends = best[lead.test]["ci95"]
-        return (ends[0] if ends else best[lead.test]["mean"]) <= summary["chance"]
-    if not majority or not samples or lead != ACCURACY:
-        return False
-    right = round(best["test_accuracy"]["mean"] * samples)
-    return binomial_tail(right, samples, majority["test_accuracy"]) > 0.025
-
-
-def constant_share(lead: Lead, majority: Mapping[str, Any] | None, chance: float | None) -> float | None:
-    """What always naming the most frequent class gets in a metric that leads; None where that is not known."""
-    if lead == BALANCED:
-        return chance
-    return majority["test_accuracy"] if majority and lead == ACCURACY else None
-
-
-def _not_above_majority(summary: Mapping[str, Any]) -> str:
-    lead, majority = lead_in(summary), summary["majority"]
-    if lead == BALANCED:
-        found = [a[lead.test]["mean"] for a in summary["activations"] if a[lead.test]["mean"] is not None]
-        told = "none is above" if max(found) <= summary["chance"] else "the seeds tell none from"
-        return f"{told} the {lead.said(summary['chance'])} of always naming one class"
-    share, samples = f"{100 * majority['test_accuracy']:.1f} %", summary["samples"]["test"]
-    means = [a["test_accuracy"]["mean"] for a in summary["activations"] if a["test_accuracy"]["mean"] is not None]
-    told = "none is above" if max(means) <= majority["test_accuracy"] else f"{samples:,} test samples tell none from"
-    return f"{told} the {share} of always naming {majority['class']!r}, the most frequent class"
 
 
 def _best(summary: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:

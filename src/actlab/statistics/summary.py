@@ -2,9 +2,9 @@
 
 It holds `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `samples` (how many each part of the
 data has), `probe_samples` (how many training samples the probes look at), `metrics` (those that the objective
-declares), `lead` (the one by which activations are ranked and compared: see `actlab.objectives.Lead`), `majority` (the
-most frequent class of the training data, and the test accuracy of always naming it), `chance` (the accuracy of
-guessing); `samples` and `majority` are None in recordings that do not hold them.
+declares), `lead` (the one by which activations are ranked and compared: see `actlab.objectives.Lead`), `majority`,
+`chance` and `constant` (what is had without looking at the input: see `actlab.statistics.baselines`); `samples` and
+`majority` are None in recordings that do not hold them.
 
 Of the main condition: `contest` (its name and title), `activations`, best first (see `activation_row`), `best_set`
 (those that may be the best), `not_best` (those told from a better one), `not_best_new_data` (those told from a better
@@ -28,6 +28,7 @@ import numpy as np
 
 from actlab.objectives import ACCURACY
 from actlab.recording import Member, Recording
+from actlab.statistics.baselines import baselines_of, constant_value
 from actlab.statistics.choice import choices
 from actlab.statistics.findings import findings
 from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
@@ -44,7 +45,7 @@ from actlab.statistics.selection import (
     reported,
     step_of,
 )
-from actlab.statistics.sentences import constant_share, headline, notes
+from actlab.statistics.sentences import headline, notes
 from actlab.statistics.stopping import looks, told
 from actlab.statistics.time_to_target import first_epoch, milestone_epochs, time_to_target
 from actlab.study import Condition
@@ -72,8 +73,8 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
     baseline = recording.baseline if baseline is None else baseline
     main, *others = conditions_of(recording)
     by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
-    ranked, majority = by_condition[main.name], _majority(recording)
-    target = target_of(recording, ranked, majority)
+    ranked, without = by_condition[main.name], baselines_of(recording)
+    target = target_of(recording, ranked, without)
     first, *further = (
         _condition(recording, held, by_condition[held.name], target, baseline) for held in (main, *others)
     )
@@ -87,8 +88,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         "contest": {key: first.pop(key) for key in ("name", "title")},
         "samples": recording.facts.get("samples"),
         "probe_samples": probe_samples(recording),
-        "majority": majority,
-        "chance": _chance(recording),
+        **without,
         "metrics": recording.facts["metrics"],
         "lead": asdict(recording.lead),
         **first,
@@ -116,12 +116,6 @@ def _with_headlines(summary: dict[str, Any]) -> dict[str, Any]:
     for condition in summary["contests"]:
         condition["headline"] = headline(summary | condition)
     return summary | {"headline": headline(summary)}
-
-
-def _chance(recording: Recording) -> float | None:
-    """The accuracy of guessing, each class as often as any other."""
-    classes = len(recording.facts["classes"])
-    return 1 / classes if classes else None
 
 
 def _condition(
@@ -169,24 +163,24 @@ def ranking(recording: Recording, reported: Sequence[Reported]) -> tuple[Reporte
 
 
 def target_of(
-    recording: Recording, reported: Sequence[Reported], majority: Mapping[str, Any] | None = None
+    recording: Recording, reported: Sequence[Reported], without: Mapping[str, Any] | None = None
 ) -> float | None:
     """95 % of the highest mean validation accuracy an activation has at the last epoch; None without any.
 
-    Likewise of another metric that leads; where lower values are better, the lowest mean over 95 %. None too where an
-    accuracy is no more than what always naming the most frequent class gets: nothing is learnt on the way to it.
-    Activations that mostly diverged do not set it, unless all did.
+    Likewise of another metric that leads; where lower values are better, the lowest mean over 95 %. None too where it
+    is no better than what always naming the most frequent class, or always giving the same number, has (`without`, see
+    `baselines_of`): nothing is learnt on the way to it. Activations that mostly diverged do not set it, unless all did.
     """
     lead = recording.lead
     steady = [entry for entry in reported if not mostly_diverged(entry)] or reported
     means = finite([mean(last(recording.metrics[lead.validation], entry)) for entry in steady])
     if not means.size:
         return None
-    if lead.better == "lower":
-        return float(means.min()) / TARGET_SHARE
-    target = TARGET_SHARE * float(means.max())
-    least = constant_share(lead, majority, _chance(recording))
-    return target if target > (least or 0.0) else None
+    lower = lead.better == "lower"
+    target = float(means.min()) / TARGET_SHARE if lower else TARGET_SHARE * float(means.max())
+    known = constant_value(lead, without or {}, "validation")
+    least = known if known is not None or lower else 0.0
+    return target if least is None or lead.gain(target) > lead.gain(least) else None
 
 
 def activation_row(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
@@ -237,15 +231,6 @@ def _estimated(recording: Recording) -> Iterator[str]:
     yield recording.lead.test
     yield from (name for name in ESTIMATED if name != recording.lead.test)
     yield from (f"test_{metric['name']}" for metric in recording.further_metrics)
-
-
-def _majority(recording: Recording) -> dict[str, Any] | None:
-    """The class that is most frequent in the training data, and the test accuracy of always naming it."""
-    training, test = (recording.facts.get(name) for name in ("class_counts", "test_class_counts"))
-    if not training or not test or not sum(test):
-        return None
-    label = int(np.argmax(training))
-    return {"class": recording.facts["classes"][label], "test_accuracy": test[label] / sum(test)}
 
 
 def _diverged(member: Member) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from actlab.objectives import lead_among
 from actlab.recording import Recording
 from actlab.statistics.intervals import RESOLUTION, Floats, Interval, median_interval, share_interval
 from actlab.statistics.selection import Reported
@@ -62,6 +63,10 @@ def learned_epoch(curves: ArrayLike, level: float) -> Floats:
 def milestone_epochs(recording: Recording, entry: Reported, milestone: Milestone) -> Floats:
     """For each member of an entry the first epoch at a milestone; infinite if it never gets there, (members,)."""
     columns = list(entry.columns)
+    if milestone.metric is not None and milestone.value is not None:
+        lead = lead_among(recording.facts["metrics"], milestone.metric)
+        curves = lead.gain(recording.metrics[f"train_{milestone.metric}"][:, columns])
+        return learned_epoch(curves, float(lead.gain(milestone.value)))
     if milestone.label is None:
         curves = recording.metrics["train_accuracy"][:, columns]
     elif "class_accuracy" in recording.probes:

@@ -49,7 +49,8 @@ def findings(
         return []
     reported = [entry for entry in reported if entry.members]
     inputs = inputs_off_scale(recording)
-    neighbours = neighbour_vote(**recording.sample) if recording.sample else float("nan")
+    votes = recording.sample and recording.objective.decides
+    neighbours = neighbour_vote(**recording.sample) if votes else float("nan")
     found = [inputs] if inputs else []
     for entry in reported:
         found += causes_first(_faults(recording, entry, reported, neighbours), inputs)
@@ -83,6 +84,7 @@ def _faults(recording: Recording, entry: Reported, reported: Sequence[Reported],
             rate_too_high(recording, entry, went),
             rate_too_low(recording, entry, went),
             dead_units(recording, entry, went),
-            labels_unlearnable(recording, entry, went, neighbours),
         ]
+        if recording.objective.decides:
+            found.append(labels_unlearnable(recording, entry, went, neighbours))
     return [finding for finding in found if finding is not None]

@@ -26,10 +26,11 @@ class Course:
     """Losses as multiples of the best constant answer's, accuracies as they are; medians over members.
 
     Attributes:
-        constant: loss of the best answer that does not look at the inputs: entropy of the class frequencies.
-        majority: share of the most frequent class among the training samples.
+        constant: loss of the best answer that does not look at the inputs: entropy of the class frequencies, or what
+            always giving one number has.
+        majority: share of the most frequent class among the training samples; NaN where targets are numbers.
         train_loss, validation_loss: (epochs + 1,), untrained first.
-        train_accuracy, validation_accuracy: likewise.
+        train_accuracy, validation_accuracy: likewise; NaN where targets are numbers.
     """
 
     constant: float
@@ -55,8 +56,9 @@ def course_of(recording: Recording, entry: Reported) -> Course | None:
     constant = constant_loss(recording)
     if not constant or mostly_diverged(entry):
         return None
-    counts = np.array(recording.facts["class_counts"], dtype=float)
-    curves = {name: typical(recording.metrics[name][:, list(entry.columns)]) for name in _CURVES}
+    counts = np.array(recording.facts.get("class_counts") or [np.nan], dtype=float)
+    unknown = np.full(recording.metrics["train_loss"].shape, np.nan)
+    curves = {name: typical(recording.metrics.get(name, unknown)[:, list(entry.columns)]) for name in _CURVES}
     for name in ("train_loss", "validation_loss"):
         curves[name] = curves[name] / constant
     return Course(constant, float(counts.max() / counts.sum()), **curves)
@@ -87,8 +89,17 @@ def probe(recording: Recording, entry: Reported, name: str) -> Floats | None:
 
 def constant_loss(recording: Recording) -> float | None:
     """The loss of the best answer that does not look at the input; None where the classes' counts are not recorded."""
+    if recording.objective.baseline is None:
+        return recording.facts["constant"]["train_loss"]
     counts = np.array(recording.facts.get("class_counts", ()), dtype=float)
     return recording.objective.baseline(counts / counts.sum()) if counts.sum() else None
+
+
+def loss_of(recording: Recording) -> tuple[str, str]:
+    """What the loss is called, and what has the one that it is held against."""
+    title = next(metric["title"] for metric in recording.facts["metrics"] if metric["name"] == "loss")
+    classes = recording.objective.decides
+    return title, "the frequencies of the classes alone give" if classes else "always giving the same answer has"
 
 
 def best_losses(recording: Recording, entry: Reported) -> Floats:

@@ -20,12 +20,14 @@ def linear_depth(recording: Recording, entry: Reported) -> Finding | None:
         return None
     same = found.probability < SAME_PREDICTION
     inputs, outputs = found.shape
+    what = "probability" if recording.objective.decides else "prediction, standardised,"
+    beside = f" (logits by {found.logit:.1g} of the largest)" if recording.objective.decides else ""
     so = "depth adds nothing to what it can say" if same else f"more than the {SAME_PREDICTION:g} of rounding"
     sentence = (
         f"linear: its {found.layers} layers, multiplied into one {inputs} × {outputs} matrix, "
         f"{'predict the same' if same else 'do not predict the same'}: over {counted(found.samples, 'sample')} and "
-        f"{counted(found.members, 'seed')} no probability differs by more than {found.probability:.1g} "
-        f"(logits by {found.logit:.1g} of the largest); {so}."
+        f"{counted(found.members, 'seed')} no {what} differs by more than {found.probability:.1g}"
+        f"{beside}; {so}."
     )
     severity = "info" if same else "warning"
     return finding("linear_depth", severity, sentence, asdict(found) | {"same": same}, activation="linear")

@@ -56,7 +56,11 @@ def inputs_off_scale(recording: Recording) -> Finding | None:
 
 
 def _factor(recording: Recording) -> float | None:
-    """What the first layer with weights gets the inputs multiplied with; None where it or they are normalised."""
+    """What the first layer with weights gets the inputs multiplied with; None where it or they are normalised, or name
+    tokens.
+    """
+    if recording.study.layout == "tokens":
+        return None
     if recording.study.network is None or isinstance(recording.study.network, CustomNetwork):
         return 1.0
     layers = list(flat(recording.study.network))

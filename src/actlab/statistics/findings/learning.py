@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actlab.recording import Recording
-from actlab.statistics.findings.course import best_losses, constant_loss
+from actlab.statistics.findings.course import best_losses, constant_loss, loss_of
 from actlab.statistics.findings.finding import Finding, finding, share
 from actlab.statistics.gradients import typical_norm
 from actlab.statistics.intervals import Floats, mean, median
@@ -25,11 +25,12 @@ GUESSED = 0.05
 
 
 def only_regulariser(recording: Recording, entry: Reported, reported: Sequence[Reported]) -> Finding | None:
-    """Whether nothing is learnt, in cross-entropy and in accuracy, and whether a penalty falls meanwhile.
+    """Whether nothing is learnt, in the loss and in accuracy, and whether a penalty falls meanwhile.
 
-    Found where more than half of the members that did not diverge have a cross-entropy that stays, at every epoch, at
-    what the class frequencies alone give, and an accuracy that ends at the share of the largest class. A loss alone is
-    not enough: confident mistakes on a few samples can outweigh all that was learnt about the others.
+    Found where more than half of the members that did not diverge have a loss that stays, at every epoch, at what the
+    class frequencies alone give, and an accuracy that ends at the share of the largest class. A loss alone is not
+    enough: confident mistakes on a few samples can outweigh all that was learnt about the others. Of numbers as targets
+    it is the loss alone, beside that of always giving the same answer.
     """
     known = constant_loss(recording)
     final = last(recording.metrics["train_loss"], entry)
@@ -52,12 +53,17 @@ def only_regulariser(recording: Recording, entry: Reported, reported: Sequence[R
         evidence["penalty"] = {"first": penalty[0], "last": penalty[1]}
     gradient, words = _beside_others(recording, entry, reported)
     evidence |= {"gradient": gradient} if gradient else {}
+    loss, held = loss_of(recording)
+    ends = (
+        ""
+        if recording.objective.baseline is None
+        else (", and the training accuracy ends at the share of the largest class")
+    )
     what = "learns only its regulariser" if falls else "learns nothing"
     fall = f", while the penalty falls from {penalty[0]:.3g} to {penalty[1]:.3g}" if penalty and falls else ""
     sentence = (
         f"{entry.activation} {what}: with {int(stuck.sum())} of {counted(len(stuck), 'seed')} the training "
-        f"cross-entropy stays above {100 * UNLEARNT:.0f} % of what the frequencies of the classes alone give "
-        f"({known:.4g}), and the training accuracy ends at the share of the largest class: the mean cross-entropy is "
+        f"{loss} stays above {100 * UNLEARNT:.0f} % of what {held} ({known:.4g}){ends}: the mean {loss} is "
         f"{start:.4g} untrained and {end:.4g} after epoch {recording.epochs}{fall}.{words}"
     )
     code = "only_regulariser" if falls else "learns_nothing"
@@ -66,7 +72,7 @@ def only_regulariser(recording: Recording, entry: Reported, reported: Sequence[R
 
 
 def comes_apart(recording: Recording, entry: Reported) -> Finding | None:
-    """Whether a cross-entropy that had fallen ends above what the class frequencies alone give, or as no number.
+    """Whether a loss that had fallen ends above that of the best constant answer, or as no number.
 
     Found where that is so of more than half of the members.
     """
@@ -83,11 +89,12 @@ def comes_apart(recording: Recording, entry: Reported) -> Finding | None:
     # After the last epoch at which its loss was below, a member is apart.
     first = len(below) - int(np.argmax(below[::-1, apart], axis=0).max())
     lost = int((apart & ~np.isfinite(final)).sum())
+    loss, held = loss_of(recording)
     numberless = f", or is no number any more (with {lost} of them)" if lost else ""
     sentence = (
         f"{entry.activation} comes apart: with {int(apart.sum())} of {counted(len(apart), 'seed')} the training "
-        f"cross-entropy falls at first, to {mean(best[apart]):.3g} (mean of each one's best), and ends above the "
-        f"{known:.4g} that the frequencies of the classes alone give{numberless}; "
+        f"{loss} falls at first, to {mean(best[apart]):.3g} (mean of each one's best), and ends above the "
+        f"{known:.4g} that {held}{numberless}; "
         f"the first is apart after epoch {first}."
     )
     evidence = {"members": len(apart), "apart": int(apart.sum()), "not_finite": lost, "best": mean(best[apart])}
@@ -96,7 +103,12 @@ def comes_apart(recording: Recording, entry: Reported) -> Finding | None:
 
 
 def _names_the_majority(recording: Recording, entry: Reported) -> NDArray[np.bool_]:
-    """Whether each member ends with hardly more training samples right than always naming the largest class gets."""
+    """Whether each member ends with hardly more training samples right than always naming the largest class gets.
+
+    True where there are no classes.
+    """
+    if recording.objective.baseline is None:
+        return np.ones(len(entry.columns), bool)
     counts = np.array(recording.facts["class_counts"], dtype=float)
     share = counts.max() / counts.sum()
     return last(recording.metrics["train_accuracy"], entry) < share + GUESSED * (1 - share)

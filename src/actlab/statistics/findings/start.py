@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from actlab.custom import CUSTOM_PARAMETERS, CustomNetwork
 from actlab.recording import Recording
-from actlab.statistics.findings.course import Course, reads_weights
+from actlab.statistics.findings.course import Course, loss_of, reads_weights
 from actlab.statistics.findings.finding import Finding, finding
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
@@ -21,6 +21,9 @@ SAME = 1e-6
 # An untrained network gives about equal chances to all classes, at most 1.7 times their loss among the healthy networks
 # of `benchmarks/faults.py` (softplus from He's weights); from N(0, 2²), sigmoid has 6 times it and relu thousands.
 TOO_LARGE = 3.0
+# Numbers are standardised: an untrained network that answers with a standard deviation of three has ten times the
+# squared error of one that always says their mean.
+TOO_LARGE_NUMBERS = 10.0
 
 
 def units_alike(recording: Recording, entry: Reported, went: Course | None) -> Finding | None:
@@ -86,13 +89,17 @@ def units_equal(before: Floats, after: Floats) -> NDArray[np.bool_]:
 
 def start_too_large(recording: Recording, entry: Reported, went: Course) -> Finding | None:
     """Whether the untrained network is far surer of itself than one that knows nothing, and has not got over it."""
-    classes = len(recording.facts["classes"])
-    knows_nothing = recording.objective.baseline(np.full(classes, 1 / classes))
+    if recording.objective.baseline is None:
+        knows_nothing, bound = went.constant, TOO_LARGE_NUMBERS
+    else:
+        classes = len(recording.facts["classes"])
+        knows_nothing, bound = recording.objective.baseline(np.full(classes, 1 / classes)), TOO_LARGE
+    loss, _ = loss_of(recording)
     first, end = went.constant * went.train_loss[0], went.constant * went.train_loss[-1]
-    if not (first > TOO_LARGE * knows_nothing and went.hindered):
+    if not (first > bound * knows_nothing and went.hindered):
         return None
     sentence = (
-        f"{entry.activation}: the initial weights are too large: the untrained network has a cross-entropy of "
+        f"{entry.activation}: the initial weights are too large: the untrained network has a {loss} of "
         f"{number(first)}, {number(first / knows_nothing)} times that of one that knows nothing, and ends at "
         f"{number(end)}."
     )

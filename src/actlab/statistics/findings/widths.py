@@ -18,19 +18,20 @@ from actlab.wording import counted, number
 def narrow_layer(recording: Recording, entry: Reported, went: Course) -> Finding | None:
     """Whether a hidden layer has one unit, or fewer than log₂ of the classes, and the network is hindered.
 
-    n units that are on or off tell at most 2ⁿ classes apart. Convolutions, and layers that a residual connection goes
-    around, are no bottleneck.
+    n units that are on or off tell at most 2ⁿ classes apart; where targets are numbers, it must be one unit.
+    Convolutions, and layers that a residual connection goes around, are no bottleneck.
     """
     if not went.hindered or not (widths := hidden_widths(recording, entry)):
         return None
     place, (name, width) = min(enumerate(widths), key=lambda item: item[1][1])
     classes = len(recording.facts["classes"])
     inputs = math.prod(recording.facts["input_shape"]) if place == 0 else widths[place - 1][1]
-    if not (width < inputs and (width == 1 or width < math.log2(classes))):
+    if not (width < inputs and (width == 1 or (classes and width < math.log2(classes)))):
         return None
+    about = f"{classes} classes" if classes else "the target"
     sentence = (
         f"{entry.activation}: {name} is a bottleneck: all that its {counted(inputs, 'input')} say about "
-        f"{classes} classes passes through {counted(width, 'unit')}; the training loss ends at "
+        f"{about} passes through {counted(width, 'unit')}; the training loss ends at "
         f"{number(went.train_loss[-1])} times the constant answer's."
     )
     evidence = {"width": width, "inputs": inputs, "classes": classes, "loss": went.train_loss[-1]}

@@ -49,6 +49,11 @@ export function sharedAxes(extents) {
   };
 }
 
+/** The range of the errors of some rows, { error: [low, high] } each: what lies far beyond the others does not stretch it. */
+export function sharedErrors(extents) {
+  return union(comparable(extents, ({ error }) => error[1]).map(({ error }) => error));
+}
+
 /** How many of some points, two numbers each, lie beyond a box. */
 export function beyond(points, [[left, right], [bottom, top]], count) {
   let found = 0;

@@ -3,7 +3,8 @@
 import { floats, quartiles, span, widened } from "./arrays.js";
 import { comparable, reach, union } from "./axes.js";
 import { coordinateLines, gridPoints } from "./geometry.js";
-import { between, judge, network, outcome } from "./network.js";
+import { between, judge, judgeNumbers, network, outcome } from "./network.js";
+import { FIT_POINTS } from "./numbers.js";
 import { GRID } from "./panels.js";
 
 const LINES = 13;
@@ -16,16 +17,26 @@ const EXTENT_SAMPLES = 300;
 const EXTENT_EPOCHS = [10, 40];
 const EXTENT_STEPS = 2e7;
 
-/** What all networks of a player share: samples, their classes, the limits of the input space. */
+/** What all networks of a player share: samples, their classes or numbers, the limits of the input space. */
 export function shared(content) {
   return {
     ...content,
     x: content.x ? floats(content.x) : null,
     labels: Uint8Array.from(content.y),
     count: content.y.length,
+    numbers: content.numbers ? numbersOf(content) : null,
     grid: content.box ? gridPoints(content.box, GRID, GRID) : null,
     lines: content.box ? coordinateLines(content.box, LINES, STEPS) : null,
   };
+}
+
+/** The targets where they are numbers: standardised, their ranges, and the points of a single input for a curve. */
+function numbersOf(content) {
+  const targets = floats(content.numbers.targets);
+  const single = content.numbers.inputs === 1 ? span(floats(content.x)) : null;
+  const step = (i) => single[0] + (i / (FIT_POINTS - 1)) * (single[1] - single[0]);
+  const line = single && Float64Array.from({ length: FIT_POINTS }, (_, i) => step(i));
+  return { ...content.numbers, targets, span: span(targets, 0, content.numbers.names.length), xSpan: single, line };
 }
 
 /**
@@ -36,13 +47,14 @@ export function shared(content) {
  * @param code { functions, objectives }: values of functions by key, objectives by the number of outputs.
  */
 export function member(given, all, code) {
-  const room = Math.max(all.count, GRID * GRID, 2 * LINES * (STEPS + 1));
+  const room = Math.max(all.count, GRID * GRID, 2 * LINES * (STEPS + 1), FIT_POINTS);
   const computed = network(given.layers, code.functions, room);
   const weights = floats(given.weights);
   const size = weights.length / (all.epochs.length * all.seeds.length);
   const now = new Float32Array(size);
   const found = outcome(all.count);
   const { outputs } = given;
+  if (all.numbers) found.predictions = new Float64Array(all.count * outputs);
   const at = (epoch, seed) => {
     const start = (epoch * all.seeds.length + seed) * size;
     return weights.subarray(start, start + size);
@@ -57,9 +69,14 @@ export function member(given, all, code) {
     between(at(place, seed), at(next, seed), time - place, now);
     own.seed = seed;
   };
-  /** Compute all samples; returns accuracy and loss. */
+  /** Compute all samples; returns accuracy, or the error of numbers, and loss. */
   own.judged = () => {
     const logits = computed.run(now, all.x, all.count);
+    if (all.numbers) {
+      const { targets, scales } = all.numbers;
+      const scale = outputs === 1 ? scales[0] : 1;
+      return judgeNumbers(logits, targets, outputs, all.count, found, code.objectives[outputs], scale);
+    }
     return judge(logits, all.labels, outputs, all.count, found, code.objectives[outputs]);
   };
   /** Where samples, or other points of the input space, lie in a feature space: two numbers each. */
@@ -67,6 +84,8 @@ export function member(given, all, code) {
     computed.run(now, x, count);
     return project(computed.outputs[space.layer], space, own.seed, count);
   };
+  /** The outputs along a single input. */
+  own.overLine = () => computed.run(now, all.numbers.line, FIT_POINTS).slice(0, FIT_POINTS * outputs);
   /** The outputs on the grid over the input space. */
   own.overInputs = () => computed.run(now, all.grid, GRID * GRID).slice(0, GRID * GRID * outputs);
   /** The outputs on a grid over a layer of two units. */

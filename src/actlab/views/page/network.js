@@ -102,6 +102,29 @@ export function judge(logits, labels, outputs, count, found, objective) {
   return { accuracy: right / count, loss: total / count };
 }
 
+/**
+ * What a network's outputs say about samples whose targets are numbers: loss and prediction.
+ *
+ * @param objective of the outputs of one sample and its targets: [loss].
+ * @param scale what one standard deviation of a target is in its unit.
+ * @returns {{ error: number, loss: number }} the root of the mean squared error in the target's unit; the mean loss.
+ */
+export function judgeNumbers(logits, targets, outputs, count, found, objective, scale) {
+  let squares = 0;
+  let total = 0;
+  for (let i = 0; i < count; i += 1) {
+    const [from, to] = [i * outputs, (i + 1) * outputs];
+    [found.loss[i]] = objective(logits.subarray(from, to), targets.subarray(from, to));
+    found.right[i] = 1;
+    total += found.loss[i];
+    for (let k = from; k < to; k += 1) {
+      found.predictions[k] = logits[k];
+      squares += (logits[k] - targets[k]) ** 2 / outputs;
+    }
+  }
+  return { error: scale * Math.sqrt(squares / count), loss: total / count };
+}
+
 /** Numbers on the straight line from one array to another, into a third. */
 export function between(a, b, share, into) {
   for (let i = 0; i < into.length; i += 1) into[i] = share === 0 ? a[i] : a[i] + share * (b[i] - a[i]);

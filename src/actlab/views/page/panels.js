@@ -3,6 +3,7 @@
 import { LARGEST_LOSS, SMALLEST_LOSS } from "./axes.js";
 import { axes, clear, frame, linear, path, ticks, written } from "./canvas.js";
 import { zeroLine } from "./geometry.js";
+import { shade, tintOfNumbers } from "./numbers.js";
 
 const CELLS = 41;
 const BINS = 40;
@@ -16,9 +17,9 @@ export const GRID = CELLS;
  * A plane with samples: tinted by what the network says there, with coordinate lines, samples and the boundary.
  * Samples beyond it stand at its edge.
  *
- * @param view { box, logits, classes, lines, x, labels, right }: the plane's limits; outputs on the grid, or null;
- *   how many outputs; coordinate lines {points, each}, or null; the samples, two numbers each; their classes; whether
- *   each is classified rightly.
+ * @param view { box, logits, classes, lines, x, labels, right, targets }: the plane's limits; outputs on the grid, or
+ *   null; how many outputs; coordinate lines {points, each}, or null; the samples, two numbers each; their classes;
+ *   whether each is classified rightly; where numbers are predicted, these, standardised, `classes` a sample.
  */
 export function plane(drawn, { ground, pixels }, view, colours) {
   const { width, height } = drawn;
@@ -32,12 +33,15 @@ export function plane(drawn, { ground, pixels }, view, colours) {
   const within = (at, end) => Math.min(Math.max(at, radius), end - radius);
   const across = (i) => within(x(view.x[2 * i]), width);
   const down = (i) => within(y(view.x[2 * i + 1]), height);
-  const kind = (i) => colours.classes[view.labels[i] % colours.classes.length];
+  const kind = view.targets
+    ? (i) => shade(view.targets[i * view.classes], colours)
+    : (i) => colours.classes[view.labels[i] % colours.classes.length];
   // A red edge for those that are classified wrongly: a larger spot under their own.
   pixels.spots(count, across, down, radius + 1.2, () => colours.wrongChannels, 0.9, (i) => !view.right[i]);
   pixels.spots(count, across, down, radius, kind, 0.8, () => true);
   pixels.show(drawn);
   if (view.lines) bend(drawn, view.lines, x, y, colours);
+  if (view.targets) return;
   if (view.logits) boundary(drawn, view, colours);
   if (view.classes > 2) names(drawn, view, across, down, colours);
 }
@@ -61,9 +65,10 @@ function names({ context }, view, x, y, colours) {
   });
 }
 
-/** How a place of the ground is coloured: between two classes by their probability, or by the likeliest of several. */
+/** How a place of the ground is coloured: between two classes by their probability, by the likeliest of several, or by a number. */
 function tint(view, colours) {
   const { logits, classes } = view;
+  if (view.targets) return tintOfNumbers(logits, classes, colours);
   const [first, second] = colours.classes;
   if (classes > 1) return tintOfSeveral(logits, classes, colours);
   return (place, data, at) => {
@@ -227,9 +232,10 @@ export function losses(drawn, view, colours) {
 }
 
 /**
- * Accuracy above and loss below over the epochs, the marked epoch and the milestones as flags.
+ * Accuracy, or the error of numbers, above and loss below over the epochs, the marked epoch and the milestones as flags.
  *
- * @param view { accuracy, loss, last, epoch, flags }: each curve {own, bands: [low, high]}; flags [{epoch, name}].
+ * @param view { accuracy, loss, last, epoch, flags }: each curve {own, bands: [low, high]}, that of an error with its
+ *   range {error: [low, high]}; flags [{epoch, name}].
  */
 export function curves(drawn, view, colours) {
   clear(drawn);
@@ -253,8 +259,10 @@ function mark(drawn, at, box, colour, dash) {
 
 function accuracyCurve(drawn, box, x, curve, colours) {
   const lowest = Math.min(0.9, Math.floor(10 * curve.lowest) / 10);
-  const y = linear([lowest, 1], [box.bottom, box.top]);
-  const up = [lowest, 1].map((value) => ({ at: y(value), text: `${Math.round(100 * value)} %` }));
+  const range = curve.error ? [0, curve.error[1] || 1] : [lowest, 1];
+  const y = linear(range, [box.bottom, box.top]);
+  const shown = curve.error ? ticks(range, 2) : range;
+  const up = shown.map((value) => ({ at: y(value), text: curve.error ? written(value) : `${Math.round(100 * value)} %` }));
   axes(drawn, box, colours, { up });
   band(drawn, curve, x, inside(y, box), colours);
 }

@@ -1,9 +1,10 @@
 // The player: every activation's network at the same epoch, side by side.
 
-import { beyond, sharedAxes } from "./axes.js";
+import { beyond, sharedAxes, sharedErrors } from "./axes.js";
 import { Ground, Pixels, surface } from "./canvas.js";
 import { framed } from "./frames.js";
 import { LINE_POINTS, member, shared } from "./member.js";
+import { fit, residuals } from "./numbers.js";
 import { CURVES_LEFT, curves, losses, plane, probabilities, units } from "./panels.js";
 import { watched } from "./sizes.js";
 
@@ -27,7 +28,10 @@ export function player(section, content, code, page) {
     return row(element, own, all, watch, page);
   });
   let drawn = 0;
-  const axesOf = (some) => sharedAxes(some.map((one) => one.extent()));
+  const axesOf = (some) => {
+    const extents = some.map((one) => one.extent());
+    return { ...sharedAxes(extents), ...(all.numbers && { error: sharedErrors(extents) }) };
+  };
   const draw = () => {
     const shown = rows.filter((_, i) => !elements[i].hidden);
     const seen = shown.filter((one) => one.inWindow());
@@ -54,7 +58,7 @@ function placeOf(epochs, epoch) {
 function row(element, own, all, watch, page) {
   const canvases = Object.fromEntries([...element.querySelectorAll("canvas")].map((c) => [c.dataset.panel, c]));
   const plate = () => ({ ground: new Ground(), pixels: new Pixels() });
-  const plates = { inputs: plate(), features: plate() };
+  const plates = { inputs: plate(), features: plate(), fit: plate(), residuals: plate() };
   const readout = element.querySelector("[data-readout]");
   const flags = element.querySelector("[data-flags]");
   const space = () => own.given.spaces.find(({ name }) => name === page.state.layer) ?? own.given.spaces.at(-1);
@@ -72,14 +76,18 @@ function row(element, own, all, watch, page) {
   const inWindow = () => Object.keys(canvases).some(on);
   const extent = () => {
     const found = own.extent(space(), all.seeds.indexOf(page.state.seed));
-    return { ...found, lowest: own.curves.accuracy.lowest, loss: own.curves.loss.span };
+    return { ...found, lowest: own.curves.accuracy.lowest, error: own.curves.accuracy.span, loss: own.curves.loss.span };
   };
   const draw = (axes) => {
     const { box } = axes;
     const colours = page.colours(own.given.colour);
     const { seed, ended } = move();
     const said = own.judged();
-    const seen = { labels: all.labels, names: all.classes, classes: own.outputs, ...own.found };
+    const targets = all.numbers ? all.numbers.targets : null;
+    const seen = { labels: all.labels, names: all.classes, classes: own.outputs, targets, ...own.found };
+    for (const [name, picture] of [["fit", fit], ["residuals", residuals]]) {
+      if (on(name)) picture(surfaceOf(name), plates[name].pixels, predicted(own, all), colours);
+    }
     if (on("probabilities")) probabilities(surfaceOf("probabilities"), seen, colours);
     if (on("losses")) losses(surfaceOf("losses"), seen, colours);
     let outside = 0;
@@ -92,7 +100,8 @@ function row(element, own, all, watch, page) {
     if (on("units")) units(surfaceOf("units"), { ...own.responses(space()), largest: axes.largest }, colours);
     const reached = own.given.milestones.map(({ name, epochs }) => ({ name, epoch: epochs[seed] }));
     if (on("curves")) curves(surfaceOf("curves"), history(own, seed, all, reached, page.state.epoch, axes), colours);
-    const right = `${(100 * said.accuracy).toFixed(1)} % right, loss ${said.loss.toPrecision(3)}`;
+    const score = all.numbers ? `RMSE ${said.error.toPrecision(3)}` : `${(100 * said.accuracy).toFixed(1)} % right`;
+    const right = `${score}, loss ${said.loss.toPrecision(3)}`;
     const over = ended && page.state.epoch >= ended.epoch;
     const told = over ? `diverged at epoch ${ended.epoch}: ${ended.reason}` : right;
     readout.textContent = outside ? `${told}; ${outside} of ${all.count} samples beyond the axes, at their edge` : told;
@@ -104,6 +113,7 @@ function row(element, own, all, watch, page) {
     move();
     own.judged();
     const points = own.features(space(), all.x, all.count);
+    if (all.numbers) return numberRows(own, all, points);
     const rows = [["class", "feature 1", "feature 2", "probability", "loss", "right"]];
     for (let i = 0; i < all.count; i += 1) {
       const { probability, loss, right } = own.found;
@@ -127,6 +137,30 @@ function features(own, space, all, seen, box) {
   return { ...seen, box, x: own.features(space, all.x, all.count), logits, lines: bent };
 }
 
+/** What the pictures of predicted numbers are drawn from. */
+function predicted(own, all) {
+  const { targets, means, scales, span, xSpan, line } = all.numbers;
+  return {
+    x: line && all.x, xSpan, targets, span,
+    predictions: own.found.predictions, outputs: own.outputs, count: all.count,
+    line: line && { x: line, y: own.overLine() }, unit: { mean: means[0], scale: scales[0] },
+  };
+}
+
+/** The data of a row: targets and predictions in their own units. */
+function numberRows(own, all, points) {
+  const { names, means, scales, targets } = all.numbers;
+  const heads = names.flatMap((name) => [name, `${name}, predicted`]);
+  const rows = [[...heads, "feature 1", "feature 2", "loss"]];
+  for (let i = 0; i < all.count; i += 1) {
+    const both = names.flatMap((_, k) =>
+      [targets, own.found.predictions].map((values) => means[k] + scales[k] * values[i * names.length + k]),
+    );
+    rows.push([...both, points[2 * i], points[2 * i + 1], own.found.loss[i]]);
+  }
+  return rows;
+}
+
 /** What the picture of the input space is drawn from. */
 function inputs(own, all, seen) {
   return { ...seen, box: all.box, x: all.x, logits: own.overInputs(), lines: lines(all.lines) };
@@ -138,7 +172,7 @@ function history(own, seed, all, reached, epoch, axes) {
   const { accuracy, loss } = own.curves;
   const flags = reached.filter((flag) => flag.epoch !== null);
   return {
-    accuracy: { ...chosen(accuracy), lowest: axes.lowest },
+    accuracy: { ...chosen(accuracy), lowest: axes.lowest, error: all.numbers ? axes.error : null },
     loss: { ...chosen(loss), span: axes.loss },
     last: all.last,
     epoch,

@@ -13,6 +13,7 @@ from actlab.layers import WEIGHTED
 from actlab.network import flat
 from actlab.recording import Member, Recording
 from actlab.statistics.selection import mostly_diverged, reported
+from actlab.statistics.sentences import weighed
 from actlab.statistics.stopping import looks
 from actlab.study import Study, conditions
 from actlab.study.conditions import initial_weights
@@ -127,10 +128,12 @@ def _against(recording: Recording) -> Iterator[str]:
 def _data(recording: Recording) -> Iterator[str]:
     study, facts = recording.study, recording.facts
     # A path without its folders: these say more of a person than of the data.
-    name, said = re.split(r"[/\\]", study.task)[-1] or study.task, (study.provenance or "").rstrip(".")
+    name, said = re.split(r"[/\\]", study.task.rstrip("/\\"))[-1] or study.task, (study.provenance or "").rstrip(".")
     yield f"The data are {said}." if said.startswith(name) else f"The task is {name}{said and ': '}{said}."
     classes, shape = len(facts["classes"]), "×".join(map(str, facts["input_shape"]))
-    yield f"A sample has {shape} numbers and one of {classes} classes."
+    targets = [repr(name) for name in facts.get("targets", ())]
+    aim = f"and {listed(targets)} to be predicted" if targets else f"and one of {classes} classes"
+    yield f"A sample has {shape} numbers {aim}."
     # Older recordings may lack the sizes; the training samples of each class are counted in all.
     samples = facts.get("samples") or {"train": round(sum(facts.get("class_counts") or ()))}
     if samples["train"]:
@@ -185,6 +188,14 @@ def _parameters(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{counted(count, 'parameter')} with {listed(names)}" for count, names in by_count.items())
 
 
+LOSSES = {
+    "squared": "Training minimised the mean squared error of the targets, standardised by the training part.",
+    "absolute": "Training minimised the mean absolute error of the targets, standardised by the training part.",
+    "huber": "Training minimised Huber's error of the targets, standardised by the training part, quadratic up to one "
+    "standard deviation.",
+}
+
+
 def _training(recording: Recording) -> Iterator[str]:
     study = recording.study
     given = study.optimiser.model_dump()
@@ -193,6 +204,9 @@ def _training(recording: Recording) -> Iterator[str]:
         f"Each network was trained by {OPTIMISERS[given['name']]} ({settings}) for {counted(study.epochs, 'epoch')} in "
         f"batches of {counted(study.batch, 'sample')}."
     )
+    yield from weighed(recording)
+    if study.loss is not None:
+        yield LOSSES[study.loss]
 
 
 def _rates(recording: Recording) -> Iterator[str]:

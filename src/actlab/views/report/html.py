@@ -12,7 +12,7 @@ from typing import Any
 from actlab.custom import CustomNetwork
 from actlab.objectives import Lead, further, lead_in
 from actlab.recording import Recording
-from actlab.statistics.sentences import constant_share
+from actlab.statistics.baselines import baselines
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
 from actlab.views.report.charts import Chart
@@ -83,32 +83,18 @@ def table(summary: Row, styles: Styles, beside: Sequence[Row] = ()) -> str:
     scale = f"<div class='strip'><span>test {escape(lead.title)}</span><span class='ends'>{ends}</span></div>"
     first = f'<th scope="col">activation</th><th scope="col" title="mean and 95 % interval">{scale}</th>'
     whole = f"<thead><tr>{first}{heads}</tr></thead><tbody>{''.join(body)}</tbody>"
-    return f"<table>{whole}{_majority(summary, len(columns))}</table>"
+    return f"<table>{whole}{_baselines(summary, len(columns))}</table>"
 
 
-def _majority(summary: Row, columns: int) -> str:
-    """The foot: what takes no network, always naming the most frequent class and guessing; empty where not known."""
+def _baselines(summary: Row, columns: int) -> str:
+    """The foot: what takes no network, always one answer and guessing; empty where that is not known."""
     lead = lead_in(summary)
-    constant = constant_share(lead, summary.get("majority"), summary.get("chance"))
-    if not summary.get("majority") or constant is None:
-        return ""
-    rows = (
-        (
-            f"always “{summary['majority']['class']}”",
-            "what always naming the most frequent class of the training data scores",
-            constant,
-        ),
-        ("guessing", "each class as often as any other", summary["chance"]),
-    )
-    return (
-        "<tfoot>"
-        + "".join(
-            f'<tr title="{hint}"><th scope="row">{escape(name)}</th><td>{percent(accuracy)}</td>'
-            f"{'<td></td>' * columns}</tr>"
-            for name, hint, accuracy in rows
-        )
-        + "</tfoot>"
-    )
+    rows = [
+        f'<tr title="{one.hint}"><th scope="row">{escape(one.name)}</th><td>{escape(lead.number(one.value))}</td>'
+        f"{'<td></td>' * columns}</tr>"
+        for one in baselines(summary)
+    ]
+    return f"<tfoot>{''.join(rows)}</tfoot>" if rows else ""
 
 
 def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
@@ -183,7 +169,7 @@ def _beside(summary: Row, lead: Lead) -> list[tuple[str, str, Any, bool]]:
                 lambda row, metric=metric: _scaled(row[f"test_{metric['name']}"]["mean"], metric["scale"]),
                 True,
             )
-            for metric in further(summary["metrics"], lead.name)
+            for metric in further(summary["metrics"], lead.name, narrow=True)
         ),
     ]
 
@@ -342,6 +328,16 @@ def class_legend(classes: Sequence[str], present: Sequence[int], decision: bool)
     marks = [_mark("dot", css_class(label), str(classes[label])) for label in present]
     marks += [_mark("key solid", "var(--ink)", "decision")] if decision else []
     marks += [_mark("dot", "var(--wrong)", "classified wrongly")]
+    return f'<p class="legend">{"".join(marks)}</p>'
+
+
+def number_legend(numbers: Mapping[str, Any]) -> str:
+    """Which colour is which value of the target: full at one and a half standard deviations from the mean."""
+    mean, scale = numbers["means"][0], numbers["scales"][0]
+    ends = ((0, mean - 1.5 * scale, "or less"), (1, mean + 1.5 * scale, "or more"))
+    marks = [
+        _mark("dot", css_class(label), f"{numbers['names'][0]} {number(value)} {end}") for label, value, end in ends
+    ]
     return f'<p class="legend">{"".join(marks)}</p>'
 
 

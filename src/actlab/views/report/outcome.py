@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from actlab.objectives import ACCURACY, BALANCED, Lead, further, lead_in
+from actlab.objectives import Lead, further, lead_in
 from actlab.recording import Recording
+from actlab.statistics.baselines import baselines
 from actlab.statistics.selection import probe_samples
-from actlab.statistics.sentences import constant_share
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.views.palette import Style, Styles
 from actlab.views.report.charts import (
@@ -102,21 +102,15 @@ def _levels(levels: Mapping[str, float]) -> dict[str, Any]:
 
 
 def levels(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Accuracies that take no network: guessing, and always naming the most frequent class, where that is more.
-
-    None where another metric leads.
+    """What takes no network, of the metric that leads: always one answer, and guessing; of both what is not the same.
 
     >>> levels({"majority": {"class": "0", "test_accuracy": 0.9}, "chance": 0.5})
-    {'guessing': 0.5, "always '0'": 0.9}
+    {"always '0'": 0.9, 'guessing': 0.5}
     """
-    majority, chance = summary["majority"], summary["chance"]
-    constant = constant_share(lead_in(summary), majority, chance)
-    if lead_in(summary) not in (ACCURACY, BALANCED):
-        return {}
-    found = {} if chance is None else {"guessing": chance}
-    if majority and constant is not None and constant > (chance or 0) + 0.005:
-        found[f"always {majority['class']!r}"] = constant
-    return found
+    found = baselines(summary)
+    if len(found) == 2 and found[0].value <= found[1].value + 0.005:
+        found = found[1:]
+    return {baseline.name: baseline.value for baseline in found}
 
 
 def _in_unit(metric: Mapping[str, Any]) -> str:

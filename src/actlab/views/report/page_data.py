@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from actlab.layers import Act, Dense, Dropout, Flatten, Scale
 from actlab.network import Network
-from actlab.objectives import objective_for
+from actlab.objectives import Loss, objective_for
 
 
 def packed(values: npt.ArrayLike, dtype: str = "<f4") -> str:
@@ -84,8 +84,10 @@ def functions(networks: Sequence[Network]) -> dict[str, str]:
     return found
 
 
-def objectives(outputs: Iterable[int]) -> dict[str, str]:
+def objectives(outputs: Iterable[int], loss: Loss | None = None) -> dict[str, str]:
     """What networks of so many outputs say of a sample, in JavaScript: loss, whether it is right, likelihood.
+
+    Of those that predict numbers, with the given loss, this alone.
 
     >>> objectives([1])["1"].splitlines()[0]
     '(x, p0) => {'
@@ -95,9 +97,16 @@ def objectives(outputs: Iterable[int]) -> dict[str, str]:
 
     def judged(xp: Any, outputs: Any, target: Any) -> Any:
         objective = objective_for(outputs.shape[0])
+        assert objective.decided is not None
+        assert objective.likelihood is not None
         rules = (objective.loss, objective.decided, objective.likelihood)
         return xp.stack([rule(outputs, target, xp, 0) for rule in rules])
 
+    def missed(xp: Any, outputs: Any, targets: Any) -> Any:
+        return xp.stack([objective_for(outputs.shape[0], loss).loss(outputs, targets, xp, 0)])
+
+    if loss is not None:
+        return {str(count): written(trace_rule(missed, {"x": count, "y": count})) for count in outputs}
     return {str(count): written(trace_rule(judged, {"x": count, "y": None})) for count in outputs}
 
 

@@ -44,7 +44,10 @@ def content(recording: Recording, entries: Entries, styles: Styles) -> dict[str,
     # The weights of large networks lie in segments of their own, and are not there for every epoch.
     every = not any(segment.kind == "weights" for segment in recording.segments)
     networks = _networks(recording, entries) if every else {}
-    return _computed(recording, entries, networks, styles) if networks else _framed(recording, entries, styles)
+    if networks:
+        return _computed(recording, entries, networks, styles)
+    # Large networks that predict numbers have no pictures yet.
+    return _framed(recording, entries, styles) if recording.objective.decides else None
 
 
 def _framed(recording: Recording, entries: Entries, styles: Styles) -> dict[str, Any] | None:
@@ -78,21 +81,32 @@ def _computed(
     seeds = _seeds(recording, entries, numbers * len(kept))
     epochs = _thinned(kept, BYTES // (4 * numbers * len(seeds)))
     x, y = (recording.sample[name][:SAMPLES] for name in ("x", "y"))
+    decides = recording.objective.decides
     rows = x.reshape(len(x), -1)
     plane = rows.shape[1] == 2
     return _shared(recording) | {
         "x": page_data.packed(rows),
-        "y": y.tolist(),
+        "y": y.tolist() if decides else [0] * len(y),
+        "numbers": None if decides else _numbers(recording, y, rows.shape[1]),
         "box": [limits(rows[:, 0]), limits(rows[:, 1])] if plane else None,
         "epochs": list(epochs),
         "seeds": list(seeds),
         "functions": page_data.functions(list(networks.values())),
-        "objectives": page_data.objectives({network.output_shape[-1] for network in networks.values()}),
+        "objectives": page_data.objectives(
+            {network.output_shape[-1] for network in networks.values()}, recording.study.loss
+        ),
         "networks": [
             _member(recording, entries[name], network, epochs, seeds) | {"colour": styles[name].css}
             for name, network in networks.items()
         ],
     }
+
+
+def _numbers(recording: Recording, targets: np.ndarray, inputs: int) -> dict[str, Any]:
+    """Numbers as targets: standardised, by what they were, and of how many inputs they are a function."""
+    facts = recording.facts
+    scaled = {"names": list(facts["targets"]), "means": facts["target_means"], "scales": facts["target_scales"]}
+    return scaled | {"targets": page_data.packed(targets), "inputs": inputs}
 
 
 def _networks(recording: Recording, names: Iterable[str]) -> dict[str, Network]:
@@ -159,7 +173,7 @@ def _happened(recording: Recording, entry: Reported, chosen: Sequence[Member]) -
     """What happened to some members: curves, divergence, milestones."""
     columns = [member.id for member in chosen]
     return {
-        "accuracy": page_data.packed(recording.metrics["validation_accuracy"][:, columns].T),
+        "accuracy": page_data.packed(recording.metrics[_above(recording)][:, columns].T),
         "loss": page_data.packed(recording.metrics["train_loss"][:, columns].T),
         "diverged": [
             None
@@ -172,6 +186,11 @@ def _happened(recording: Recording, entry: Reported, chosen: Sequence[Member]) -
             for milestone in recording.study.milestones
         ],
     }
+
+
+def _above(recording: Recording) -> str:
+    """What the curves show above the loss."""
+    return "validation_accuracy" if recording.objective.decides else "validation_rmse"
 
 
 def _reached(recording: Recording, entry: Reported, milestone: Milestone, chosen: Sequence[Member]) -> list[int | None]:

@@ -36,6 +36,8 @@ def body(content: Mapping[str, Any], styles: Styles) -> str:
 
 def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Name, title and sentence of each figure of a row."""
+    if content.get("numbers"):
+        return _of_numbers(content)
     binary = content["networks"][0]["outputs"] == 1
     classes = content["classes"]
     probability = f"probability of {classes[1]}" if binary else "probability of the true class"
@@ -50,6 +52,30 @@ def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         found.insert(0, ("inputs", "input space", "the samples as they are; tint and line: what the network decides"))
         sentence = "what each unit says over the input space: below and above zero; colour: square root of its size"
         found.insert(2, ("units", "units", sentence))
+    return found
+
+
+def _of_numbers(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The figures of networks that predict numbers."""
+    numbers = content["numbers"]
+    name, single = numbers["names"][0], numbers["inputs"] == 1
+    over = "the input" if single else "the target"
+    fit = (
+        "training samples and the curve that the network draws"
+        if single
+        else "predictions over targets; right on the line"
+    )
+    found = [
+        ("fit", f"the fit of {name}", fit),
+        ("residuals", "residuals", f"prediction minus target, over {over}; those beyond stand at the edge"),
+        ("features", "feature space", "what the layer of functions makes of the samples; colour: the target"),
+        ("losses", "loss of each sample", "of standardised targets, on a logarithmic axis"),
+        ("curves", "RMSE and loss", "validation RMSE, training loss; band: the middle half of the seeds"),
+    ]
+    if content["box"]:
+        found.insert(0, ("inputs", "input space", "samples, colour: the target; tint: what the network predicts there"))
+        sentence = "what each unit says over the input space: below and above zero; colour: square root of its size"
+        found.insert(4, ("units", "units", sentence))
     return found
 
 

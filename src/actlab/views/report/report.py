@@ -349,6 +349,7 @@ def _controls(shown: _Shown) -> str:
 def _player(shown: _Shown) -> Section:
     played = shown.player
     assert played is not None
+    numbers = played.get("numbers")
     planes = [space["units"] == 2 for space in played["networks"][0]["spaces"]]
     decision = "x" in played and bool(played["box"] or any(planes))
     lead = (
@@ -369,7 +370,11 @@ def _player(shown: _Shown) -> Section:
         left += SHARED
     body = (
         _controls(shown)
-        + html.class_legend(played["classes"], sorted(set(played["y"])), decision)
+        + (
+            html.number_legend(numbers)
+            if numbers
+            else html.class_legend(played["classes"], sorted(set(played["y"])), decision)
+        )
         + player_html.body(played, shown.styles)
     )
     return Section("player", "Watch it learn", lead + left, body)

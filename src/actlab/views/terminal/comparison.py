@@ -27,7 +27,7 @@ from actlab.objectives import ACCURACY, Lead, further, lead_in
 from actlab.recording import Recording
 from actlab.recording.format import STUDY
 from actlab.statistics import unseen_share, verdict
-from actlab.statistics.sentences import constant_share
+from actlab.statistics.baselines import baselines
 from actlab.views.terminal.advice import advice
 from actlab.wording import DASH, counted, number, percent
 
@@ -177,11 +177,8 @@ def result_table(
         cells += [f"{row['learning_rate']:g}"] if several_rates else []
         cells += _milestone_cells(row) if milestones else []
         table.add_row(*cells, style="bold" if place == 0 else "")
-    majority = summary["majority"]
-    constant = constant_share(lead, majority, summary["chance"])
-    if majority and constant is not None:
-        table.add_row(Text(f"always {majority['class']!r}"), lead.number(constant, decimals), style="dim")
-        table.add_row("guessing", lead.number(summary["chance"], decimals), style="dim")
+    for baseline in baselines(summary):
+        table.add_row(Text(baseline.name), lead.number(baseline.value, decimals), style="dim")
     return table
 
 

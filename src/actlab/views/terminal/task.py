@@ -12,6 +12,7 @@ from rich.text import Text
 from actlab.tasks import Task
 from actlab.tasks.reading import option
 from actlab.tasks.tables.report import Column, Note, Report
+from actlab.tasks.task import Targets
 from actlab.views.terminal.comparison import plain_table
 from actlab.wording import DASH, counted
 
@@ -21,13 +22,16 @@ MOST_CLASSES = 30
 
 
 def task_card(task: Task) -> RenderableType:
-    """A task whose target is known: what its columns became, its classes with their samples, its parts."""
+    """A task whose target is known: what its columns became, its classes or numbers, its parts."""
     sizes = [len(task.y_train), len(task.y_validation), len(task.y_test)]
-    head = f"{task.name}: {counted(sum(sizes), 'sample')} of {_shape(task)}, {task.class_count} classes"
+    aim = f"{task.class_count} classes"
+    if task.targets is not None:
+        aim = f"{counted(len(task.targets), 'number')} to predict"
+    head = f"{task.name}: {counted(sum(sizes), 'sample')} of {_shape(task)}, {aim}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text(task.provenance, style="dim")]
     if task.report is not None and task.report.columns:
         parts += [Text(), _columns(task.report.columns)]
-    parts += [Text(), _classes(task)]
+    parts += [Text(), _classes(task) if task.targets is None else _quantities(task, task.targets)]
     return Group(*parts, *(_notes(task.report.notes) if task.report else ()))
 
 
@@ -35,16 +39,17 @@ def columns_card(name: str, report: Report) -> RenderableType:
     """A table whose target is not known: its columns, and which of them it could be."""
     head = f"{name}: {counted(report.rows, 'row')} of {counted(len(report.columns), 'column')}"
     likely = report.candidates[:3]
-    hint = "Say which column holds the classes: --target COLUMN."
+    hint = "Say which column is to be learnt: --target COLUMN."
     if likely:
         options = ", or ".join(option("target", column) for column in likely)
-        hint = f"Say which column holds the classes; most likely: {options}."
+        hint = f"Say which column is to be learnt; most likely: {options}."
     return Group(Text(head, style="bold"), Text(), _columns(report.columns), *_notes(report.notes), Text(), Text(hint))
 
 
 def _shape(task: Task) -> str:
     shape = "×".join(map(str, task.input_shape))
-    return f"{shape} {'input' if shape == '1' else 'inputs'}" if len(task.input_shape) == 1 else shape
+    noun = "token" if task.holds_tokens else "input"
+    return f"{shape} {noun if shape == '1' else f'{noun}s'}" if len(task.input_shape) == 1 else shape
 
 
 def _columns(columns: tuple[Column, ...]) -> Table:
@@ -81,6 +86,28 @@ def _classes(task: Task) -> Table:
         table.add_row(Text(f"… {task.class_count - MOST_CLASSES:,} more"), "", "", "", "")
     table.add_row("all", *(f"{int(count.sum()):,}" for count in counts), "", style="dim")
     return table
+
+
+def _quantities(task: Task, targets: Targets) -> Table:
+    """The targets in their own units: how they lie in each part."""
+    table = plain_table()
+    table.add_column("target", style="bold", overflow="fold")
+    table.add_column("part", no_wrap=True)
+    for column in ("samples", "mean", "SD", "least", "median", "largest"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for place, name in enumerate(targets.names):
+        for part in ("train", "validation", "test"):
+            values = task.numbers(part)[:, place]
+            found = (values.mean(), values.std(), values.min(), np.median(values), values.max())
+            title = Text(name) if part == "train" else Text()
+            table.add_row(title, part.replace("train", "training"), f"{len(values):,}", *map(_digits, found))
+    return table
+
+
+def _digits(value: float) -> str:
+    """Four digits of a number, without an exponent as long as it is readable so."""
+    rounded = float(f"{value:.4g}")
+    return f"{rounded:,.10g}" if rounded == 0 or 1e-3 <= abs(rounded) < 1e7 else f"{value:.4g}"
 
 
 def _notes(notes: Iterable[Note]) -> list[RenderableType]:

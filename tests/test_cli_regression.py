@@ -1,0 +1,128 @@
+"""Numbers as targets from the command line: from a table to a report, its pictures and its files for a paper."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import warnings
+
+import numpy as np
+import polars as pl
+import pytest
+
+from actlab.cli import main
+from actlab.recipes import RECIPES
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Run a command line in an empty directory; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["actlab", *map(str, arguments)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            with pytest.raises(SystemExit) as ended:
+                main()
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def houses(tmp_path):
+    rng = np.random.default_rng(0)
+    size, rooms = rng.uniform(30, 200, 150), rng.integers(1, 7, 150)
+    price = 3000 * size + 20_000 * rooms + rng.normal(0, 20_000, 150)
+    pl.DataFrame({"size": size, "rooms": rooms, "price": price.round()}).write_csv(tmp_path / "houses.csv")
+    return "houses.csv"
+
+
+def test_a_person_with_a_table_gets_to_a_comparison_in_two_commands(command, houses, tmp_path):
+    code, _, said = command("compare", "--task", houses)
+    assert code == 2
+    assert "most likely it is 'price' (a quantity)" in said
+    assert "actlab compare --task houses.csv --target price" in said
+    code, out, said = command(
+        "compare", "--task", houses, "--target", "price", "--activations", "tanh,relu", "--seeds", "6", "--epochs", "20",
+        "--out", "run",
+    )  # fmt: skip
+    assert code == 0
+    assert "learnt as a quantity (regression); --objective classes makes each number a class" in said
+    assert "RMSE" in out
+    assert "always 4" in out  # some 450,000
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "the fit of price" in page or "Watch it learn" not in page
+    assert "accuracy" not in json.dumps(json.loads((tmp_path / "run" / "summary.json").read_text())["headline"])
+
+
+def test_everything_that_is_made_of_a_recording_can_be_made_of_one_of_numbers(command, tmp_path):
+    settings = ["--activations", "tanh,relu", "--seeds", "6", "--epochs", "4"]
+    assert command("compare", "sine", *settings, "--loss", "huber", "--baseline", "relu", "--out", "run")[0] == 0
+    assert command("report", "run", "--metric", "r2")[0] == 0
+    for name in ("curves", "gradients", "differences", "ranks", "power", "losses"):
+        code, _, said = command("figure", "run", name, "--out", f"{name}.png")
+        assert (code, said) == (0, "") or name == "losses", (name, said)
+    code, _, said = command("figure", "run", "feature-space", "--out", "space.png")
+    assert code == 2
+    assert "its targets are numbers, and a feature space is drawn of classes" in said
+    assert command("export", "run", "--csv", "tables", "--latex", "table.tex", "--methods", "how.md")[0] == 0
+    with open(tmp_path / "tables" / "results.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {"test_rmse_mean", "test_mae_mean", "test_r2_mean"} <= rows[0].keys()
+    assert "Training minimised Huber's error" in (tmp_path / "how.md").read_text(encoding="utf-8")
+    assert "'y' to be predicted" in (tmp_path / "how.md").read_text(encoding="utf-8")
+    assert "RMSE" in (tmp_path / "table.tex").read_text(encoding="utf-8")
+    assert command("power", "run")[0] == 0
+    assert command("compare", "run/study.toml", "--out", "run")[0] == 0
+
+
+def test_a_task_of_numbers_is_shown(command, houses):
+    code, out, _ = command("task", houses, "--target", "price")
+    assert code == 0
+    assert "1 number to predict" in out
+    assert all(word in out for word in ("mean", "median", "SD", "training", "validation"))
+    assert command("task", "diabetes")[0] == 0
+
+
+def test_rates_are_chosen_and_seeds_added_for_numbers(command):
+    arguments = ["--activations", "tanh,relu", "--epochs", "2", "--seeds", "3", "--learning-rates", "0.001,0.01"]
+    code, out, said = command("compare", "--task", "sine", *arguments, "--out", "rates")
+    assert (code, said) == (0, "")
+    assert "RMSE" in out
+    arguments = ["--activations", "tanh,linear", "--epochs", "2", "--seeds", "auto", "--most-seeds", "8"]
+    code, out, said = command("compare", "--task", "sine", *arguments, "--out", "auto")
+    assert (code, said) == (0, "")
+    assert "Seeds were added by test RMSE" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["compare", "digits", "--loss", "huber"],
+            "loss 'huber' is of numbers as targets, and task 'digits' has classes",
+        ),
+        (["compare", "sine", "--loss", "cubic"], "loss"),
+        (["compare", "sine", "--class-weights", "balanced"], "class_weights are of classes"),
+        (["compare", "digits", "--class-weights", "heavy"], "none, balanced, or numbers for classes"),
+        (["compare", "digits", "--class-weights", "ten=2"], "unknown class 'ten'"),
+        (["compare", "sine", "--metric", "accuracy"], "unknown metric 'accuracy'"),
+        (["compare", "--task", "sine", "--objective", "classes"], "objective 'classes' was given for 'sine'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(command, tmp_path, arguments, sentence):
+    code, out, said = command(*arguments, "--out", "none")
+    assert (code, out) == (2, "")
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("name", ["sine", "diabetes", "friedman"])
+def test_recipes_of_numbers_say_what_they_train_on(name):
+    assert RECIPES[name].study.task == name
+    assert RECIPES[name].source.endswith(".")
