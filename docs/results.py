@@ -19,9 +19,11 @@ import numpy as np
 
 import actlab
 from actlab.errors import InvalidRecording
+from actlab.objectives import lead_in
 from actlab.recipes import Recipe, recipe
 from actlab.recipes import measured as times
 from actlab.recording import Recording
+from actlab.statistics.baselines import baselines
 from actlab.statistics.selection import Reported, reported
 from actlab.statistics.simultaneous import FEWEST_SEEDS
 from actlab.study import Study
@@ -85,12 +87,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str:
     """The activations of a condition, best first."""
+    lead = lead_in(condition)
+    shown = percent if lead.is_share else decimal
+    numbers = {"r2": "test R²"} if condition.get("constant") else {}
     fresh = any(row["test_accuracy_ci95_new_data"] for row in condition["activations"])
     head = [
         "activation",
-        "test accuracy %",
+        f"test {lead.title}{' %' if lead.is_share else ''}",
         *(["on new data"] if fresh else []),
         "may be the best",
+        *numbers.values(),
         "test loss",
         "training loss",
         "gradient, first : last",
@@ -104,7 +110,8 @@ def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str
         best = "–" if not known else "yes" if row["name"] in condition["best_set"] else "no"
         new = row["test_accuracy_ci95_new_data"]
         wide = f"[{100 * new[0]:.1f}, {100 * new[1]:.1f}]" if new else "–"
-        cells = [row["name"], percent(row["test_accuracy"]), *([wide] if fresh else []), best]
+        cells = [row["name"], shown(row[lead.test]), *([wide] if fresh else []), best]
+        cells += [decimal(row[f"test_{metric}"]) for metric in numbers]
         cells += [decimal(row["test_loss"]), decimal(row["train_loss"])]
         cells += ["–" if ratio is None else f"{ratio:.3g}", "–" if dead is None else f"{100 * dead:.1f}"]
         cells += [f"{row['diverged']} of {row['members']}"]
@@ -112,10 +119,8 @@ def result_table(condition: Mapping[str, Any], milestones: Sequence[str]) -> str
             median = "never" if waiting["median"] is None else f"{waiting['median']:g}"
             cells.append(f"{median} ({100 * waiting['reached']:.0f} %)")
         rows.append(cells)
-    if majority := condition.get("majority"):
-        named = [f"always “{majority['class']}”", f"{100 * majority['test_accuracy']:.2f}"]
-        named_guess = ["guessing", f"{100 * condition['chance']:.2f}"]
-        rows += [cells + [""] * (len(rows[0]) - len(cells)) for cells in (named, named_guess)]
+    for one in baselines(condition):
+        rows.append([one.name, lead.number(one.value, 2), *[""] * (len(rows[0]) - 2)])
     return table(head + [f"{name}: median epoch (seeds)" for name in milestones], rows)
 
 
@@ -205,8 +210,8 @@ def page(name: str, found: Recipe, recording: Recording) -> str:
     lines += ["## Result", "", f"{legend(summary)}", ""]
     lines += [result_table(summary, [milestone.name for milestone in study.milestones])]
     if recording.epochs <= FEW_EPOCHS:
-        lines += ["Validation accuracy after each epoch, mean over the seeds:", ""]
-        lines += [curve_table(recording, shown, "validation_accuracy")]
+        lines += [f"Validation {recording.lead.title} after each epoch, mean over the seeds:", ""]
+        lines += [curve_table(recording, shown, recording.lead.validation)]
     if summary["published"]:
         lines += ["## Beside the source", "", published_table(summary["published"])]
     if found.statements:

@@ -31,7 +31,8 @@ class CustomNetwork:
     Attributes:
         name: "module:attribute", where it can be imported from.
         init: init(key) -> params, any tree of arrays.
-        apply: apply(params, x, act, *, training, key) -> logits (batch, outputs), with x (batch, *sample shape).
+        apply: apply(params, x, act, *, training, key) -> logits (batch, outputs), with x (batch, *sample shape), whole
+            numbers where the samples are ids of tokens.
     """
 
     name: str
@@ -152,8 +153,16 @@ class TracedNetwork:
         return {CUSTOM_PARAMETERS: self.own.init(key), **acts}
 
 
-def trace(own: CustomNetwork, input_shape: Shape, activation: Activation | str) -> TracedNetwork:
+def trace(
+    own: CustomNetwork, input_shape: Shape, activation: Activation | str, *, tokens: bool = False
+) -> TracedNetwork:
     """Find out what a network is made of, without computing: its parameters, its places, the shapes there.
+
+    Args:
+        own: the network.
+        input_shape: of one sample.
+        activation: the one under study.
+        tokens: whether samples are ids of tokens, int32.
 
     Raises:
         InvalidNetwork: `init` or `apply` fails on such samples, `act` is never called, or twice under one name.
@@ -185,7 +194,7 @@ def trace(own: CustomNetwork, input_shape: Shape, activation: Activation | str) 
         return jax.numpy.zeros((*x.shape[:-1], output[-1]), x.dtype)
 
     key = jax.eval_shape(lambda: jax.random.key(0))
-    x = jax.ShapeDtypeStruct((2, *input_shape), jax.numpy.zeros(()).dtype)
+    x = jax.ShapeDtypeStruct((2, *input_shape), jax.numpy.int32 if tokens else jax.numpy.result_type(float))
     params = _evaluated(own, "init", own.init, key)
     logits = _evaluated(own, "apply", partial(own.apply, act=act, training=False, key=None), params, x)
     if not layers:
@@ -197,14 +206,18 @@ def trace(own: CustomNetwork, input_shape: Shape, activation: Activation | str) 
         raise InvalidNetwork(
             f"network {own.name}: apply must return logits (batch, outputs) and returns {shapes} for a batch of 2."
         )
-    leaves = leaf_shapes(params)
-    if len(leaves) < len(jax.tree.leaves(params)):
-        twice = sorted(name for name in leaves if _paths(params).count(name) > 1)
+    _refuse_one_name_for_two(own, params)
+    return TracedNetwork(own, function, tuple(layers), leaf_shapes(params), logits.shape[1:])
+
+
+def _refuse_one_name_for_two(own: CustomNetwork, params: Tree) -> None:
+    paths = _paths(params)
+    twice = sorted(name for name in set(paths) if paths.count(name) > 1)
+    if twice:
         raise InvalidNetwork(
             f"network {own.name}: init gives two arrays of the name {twice[0]!r}, for a '.' in a key reads like a step "
             "into the tree: give one of them another key."
         )
-    return TracedNetwork(own, function, tuple(layers), leaves, logits.shape[1:])
 
 
 def _evaluated(own: CustomNetwork, name: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -14,7 +14,10 @@ from actlab.errors import ActlabWarning
 
 @with_data_options
 def task(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in task, a table or an .npz file.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME|FILE|FOLDER", help="A built-in task, a table, arrays, or pictures in folders."),
+    ],
     data: dict[str, Any],
     seed: Annotated[int, typer.Option(metavar="N", help="Of the split, where the data have none.")] = 0,
 ) -> None:
