@@ -22,7 +22,6 @@ from typing import Any, ClassVar
 import jax
 from jax.experimental import serialize_executable
 
-import actlab
 from actlab.custom import TracedNetwork
 from actlab.files import temporary_beside
 from actlab.functions import catalogue
@@ -164,7 +163,7 @@ def _write(file: Path, made: Compiled) -> None:
 def _package() -> str:
     """A digest of the package's files: whatever changes there may change the program, but for some rooms."""
     digest = hashlib.sha256()
-    root = Path(actlab.__file__).parent
+    root = Path(__file__).parents[1]
     for file in sorted((*root.rglob("*.py"), *root.rglob("*.json"))):
         if file.relative_to(root).parts[0] in APART:
             continue
