@@ -186,6 +186,11 @@ def targets() -> Iterator[Case]:
         "two quantities",
         **with_column("weight", [round(2 * a + 0.1 * (i % 7), 2) for i, a in enumerate(A)], target="width,weight"),
     )
+    tags = [
+        "|".join(name for name, has in (("wide", a > 5), ("high", b > 2000)) if has) for a, b in zip(A, B, strict=True)
+    ]
+    yield Case("several labels in a text", **table(tags, options={"objective": "labels"}))
+    yield Case("the same, undecided", **table([tag or "none" for tag in tags]))
     doubled = [row for row in ROWS[:30] for _ in range(2)]
     yield Case("rows that stand there twice", "a.csv", written(doubled, HEADER))
     groups = RNG.integers(0, 12, COUNT).tolist()
@@ -268,6 +273,8 @@ def arrays() -> Iterator[Case]:
     yield npz("decimals as targets", x=X, y=X[:, 0] * 3 + 1)
     yield npz("two of them", x=X, y=X[:, :2] + 0.25)
     yield npz("whole numbers, learnt as such", {"objective": "regression"}, x=X, y=Y)
+    yield npz("several labels", {"objective": "labels"}, x=X, y=(X[:, :3] > 0).astype(int))
+    yield npz("the same, undecided", x=X, y=(X[:, :3] > 0).astype(int))
     yield npz("bytes, (samples, height, width, channels)", x=COLOURS, y=Y)
     yield npz("decimals from 0 to 255", x=COLOURS.astype(float), y=Y)
     yield npz("channels first", x=np.moveaxis(COLOURS, -1, 1) / 255, y=Y)
@@ -363,6 +370,8 @@ def outcome(case: Case, folder: Path) -> tuple[str, list[str]]:
     aim = f"{task.class_count} classes"
     if task.targets is not None:
         aim = f"{counted(len(task.targets), 'number')} to predict"
+    if task.labels:
+        aim = f"{len(task.labels)} labels"
     return f"{inputs}, {aim}, {sizes} samples", [str(warning.message) for warning in told]
 
 

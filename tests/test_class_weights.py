@@ -125,6 +125,6 @@ def test_weights_that_do_not_fit_the_data():
     x = np.arange(12.0)[:, None]
     numbers = build_numbers("numbers", (x, x), (x, x), (x, x), provenance="made up")
     with pytest.raises(
-        InvalidStudy, match="class_weights are of classes, and the targets of task 'digits' are numbers"
+        InvalidStudy, match="class_weights are of classes, and the targets of task 'digits' are no such"
     ):
         complete(study_of(1, class_weights="balanced"), numbers)

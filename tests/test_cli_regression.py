@@ -46,10 +46,8 @@ def test_a_person_with_a_table_gets_to_a_comparison_in_two_commands(command, hou
     assert code == 2
     assert "most likely it is 'price' (a quantity)" in said
     assert "actlab compare --task houses.csv --target price" in said
-    code, out, said = command(
-        "compare", "--task", houses, "--target", "price", "--activations", "tanh,relu", "--seeds", "6", "--epochs", "20",
-        "--out", "run",
-    )  # fmt: skip
+    few = ["--activations", "tanh,relu", "--seeds", "6", "--epochs", "20"]
+    code, out, said = command("compare", "--task", houses, "--target", "price", *few, "--out", "run")
     assert code == 0
     assert "learnt as a quantity (regression); --objective classes makes each number a class" in said
     assert "RMSE" in out
@@ -77,6 +75,25 @@ def test_everything_that_is_made_of_a_recording_can_be_made_of_one_of_numbers(co
     assert "'y' to be predicted" in (tmp_path / "how.md").read_text(encoding="utf-8")
     assert "RMSE" in (tmp_path / "table.tex").read_text(encoding="utf-8")
     assert command("power", "run")[0] == 0
+    assert command("compare", "run/study.toml", "--out", "run")[0] == 0
+
+
+def test_several_labels(command, tmp_path):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(90, 2))
+    tags = ["|".join(name for name, has in (("up", a > 0), ("right", b > 0)) if has) for a, b in x]
+    pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "tags": tags}).write_csv(tmp_path / "tags.csv")
+    arguments = ["--task", "tags.csv", "--target", "tags", "--objective", "labels"]
+    code, out, said = command("task", "tags.csv", *arguments[2:])
+    assert (code, "2 labels, of which a sample has several or none" in out) == (0, True)
+    few = ["--activations", "tanh,relu", "--seeds", "6", "--epochs", "5", "--out", "run"]
+    code, out, said = command("compare", *arguments, *few)
+    assert (code, said.count("\n")) == (0, 1)
+    assert "the texts of 'tags' are taken for 2 labels, '|' between those of a row" in said
+    assert "micro F1" in out
+    assert command("report", "run", "--metric", "subset_accuracy")[0] == 0
+    assert command("export", "run", "--csv", "tables", "--methods", "how.md")[0] == 0
+    assert "any of 2 labels" in (tmp_path / "how.md").read_text(encoding="utf-8")
     assert command("compare", "run/study.toml", "--out", "run")[0] == 0
 
 

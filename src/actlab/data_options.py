@@ -17,7 +17,11 @@ _OPTIONS: dict[str, Any] = {
         _Text, typer.Option(metavar="COLUMN", help="Column of a table to learn, by name or number; several: A,B.")
     ],
     "objective": Annotated[
-        _Text, typer.Option(metavar="classes|regression", help="Whether the target names classes, or is a quantity.")
+        _Text,
+        typer.Option(
+            metavar="classes|regression|labels",
+            help="Whether the target names classes, is a quantity, or several labels.",
+        ),
     ],
     "header": Annotated[
         _Text, typer.Option(metavar="yes|no", help="Whether a table's first row names its columns, or is data.")

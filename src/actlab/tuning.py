@@ -28,7 +28,8 @@ class Tried(NamedTuple):
     Attributes:
         score: mean validation loss at the last epoch and members that diverged; see `validation_score`.
         losses, scores: of each seed on validation data, not finite where it diverged.
-        score_name: what the scores are: "validation_accuracies", or "validation_rmses" where targets are numbers.
+        score_name: what the scores are: "validation_accuracies", "validation_rmses" where targets are numbers, or
+            "validation_micro_f1s" where samples have several labels.
     """
 
     score: tuple[float, int]
@@ -129,7 +130,8 @@ def _scores(recording: Recording) -> Scores:
 
 def _tried(recording: Recording, variant: Variant) -> Tried:
     columns = columns_of(recording, variant).values()
-    measured, name = ("accuracy", "accuracies") if recording.objective.decides else ("rmse", "rmses")
+    several = "rmse" if recording.objective.predicts else "micro_f1"
+    measured, name = ("accuracy", "accuracies") if recording.objective.decides else (several, f"{several}s")
     losses, scores = (
         tuple(float(recording.metrics[f"validation_{name}"][-1, column]) for column in columns)
         for name in ("loss", measured)

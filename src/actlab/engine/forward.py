@@ -71,9 +71,9 @@ class PopulationModel:
         axis = self.layout.unit_axis % outputs.ndim
         found = {metric.name: jnp.asarray(metric.score(outputs, y, jnp, axis)) for metric in self.objective.metrics}
         by_target = {metric.name for metric in self.objective.metrics if metric.finish}
+        wanted = (*outputs.shape[:axis], *outputs.shape[axis + 1 :])
         for name, scores in found.items():
-            wanted = outputs.shape if name in by_target else (*outputs.shape[:axis], *outputs.shape[axis + 1 :])
-            if scores.shape != wanted:
+            if name not in by_target and scores.shape != wanted:
                 raise InvalidStudy(
                     f"metric {name!r} must score each sample: an array of shape {wanted} is expected for outputs of "
                     f"shape {outputs.shape}, and it gives {scores.shape}."

@@ -267,11 +267,14 @@ def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) ->
 
 
 def _targets(task: Task, programs: Sequence[Program], data: Data) -> dict[str, Any]:
-    """How many samples each class has; or which numbers are predicted, and what is had without looking at the input."""
-    if task.targets is None:
+    """How many samples each class has; or which numbers or labels there are, and what is had without the input."""
+    if task.classes:
         test = np.bincount(task.y_test, minlength=task.class_count).tolist()
         return {"class_counts": data.counts[3:].tolist(), "test_class_counts": test}
     constant = constant_answer(programs[0].population.objective, data, task)
+    if task.targets is None:
+        ones = [1.0] * len(task.labels)
+        return {"targets": task.labels, "target_means": [0.0] * len(ones), "target_scales": ones, "constant": constant}
     scaled = {"target_means": task.targets.means, "target_scales": task.targets.scales}
     return {"targets": task.targets.names, **scaled, "constant": constant}
 

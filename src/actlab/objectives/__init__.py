@@ -1,10 +1,11 @@
 """What the outputs of a network mean: the loss that training minimises, the decision, the metrics, the baseline."""
 
-from actlab.objectives.choosing import objective_for, objective_named, outputs_for
+from actlab.objectives.choosing import StatedLoss, objective_for, objective_named, outputs_for
 from actlab.objectives.classification import BINARY, CLASSES
 from actlab.objectives.lead import ACCURACY, BALANCED, Lead, lead_among, lead_in, usual_lead
 from actlab.objectives.objective import PARTS, Metric, Objective, Spread, further
 from actlab.objectives.regression import Loss, regression
+from actlab.objectives.several import SEVERAL, f1_by_label
 
 __all__ = [
     "ACCURACY",
@@ -12,11 +13,14 @@ __all__ = [
     "BINARY",
     "CLASSES",
     "PARTS",
+    "SEVERAL",
     "Lead",
     "Loss",
     "Metric",
     "Objective",
     "Spread",
+    "StatedLoss",
+    "f1_by_label",
     "further",
     "lead_among",
     "lead_in",

@@ -43,7 +43,7 @@ SOFTPLUS = Activation(
 )
 
 
-def _of(function: Activation, x: Any, xp: Any) -> Any:
+def rule_of(function: Activation, x: Any, xp: Any) -> Any:
     """A function of arrays with its own derivative; of symbols, the operations that it is made of."""
     return function.value_rule(x, xp) if isinstance(x, Symbols) else function(x)
 
@@ -61,7 +61,7 @@ def _single(outputs: Any, axis: int) -> Any:
 def _binary_loss(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
     """log(1 + e^z) − y·z: −log σ(z) for class 1, −log σ(−z) for class 0."""
     logit = _single(outputs, axis)
-    return _of(SOFTPLUS, xp.where(targets == 1, -logit, logit), xp)
+    return rule_of(SOFTPLUS, xp.where(targets == 1, -logit, logit), xp)
 
 
 def _binary_decision(outputs: Any, xp: Any, axis: int) -> Any:
@@ -74,7 +74,7 @@ def _binary_decided(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
 
 
 def _binary_probability(outputs: Any, xp: Any, axis: int) -> Any:
-    return _of(SIGMOID, outputs, xp)
+    return rule_of(SIGMOID, outputs, xp)
 
 
 def _binary_likelihood(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:

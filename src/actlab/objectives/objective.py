@@ -50,8 +50,8 @@ class Spread:
 class Finish(Protocol):
     """What becomes of the means of a score, (..., targets), over the samples of a part: the metric, (...)."""
 
-    def __call__(self, means: Any, spread: Spread, part: int) -> Any:
-        """Compute it; `part` is a place in `PARTS`."""
+    def __call__(self, means: Any, spread: Spread | None, part: int) -> Any:
+        """Compute it; `spread` is of numbers, `part` a place in `PARTS`."""
         ...
 
 
@@ -66,8 +66,8 @@ class Metric:
         by_class: whether the mean is that of the classes' means, in which each class weighs alike, however many
             samples it has; a class without samples does not count.
         aside: whether narrow tables leave it out unless it leads.
-        finish: where targets are numbers, what becomes of the means of the score, which then keeps the axis of the
-            outputs; None where the mean is the metric.
+        finish: where targets are numbers or several labels, what becomes of the means of the score, which then keeps
+            the axis of the outputs; None where the mean is the metric.
         better: whether higher or lower values are better.
         unit: as it is shown; values are multiplied with `scale` for it.
     """
@@ -101,21 +101,23 @@ class Objective:
     """What the outputs of a network mean.
 
     Attributes:
-        name: "binary" or "classes"; of numbers as targets, which error is made small: "squared", "absolute" or
-            "huber".
+        name: "binary" or "classes"; "labels" where a sample has several; of numbers as targets, which error is made
+            small: "squared", "absolute" or "huber".
         loss: of each sample.
         decision: the class that each sample is put into; of numbers, the prediction.
         probability: of class 1 with one output, of each class along `axis` with several; of numbers, the prediction.
         metrics: in the order of a recording; "loss" is among them, and "accuracy" where classes are decided.
-        decided: whether a sample is put into its class: False where an output is no number. None of numbers.
+        decided: whether a sample is put into its class: False where an output is no number. None of numbers and
+            several labels.
         likelihood: of each sample, the probability of class 1 with one output, of its own class with several. None of
             numbers.
         baseline: from the frequencies of the classes, the loss of the best answer that does not look at the input. None
             of numbers.
-        constant: of one target's numbers (samples,), the best answer that does not look at the input. None of classes.
+        constant: of one target's numbers (samples,), the output that is the best answer without looking at the input.
+            None of classes.
     """
 
-    name: Literal["binary", "classes", "squared", "absolute", "huber"]
+    name: Literal["binary", "classes", "labels", "squared", "absolute", "huber"]
     loss: Score
     decision: Rule
     probability: Rule
@@ -127,8 +129,13 @@ class Objective:
 
     @property
     def decides(self) -> bool:
-        """Whether the targets are classes."""
+        """Whether each sample has one class."""
         return self.decided is not None
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the targets are numbers."""
+        return self.constant is not None and self.name != "labels"
 
     @property
     def columns(self) -> tuple[str, ...]:

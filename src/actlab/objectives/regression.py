@@ -45,19 +45,25 @@ def huber(outputs: Any, targets: Any, xp: Any, axis: int) -> Any:
     return xp.mean(near * (size - 0.5 * near), axis=axis)
 
 
-def _rmse(means: Any, spread: Spread, part: int) -> Any:
+def _scale(spread: Spread | None) -> float:
+    assert spread is not None
+    return float(spread.scales[0]) if len(spread.scales) == 1 else 1.0
+
+
+def _rmse(means: Any, spread: Spread | None, part: int) -> Any:
     """The root of the mean squared error in the target's unit; of several, that of all in standard deviations."""
-    scale = spread.scales[0] if len(spread.scales) == 1 else 1.0
+    scale = _scale(spread)
     return scale * np.sqrt(means.mean(axis=-1))
 
 
-def _mae(means: Any, spread: Spread, part: int) -> Any:
-    scale = spread.scales[0] if len(spread.scales) == 1 else 1.0
+def _mae(means: Any, spread: Spread | None, part: int) -> Any:
+    scale = _scale(spread)
     return scale * means.mean(axis=-1)
 
 
-def _r2(means: Any, spread: Spread, part: int) -> Any:
+def _r2(means: Any, spread: Spread | None, part: int) -> Any:
     """1 − mean squared error / variance of the part, the mean over the targets; no number where one does not vary."""
+    assert spread is not None
     variances = np.where(spread.variances[part] > 0, spread.variances[part], np.nan)
     return (1 - means / variances).mean(axis=-1)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from actlab.custom import map_leaves, named_leaves
-from actlab.objectives import PARTS, Objective, Spread
+from actlab.objectives import PARTS, Objective, Spread, f1_by_label
 from actlab.plan.population import Population, members
 
 Tree = Any
@@ -174,7 +174,6 @@ class Collector:
             for metric in self.objective.metrics:
                 means = (sums[metric.name][..., i] / self._known[i]).astype(float)
                 if metric.finish is not None:
-                    assert self.spread is not None
                     with np.errstate(invalid="ignore", over="ignore"):  # of members that have diverged
                         means = metric.finish(means, self.spread, i)
                 found[f"{part}_{metric.name}"] = means
@@ -185,8 +184,10 @@ class Collector:
         if self.objective.decides:
             right = np.concatenate([found.right for found in host], axis=1)
             return "class_accuracy", right / self._known[len(PARTS) :]
-        assert self.spread is not None
         test = PARTS.index("test")
+        if not self.objective.predicts:
+            return "label_f1", f1_by_label(sums["macro_f1"][..., test] / self._known[test])
+        assert self.spread is not None
         return "target_rmse", self.spread.scales * np.sqrt(sums["rmse"][..., test] / self._known[test])
 
     def _mask(self, epochs: range, metrics: dict[str, np.ndarray], detail: np.ndarray) -> dict[int, tuple[int, str]]:

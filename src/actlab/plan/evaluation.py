@@ -70,7 +70,7 @@ def prepare(study: Study, task: Task) -> Data:
     if (weights := weights_of(study, task)) is not None:
         labels = task.y_train.astype(np.intp)
         training["w_train"], probe["w"] = weights[labels], weights[labels[probed]]
-    if task.targets is not None:
+    if not task.classes:
         evaluation = {"x": x, "y": y, "membership": sets.astype(np.float32)}
         return Data(training, evaluation, probe, sets.sum(axis=0, dtype=np.float64), tested, _spread(task, y, sets))
     by_class = (y[:, None] == np.arange(task.class_count)) & sets[:, :1]
@@ -80,15 +80,16 @@ def prepare(study: Study, task: Task) -> Data:
     return Data(training, evaluation, probe, membership.sum(axis=0, dtype=np.float64), tested)
 
 
-def _spread(task: Task, y: np.ndarray, sets: np.ndarray) -> Spread:
-    """What 1 of each target stands for, and how much each varies within every part."""
-    assert task.targets is not None
+def _spread(task: Task, y: np.ndarray, sets: np.ndarray) -> Spread | None:
+    """What 1 of each target stands for, and how much each varies within every part; None where they are no numbers."""
+    if task.targets is None:
+        return None
     variances = np.stack([y[own].astype(float).var(axis=0) for own in sets.T])
     return Spread(np.array(task.targets.scales), variances)
 
 
 def constant_answer(objective: Objective, data: Data, task: Task) -> dict[str, Any]:
-    """What is to be had without looking at the input, where the targets are numbers.
+    """What is to be had without looking at the input, where the targets are numbers or several labels.
 
     Args:
         objective: of these.
@@ -96,16 +97,15 @@ def constant_answer(objective: Objective, data: Data, task: Task) -> dict[str, A
         task: the data.
 
     Returns:
-        `answer`, the best for the training loss, in the targets' units; and each metric of each part, as
-        "test_rmse", of always giving it.
+        `answer`, the best for the training loss, in the targets' units, or the share of each label; and each metric of
+        each part, as "test_rmse", of always giving it.
     """
-    assert task.targets is not None
-    assert data.spread is not None
     assert objective.constant is not None
     answer = np.array([objective.constant(own.astype(float)) for own in task.y_train.T])
     x, y, sets = (data.evaluation[name] for name in ("x", "y", "membership"))
     outputs = np.tile(answer, (len(x), 1))
-    found: dict[str, Any] = {"answer": (answer * task.targets.scales + task.targets.means).tolist()}
+    told = answer * task.targets.scales + task.targets.means if task.targets else task.y_train.mean(axis=0)
+    found: dict[str, Any] = {"answer": told.tolist()}
     for part, name in enumerate(PARTS):
         own = sets[:, part] > 0
         for metric in objective.metrics:

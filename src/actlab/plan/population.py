@@ -14,7 +14,7 @@ from actlab.custom import TracedNetwork, named_leaves
 from actlab.functions import Activation, catalogue
 from actlab.layers import Act
 from actlab.network import BuiltLayer, Network
-from actlab.objectives import Loss, Objective, objective_for
+from actlab.objectives import Objective, StatedLoss, objective_for
 from actlab.recording import Member
 from actlab.study import Study, Variant, variants
 
@@ -42,7 +42,7 @@ class Population:
     networks: dict[str, Network | TracedNetwork]
     variants: tuple[Variant, ...]
     seeds: tuple[int, ...]
-    loss: Loss | None = None
+    loss: StatedLoss | None = None
 
     @property
     def objective(self) -> Objective:

@@ -70,6 +70,7 @@ class _Tried(_Checked):
     validation_losses: list[FiniteFloat | None] = []
     validation_accuracies: list[FiniteFloat | None] = []
     validation_rmses: list[FiniteFloat | None] = []
+    validation_micro_f1s: list[FiniteFloat | None] = []
 
 
 class _Inputs(_Checked):
@@ -94,7 +95,7 @@ class _Facts(_Checked):
     complete: bool
     weight_layers: list[str]
     act_layers: list[str]
-    objective: Literal["binary", "classes", "squared", "absolute", "huber"]
+    objective: Literal["binary", "classes", "labels", "squared", "absolute", "huber"]
     metrics: list[_Metric]
     classes: list[str]
     input_shape: list[PositiveInt]
@@ -140,7 +141,7 @@ def check_facts(facts: Mapping[str, Any], study: Study) -> None:
         raise ValueError("chosen_rates lacks some of the activations")
     names = [metric["name"] for metric in facts["metrics"]]
     decides = facts["objective"] in ("binary", "classes")
-    needed = ("loss", "accuracy") if decides else ("loss", "rmse")
+    needed = ("loss", "accuracy" if decides else "micro_f1" if facts["objective"] == "labels" else "rmse")
     if len(set(names)) < len(names) or not {*needed} <= {*names}:
         raise ValueError(f"its metrics are {names}, where {', '.join(needed)} and others, each once, are expected")
     scaled = {len(facts.get(name, ())) for name in ("targets", "target_means", "target_scales")}

@@ -130,6 +130,7 @@ _TABLE = (
     Measure(
         "class_accuracy", "accuracy by class", "Of each class's training samples, the share put into it.", "classes"
     ),
+    Measure("label_f1", "F1 by label", "F1 of each label on the test data, 2·TP / (2·TP + FP + FN).", "targets"),
     Measure("target_rmse", "error by target", "RMSE of each target on the test data, in its own unit.", "targets"),
     Measure(
         "pre_activation_histogram",

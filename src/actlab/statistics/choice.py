@@ -13,6 +13,13 @@ from actlab.statistics.intervals import Floats, mean
 
 # Every draw of up to so many seeds is made, 5⁵ of them; of more, as many random ones, always the same.
 EXACT_SEEDS = 5
+# What rows hold besides the loss, what it is of a seed that diverged, and what its spread is called. Such a seed has
+# nothing right; of its error no more is known than that it is no number.
+SCORES = (
+    ("validation_accuracies", 0.0, "accuracy_sd"),
+    ("validation_micro_f1s", 0.0, "micro_f1_sd"),
+    ("validation_rmses", math.nan, "rmse_sd"),
+)
 SEED = 20_240_603
 
 
@@ -21,7 +28,7 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     The rate of the lowest mean validation loss is chosen, of equal ones the smallest; a seed that diverged is
     infinitely bad. Rates that no seed can tell from each other are chosen between by luck, harmlessly where their
-    accuracies are alike, which `accuracy_sd` says, or where targets are numbers `rmse_sd`.
+    accuracies are alike, which `accuracy_sd` says, or `rmse_sd` of numbers, `micro_f1_sd` of several labels.
 
     Args:
         tuning: the rows of `actlab.tuning`; those of earlier recordings do not hold their seeds one by one.
@@ -29,8 +36,8 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Returns:
         for each activation and kind of initial weights `activation`, `init`, `learning_rate` (the chosen one),
         `seeds`, `chosen_again` (share of the draws), `rates` (others that were chosen, with their shares, the most
-        frequent first) and `accuracy_sd` or `rmse_sd`, the standard deviation of the validation accuracy or RMSE
-        through the choice.
+        frequent first) and `accuracy_sd`, `micro_f1_sd` or `rmse_sd`, the standard deviation of what is measured on
+        validation data through the choice.
 
     Source: Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks, arXiv 2103.03098.
 
@@ -52,9 +59,8 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _choice(activation: str, init: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     losses = _table(rows, "validation_losses", math.inf)
-    numbers = "validation_rmses" in rows[0]
-    # A seed that diverged has nothing right; of its RMSE no more is known than that it is no number.
-    scores = _table(rows, "validation_rmses", math.nan) if numbers else _table(rows, "validation_accuracies", 0.0)
+    key, lost, said = next(score for score in SCORES if score[0] in rows[0])
+    scores = _table(rows, key, lost)
     draws = _draws(losses.shape[1])
     chosen = int(losses.mean(axis=1).argmin())
     picked = losses[:, draws].mean(axis=2).argmin(axis=0)
@@ -68,7 +74,7 @@ def _choice(activation: str, init: str, rows: Sequence[Mapping[str, Any]]) -> di
         "seeds": losses.shape[1],
         "chosen_again": float(shares[chosen]),
         "rates": [{"learning_rate": rows[i]["learning_rate"], "share": float(shares[i])} for i in others],
-        "rmse_sd" if numbers else "accuracy_sd": spread,
+        said: spread,
     }
 
 

@@ -185,12 +185,13 @@ def _firmness(chosen: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _loose(row: Mapping[str, Any]) -> str:
     where = "" if row["init"] == "stated" else BESIDE[row["init"]]
-    moves = f"accuracy by {100 * row['accuracy_sd']:.2g} points" if "accuracy_sd" in row else ""
-    moves = moves or f"RMSE by {row['rmse_sd']:.2g}"
+    shares = {"accuracy_sd": "accuracy", "micro_f1_sd": "micro F1"}
+    moves = [f"{title} by {100 * row[key]:.2g} points" for key, title in shares.items() if key in row]
+    moved = moves[0] if moves else f"RMSE by {row['rmse_sd']:.2g}"
     return (
         f"{row['activation']}{where} ({100 * (1 - row['chosen_again']):.0f} % of draws, mostly "
         f"{row['rates'][0]['learning_rate']:g} instead of {row['learning_rate']:g}, which moves its validation "
-        f"{moves}, standard deviation)"
+        f"{moved}, standard deviation)"
     )
 
 

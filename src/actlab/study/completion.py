@@ -11,7 +11,7 @@ from actlab.custom import CustomNetwork, TracedNetwork
 from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName
 from actlab.layers import Act, Dense, Flatten
 from actlab.network import Network, expand, flat
-from actlab.objectives import objective_for, outputs_for
+from actlab.objectives import StatedLoss, objective_for, outputs_for
 from actlab.study.optimisers import usual_rate
 from actlab.study.settings import Study
 from actlab.tasks import Task, kind_of, load
@@ -43,18 +43,14 @@ def complete(study: Study, task: Task) -> Study:
             f"{study.digest}; remove `digest` from the study to run it on these."
         )
     _refuse_samples(study, task)
-    if study.loss is not None and task.targets is None:
-        raise InvalidStudy(
-            f"loss {study.loss!r} is of numbers as targets, and task {study.task!r} has classes: leave it out, or say "
-            "--objective regression where the classes are numbers to be learnt as such."
-        )
+    loss = _loss_of(study, task)
     network = study.network or _default_network(task)
     filled = study.model_copy(
         update={
             "network": network if isinstance(network, CustomNetwork) else expand(network),
             "learning_rates": study.learning_rates or (usual_rate(study.optimiser),),
             "batch": min(study.batch, len(task.x_train)),
-            "loss": study.loss if task.targets is None else study.loss or "squared",
+            "loss": loss,
             "provenance": task.provenance,
             "digest": task.digest,
         }
@@ -62,10 +58,10 @@ def complete(study: Study, task: Task) -> Study:
     _check_outputs(filled, task)
     weights_of(filled, task)
     for milestone in study.milestones:
-        if task.targets is not None and milestone.metric is None:
+        if not task.classes and milestone.metric is None:
             raise InvalidStudy(
                 f"milestone {milestone.name!r} waits for an accuracy, and the targets of task {study.task!r} are "
-                "numbers: give it a metric and a value, as metric='rmse', value=1.0."
+                f"{'labels' if task.labels else 'numbers'}: give it a metric and a value, as metric='rmse', value=1.0."
             )
         if milestone.label is not None and milestone.label >= task.class_count:
             raise InvalidStudy(
@@ -85,9 +81,9 @@ def weights_of(study: Study, task: Task) -> npt.NDArray[np.float32] | None:
     """
     if study.class_weights is None:
         return None
-    if task.targets is not None:
+    if not task.classes:
         raise InvalidStudy(
-            f"class_weights are of classes, and the targets of task {study.task!r} are numbers: leave it out."
+            f"class_weights are of classes, and the targets of task {study.task!r} are no such: leave it out."
         )
     counts = np.bincount(task.y_train, minlength=task.class_count)
     if study.class_weights == "balanced":
@@ -145,14 +141,28 @@ def _default_network(task: Task) -> tuple[Any, ...]:
 
 
 def _outputs_for(task: Task) -> tuple[int, ...]:
-    return outputs_for(task.class_count) if task.targets is None else (len(task.targets),)
+    return outputs_for(task.class_count) if task.classes else (task.y_train.shape[1],)
+
+
+def _loss_of(study: Study, task: Task) -> StatedLoss | None:
+    """What the study's loss is filled in with; raises InvalidStudy where it is stated and does not fit the targets."""
+    usual = "squared" if task.targets is not None else "labels" if task.labels else None
+    fits = study.loss is None or (study.loss == usual if usual != "squared" else study.loss != "labels")
+    if not fits:
+        has = "several labels" if task.labels else "numbers" if task.targets is not None else "classes"
+        of = "several labels" if study.loss == "labels" else "numbers"
+        raise InvalidStudy(
+            f"loss {study.loss!r} is of {of} as targets, and task {study.task!r} has {has}: leave it out, or say "
+            "--objective regression where the classes are numbers to be learnt as such."
+        )
+    return study.loss or usual
 
 
 def _check_outputs(study: Study, task: Task) -> None:
     allowed = _outputs_for(task)
     aim = f"{task.class_count} classes"
-    if task.targets is not None:
-        aim = f"{counted(len(task.targets), 'number')} to predict"
+    if not task.classes:
+        aim = counted(allowed[0], "label") if task.labels else f"{counted(allowed[0], 'number')} to predict"
     for network in _networks(study, task).values():
         if not network.weight_layers:
             raise InvalidNetwork("the network has no weights: nothing in it would learn.")

@@ -24,7 +24,7 @@ from actlab.functions import activation_named, catalogue
 from actlab.functions.variants import split_names
 from actlab.layers import Layer, names_as_recorded
 from actlab.network import Network, build, expand, matching_parameters
-from actlab.objectives import Loss
+from actlab.objectives import StatedLoss
 from actlab.study.complaints import Location, invalid_study
 from actlab.study.optimisers import OPTIMISERS, Adam, Frozen, Optimiser, Positive, rates_around, usual_rate
 from actlab.study.own_code import functions_in, import_functions, registered, source_digests
@@ -115,7 +115,8 @@ class Study(Frozen):
         name: the recipe's name, or one of your own.
         task: a built-in task, or the path of a table, of arrays, or of a folder of pictures.
         target: for a table, the column to be learnt, by name or number; several of numbers, joined by commas.
-        objective: whether the target of a table or of arrays names "classes", or is a quantity ("regression").
+        objective: whether the target of a table or of arrays names "classes", is a quantity ("regression"), or says
+            which of several "labels" a sample has.
         header: likewise, where it is in doubt, whether its first row names the columns ("yes") or is data ("no").
         classes: likewise, whether each of the target's "texts" is a class, or each of its "numbers"; "fold" makes one
             class of texts that differ in case or blanks.
@@ -154,7 +155,8 @@ class Study(Frozen):
         batch: samples in a training step; the last batch of an epoch may be smaller.
         optimiser: "sgd", "adam", "adamw", "rmsprop", or one with its settings.
         loss: of numbers as targets, what training makes small: the "squared" error, where None, the "absolute" one or
-            "huber", whose slope stays that of one standard deviation for larger ones. None for classes.
+            "huber", whose slope stays that of one standard deviation for larger ones; "labels" is filled in where a
+            sample has several. None for classes.
         class_weights: what a sample's loss weighs in training, by its class: "balanced" for classes that weigh alike,
             however many samples they have, or a number for each class that is not to weigh 1; scaled so that the
             training samples weigh 1 on average. Losses are recorded without them.
@@ -205,7 +207,7 @@ class Study(Frozen):
     epochs: Count = 40
     batch: Count = 32
     optimiser: Optimiser = Adam()
-    loss: Loss | None = None
+    loss: StatedLoss | None = None
     class_weights: Literal["balanced"] | Annotated[dict[str, Positive], Field(min_length=1)] | None = None
     match: Literal["units", "parameters"] = "units"
     probe_samples: Count = 128

@@ -123,7 +123,8 @@ def _places_of_ones(name: str, labels: Mapping[str, Array]) -> tuple[dict[str, A
             place = int(np.argmin(right))
             raise InvalidData(
                 f"{name}: y_{part} has the shape {y.shape}, and its row {place} is not one 1 among zeros: give one "
-                "class index a sample; --objective regression learns the numbers of each column as quantities."
+                "class index a sample; --objective labels learns several labels of a sample, --objective regression "
+                "learns the numbers of each column as quantities."
             )
     told = Note(f"{name}: labels of shape {labels['train'].shape} are one-hot: the class of a row is where its 1 is.")
     return {part: np.argmax(y, axis=1) for part, y in labels.items()}, None, [told]

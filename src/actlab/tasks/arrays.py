@@ -21,7 +21,7 @@ from actlab.tasks.reading import Reading
 from actlab.tasks.split import completed
 from actlab.tasks.tables.report import Note, Report, tell
 from actlab.tasks.tables.source import refuse_beyond_memory, suffix_of
-from actlab.tasks.task import SPLITS, Pair, Task, build, build_numbers, check_pair, numbers_pair
+from actlab.tasks.task import SPLITS, Pair, Task, build, build_labels, build_numbers, check_pair, numbers_pair
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -68,7 +68,8 @@ def load_arrays(path: Path, kind: str, seed: int, reading: Reading) -> Task:
     splits, rule = completed(pairs, seed, name, train="x_train", source="the file")
     provenance = f"{name}{where}{told}{told_of_columns(reading)}; {rule}"
     if numbers:
-        task = build_numbers(name, *splits, provenance=provenance, tokens=tokens)
+        made = build_labels if reading.objective == "labels" else build_numbers
+        task = made(name, *splits, provenance=provenance, tokens=tokens)
     else:
         task = build(name, *splits, provenance=provenance, classes=classes, tokens=tokens)
     return replace(task, report=Report(sum(len(y) for _, y in pairs.values()), (), notes))
@@ -80,6 +81,8 @@ def numbers_told(name: str, targets: Arrays, reading: Reading) -> list[Note]:
     Undecided, they are learnt so where they are more likely a quantity (`labels.are_a_quantity`), or stand in several
     columns and are not all whole.
     """
+    if reading.objective == "labels":
+        return [Note(f"{name}: each column of its targets is a label that a sample has or has not.", "--objective")]
     if reading.objective == "regression":
         return [Note(f"{name}: its targets are learnt as quantities (regression).", "--objective")]
     y = targets["train"]

@@ -14,7 +14,7 @@ from actlab.errors import InvalidData, UnknownName
 
 Header = Literal["yes", "no"]
 Classes = Literal["texts", "numbers", "fold"]
-Aim = Literal["classes", "regression"]
+Aim = Literal["classes", "regression", "labels"]
 Layout = Literal["channels-first", "channels-last", "samples-first", "samples-last", "sequences", "tokens"]
 Decimal = Literal[".", ","]
 
@@ -29,7 +29,8 @@ class Reading:
     """What a user has decided of a file. What is left open is decided the safe way and told, or asked for.
 
     Attributes:
-        objective: "classes" if the target names classes, "regression" if its numbers are to be learnt as such.
+        objective: "classes" if the target names classes, "regression" if its numbers are to be learnt as such,
+            "labels" if a sample may have several labels: columns of 0 and 1, or texts such as "red|round".
         header: "yes" if the first row of a table names the columns; "no" if it is data, and the columns are named by
             their numbers, from "1" on.
         classes: "texts" if every text of the target is a class as it stands; "numbers" if every number is, however many
@@ -77,8 +78,11 @@ class Reading:
             if getattr(self, name) not in (None, *get_args(words)):
                 *others, final = map(repr, get_args(words))
                 raise InvalidData(f"{name} is {', '.join(others)} or {final}, not {getattr(self, name)!r}.")
-        if self.objective == "regression" and self.classes is not None:
-            raise InvalidData(f"objective 'regression' learns numbers; classes {self.classes!r} makes classes of them.")
+        if self.objective in ("regression", "labels") and self.classes is not None:
+            learns = "numbers" if self.objective == "regression" else "labels"
+            raise InvalidData(
+                f"objective {self.objective!r} learns {learns}; classes {self.classes!r} makes classes of them."
+            )
         for name in ("keep", "drop", "categorical"):
             if isinstance(getattr(self, name), str):
                 raise InvalidData(f"{name} is a tuple of columns, not {getattr(self, name)!r}.")

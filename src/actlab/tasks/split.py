@@ -88,7 +88,7 @@ def held_out(task: Task, seed: int) -> Task:
     (2, 1)
     """
     rest, validation = hold_out(task.x_train, targets_in(task, "train"), seed, name=task.name)
-    how = "by class" if task.targets is None else "at random"
+    how = "by class" if task.classes else "at random"
     rule = f"then {len(validation[0]):,} of the {len(task.x_train):,} training samples held out, {how}, seed {seed}"
     return rebuilt(task, rest, validation, (task.x_test, targets_in(task, "test")), f"{task.provenance}; {rule}")
 

@@ -23,7 +23,7 @@ from actlab.tasks.tables.report import Column, Kind, Note, Report, summary, tell
 from actlab.tasks.tables.rows import read_text
 from actlab.tasks.tables.source import open_source, suffix_of
 from actlab.tasks.tables.target import Labels, candidates, learnt_of, no_target
-from actlab.tasks.task import Task, build, build_numbers
+from actlab.tasks.task import Task, build, build_labels, build_numbers
 from actlab.wording import counted
 
 
@@ -59,7 +59,9 @@ def load_table(path: Path, target: str | None, seed: int, reading: Reading) -> T
         f"standard deviation of the training split; {ready.rule}"
     )
     parts = [(array, ready.labels[rows]) for array, rows in zip(arrays, ready.parts, strict=True)]
-    if ready.classes:
+    if ready.names:
+        task = build_labels(path.name, *parts, names=ready.names, provenance=provenance)
+    elif ready.classes:
         task = build(path.name, *parts, classes=ready.classes, provenance=provenance)
     else:
         task = build_numbers(path.name, *parts, names=targets, provenance=provenance)
@@ -73,6 +75,7 @@ class _Prepared:
     used: dict[str, Parsed]
     labels: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     classes: tuple[str, ...]
+    names: tuple[str, ...]
     parts: cut.Parts
     rule: str
     decided: Decided
@@ -102,7 +105,7 @@ def _prepared(path: Path, target: str | None, seed: int, reading: Reading) -> _P
         name: (choice.kinds.get(name, column.kind), column.missing, column.distinct) for name, column in values.items()
     }
     every = (*frame.notes, *classes.notes, *choice.notes, *notes)
-    return _Prepared(used, classes.values, classes.classes, parts, rule, found, choice, facts, every)
+    return _Prepared(used, classes.values, classes.classes, classes.labels, parts, rule, found, choice, facts, every)
 
 
 def describe(path: Path, reading: Reading) -> Report:
@@ -233,6 +236,8 @@ def _column(name: str, facts: tuple[Kind, int, int], ready: _Prepared, became: M
     kind, missing, distinct = facts
     if name in ready.decided.targets:
         became_target = f"the target: {len(ready.classes)} classes" if ready.classes else "the target: a quantity"
+        if ready.names:
+            became_target = f"the target: {len(ready.names)} labels" if len(ready.decided.targets) == 1 else "a label"
         return Column(name, kind, "target", missing, distinct, became_target)
     if name in ready.choice.out:
         return Column(name, kind, "left out", missing, distinct, "left out", ready.choice.out[name])

@@ -50,11 +50,14 @@ class Task:
         name: what the user called it.
         x_train, x_validation, x_test: float32, (n, features), (n, height, width, channels) for images, or (n, …) of any
             shape for a network of one's own; int32 where they are ids of tokens.
-        y_train, y_validation, y_test: int32, (n,), indices into `classes`; or float32, (n, targets), standardised.
-        classes: the class names, or the labels as they were in the source; none where the targets are numbers.
+        y_train, y_validation, y_test: int32, (n,), indices into `classes`; or float32, (n, targets), standardised
+            numbers, or 1 for each label that a sample has and 0 for the others.
+        classes: the class names, or the labels as they were in the source; none where the targets are numbers or
+            several labels.
         provenance: one line: source, authors, licence where known, rule and seed of the splits.
         digest: SHA-256 of the six arrays, in hexadecimal; equal digests mean equal data.
-        targets: the numbers that are targets; None where these are classes.
+        targets: the numbers that are targets; None where these are classes or labels.
+        labels: the names of the labels, of which a sample may have several or none; else empty.
         report: what was made and decided of a user's own data; None for all else.
     """
 
@@ -69,6 +72,7 @@ class Task:
     provenance: str
     digest: str
     targets: Targets | None = None
+    labels: tuple[str, ...] = ()
     report: Report | None = field(default=None, repr=False)
 
     @property
@@ -213,6 +217,61 @@ def numbers_pair(
     return samples, values
 
 
+def build_labels(
+    name: str,
+    train: Pair,
+    validation: Pair,
+    test: Pair,
+    *,
+    provenance: str,
+    names: Sequence[str] | None = None,
+    tokens: bool = False,
+) -> Task:
+    """Check data of which a sample has several labels, and build a task.
+
+    Args:
+        name, provenance, tokens: as for `build`.
+        train, validation, test: samples as for `build`, and rows (n, labels) of 0 and 1.
+        names: of the labels; "1", "2" and so on without.
+
+    Raises:
+        InvalidData: as `build`; other values than 0 and 1, a label that no training sample or every one has.
+
+    >>> x = np.eye(3)
+    >>> y = [[1, 0], [1, 1], [0, 1]]
+    >>> build_labels("mine", (x, y), (x, y), (x, y), provenance="made up", names=["red", "round"]).labels
+    ('red', 'round')
+    """
+    parts = zip(SPLITS, (train, validation, test), strict=True)
+    pairs = [numbers_pair(name, part, *pair, tokens=tokens) for part, pair in parts]
+    _check_shapes(name, [x for x, _ in pairs])
+    if len({y.shape[1] for _, y in pairs}) > 1:
+        raise InvalidData(f"{name}: its parts have different numbers of labels: give all as many as y_train.")
+    named = tuple(names or [str(place + 1) for place in range(pairs[0][1].shape[1])])
+    for part, (_, y) in zip(SPLITS, pairs, strict=True):
+        if not ((y == 0) | (y == 1)).all():
+            raise InvalidData(f"{name}: y_{part} holds other numbers than 0 and 1: give 1 for each label of a sample.")
+    shares = pairs[0][1].mean(axis=0)
+    for label, share in zip(named, shares, strict=True):
+        if share in (0, 1):
+            has = "every" if share else "no"
+            raise InvalidData(
+                f"{name}: {has} training sample has the label {label!r}: leave it out, there is nothing to learn."
+            )
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    for part, (x, y) in zip(SPLITS, pairs, strict=True):
+        arrays[f"x_{part}"] = x
+        arrays[f"y_{part}"] = y.astype(np.float32)
+    return Task(
+        name=name,
+        **arrays,  # pyright: ignore[reportArgumentType]
+        classes=(),
+        provenance=provenance,
+        digest=digest(arrays),
+        labels=named,
+    )
+
+
 def _check_numbers(name: str, array_name: str, y: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     """Return targets as float64 (n, targets), or raise InvalidData."""
     if y.size == 0 or y.ndim not in (1, 2) or y.dtype.kind not in "fiub":
@@ -267,7 +326,9 @@ def targets_in(task: Task, part: str) -> npt.NDArray[np.generic]:
 def rebuilt(task: Task, train: Pair, validation: Pair, test: Pair, provenance: str) -> Task:
     """The task with other parts, targets as of `targets_in`."""
     settings: dict[str, Any] = {"provenance": provenance, "tokens": task.holds_tokens}
-    if task.targets is None:
+    if task.labels:
+        made = build_labels(task.name, train, validation, test, names=task.labels, **settings)
+    elif task.targets is None:
         made = build(task.name, train, validation, test, classes=task.classes, **settings)
     else:
         made = build_numbers(task.name, train, validation, test, names=task.targets.names, **settings)

@@ -98,8 +98,9 @@ def constant_loss(recording: Recording) -> float | None:
 def loss_of(recording: Recording) -> tuple[str, str]:
     """What the loss is called, and what has the one that it is held against."""
     title = next(metric["title"] for metric in recording.facts["metrics"] if metric["name"] == "loss")
-    classes = recording.objective.decides
-    return title, "the frequencies of the classes alone give" if classes else "always giving the same answer has"
+    of = "classes" if recording.objective.decides else "labels"
+    frequencies = f"the frequencies of the {of} alone give"
+    return title, "always giving the same answer has" if recording.objective.predicts else frequencies
 
 
 def best_losses(recording: Recording, entry: Reported) -> Floats:

@@ -20,7 +20,7 @@ def linear_depth(recording: Recording, entry: Reported) -> Finding | None:
         return None
     same = found.probability < SAME_PREDICTION
     inputs, outputs = found.shape
-    what = "probability" if recording.objective.decides else "prediction, standardised,"
+    what = "prediction, standardised," if recording.objective.predicts else "probability"
     beside = f" (logits by {found.logit:.1g} of the largest)" if recording.objective.decides else ""
     so = "depth adds nothing to what it can say" if same else f"more than the {SAME_PREDICTION:g} of rounding"
     sentence = (

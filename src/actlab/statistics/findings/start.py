@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -89,8 +90,10 @@ def units_equal(before: Floats, after: Floats) -> NDArray[np.bool_]:
 
 def start_too_large(recording: Recording, entry: Reported, went: Course) -> Finding | None:
     """Whether the untrained network is far surer of itself than one that knows nothing, and has not got over it."""
-    if recording.objective.baseline is None:
+    if recording.objective.predicts:
         knows_nothing, bound = went.constant, TOO_LARGE_NUMBERS
+    elif recording.objective.baseline is None:
+        knows_nothing, bound = math.log(2), TOO_LARGE
     else:
         classes = len(recording.facts["classes"])
         knows_nothing, bound = recording.objective.baseline(np.full(classes, 1 / classes)), TOO_LARGE

@@ -71,6 +71,46 @@ def quantities(
     return rows, values, notes
 
 
+# What stands between the labels of a text.
+SEPARATORS = ("|", ";", ",")
+
+
+def several_labels(
+    frame: Frame, targets: Sequence[str], reading: Reading
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], tuple[str, ...], list[Note]]:
+    """Which labels each row has: the rows, (rows,), 1 and 0, (rows, labels), the labels' names, and notes.
+
+    Several columns are a label each, of 0 and 1 or yes and no. One column of texts holds the labels of a row, one or
+    several with |, ; or a comma between them; a row without a text has none.
+
+    Raises:
+        InvalidData: columns of other numbers; a single column of numbers; one label only.
+    """
+    if len(targets) > 1:
+        rows, values, notes = quantities(frame, targets, reading)
+        if not ((values == 0) | (values == 1)).all():
+            raise InvalidData(
+                f"{frame.name}: {listed([repr(target) for target in targets])} hold other numbers than 0 and 1: labels "
+                "are 1 where a row has them and 0 where not."
+            )
+        return rows, values, tuple(targets), notes
+    texts = frame.columns[targets[0]].cast(pl.String).fill_null("").str.strip_chars().to_list()
+    separator = next((sign for sign in SEPARATORS if any(sign in text for text in texts)), SEPARATORS[0])
+    found = [{part.strip() for part in text.split(separator)} - {""} for text in texts]
+    names = tuple(sorted(set().union(*found)))
+    if len(names) < 2:
+        raise InvalidData(
+            f"{frame.name}: column {targets[0]!r} holds {len(names)} labels, and two or more are to be learnt: write "
+            f"those of a row with {separator} between them, or name several columns of 0 and 1."
+        )
+    values = np.array([[label in own for label in names] for own in found], dtype=float)
+    note = Note(
+        f"{frame.name}: the texts of {targets[0]!r} are taken for {len(names)} labels, {separator!r} between those of "
+        "a row."
+    )
+    return np.arange(len(texts)), values, names, [note]
+
+
 def _numbers(frame: Frame, target: str) -> pl.Series:
     column = parsed(frame.columns[target], frame.sign)
     if column.kind not in ("numbers", "yes or no"):

@@ -16,7 +16,7 @@ from actlab.tasks.labels import MANY_VALUES, Target, classes_of, refuse_quantity
 from actlab.tasks.reading import Reading, option
 from actlab.tasks.tables.frame import Frame
 from actlab.tasks.tables.kinds import Parsed, cleaned, parsed, texts_of
-from actlab.tasks.tables.quantities import are_quantities, is_quantity, quantities
+from actlab.tasks.tables.quantities import are_quantities, is_quantity, quantities, several_labels
 from actlab.tasks.tables.report import Note
 
 # How targets are called in the tables that come with books and packages.
@@ -37,8 +37,9 @@ class Labels:
 
     Attributes:
         rows: which rows these are, as indices.
-        values: the class of each as an index, (rows,); or numbers, (rows, targets).
-        classes: their names; none of numbers.
+        values: the class of each as an index, (rows,); or numbers, (rows, targets), 1 and 0 of labels.
+        classes: their names; none of numbers and labels.
+        labels: the names of the labels where a row has several.
         notes: what a user should know.
     """
 
@@ -46,6 +47,7 @@ class Labels:
     values: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     classes: tuple[str, ...]
     notes: tuple[Note, ...]
+    labels: tuple[str, ...] = ()
 
 
 def learnt_of(frame: Frame, targets: Sequence[str], reading: Reading) -> Labels:
@@ -54,6 +56,9 @@ def learnt_of(frame: Frame, targets: Sequence[str], reading: Reading) -> Labels:
     Raises:
         InvalidData: as `labels` and `quantities`.
     """
+    if reading.objective == "labels":
+        rows, values, names, notes = several_labels(frame, targets, reading)
+        return Labels(rows, values, (), tuple(notes), names)
     if are_quantities(frame, targets, reading):
         rows, values, notes = quantities(frame, targets, reading)
         return Labels(rows, values, (), tuple(notes))

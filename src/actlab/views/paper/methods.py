@@ -133,6 +133,7 @@ def _data(recording: Recording) -> Iterator[str]:
     classes, shape = len(facts["classes"]), "×".join(map(str, facts["input_shape"]))
     targets = [repr(name) for name in facts.get("targets", ())]
     aim = f"and {listed(targets)} to be predicted" if targets else f"and one of {classes} classes"
+    aim = f"and any of {len(targets)} labels" if study.loss == "labels" else aim
     yield f"A sample has {shape} numbers {aim}."
     # Older recordings may lack the sizes; the training samples of each class are counted in all.
     samples = facts.get("samples") or {"train": round(sum(facts.get("class_counts") or ()))}
@@ -189,6 +190,7 @@ def _parameters(counts: Mapping[str, int]) -> str:
 
 
 LOSSES = {
+    "labels": "Training minimised the binary cross-entropy, averaged over the labels.",
     "squared": "Training minimised the mean squared error of the targets, standardised by the training part.",
     "absolute": "Training minimised the mean absolute error of the targets, standardised by the training part.",
     "huber": "Training minimised Huber's error of the targets, standardised by the training part, quadratic up to one "

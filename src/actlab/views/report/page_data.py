@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from actlab.layers import Act, Dense, Dropout, Flatten, Scale
 from actlab.network import Network
-from actlab.objectives import Loss, objective_for
+from actlab.objectives import StatedLoss, objective_for
 
 
 def packed(values: npt.ArrayLike, dtype: str = "<f4") -> str:
@@ -84,7 +84,7 @@ def functions(networks: Sequence[Network]) -> dict[str, str]:
     return found
 
 
-def objectives(outputs: Iterable[int], loss: Loss | None = None) -> dict[str, str]:
+def objectives(outputs: Iterable[int], loss: StatedLoss | None = None) -> dict[str, str]:
     """What networks of so many outputs say of a sample, in JavaScript: loss, whether it is right, likelihood.
 
     Of those that predict numbers, with the given loss, this alone.

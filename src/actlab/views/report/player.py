@@ -39,7 +39,8 @@ def content(recording: Recording, entries: Entries, styles: Styles) -> dict[str,
         entries: by activation, in the order in which they are shown.
         styles: colour and dash by activation.
     """
-    if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample:
+    # Samples with several labels have no pictures yet.
+    if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample or recording.study.loss == "labels":
         return None
     # The weights of large networks lie in segments of their own, and are not there for every epoch.
     every = not any(segment.kind == "weights" for segment in recording.segments)

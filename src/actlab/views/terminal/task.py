@@ -27,6 +27,8 @@ def task_card(task: Task) -> RenderableType:
     aim = f"{task.class_count} classes"
     if task.targets is not None:
         aim = f"{counted(len(task.targets), 'number')} to predict"
+    if task.labels:
+        aim = f"{counted(len(task.labels), 'label')}, of which a sample has several or none"
     head = f"{task.name}: {counted(sum(sizes), 'sample')} of {_shape(task)}, {aim}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text(task.provenance, style="dim")]
     if task.report is not None and task.report.columns:
@@ -72,19 +74,21 @@ def _columns(columns: tuple[Column, ...]) -> Table:
 
 def _classes(task: Task) -> Table:
     """The samples of each class in each part."""
-    counts = [np.bincount(y, minlength=task.class_count) for y in (task.y_train, task.y_validation, task.y_test)]
+    parts = (task.y_train, task.y_validation, task.y_test)
+    names = task.labels or task.classes
+    counts = [y.sum(axis=0) if task.labels else np.bincount(y, minlength=task.class_count) for y in parts]
     table = plain_table()
-    table.add_column("class", style="bold", overflow="fold")
+    table.add_column("label" if task.labels else "class", style="bold", overflow="fold")
     for part in ("training", "validation", "test"):
         table.add_column(part, justify="right")
     table.add_column("share", justify="right")
-    total = sum(map(len, (task.y_train, task.y_validation, task.y_test)))
-    for index, name in enumerate(task.classes[:MOST_CLASSES]):
+    total = sum(map(len, parts))
+    for index, name in enumerate(names[:MOST_CLASSES]):
         own = [int(count[index]) for count in counts]
         table.add_row(Text(name), *(f"{count:,}" for count in own), f"{100 * sum(own) / total:.1f} %")
-    if task.class_count > MOST_CLASSES:
-        table.add_row(Text(f"… {task.class_count - MOST_CLASSES:,} more"), "", "", "", "")
-    table.add_row("all", *(f"{int(count.sum()):,}" for count in counts), "", style="dim")
+    if len(names) > MOST_CLASSES:
+        table.add_row(Text(f"… {len(names) - MOST_CLASSES:,} more"), "", "", "", "")
+    table.add_row("all samples" if task.labels else "all", *(f"{len(y):,}" for y in parts), "", style="dim")
     return table
 
 
