@@ -12,7 +12,7 @@ from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import accuracy_score, f1_score, hamming_loss, log_loss
 
 from actlab import engine, report, tasks
-from actlab.errors import InvalidData, InvalidNetwork, InvalidStudy
+from actlab.errors import ActlabWarning, InvalidData, InvalidNetwork, InvalidStudy
 from actlab.layers import Act, Dense
 from actlab.objectives import PARTS, SEVERAL, usual_lead
 from actlab.plan.batches import orders
@@ -196,6 +196,17 @@ def test_texts_with_separators_are_labels(table, separator):
     assert sorted(task.labels) == sorted(NAMES)
     assert sum(getattr(task, f"y_{part}").sum() for part in SPLITS) == y.sum()
     assert "the texts of 'tags' are taken for 3 labels" in told
+
+
+def test_labels_that_are_taken_for_classes_are_told(table):
+    path, _ = table
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line + "none" if line.endswith(",") else line for line in lines), encoding="utf-8")
+    with pytest.warns(
+        ActlabWarning, match=r"'red\|ripe' are taken as they stand: --objective labels learns the 4 labels"
+    ):
+        task = tasks.load(str(path), target="tags", reading=Reading(drop=NAMES))
+    assert "red|ripe" in task.classes
 
 
 def test_arrays_of_zeros_and_ones_are_labels(tmp_path):

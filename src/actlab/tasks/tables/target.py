@@ -16,7 +16,7 @@ from actlab.tasks.labels import MANY_VALUES, Target, classes_of, refuse_quantity
 from actlab.tasks.reading import Reading, option
 from actlab.tasks.tables.frame import Frame
 from actlab.tasks.tables.kinds import Parsed, cleaned, parsed, texts_of
-from actlab.tasks.tables.quantities import are_quantities, is_quantity, quantities, several_labels
+from actlab.tasks.tables.quantities import SEPARATORS, are_quantities, is_quantity, quantities, several_labels
 from actlab.tasks.tables.report import Note
 
 # How targets are called in the tables that come with books and packages.
@@ -99,6 +99,7 @@ def labels(frame: Frame, target: str, reading: Reading) -> Labels:
     pool: dict[str, str] = {}
     present = [pool.setdefault(text, text) for text in texts.gather(rows)]
     folded, more = _folded(frame.name, target, present, reading)
+    more += _joined(frame.name, target, present, reading)
     lines = frame.lines if len(rows) == len(frame) else [frame.lines[int(row)] for row in rows]
     decided = None if reading.classes == "fold" else reading.classes
     values, classes = classes_of(Target(frame.name, target, folded, lines), decided)
@@ -130,6 +131,25 @@ def _folded(name: str, target: str, texts: Sequence[str], reading: Reading) -> t
             f"{name}: the classes {shown} of {target!r} differ in case or blanks only and are kept apart: "
             "--classes fold makes such classes one, --classes texts says that they are several.",
             "--classes",
+        )
+    ]
+
+
+def _joined(name: str, target: str, texts: Sequence[str], reading: Reading) -> list[Note]:
+    """A note where classes look like several labels joined: their parts come again in others."""
+    distinct = set(texts)
+    sign = next((sign for sign in SEPARATORS[:2] if any(sign in text for text in distinct)), None)
+    if sign is None or reading.objective == "classes" or reading.classes is not None:
+        return []
+    parts = {part.strip() for text in distinct for part in text.split(sign)}
+    if len(parts) >= len(distinct):
+        return []
+    example = next(text for text in sorted(distinct) if sign in text)
+    return [
+        Note(
+            f"{name}: classes of {target!r} such as {cut(repr(example))} are taken as they stand: --objective labels "
+            f"learns the {len(parts)} labels between which {sign!r} stands.",
+            "--objective",
         )
     ]
 

@@ -28,7 +28,7 @@ def task_card(task: Task) -> RenderableType:
     if task.targets is not None:
         aim = f"{counted(len(task.targets), 'number')} to predict"
     if task.labels:
-        aim = f"{counted(len(task.labels), 'label')}, of which a sample has several or none"
+        aim = f"{counted(len(task.labels), 'label')}, any of a sample"
     head = f"{task.name}: {counted(sum(sizes), 'sample')} of {_shape(task)}, {aim}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text(task.provenance, style="dim")]
     if task.report is not None and task.report.columns:
