@@ -202,7 +202,7 @@ def test_labels_that_are_taken_for_classes_are_told(table):
     path, _ = table
     path.write_text(path.read_text().replace('""', "plain"), encoding="utf-8")
     with pytest.warns(
-        ActlabWarning, match=r"'red\|ripe' are taken as they stand: --objective labels learns the 4 labels"
+        ActlabWarning, match=r"such as 'red\|round' are taken as they stand: --objective labels learns the 4"
     ):
         task = tasks.load(str(path), target="tags", reading=Reading(drop=NAMES))
     assert "red|ripe" in task.classes
