@@ -108,14 +108,15 @@ def record(
     complete: bool = True,
     facts: Mapping[str, Any] | None = None,
     sample: Mapping[str, np.ndarray] | None = None,
+    tested: tuple[np.ndarray, np.ndarray] | None = None,
     restart: bool = True,
 ) -> Recording:
     """Write a recording and open it.
 
     `metrics`: see `curves`; `arrays`: probes that replace the usual ones; `diverged`: (activation, rate,
     seed) → (epoch, reason); `last_epoch`: where the run was stopped, −1 for before its first commit; `facts`: that
-    replace the usual ones; `sample`: "x" and "y" of some samples; `restart`: whether it may
-    take the place of another one.
+    replace the usual ones; `sample`: "x" and "y" of some samples; `tested`: outputs (members, samples, classes) and
+    classes of test samples; `restart`: whether it may take the place of another one.
     """
     made_up = made_up or study()
     epochs = made_up.epochs if last_epoch is None else last_epoch
@@ -132,6 +133,8 @@ def record(
         "layout": dict.fromkeys(made_up.activations, "lanes"),
         "precision": "float32",
     } | dict(facts or {})
+    if tested:
+        known |= {"samples": {"train": 200, "validation": 50, "test": len(tested[1])}}
     cards = {name: {"title": name} for name in made_up.activations}
     with Claim(directory, made_up, restart=restart) as claim:
         writer = Writer.create(claim, made_up, started, cards, **known)
@@ -143,9 +146,21 @@ def record(
                 sizes = (len(named["weight_layers"]), len(named["act_layers"]))
                 observed = probes(ended, epochs, arrays or {}, *sizes)
                 writer.commit(0, curves(ended, epochs, metrics or {}), observed, events)
+            if tested:
+                writer.commit(epochs, {}, arrays_of_test_samples(*tested), {}, kind="test")
             if complete:
                 writer.finish(throughput=throughput(len(ended)))
     return load(directory)
+
+
+def arrays_of_test_samples(outputs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """What a run leaves of its test samples, from outputs (members, samples, classes) and the samples' classes."""
+    right = (outputs.argmax(axis=2) == labels) & np.isfinite(outputs).all(axis=2)
+    return {
+        "right": np.packbits(right, axis=-1)[None],
+        "outputs": outputs[None].astype(np.float32),
+        "targets": labels[None, None].astype(np.int32),
+    }
 
 
 def throughput(members: int) -> dict[str, float]:

@@ -207,9 +207,9 @@ def trained(study, kinds, chunk, task=TASK):
         own[: len(kinds[first : first + chunk])] = kinds[first : first + chunk]
         order = orders(study, len(task.x_train), built.seeds, range(first, first + chunk))
         results.append(jax.tree.map(np.asarray, built.advance(own, order)))
-    by_epoch = [own._replace(items=None) for own in results]
+    by_epoch = [own._replace(items=None, outputs=None) for own in results]
     joined = jax.tree.map(lambda *parts: np.concatenate(parts)[: len(kinds)], *by_epoch)
-    return built.parameters(), joined._replace(items=results[-1].items)
+    return built.parameters(), joined._replace(items=results[-1].items, outputs=results[-1].outputs)
 
 
 KINDS = [OBSERVE, *[TRAIN] * 6]
@@ -270,7 +270,7 @@ def test_what_is_skipped_or_observed_leaves_the_state_alone(reference):
         before = built.parameters()
         found = jax.tree.map(np.asarray, built.advance(np.array(kinds, np.int32), order))
         assert set(kinds) == {SKIP} or found.items.any()
-        found = found._replace(items=None)
+        found = found._replace(items=None, outputs=None)
         if TRAIN not in kinds:
             jax.tree.map(np.testing.assert_array_equal, built.parameters(), before)
         for row, kind in enumerate(kinds):

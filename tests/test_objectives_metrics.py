@@ -7,13 +7,21 @@ import json
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    roc_auc_score,
+)
 from tests.synthetic_recording import record, study
 
 import actlab
 from actlab import engine
 from actlab.layers import Act, Dense
-from actlab.objectives import ACCURACY, BALANCED, CLASSES, objective_named, usual_lead
+from actlab.objectives import ACCURACY, BALANCED, CLASSES, log_odds, objective_named, usual_lead
 from actlab.plan.evaluation import classes_alike
 from actlab.replay.forward import hidden
 from actlab.statistics import summarise
@@ -60,7 +68,7 @@ def test_metrics_equal_scikit_learn(name, outputs):
     rng = np.random.default_rng(outputs)
     y = unequal(max(outputs, 2), 200, rng)
     logits = rng.normal(scale=2, size=(len(y), outputs))
-    found, wanted = scores(objective_named(name, 1), logits, y), independent(logits, y)
+    found, wanted = scores(objective_named(name, 0), logits, y), independent(logits, y)
     assert found.keys() == wanted.keys()
     for metric, value in wanted.items():
         # The balanced weights are float32, as the devices take them.
@@ -165,3 +173,93 @@ def test_a_balanced_accuracy_of_one_class_alone_is_at_chance(tmp_path):
     values = {"test_balanced_accuracy": lambda m: 0.49 + 0.02 * (m.seed % 2)}
     recording = record(tmp_path / "run", study(activations=["relu", "tanh"], seeds=8), metrics=values, facts=facts)
     assert "At chance: none is above the 50.0 % of always naming one class" in summarise(recording)["headline"]
+
+
+def derived(name, logits, y):
+    return {metric.name: metric.value(logits, y) for metric in objective_named(name, 0).derived}
+
+
+@pytest.mark.parametrize(("name", "outputs"), [("binary", 1), ("classes", 2), ("classes", 5)])
+def test_metrics_of_all_predictions_equal_scikit_learn(name, outputs):
+    rng = np.random.default_rng(outputs)
+    y = unequal(max(outputs, 2), 200, rng)
+    logits = rng.normal(scale=2, size=(len(y), outputs))
+    # Of two classes to eighths: many samples are as near to a class as others.
+    logits = (8 * logits).round() / 8 if outputs < 3 else logits
+    two = np.concatenate([np.zeros((len(y), 1)), logits], axis=1) if outputs == 1 else logits
+    powers = np.exp(two)
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    one_hot = y[:, None] == np.arange(two.shape[1])
+    ranked = (y, shares[:, 1].round(14)) if two.shape[1] == 2 else (one_hot, shares)
+    assert derived(name, logits, y) == pytest.approx(
+        {
+            "macro_f1": f1_score(y, two.argmax(axis=1), average="macro"),
+            "roc_auc": roc_auc_score(*ranked),
+            "average_precision": average_precision_score(*ranked),
+        },
+        rel=1e-12,
+    )
+    wanted = np.log(shares) - np.log1p(-shares)
+    np.testing.assert_allclose(log_odds(logits), wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_samples_that_are_all_but_certain_are_still_in_order():
+    """As probabilities all would be 1 but for rounding, and the order be lost."""
+    y, logits = np.array([0, 1, 0, 1]), np.array([[40.0], [41.0], [42.0], [43.0]])
+    two = np.concatenate([np.zeros((4, 1)), logits], axis=1)
+    assert derived("binary", logits, y)["roc_auc"] == derived("classes", two, y)["roc_auc"] == roc_auc_score(y, logits)
+    assert roc_auc_score(y, 1 / (1 + np.exp(-logits))) == 0.5
+
+
+def made_up_outputs(asked, labels, strength):
+    """Outputs of two classes for all members: the logits of each are as far apart as its activation's strength."""
+    rng = np.random.default_rng(0)
+    outputs = rng.normal(size=(len(asked.activations) * len(asked.seeds), len(labels), 2))
+    for place, name in enumerate(asked.activations):
+        own = slice(place * len(asked.seeds), (place + 1) * len(asked.seeds))
+        outputs[own, np.arange(len(labels)), labels] += strength[name]
+    return outputs
+
+
+ONE_IN_FIVE = {"class_counts": [160.0, 40.0], "classes": ["no", "yes"], "test_class_counts": [80, 20]}
+LABELS = np.repeat([0, 1], [80, 20])
+
+
+@pytest.mark.parametrize(
+    ("name", "baseline", "said"),
+    [("roc_auc", 0.5, "0.500"), ("average_precision", 0.2, "0.200"), ("macro_f1", 80 / 180, "44.4 %")],
+)
+def test_they_lead_and_are_held_against_one_class(name, baseline, said, tmp_path):
+    asked = study(activations=["relu", "tanh"], seeds=8, metric=name)
+    outputs = made_up_outputs(asked, LABELS, {"relu": 1.0, "tanh": 3.0})
+    recording = record(tmp_path / "run", asked, facts=ONE_IN_FIVE, tested=(outputs, LABELS))
+    summary = summarise(recording)
+    assert summary["majority"][f"test_{name}"] == pytest.approx(baseline)
+    title = summary["lead"]["title"]
+    assert summary["headline"].startswith(f"tanh is best: test {title} ")
+    assert [row["name"] for row in summary["activations"]] == ["tanh", "relu"]
+    assert {row["metric"] for row in summary["comparisons"]} == {f"test_{name}", "test_loss"}
+    (note,) = (note for note in summary["notes"] if "after the last epoch alone" in note)
+    assert note.endswith("curves show accuracy, and there are no epochs to a target.")
+    assert not [note for note in summary["notes"] if note.startswith("Epochs to target")]
+    assert summary["activations"][0]["epochs_to_target"]["target"] is None
+    useless = made_up_outputs(asked, LABELS, {"relu": 0.0, "tanh": 0.0})
+    recording = record(tmp_path / "useless", asked, facts=ONE_IN_FIVE, tested=(useless, LABELS))
+    if name != "macro_f1":
+        assert f"the {said} of always naming 'no'" in summarise(recording)["headline"]
+
+
+def test_what_is_computed_at_the_end_leaves_other_leads_as_they_are(tmp_path):
+    asked = study(activations=["relu", "tanh"], seeds=8)
+    outputs = made_up_outputs(asked, LABELS, {"relu": 1.0, "tanh": 3.0})
+    with_outputs = summarise(record(tmp_path / "a", asked, facts=ONE_IN_FIVE, tested=(outputs, LABELS)))
+    facts = ONE_IN_FIVE | {"samples": {"train": 200, "validation": 50, "test": 100}}
+    without = summarise(record(tmp_path / "b", asked, facts=facts))
+    assert with_outputs["lead"] == without["lead"]
+    assert with_outputs["notes"] == without["notes"]
+    assert {row["metric"] for row in with_outputs["comparisons"]} == {"test_accuracy", "test_loss"}
+    assert set(with_outputs["activations"][0]) - set(without["activations"][0]) == {
+        "test_macro_f1",
+        "test_roc_auc",
+        "test_average_precision",
+    }

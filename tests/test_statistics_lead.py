@@ -130,7 +130,8 @@ def test_the_study_names_it_and_the_command_line_turns_it(recording, tmp_path, m
     assert "test cross-entropy, nats" in picture.read_text(encoding="utf-8")
     code, said = command("compare", "digits", "--metric", "rmse", "--out", tmp_path / "none")
     assert (code, (tmp_path / "none").exists()) == (2, False)
-    assert "unknown metric 'rmse': known: accuracy, balanced_accuracy, brier, loss." in said.err
+    known = "accuracy, average_precision, balanced_accuracy, brier, loss, macro_f1, roc_auc"
+    assert f"unknown metric 'rmse': known: {known}." in said.err
 
 
 def test_a_summary_of_an_earlier_version_is_led_by_accuracy():

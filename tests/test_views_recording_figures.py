@@ -222,7 +222,14 @@ def crowded(tmp_path_factory):
     milestones = tuple(Milestone(name=f"$x^{n}$ of them are right at last", accuracy=0.6) for n in range(3))
     folder = tmp_path_factory.mktemp("crowded") / "run"
     network = (Dense(2), Act(), Dense(10))
-    settings = {"activations": TWENTY, "seeds": 2, "milestones": milestones, "network": network, "classes": CLASSES}
+    settings = {
+        "activations": TWENTY,
+        "seeds": 2,
+        "milestones": milestones,
+        "network": network,
+        "classes": CLASSES,
+        "tested": 400,
+    }
     return actlab.load(record_all(folder, **settings).directory)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.synthetic_recording import curves, members_of, study
+from tests.synthetic_recording import arrays_of_test_samples, curves, members_of, study
 
 from actlab.functions import catalogue
 from actlab.recording import Recording, Writer, load
@@ -64,9 +64,13 @@ def record_all(
     complete: bool = True,
     diverged: dict[tuple[str, float, int], tuple[int, str]] | None = None,
     classes: tuple[str, ...] = ("negative", "positive"),
+    tested: int | None = None,
     **settings: Any,
 ) -> Recording:
-    """Write a recording with random probes, weights of every epoch and 60 samples, and open it."""
+    """Write a recording with random probes, weights of every epoch and 60 samples, and open it.
+
+    `tested`: so many test samples, each class as often as any other, with random outputs for them.
+    """
     made_up = study(**settings)
     rng = np.random.default_rng(5)
     ended = members_of(made_up, diverged or {})
@@ -86,6 +90,9 @@ def record_all(
         "machine": "a machine <of> some kind",
         "precision": "float32",
     }
+    if tested:
+        facts |= {"samples": {"train": 60, "validation": 60, "test": tested}}
+        facts["test_class_counts"] = np.bincount(np.arange(tested) % len(classes)).tolist()
     cards = {name: card(name) for name in made_up.activations}
     writer = Writer.create(directory, made_up, members_of(made_up, {}), cards, **facts)
     if epochs >= 0:
@@ -104,6 +111,12 @@ def record_all(
         }
         events = {m.id: (m.diverged_epoch, m.diverged_reason) for m in ended if m.diverged_epoch is not None}
         writer.commit(0, curves(ended, epochs, finals), arrays, events)
+    if tested:
+        labels = np.arange(tested) % len(classes)
+        outputs = rng.normal(size=(len(ended), tested, len(classes)))
+        outputs[:, np.arange(tested), labels] += 1.5
+        outputs[[member.diverged_epoch is not None for member in ended]] = np.nan
+        writer.commit(epochs, {}, arrays_of_test_samples(outputs, labels), {}, kind="test")
     if complete:
         throughput = {"members": len(ended), "steps": 1000, "net_steps_per_second": 1e6}
         throughput |= {"samples_per_second": 1.6e7, "train_seconds": 1.0, "compile_seconds": 0.5}

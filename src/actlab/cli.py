@@ -161,7 +161,7 @@ SETTINGS = (
     *("loss", "class_weights", "metric"),
 )
 _Metric = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Rank and compare by it: accuracy, rmse, loss, or one of your own.")
+    str | None, typer.Option(metavar="NAME", help="Rank and compare by it: accuracy, macro_f1, roc_auc, rmse, loss …")
 ]
 _Loss = Annotated[
     str | None,

@@ -73,7 +73,7 @@ def run(
         else:
             recording = Recording.of(claim.finished)
             recording.baseline = baseline
-            recording.lead_by(study.metric)
+            _lead_by(recording, study.metric)
             # The last run may have been stopped before it had put its things away.
             if study.looks:
                 sequential.remove_parts(claim.directory, recording.study)
@@ -81,6 +81,14 @@ def run(
             if not (_is_written(claim.directory / REPORT) and _holds(claim.directory / SUMMARY, recording.summary)):
                 write_results(recording, baseline)
     return recording
+
+
+def _lead_by(recording: Recording, metric: str | None) -> None:
+    """Lead by a metric; where what it is derived from is lacking the notes say so, as they do after training."""
+    if metric is not None and recording.lacks(metric):
+        recording.metric = metric
+    else:
+        recording.lead_by(metric)
 
 
 def _record(

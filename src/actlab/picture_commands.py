@@ -46,7 +46,7 @@ def figure(
         typer.Argument(
             metavar="KIND",
             help="input-space, feature-space, probabilities, losses, several of these joined by commas; "
-            "curves, gradients, milestones, differences, ranks or power.",
+            "curves, gradients, milestones, differences, ranks, power or confusion.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The picture: .png, .svg or .pdf.")],

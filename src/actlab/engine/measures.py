@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,10 +32,28 @@ Tree = Any
 FLAT = 1e-3
 
 
+class Evaluated(NamedTuple):
+    """What `evaluate` returns.
+
+    Attributes:
+        sums: by name of each metric of the objective (variants, seeds, 3), sums of its scores over the training,
+            validation and test samples, weighted where classes weigh alike, or (variants, seeds, targets, 3).
+        by_class: (variants, seeds, classes), how many training samples of each class are put into it; None where the
+            targets are numbers.
+        right: (variants, seeds, test samples), whether each is put into its class; likewise.
+        outputs: (variants, seeds, test samples, outputs); None where they are not kept.
+    """
+
+    sums: dict[str, Array]
+    by_class: Array | None
+    right: Array | None
+    outputs: Array | None
+
+
 def evaluate(
-    model: PopulationModel, params: Tree, data: dict[str, Array], tested: slice
-) -> tuple[dict[str, Array], Array | None, Array | None]:
-    """Sums over evaluation samples, and which of the test samples are put into their class.
+    model: PopulationModel, params: Tree, data: dict[str, Array], tested: slice, keeps_outputs: bool
+) -> Evaluated:
+    """Sums over evaluation samples, and of the test samples one by one what the networks make of them.
 
     Args:
         model: the network, in the layout to observe in.
@@ -44,16 +62,11 @@ def evaluate(
             samples, sets) of 0 and 1, and, of classes, "by_class" (slices, samples, 3), what samples weigh where
             classes weigh alike: see `plan.evaluation`.
         tested: where the test samples lie among those of all slices.
-
-    Returns:
-        by name of each metric of the objective (variants, seeds, 3), sums of its scores over the training, validation
-        and test samples, weighted where classes weigh alike, or (variants, seeds, targets, 3); (variants, seeds,
-        classes), how many training samples of each class are put into it; and (variants, seeds, test samples), whether
-        each is. The last two are None where the targets are numbers.
+        keeps_outputs: whether the outputs for them are wanted.
     """
     decides = model.objective.decides
 
-    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, tuple[dict[str, Array], Any, Any]]:
+    def one_slice(_: Tree, part: dict[str, Array]) -> tuple[Tree, Evaluated]:
         x, y = (model.layout.place_samples(part[name][:, None]) for name in ("x", "y"))
         parts, classes = part["membership"][:, :3], part["membership"][:, 3:]
         logits, _ = forward(model, params, x)
@@ -62,20 +75,26 @@ def evaluate(
             name: _sums(score, part["by_class"] if name in alike else parts, logits.dtype)
             for name, score in model.scores(logits, y).items()
         }
+        outputs = jnp.moveaxis(logits, model.layout.unit_axis, -1) if keeps_outputs else None
         if not decides:
-            return None, (sums, None, None)
+            return None, Evaluated(sums, None, None, outputs)
         right = model.right(logits, y)
-        return None, (sums, jnp.matmul(right.astype(logits.dtype), classes), right)
+        return None, Evaluated(sums, jnp.matmul(right.astype(logits.dtype), classes), right, outputs)
 
     if data["x"].shape[0] == 1:
-        sums, by_class, right = one_slice(None, {name: array[0] for name, array in data.items()})[1]
-        return sums, by_class, right[..., tested] if decides else None
-    _, (sums, by_class, right) = jax.lax.scan(one_slice, None, data)
-    sums, by_class = jax.tree.map(lambda own: own.sum(axis=0), (sums, by_class))
-    if not decides:
-        return sums, None, None
-    right = jnp.moveaxis(right, 0, 2)
-    return sums, by_class, right.reshape(*right.shape[:2], -1)[..., tested]
+        found = one_slice(None, {name: array[0] for name, array in data.items()})[1]
+        sums, by_class, items = found.sums, found.by_class, (found.right, found.outputs)
+    else:
+        _, found = jax.lax.scan(one_slice, None, data)
+        sums, by_class = jax.tree.map(lambda own: own.sum(axis=0), (found.sums, found.by_class))
+        items = jax.tree.map(_one_after_the_other, (found.right, found.outputs))
+    return Evaluated(sums, by_class, *jax.tree.map(lambda own: own[:, :, tested], items))
+
+
+def _one_after_the_other(array: Array) -> Array:
+    """The samples of all slices in a row: (slices, variants, seeds, samples, …) → (variants, seeds, samples, …)."""
+    array = jnp.moveaxis(array, 0, 2)
+    return array.reshape(*array.shape[:2], -1, *array.shape[4:])
 
 
 def _sums(scores: Array, parts: Array, dtype: Any) -> Array:

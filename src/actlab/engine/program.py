@@ -22,7 +22,7 @@ from actlab.engine.devices import SEED, mesh
 from actlab.engine.forward import PopulationModel
 from actlab.engine.layouts import LAYOUTS, Layout
 from actlab.plan.collector import Observed
-from actlab.plan.evaluation import Data, sliced
+from actlab.plan.evaluation import Data, keeps_outputs, sliced
 from actlab.plan.layout import Layouts, choose
 from actlab.plan.population import Population
 from actlab.study import Study
@@ -32,6 +32,8 @@ Tree = Any
 SKIP, OBSERVE, TRAIN = 0, 1, 2
 # How the shuffled indices (epochs, steps, batch, seeds) are shared out.
 ORDER = PartitionSpec(None, None, None, SEED)
+# Of the test samples one by one, whether each is put into its class, and the outputs for it.
+Items = tuple[jax.Array | None, jax.Array | None]
 # Networks up to this size leave their weights at every epoch.
 SMALL = 10_000
 
@@ -83,7 +85,7 @@ class Program:
 
         Returns:
             results, (epochs, variants, seeds, ...), seeds that only fill up among them; zeros for skipped epochs.
-            `items` are of the last epoch that is not skipped.
+            `items` and `outputs` are of the last epoch that is not skipped.
             JAX arrays that may still be computed; NumPy arrays if there are several slices.
         """
         found = []
@@ -138,7 +140,8 @@ def build(
     order = jax.ShapeDtypeStruct(shape, np.int32, sharding=NamedSharding(devices, ORDER))
     start_keys, keys = zip(*(_drawn(own, devices) for own in slices), strict=True)
     initialise = functools.partial(_initial_state, model, {"name": name, **numbers})
-    step = functools.partial(_chunk, model, observed, name, keeps_weights, data.tested)
+    outputs = keeps_outputs(study, population.network.output_shape[-1], data.tested.stop - data.tested.start)
+    step = functools.partial(_chunk, model, observed, name, keeps_weights, data.tested, outputs)
 
     @functools.cache
     def placed() -> tuple[Tree, Tree]:
@@ -152,7 +155,7 @@ def build(
     def compiled_chunk() -> kept.Compiled:
         return _compiled_chunk(step, devices, *placed(), order, fixed | {"keys": keys[0]}, trained)
 
-    settings = trained.name, observed.layout.name, devices.size, keeps_weights, data.tested
+    settings = trained.name, observed.layout.name, devices.size, keeps_weights, data.tested, outputs
     shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), fixed), order
     key = kept.key_of(study, population, shapes, *settings)
     # Compiled here, as the chunk is, and not within what is timed as training.
@@ -260,6 +263,7 @@ def _chunk(
     optimiser_name: str,
     keeps_weights: bool,
     tested: slice,
+    keeps_outputs: bool,
     state: Tree,
     kinds: jax.Array,
     order: jax.Array,
@@ -277,18 +281,19 @@ def _chunk(
 
     # A jit of its own is traced once, for the shapes of its results and as a branch; what it needs is handed to it.
     @jax.jit
-    def observe(state: Tree, fixed: Tree) -> tuple[Observed, jax.Array | None]:
+    def observe(state: Tree, fixed: Tree) -> tuple[Observed, Items]:
         optimiser = {"name": optimiser_name, **fixed["optimiser"]}
         state = jax.tree.map(lambda leaf: model.layout.members_first(leaf) if leaf.ndim else leaf, state)
         probes = measures.measure(observed, optimiser, fixed["rates"], fixed["probe"], state)
-        sums, right, items = measures.evaluate(observed, state["params"], fixed["evaluation"], tested)
-        return Observed(sums, right, probes, state["params"] if keeps_weights else None), items
+        found = measures.evaluate(observed, state["params"], fixed["evaluation"], tested, keeps_outputs)
+        seen = Observed(found.sums, found.by_class, probes, state["params"] if keeps_weights else None)
+        return seen, (found.right, found.outputs)
 
     nothing, unseen = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(observe, state, fixed)
     )
 
-    def epoch(carry: tuple[Tree, jax.Array | None], inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, Observed]:
+    def epoch(carry: tuple[Tree, Items], inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, Observed]:
         (state, items), (kind, batches) = carry, inputs
         state = jax.lax.cond(kind == TRAIN, train, lambda state, _: state, state, batches)
         # Of the test samples one by one only the last epoch is kept: the others would take more than all else.
@@ -296,4 +301,5 @@ def _chunk(
         return (state, items), found
 
     (state, items), found = jax.lax.scan(epoch, (state, unseen), (kinds, order))
-    return state, found._replace(items=None if items is None else items[None])
+    right, outputs = jax.tree.map(lambda own: own[None], items)
+    return state, found._replace(items=right, outputs=outputs)

@@ -141,7 +141,8 @@ def _train(
     samples = len(task.x_train)
     count = sum(len(program.population.variants) * len(program.population.seeds) for program in programs)
     objective = programs[0].population.objective
-    collector = Collector(objective, programs, data.counts, writer, np.ones(count, bool), data.spread)
+    targets, alive = data.evaluation["y"][data.tested], np.ones(count, bool)
+    collector = Collector(objective, programs, data.counts, writer, alive, data.spread, targets)
     _commit_sample(writer, programs, task, study)
     between: set[int] = set()
     if not collector.keeps_weights:

@@ -2,6 +2,7 @@
 
 from actlab.objectives.choosing import StatedLoss, objective_for, objective_named, outputs_for
 from actlab.objectives.classification import BINARY, CLASSES
+from actlab.objectives.derived import Derived, log_odds
 from actlab.objectives.lead import ACCURACY, BALANCED, Lead, lead_among, lead_in, usual_lead
 from actlab.objectives.objective import PARTS, Metric, Objective, Spread, further
 from actlab.objectives.regression import Loss, regression
@@ -14,6 +15,7 @@ __all__ = [
     "CLASSES",
     "PARTS",
     "SEVERAL",
+    "Derived",
     "Lead",
     "Loss",
     "Metric",
@@ -24,6 +26,7 @@ __all__ = [
     "further",
     "lead_among",
     "lead_in",
+    "log_odds",
     "objective_for",
     "objective_named",
     "outputs_for",

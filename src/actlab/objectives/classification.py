@@ -14,6 +14,7 @@ from actlab.functions import Activation, Formula, catalogue
 from actlab.functions.arrays import is_jax
 from actlab.functions.backends.tracing import Symbols
 from actlab.functions.numerics import is_single, polynomial
+from actlab.objectives.derived import DERIVED
 from actlab.objectives.objective import Metric, Objective, Score
 
 SIGMOID = catalogue["sigmoid"]
@@ -158,7 +159,16 @@ BINARY = Objective(
     _binary_decided,
     _binary_likelihood,
     class_entropy,
+    derived=DERIVED,
 )
 CLASSES = Objective(
-    "classes", _loss, _decision, _probability, _metrics(_loss, _decided, _brier), _decided, _likelihood, class_entropy
+    "classes",
+    _loss,
+    _decision,
+    _probability,
+    _metrics(_loss, _decided, _brier),
+    _decided,
+    _likelihood,
+    class_entropy,
+    derived=DERIVED,
 )

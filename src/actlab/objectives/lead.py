@@ -17,6 +17,10 @@ class Lead:
     """A metric that leads, as a recording declares it: see `Metric`.
 
     A share is said in per cent, and differences of it in percentage points; every other metric in its unit.
+
+    Attributes:
+        name, title, better, unit, scale: as of a `Metric`.
+        at_end: whether it is known after the last epoch alone, on the test data: see `Derived`.
     """
 
     name: str
@@ -24,6 +28,7 @@ class Lead:
     better: Literal["higher", "lower"]
     unit: str
     scale: float = 1.0
+    at_end: bool = False
 
     @property
     def test(self) -> str:
@@ -141,4 +146,5 @@ def lead_among(metrics: Iterable[Mapping[str, Any]], name: str | None = None) ->
     if name is not None and name not in declared:
         raise UnknownName("metric", name, declared)
     chosen = declared[name or usual_lead(declared.values())]
-    return Lead(**{key: chosen[key] for key in ("name", "title", "better", "unit", "scale")})
+    told = {key: chosen[key] for key in ("name", "title", "better", "unit", "scale")}
+    return Lead(**told, at_end=bool(chosen.get("at_end")))

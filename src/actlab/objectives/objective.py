@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actlab.errors import InvalidStudy
+from actlab.objectives.derived import Derived
 
 #: The parts of the data, in the order of a recording.
 PARTS = ("train", "validation", "test")
@@ -113,6 +114,7 @@ class Objective:
             numbers.
         baseline: from the frequencies of the classes, the loss of the best answer that does not look at the input. None
             of numbers.
+        derived: metrics that take all predictions at once, of the test part after the last epoch.
         constant: of one target's numbers (samples,), the output that is the best answer without looking at the input.
             None of classes.
     """
@@ -126,6 +128,7 @@ class Objective:
     likelihood: Score | None = None
     baseline: Callable[[np.ndarray], float] | None = None
     constant: Callable[[npt.NDArray[np.float64]], float] | None = None
+    derived: tuple[Derived, ...] = ()
 
     @property
     def decides(self) -> bool:

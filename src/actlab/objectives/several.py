@@ -74,10 +74,10 @@ def _decision(outputs: Any, xp: Any, axis: int) -> Any:
     return (outputs > 0) + 0
 
 
-def log_odds(values: npt.NDArray[np.float64]) -> float:
+def odds_of_share(values: npt.NDArray[np.float64]) -> float:
     """The output that says how frequent a label is, of its values (samples,) of 0 and 1; at most ±50.
 
-    >>> log_odds(np.array([0.0, 1.0])), round(log_odds(np.array([1.0, 1.0, 1.0, 0.0])), 4), log_odds(np.zeros(3))
+    >>> odds_of_share(np.array([0.0, 1.0])), round(odds_of_share(np.array([1.0, 1.0, 1.0, 0.0])), 4), odds_of_share(np.zeros(3))
     (0.0, 1.0986, -50.0)
     """
     share = float(values.mean())
@@ -99,5 +99,5 @@ SEVERAL = Objective(
         Metric("subset_accuracy", "subset accuracy", _all_right, "higher", "%", 100.0, aside=True),
         Metric("label_accuracy", "label accuracy", _share_right, "higher", "%", 100.0, aside=True),
     ),
-    constant=log_odds,
+    constant=odds_of_share,
 )

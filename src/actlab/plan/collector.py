@@ -27,6 +27,7 @@ class Observed(NamedTuple):
         weights: the parameters, where they are kept at every epoch.
         items: (1, variants, seeds, test samples), whether each is put into its class after the last of the epochs;
             None where nothing looks at single samples.
+        outputs: (1, variants, seeds, test samples, outputs), those for each then; None where they are not kept.
     """
 
     sums: Mapping[str, Any]
@@ -34,6 +35,7 @@ class Observed(NamedTuple):
     probes: Mapping[str, Any]
     weights: Tree | None
     items: Any = None
+    outputs: Any = None
 
 
 class Trained(Protocol):
@@ -85,6 +87,7 @@ class Collector:
         sink: where it goes.
         alive: (members,), False from the first epoch on whose training loss is not finite.
         spread: of the targets where they are numbers.
+        targets: of the test samples, which stand beside the outputs for them.
         recorded: the last epoch of each chunk, and when it was written, in Unix seconds.
     """
 
@@ -94,6 +97,7 @@ class Collector:
     sink: Sink
     alive: np.ndarray
     spread: Spread | None = None
+    targets: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
     recorded: list[tuple[int, float]] = field(default_factory=list)
 
     @property
@@ -133,10 +137,21 @@ class Collector:
         self.recorded.append((epochs[-1], time.time()))
         if first_seed is not None:
             self.sink.commit(epochs[-1], {}, first_seed, {}, kind="first-seed", members=self._of_first_seed())
-        if last and all(found.items is not None for found in host):
-            right = np.concatenate([found.items for found in host], axis=1)
-            self.sink.commit(epochs[-1], {}, {"right": np.packbits(right, axis=-1)}, {}, kind="test")
+        if last and (items := self._one_by_one(host)):
+            self.sink.commit(epochs[-1], {}, items, {}, kind="test")
         return epochs[-1]
+
+    def _one_by_one(self, host: Sequence[Observed]) -> dict[str, np.ndarray]:
+        """What the last epoch leaves of single test samples: see `recording.Segment`. Nothing where none is kept."""
+        found: dict[str, np.ndarray] = {}
+        if all(own.items is not None for own in host):
+            found["right"] = np.packbits(np.concatenate([own.items for own in host], axis=1), axis=-1)
+        if all(own.outputs is not None for own in host):
+            with np.errstate(over="ignore"):  # of members that have diverged
+                outputs = np.concatenate([own.outputs for own in host], axis=1).astype(np.float32)
+            outputs[:, ~self.alive] = np.nan
+            found |= {"outputs": outputs, "targets": self.targets[None, None]}
+        return found
 
     def commit_weights(self, epoch: int) -> None:
         """Write the weights as they are now, as those of `epoch`. Raises RecordingFailed if they cannot be."""

@@ -12,7 +12,7 @@ from actlab.layers import Conv
 from actlab.network import BuiltLayer
 from actlab.objectives import PARTS, Objective, Spread
 from actlab.plan.population import Population
-from actlab.study import Study, weights_of
+from actlab.study import Study, variants, weights_of
 from actlab.tasks import Task
 
 Arrays = dict[str, np.ndarray]
@@ -22,6 +22,8 @@ Arrays = dict[str, np.ndarray]
 EVALUATION_SAMPLES = 5_000
 # Evaluation runs in slices of which the widest layer takes at most this many numbers.
 SLICE_NUMBERS = 2**25
+# The outputs for the test samples are recorded where they are so many numbers at most, of all members: 128 MiB.
+OUTPUT_NUMBERS = 2**25
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,17 @@ def prepare(study: Study, task: Task) -> Data:
     alike = np.stack([classes_alike(y, own, task.class_count) for own in sets.T], axis=-1)
     evaluation = {"x": x, "y": y, "membership": membership, "by_class": alike}
     return Data(training, evaluation, probe, membership.sum(axis=0, dtype=np.float64), tested)
+
+
+def keeps_outputs(study: Study, outputs: int, samples: int) -> bool:
+    """Whether the outputs for the test samples are recorded: members × samples × outputs ≤ OUTPUT_NUMBERS.
+
+    Args:
+        study: complete; its members are one for each variant and seed.
+        outputs: of a network.
+        samples: of the test part.
+    """
+    return len(variants(study)) * len(study.seeds) * samples * outputs <= OUTPUT_NUMBERS
 
 
 def _spread(task: Task, y: np.ndarray, sets: np.ndarray) -> Spread | None:

@@ -225,19 +225,16 @@ def check_arrays(
     segment: Segment, arrays: Mapping[str, np.ndarray], members: Sequence[Member], facts: Mapping[str, Any]
 ) -> None:
     """The arrays of a segment have its epochs on the first axis, members on the second, and layers on the third."""
+    targets = (len(facts["targets"]),) if facts.get("targets") else ()
     if segment.kind == "sample":
         shapes = {name: array.shape for name, array in arrays.items()}
         samples = (shapes.get("y") or (0, 0, 0))[2]
-        targets = (len(facts["targets"]),) if facts.get("targets") else ()
         if shapes != {"x": (1, 1, samples, *facts["input_shape"]), "y": (1, 1, samples, *targets)}:
             raise ValueError("it holds other than samples and their targets")
         return
     held = [members[number] for number in segment.members]
     if segment.kind == "test":
-        expected = (1, len(held), -(-facts["samples"]["test"] // 8))
-        right = arrays.get("right")
-        if right is None or len(arrays) > 1 or (right.shape, right.dtype) != (expected, np.uint8):
-            raise ValueError(f"it holds other than one bit for each test sample, {expected} bytes")
+        _check_test(arrays, len(held), facts, targets)
         return
     owners = Counter(member.activation for member in held)
     for name, array in arrays.items():
@@ -248,6 +245,27 @@ def check_arrays(
             raise ValueError(f"{name} is of shape {array.shape}, where {expected} and more are expected")
         if not weights:
             _check_probe(name, array, facts)
+
+
+def _check_test(
+    arrays: Mapping[str, np.ndarray], members: int, facts: Mapping[str, Any], targets: tuple[int, ...]
+) -> None:
+    """Of classes one bit for each test sample; beside it, or alone where targets are numbers, outputs and targets."""
+    samples, classes = facts["samples"]["test"], len(facts.get("classes", ()))
+    expected: dict[str, tuple[tuple[int, ...], Any]] = {}
+    if not targets:
+        expected["right"] = ((1, members, -(-samples // 8)), np.uint8)
+    if targets or len(arrays) > 1:
+        outputs = targets or ((1,) if facts.get("objective") == "binary" else (classes,))
+        expected["outputs"] = ((1, members, samples, *outputs), np.float32)
+        expected["targets"] = ((1, 1, samples, *targets), np.float32 if targets else np.int32)
+    if {name: (array.shape, array.dtype) for name, array in arrays.items()} != expected:
+        shapes = ", ".join(f"{name} {shape}" for name, (shape, _) in expected.items())
+        raise ValueError(
+            f"it holds other than one bit for each test sample, outputs and targets: {shapes} are expected"
+        )
+    if not targets and "targets" in arrays and not np.isin(arrays["targets"], np.arange(classes)).all():
+        raise ValueError(f"its targets are not indices of its {classes} classes")
 
 
 def _check_probe(name: str, array: np.ndarray, facts: Mapping[str, Any]) -> None:

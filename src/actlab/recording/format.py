@@ -52,7 +52,19 @@ class Member:
 
 @dataclass(frozen=True)
 class Segment:
-    """A file of dense arrays for the epochs `first_epoch` to `last_epoch`, both included, of some members' ids."""
+    """A file of dense arrays for the epochs `first_epoch` to `last_epoch`, both included, of some members' ids.
+
+    Its arrays, by `kind`, are (epochs, members, …) and float32 where nothing else is said:
+
+    - "epochs": the measures (`actlab.recording.measures`) and, of small networks, weights, as
+      "weights/ACTIVATION/LAYER/PARAMETER" with the members of that activation alone.
+    - "weights", "first-seed": weights alone, of the first seed's members in the latter.
+    - "sample": `x` and `y` of some training samples, (1, 1, samples, …).
+    - "test": after the last epoch, of the test samples in the task's order: `right` (1, members, ⌈samples / 8⌉) uint8,
+      one bit for each that is put into its class; and, where they are not too many numbers, `outputs` (1, members,
+      samples, outputs), NaN of members that diverged, with `targets` (1, 1, samples) int32, classes, or (1, 1, samples,
+      targets), standardised numbers. Those of earlier versions hold `right` alone.
+    """
 
     kind: str
     file: str

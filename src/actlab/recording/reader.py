@@ -50,6 +50,8 @@ class Recording:
             histogram_edges, throughput, versions, complete …
         baseline: the activation that all others are compared with, chosen by who reads it; None for each with each.
         metric: by which activations are ranked and compared, likewise; that of the study where None.
+        declared_metrics: what is known of each metric of its members, see `Metric.to_dict`: those that are recorded at
+            every epoch, and behind them those that are derived from `outputs`.
     """
 
     baseline: str | None = None
@@ -144,20 +146,77 @@ class Recording:
 
     @property
     def lead(self) -> Lead:
-        """The metric by which activations are ranked and compared."""
+        """The metric by which activations are ranked and compared; the usual one where the one asked for is lacking."""
+        asked = self.metric or self.study.metric
+        return self._usual_lead if asked is None or self.lacks(asked) else lead_among(self.declared_metrics, asked)
+
+    @property
+    def _usual_lead(self) -> Lead:
         metrics = self.facts["metrics"]
-        usual = usual_lead(metrics, self.facts.get("class_counts", ()))
-        return lead_among(metrics, self.metric or self.study.metric or usual)
+        return lead_among(metrics, usual_lead(metrics, self.facts.get("class_counts", ())))
+
+    @property
+    def followed(self) -> Lead:
+        """The metric that curves show: the one that leads, or the usual one where that is known at the end alone."""
+        return self._usual_lead if self.lead.at_end else self.lead
 
     def lead_by(self, metric: str | None) -> None:
-        """Rank and compare by another metric from now on; by that of the study where None. UnknownName."""
-        lead_among(self.facts["metrics"], metric)
+        """Rank and compare by another metric from now on; by that of the study where None.
+
+        Raises:
+            UnknownName: its objective has no such metric.
+            InvalidRecording: it has, but the recording lacks what it is derived from.
+        """
+        if metric is not None and (reason := self.lacks(metric)):
+            raise InvalidRecording(f"{self.directory}: {reason}; --metric {self._usual_lead.name} is known.")
+        lead_among(self.declared_metrics, metric)
         self.metric = metric
+
+    def lacks(self, metric: str) -> str | None:
+        """Why a metric that is derived from `outputs` is not known; None where it is, or is none of these."""
+        derived = {own.name: own for own in self.objective.derived}.get(metric)
+        if derived is None:
+            return None
+        if self.outputs is None or self.test_targets is None:
+            return (
+                f"{derived.title} takes the outputs for the test samples after the last epoch, which are not recorded: "
+                "the run was stopped, is of an earlier version, or has too many networks (fewer seeds or activations)"
+            )
+        if not derived.one_class and len(labels := np.unique(self.test_targets)) < 2:
+            return f"{derived.title} is not defined: all test samples are of class {self.facts['classes'][labels[0]]!r}"
+        return None
+
+    @cached_property
+    def declared_metrics(self) -> list[Mapping[str, Any]]:
+        """See the class."""
+        derived = [own.to_dict() for own in self.objective.derived if not self.lacks(own.name)]
+        return [*self.facts["metrics"], *derived]
+
+    def values(self, name: str) -> np.ndarray:
+        """A metric of a part, as "test_accuracy", (epochs, members): its last row is that after the last epoch.
+
+        Of a derived metric that is the only row. NaN where a member has diverged.
+        """
+        return self.metrics[name] if name in self.metrics else self.derived[name][None]
+
+    @cached_property
+    def derived(self) -> Mapping[str, np.ndarray]:
+        """The metrics that are derived from `outputs`, of those that are known, as "test_roc_auc" → (members,)."""
+        outputs, labels = self.outputs, self.test_targets
+        if outputs is None or labels is None:
+            return {}
+        return {
+            f"test_{own.name}": np.array(
+                [own.value(one, labels) if np.isfinite(one).all() else np.nan for one in outputs], dtype=float
+            )
+            for own in self.objective.derived
+            if not self.lacks(own.name)
+        }
 
     @property
     def further_metrics(self) -> list[Mapping[str, Any]]:
-        """The metrics that its objective declares besides the loss and the one that leads; see `Metric.to_dict`."""
-        return further(self.facts["metrics"], self.lead.name)
+        """Those of `declared_metrics` besides the loss and the one that leads."""
+        return further(self.declared_metrics, self.lead.name)
 
     @property
     def complete(self) -> bool:
@@ -192,6 +251,24 @@ class Recording:
         """
         packed = self._arrays("test").get("right")
         return None if packed is None else np.unpackbits(packed[0], axis=-1, count=self._test_samples).astype(bool)
+
+    @cached_property
+    def outputs(self) -> np.ndarray | None:
+        """Outputs for each test sample after the last epoch, (members, test samples, outputs) float32.
+
+        NaN for a member that diverged. None where they were not recorded.
+        """
+        found = self._arrays("test").get("outputs")
+        return None if found is None else found[0]
+
+    @cached_property
+    def test_targets(self) -> np.ndarray | None:
+        """Of each test sample its class, (test samples,) int32, or its numbers, (test samples, targets), standardised.
+
+        None where `outputs` is.
+        """
+        found = self._arrays("test").get("targets")
+        return None if found is None else found[0, 0]
 
     @property
     def _test_samples(self) -> int:

@@ -130,7 +130,7 @@ class Writer:
                 "weights/ACTIVATION/LAYER/PARAMETER" and hold the members of that activation alone.
             diverged: member id → (epoch, reason), for members that diverged in this range.
             kind: "epochs", "weights" where these come alone, "first-seed" for the weights of the first seed's
-                members only, "sample", or "test" for which of the test samples are right.
+                members only, "sample", or "test" for what is made of the test samples; see `Segment`.
             members: ids of those that the arrays are of; all where None.
 
         Raises:

@@ -253,12 +253,12 @@ def two_unit_layer(network: Network) -> str | None:
 
 
 def typical_seed(recording: Recording, entries: Iterable[Reported] | None = None) -> int | None:
-    """The seed of the median metric that leads, on validation data, averaged over activations.
+    """The seed of the median metric that is followed, on validation data, averaged over activations.
 
     A member that diverged counts as the worst of its activation; of an accuracy, as 0.
     """
     seeds: Sequence[int] = recording.study.seeds
-    lead = recording.lead
+    lead = recording.followed
     gains = lead.gain(recording.metrics[lead.validation][-1])
     known = gains[np.isfinite(gains)]
     worst = 0.0 if lead.is_share else float(known.min(initial=0.0))

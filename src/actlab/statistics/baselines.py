@@ -30,7 +30,9 @@ class Baseline(NamedTuple):
 def baselines_of(recording: Recording) -> dict[str, Any]:
     """What a summary holds of them: `majority`, `chance` and `constant`, None where a recording does not tell them.
 
-    `majority` is the class that is most frequent in the training data, and the test accuracy of always naming it;
+    `majority` is the class that is most frequent in the training data, and the test accuracy of always naming it, with
+    what derived metrics make of the same outputs for all samples: 0.5 of ROC AUC, the share of the class of average
+    precision, the mean over classes where these are several;
     `chance` the accuracy of guessing, each class as often as any other; `constant`, where targets are numbers, the
     answer that makes the training loss least, and every metric of always giving it.
     """
@@ -44,7 +46,13 @@ def _majority(recording: Recording) -> dict[str, Any] | None:
     if not training or not test or not sum(test):
         return None
     label = int(np.argmax(training))
-    return {"class": recording.facts["classes"][label], "test_accuracy": test[label] / sum(test)}
+    found = {"class": recording.facts["classes"][label], "test_accuracy": test[label] / sum(test)}
+    labels = np.repeat(np.arange(len(test)), test)
+    outputs = np.tile(np.eye(len(test))[label], (len(labels), 1))
+    for metric in recording.objective.derived:
+        if not recording.lacks(metric.name):
+            found[f"test_{metric.name}"] = metric.value(outputs, labels)
+    return found
 
 
 def baselines(summary: Mapping[str, Any]) -> list[Baseline]:
@@ -64,6 +72,8 @@ def baselines(summary: Mapping[str, Any]) -> list[Baseline]:
     if not majority:
         return []
     hint = "what always naming the most frequent class of the training data scores"
+    if lead.at_end:
+        return [Baseline(f"always {majority['class']!r}", hint, known)]
     guessing = Baseline("guessing", "each class as often as any other", summary["chance"])
     return [Baseline(f"always {majority['class']!r}", hint, known), guessing]
 
@@ -75,7 +85,8 @@ def constant_value(lead: Lead, summary: Mapping[str, Any], part: str = "test") -
     if lead == BALANCED:
         return summary.get("chance")
     majority = summary.get("majority")
-    return majority["test_accuracy"] if majority and lead == ACCURACY else None
+    # Of other parts it is not held: the classes are as frequent there, or nearly.
+    return majority.get(lead.test) if majority and (lead.at_end or lead == ACCURACY) else None
 
 
 def at_chance(summary: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
@@ -107,6 +118,9 @@ def not_better(summary: Mapping[str, Any]) -> str:
     if lead == BALANCED:
         told = "none is above" if beaten else "the seeds tell none from"
         return f"{told} the {lead.said(known)} of always naming one class"
+    if lead.at_end:
+        told = "none is above" if beaten else "the seeds tell none from"
+        return f"{told} the {lead.said(known)} of always naming {summary['majority']['class']!r}"
     samples = summary["samples"]["test"]
     told = "none is above" if beaten else f"{samples:,} test samples tell none from"
     named = f"{summary['majority']['class']!r}, the most frequent class"

@@ -152,5 +152,5 @@ def last(values: np.ndarray, entry: Reported) -> Floats:
 
 def by_seed(recording: Recording, entry: Reported, metric: str) -> list[float]:
     """Last values of a metric in the order of the study's seeds, NaN for a seed without a member."""
-    values = dict(zip((member.seed for member in entry.members), last(recording.metrics[metric], entry), strict=True))
+    values = dict(zip((member.seed for member in entry.members), last(recording.values(metric), entry), strict=True))
     return [values.get(seed, float("nan")) for seed in recording.study.seeds]

@@ -62,19 +62,42 @@ def notes(
             *_too_few_seeds(recording),
             *_meaning_of_best(recording, main),
         ]
-    if target is not None:
-        found.append(_meaning_of_target(recording, target))
-    elif recording.epochs >= 0 and any(m.diverged_epoch is None for m in recording.members):
-        found.append(
-            f"Epochs to target: there is no target, for 95 % of the highest mean validation {recording.lead.title} is "
-            "no more than always naming the most frequent class gets."
-        )
+        found += [*_lacking(recording), *_target(recording, target)]
     if recording.study.milestones and recording.epochs >= 0:
         found.append(
             "Milestones: the median first epoch and the share of seeds that get there; a seed that never does "
             "counts as later than any other, and a start at the milestone only if it is never lost."
         )
     return found
+
+
+def _lacking(recording: Recording) -> list[str]:
+    """Why a metric that was asked for does not lead, and which ones these test samples do not define."""
+    found = []
+    for metric in recording.objective.derived:
+        reason, asked = recording.lacks(metric.name), metric.name == (recording.metric or recording.study.metric)
+        if reason and (asked or recording.outputs is not None):
+            told = f"; {recording.lead.title} leads" if asked else ""
+            found.append(f"{reason[0].upper()}{reason[1:]}{told}.")
+    return found
+
+
+def _target(recording: Recording, target: float | None) -> list[str]:
+    """What is waited for; or why there is nothing to wait for."""
+    lead = recording.lead
+    if lead.at_end:
+        return [
+            f"{lead.title[:1].upper()}{lead.title[1:]} is known after the last epoch alone: curves show "
+            f"{recording.followed.title}, and there are no epochs to a target."
+        ]
+    if target is not None:
+        return [_meaning_of_target(recording, target)]
+    if all(member.diverged_epoch is not None for member in recording.members):
+        return []
+    return [
+        f"Epochs to target: there is no target, for 95 % of the highest mean validation {lead.title} is no more than "
+        "always naming the most frequent class gets."
+    ]
 
 
 def _baseline(reported: Sequence[Reported], baseline: str | None) -> list[str]:

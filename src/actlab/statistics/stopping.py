@@ -66,7 +66,7 @@ def looks(recording: Recording) -> dict[str, Any] | None:
     study, added = recording.study, recording.facts.get("added")
     if not study.looks or added is None:
         return None
-    lead = lead_among(recording.facts["metrics"], added["metric"])
+    lead = lead_among(recording.declared_metrics, added["metric"])
     return {
         "taken": [count for count in study.looks if count <= len(study.seeds)],
         "planned": list(study.looks),

@@ -1,10 +1,10 @@
 """The summary of a recording: everything the tables, the report and `summary.json` say in numbers.
 
 It holds `schema`, `actlab` (version), `study`, `epoch` (the last one), `complete`, `samples` (how many each part of the
-data has), `probe_samples` (how many training samples the probes look at), `metrics` (those that the objective
-declares), `lead` (the one by which activations are ranked and compared: see `actlab.objectives.Lead`), `majority`,
-`chance` and `constant` (what is had without looking at the input: see `actlab.statistics.baselines`); `samples` and
-`majority` are None in recordings that do not hold them.
+data has), `probe_samples` (how many training samples the probes look at), `metrics` (those that are known:
+see `Recording`), `lead` (the one by which activations are ranked and compared: see `actlab.objectives.Lead`),
+`majority`, `chance` and `constant` (what is had without looking at the input: see `actlab.statistics.baselines`);
+`samples` and `majority` are None in recordings that do not hold them.
 
 Of the main condition: `contest` (its name and title), `activations`, best first (see `activation_row`), `best_set`
 (those that may be the best), `not_best` (those told from a better one), `not_best_new_data` (those told from a better
@@ -30,6 +30,7 @@ from actlab.objectives import ACCURACY
 from actlab.recording import Member, Recording
 from actlab.statistics.baselines import baselines_of, constant_value
 from actlab.statistics.choice import choices
+from actlab.statistics.confusion import MOST_CLASSES, confusion
 from actlab.statistics.findings import findings
 from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
 from actlab.statistics.learnt import learnt
@@ -89,7 +90,7 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         "samples": recording.facts.get("samples"),
         "probe_samples": probe_samples(recording),
         **without,
-        "metrics": recording.facts["metrics"],
+        "metrics": recording.declared_metrics,
         "lead": asdict(recording.lead),
         **first,
         "contests": further,
@@ -150,7 +151,7 @@ def ranking(recording: Recording, reported: Sequence[Reported]) -> tuple[Reporte
 
     # Beyond seven decimals accuracies differ by rounding: that does not rank them.
     def place(entry: Reported) -> tuple[bool, float, float]:
-        value, *loss = (mean(last(recording.metrics[name], entry)) for name in compared(recording))
+        value, *loss = (mean(last(recording.values(name), entry)) for name in compared(recording))
         worst = math.isnan(value)
         gain = float(lead.gain(value))
         return (
@@ -170,8 +171,11 @@ def target_of(
     Likewise of another metric that leads; where lower values are better, the lowest mean over 95 %. None too where it
     is no better than what always naming the most frequent class, or always giving the same number, has (`without`, see
     `baselines_of`): nothing is learnt on the way to it. Activations that mostly diverged do not set it, unless all did.
+    None of a metric that is known at the end alone.
     """
     lead = recording.lead
+    if lead.at_end:
+        return None
     steady = [entry for entry in reported if not mostly_diverged(entry)] or reported
     means = finite([mean(last(recording.metrics[lead.validation], entry)) for entry in steady])
     if not means.size:
@@ -192,7 +196,8 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
         `diverged_ci95` (of the share of members that diverged); `epochs_to_target` and `milestones` (see
         `TimeToTarget`); `gradient_ratio`; `flat_share` and `dead_share` (mean over layers at the last epoch, median
         over seeds); `diverged_members`, of all its conditions; `learnt`, what its trainable parameters have become
-        (see `learnt`).
+        (see `learnt`); `confusion`, test samples by true and predicted class, (classes, classes), the mean over the
+        seeds (see `confusion`), None of more than MOST_CLASSES.
     """
     diverged = sum(member.diverged_epoch is not None for member in entry.members)
     return {
@@ -202,7 +207,7 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
         "diverged_ci95": share_interval(diverged, len(entry.members)) if entry.members else None,
         "test_accuracy_ci95_new_data": accuracy_on_new_data(recording, entry) if recording.lead == ACCURACY else None,
         **{
-            name: asdict(estimate(last(recording.metrics[name], entry), step_of(recording, name)))
+            name: asdict(estimate(last(recording.values(name), entry), step_of(recording, name)))
             for name in _estimated(recording)
         },
         "epochs_to_target": _epochs_to_target(recording, entry, target),
@@ -220,6 +225,7 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
         ],
         "milestones": _milestones(recording, entry),
         "learnt": learnt(recording, entry),
+        "confusion": confusion(recording, entry) if len(recording.facts["classes"]) <= MOST_CLASSES else None,
     }
 
 

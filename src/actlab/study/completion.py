@@ -172,11 +172,14 @@ def _check_outputs(study: Study, task: Task) -> None:
                 f"the network ends with {last} of output shape {network.output_shape}, but the task has "
                 f"{aim}: end it with Dense({allowed[0]})."
             )
-        names = [metric.name for metric in objective_for(network.output_shape[-1], study.loss).metrics]
-        wanted = (study.metric, *(milestone.metric for milestone in study.milestones))
-        for metric in wanted:
-            if metric is not None and metric not in names:
-                raise UnknownName("metric", metric, names)
+        objective = objective_for(network.output_shape[-1], study.loss)
+        names = [metric.name for metric in objective.metrics]
+        derived = [metric.name for metric in objective.derived]
+        for milestone in study.milestones:
+            if milestone.metric is not None and milestone.metric not in names:
+                raise UnknownName("metric", milestone.metric, names)
+        if study.metric is not None and study.metric not in (*names, *derived):
+            raise UnknownName("metric", study.metric, (*names, *derived))
     if isinstance(study.network, CustomNetwork):
         if study.init != "stated":
             raise InvalidStudy(f"init {study.init!r} scales the weights of layers; {study.network} draws its own.")

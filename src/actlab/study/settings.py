@@ -161,8 +161,9 @@ class Study(Frozen):
             however many samples they have, or a number for each class that is not to weigh 1; scaled so that the
             training samples weigh 1 on average. Losses are recorded without them.
         match: what is held equal for functions that change the width (maxout): "units" or "parameters".
-        metric: by which activations are ranked and compared, of those that are recorded: "accuracy", "loss" and those
-            of one's own; accuracy where None, and of numbers as targets "rmse".
+        metric: by which activations are ranked and compared, of those that are recorded, as "accuracy", "loss" or
+            "brier", or derived from the outputs after the last epoch, as "roc_auc"; accuracy where None, balanced
+            accuracy where one class is most of the samples, and of numbers as targets "rmse".
         probe_samples: training samples on which the probes look, the same at every epoch.
         milestones: points of training to wait for.
         chosen_rates: by kind of initial weights and activation, the learning rate that was chosen of several;

@@ -17,7 +17,7 @@ from actlab.objectives import lead_among
 from actlab.recording import Recording
 from actlab.statistics.selection import Reported
 from actlab.statistics.time_to_target import milestone_epochs
-from actlab.views.figures import verdicts
+from actlab.views.figures import confusion, verdicts
 from actlab.views.figures.legends import below, wrapped
 from actlab.views.figures.snapshots import INK, STYLE
 from actlab.views.palette import Style, Styles
@@ -32,10 +32,10 @@ STROKES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 
 
 def curves(figure: Figure, recording: Recording, reported: Sequence[Reported], styles: Styles) -> None:
-    """What leads, on validation data, and training loss over the epochs: medians over seeds, bands the middle half."""
+    """What is followed, on validation data, and training loss: medians over seeds, bands the middle half."""
     first = 1 if 1 < recording.epochs <= FEW_EPOCHS else 0
     panels = figure.subplots(1, 2)
-    lead, loss = recording.lead, lead_among(recording.facts["metrics"], "loss")
+    lead, loss = recording.followed, lead_among(recording.facts["metrics"], "loss")
     _curve(panels[0], f"validation {lead.title}", recording.metrics[lead.validation], reported, styles, first)
     _curve(panels[1], f"training loss ({loss.title})", recording.metrics["train_loss"], reported, styles, first)
     panels[1].set_yscale("log")
@@ -97,9 +97,10 @@ HISTORIES: Mapping[str, Drawing] = {
     "differences": verdicts.differences,
     "ranks": verdicts.ranks,
     "power": verdicts.power_curves,
+    "confusion": confusion.confusion,
 }
 # These name each activation in the picture.
-WITHOUT_LEGEND = ("differences", "ranks")
+WITHOUT_LEGEND = ("differences", "ranks", "confusion")
 
 
 def line(style: Style) -> dict[str, Any]:
@@ -109,6 +110,13 @@ def line(style: Style) -> dict[str, Any]:
     {'color': '#0172d2', 'linestyle': ':'}
     """
     return {"color": style.printed, "linestyle": STROKES[style.dash]}
+
+
+def height_of(kind: str, activations: int) -> float:
+    """Inches that a figure of so many activations takes without its legend."""
+    if kind in ("differences", "ranks"):
+        return verdicts.REST + verdicts.ROW * activations
+    return confusion.ROW * -(-activations // confusion.COLUMNS) if kind == "confusion" else SIZE[1]
 
 
 def draw(

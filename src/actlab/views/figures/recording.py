@@ -114,18 +114,17 @@ class Figures:
     def history(self, kind: str, **size: Any) -> Picture:
         """The whole training in one figure, "curves", "gradients" or "milestones", or what the comparison concludes.
 
-        That is "differences" (to the best one), "ranks" (by mean, with groups that are not told apart) and "power"
-        (what more seeds would tell).
+        That is "differences" (to the best one), "ranks" (by mean, with groups that are not told apart), "power"
+        (what more seeds would tell) and "confusion" (which classes are mixed up).
 
         Raises:
             InvalidRecording: nothing of the kind was recorded.
         """
-        from actlab.views.figures.histories import HISTORIES, SIZE, draw
-        from actlab.views.figures.verdicts import height_of
+        from actlab.views.figures.histories import HISTORIES, SIZE, draw, height_of
 
         if kind not in HISTORIES:
             raise UnknownName("picture", kind, list(HISTORIES))
-        figure, height = _empty((SIZE[0], height_of(kind, len(self.activations)) or SIZE[1]), **size)
+        figure, height = _empty((SIZE[0], height_of(kind, len(self.activations))), **size)
         shown = [entry for entry in reported(self.recording) if entry.activation in self.activations]
         draw(kind, figure, self.recording, shown, self._styles, height)
         return figure

@@ -125,11 +125,6 @@ def power_curves(figure: Figure, recording: Recording, reported: Sequence[Report
     panel.minorticks_off()
 
 
-def height_of(kind: str, activations: int) -> float | None:
-    """Inches that a list of so many activations takes; None for other kinds."""
-    return REST + ROW * activations if kind in ("differences", "ranks") else None
-
-
 def _shown(summary: Mapping[str, Any], reported: Sequence[Reported]) -> list[Mapping[str, Any]]:
     wanted = {entry.activation for entry in reported}
     shown = [row for row in summary["activations"] if row["name"] in wanted]

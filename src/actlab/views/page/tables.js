@@ -23,9 +23,9 @@ function sort(table, column, descending) {
   body.append(...rows.map(({ row }) => row));
 }
 
-/** Make the headings of every table buttons. */
+/** Make the headings of every table buttons, but of a matrix, whose rows and columns are the same things. */
 export function sortable() {
-  for (const table of document.querySelectorAll("table")) {
+  for (const table of document.querySelectorAll("table:not(.confusion)")) {
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const button = document.createElement("button");
       button.type = "button";

@@ -106,7 +106,7 @@ def described(column: str, recording: Recording) -> str:
     """
     if column in COLUMNS:
         return COLUMNS[column].format(probed=probe_samples(recording))
-    for metric in recording.facts["metrics"]:
+    for metric in recording.declared_metrics:
         for part in PARTS:
             name = f"{part}_{metric['name']}"
             of = f"{metric['title']} on the {part.replace('train', 'training')} data{_unit(metric)}"

@@ -163,7 +163,7 @@ def _results(summary: Summary) -> Table:
                     "place": place,
                     "activation": row["name"],
                     "standing": standing.get(row["name"]),
-                    **{key: value for key, value in row.items() if key not in ("name", "learnt")},
+                    **{key: value for key, value in row.items() if key not in ("name", "learnt", "confusion")},
                 }
             )
     return _of_rows("results", rows)
@@ -224,8 +224,8 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Cell]:
 
 
 def _members(recording: Recording) -> Table:
-    names = tuple(recording.metrics)
-    last = [recording.metrics[name][-1].tolist() for name in names]
+    names = (*recording.metrics, *recording.derived)
+    last = [recording.values(name)[-1].tolist() for name in names]
     within = _conditions(recording)
     columns = (*IDENTITY, "conditions", "diverged_epoch", "diverged_reason", "epoch", *names)
     rows = [

@@ -104,7 +104,7 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
         *_beside(summary, lead),
-        ("epochs to target", _target(rows, lead), lambda row: _waiting(row["epochs_to_target"], row), True),
+        ("epochs to target", _target(rows, lead), lambda row: _waiting(row["epochs_to_target"], row), not lead.at_end),
         *(
             (
                 milestone["name"],

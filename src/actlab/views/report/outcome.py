@@ -45,7 +45,8 @@ def curves(
 ) -> list[Chart]:
     """Charts of median and middle half over the seeds, a line for each activation.
 
-    What leads and the loss on validation and training data, further metrics on validation data, and the L2 penalty.
+    What is followed and the loss on validation and training data, further metrics on validation data, and the L2
+    penalty.
 
     Args:
         recording: with at least epoch 0.
@@ -57,7 +58,7 @@ def curves(
     epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
     charts = []
     apart = {name: title for name, title in APART.items() if name in recording.probes}
-    known, lead = recording.metrics | {name: recording.probes[name] for name in apart}, recording.lead
+    known, lead = recording.metrics | {name: recording.probes[name] for name in apart}, recording.followed
     declared = {metric["name"]: metric for metric in recording.facts["metrics"]}
     for metric, title in (_titles(recording) | apart).items():
         own = {} if metric in apart else declared[metric.partition("_")[2]]
@@ -66,7 +67,7 @@ def curves(
         data = _bands_and_lines(epochs, bands, members, styles)
         axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands, own.get("title") or APART[metric])
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
-        if own.get("name") == lead.name:
+        if own.get("name") == lead.name == recording.lead.name:
             layout |= _levels({name: lead.scale * level for name, level in levels.items()})
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
         caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
@@ -77,7 +78,7 @@ def curves(
 
 def _titles(recording: Recording) -> dict[str, str]:
     """By name of each metric and part that has a chart, its title: four beside each other, then further ones."""
-    lead, losses = recording.lead, LOSSES
+    lead, losses = recording.followed, LOSSES
     title = f"{lead.title[:1]}{lead.title[1:]}"
     first = {} if lead.name == "loss" else {lead.validation: f"Validation {title}"}
     third = {} if lead.name == "loss" else {f"train_{lead.name}": f"Training {title}"}

@@ -27,6 +27,7 @@ from actlab.statistics.selection import Reported, probe_samples
 from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
     conditions,
+    confusion,
     distributions,
     findings,
     gradients,
@@ -261,7 +262,7 @@ def _sections(shown: _Shown) -> list[Section]:
             lead = f"What the numbers suggest. {_registered(own)}: what the commands change, change in Python."
         found.append(Section("next", "What to try next", lead, html.steps(summary["next_steps"])))
     if shown.some:
-        found += _outcome(shown) + _insides(shown)
+        found += [*_outcome(shown), *_mixed_up(shown), *_insides(shown)]
     if shown.distributions:
         found.append(_distributions(shown))
     found += [*_functions(shown), _method(recording)]
@@ -309,6 +310,11 @@ def _outcome(shown: _Shown) -> list[Section]:
         )
         found.append(Section("differences", "Paired differences", lead, body, [forest]))
     return found
+
+
+def _mixed_up(shown: _Shown) -> list[Section]:
+    body = confusion.body(shown.recording, shown.entries, shown.styles)
+    return [Section("confusion", "Which classes are mixed up", confusion.lead(shown.recording), body)] if body else []
 
 
 def _insides(shown: _Shown) -> list[Section]:
