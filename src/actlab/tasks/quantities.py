@@ -53,7 +53,7 @@ def diabetes(seed: int) -> Task:
     Annals of Statistics 32, 407–499.
 
     >>> diabetes(0).targets.names, diabetes(0).x_train.shape
-    (('progression',), (265, 10))
+    (('progression',), (266, 10))
     """
     from sklearn.datasets import load_diabetes
 
