@@ -104,6 +104,8 @@ def test_balancing_raises_the_rare_classes(tmp_path):
         found[weights] = recording.metrics["train_balanced_accuracy"][-1].mean()
         said = " ".join(summarise(recording)["notes"])
         assert ("weigh" in said) == (weights is not None)
+        codes = {finding["code"] for finding in summarise(recording)["findings"]}
+        assert not codes & {"learns_nothing", "only_regulariser", "comes_apart"}
     assert found["balanced"] > found[None] + 0.03
 
 
@@ -113,9 +115,9 @@ def test_a_study_keeps_its_weights(tmp_path):
     assert from_toml(tmp_path / "study.toml").class_weights == {"a": 2.0, "b": 0.5}
 
 
-@pytest.mark.parametrize("wrong", ["heavy", {}, {"a": 0.0}, {"a": -1.0}, {"a": "much"}, 3])
+@pytest.mark.parametrize("wrong", ["heavy", {}, {"a": 0.0}, {"a": -1.0}, {"a": "much"}, {"a": float("inf")}, 3])
 def test_weights_that_are_none(wrong):
-    with pytest.raises(InvalidStudy, match="class_weights"):
+    with pytest.raises(InvalidStudy, match="class_weights: 'balanced', or a number above 0 for classes by name"):
         study_of(class_weights=wrong)
 
 

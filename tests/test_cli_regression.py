@@ -66,7 +66,7 @@ def test_everything_that_is_made_of_a_recording_can_be_made_of_one_of_numbers(co
         assert (code, said) == (0, "") or name == "losses", (name, said)
     code, _, said = command("figure", "run", "feature-space", "--out", "space.png")
     assert code == 2
-    assert "its targets are numbers, and a feature space is drawn of classes" in said
+    assert "its targets are numbers, and feature spaces and samples are drawn of classes" in said
     assert command("export", "run", "--csv", "tables", "--latex", "table.tex", "--methods", "how.md")[0] == 0
     with open(tmp_path / "tables" / "results.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -12,14 +12,20 @@ from sklearn.dummy import DummyRegressor
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from tests.engine_support import in_double
 
-from actlab import engine
+from actlab import engine, report
 from actlab.errors import InvalidNetwork, InvalidStudy, UnknownName
 from actlab.layers import Act, Dense, Dropout
 from actlab.objectives import PARTS, Spread, objective_named, regression, usual_lead
 from actlab.plan.batches import orders
+from actlab.recording import load
 from actlab.statistics import summarise
+from actlab.statistics.baselines import baselines_of
+from actlab.statistics.selection import reported
+from actlab.statistics.summary import target_of
 from actlab.study import Milestone, Study, complete
 from actlab.tasks.task import build_numbers, validated_on_test
+from actlab.views.palette import styles_of
+from actlab.views.report.outcome import curves
 
 TORCH = {
     "squared": torch.nn.functional.mse_loss,
@@ -284,3 +290,38 @@ def test_a_milestone_is_of_one_kind(wrong):
 def test_a_milestone_of_an_unknown_metric_is_refused():
     with pytest.raises(UnknownName, match="unknown metric 'rms': did you mean 'rmse'"):
         complete(study_of(milestones=[Milestone(name="near", metric="rms", value=1.0)]), made_up())
+
+
+def test_a_part_whose_targets_do_not_vary_has_no_r2_and_a_report_all_the_same(tmp_path):
+    rng = np.random.default_rng(8)
+    parts = [(rng.normal(size=(30, 3)), rng.normal(size=30)), (rng.normal(size=(9, 3)), np.full(9, 0.5))]
+    task = build_numbers("flat", parts[0], parts[1], parts[1], provenance="made up")
+    recording = engine.train(study_of(epochs=2), tmp_path / "run", task=task)
+    assert recording.facts["constant"]["test_r2"] is None
+    assert np.isnan(recording.metrics["test_r2"]).all()
+    report(load(tmp_path / "run"), tmp_path / "page.html")
+    assert "RMSE" in summarise(recording)["headline"]
+
+
+def test_the_line_of_the_constant_answer_is_that_of_its_part(tmp_path):
+    rng = np.random.default_rng(9)
+    parts = [(rng.normal(size=(40, 3)), scale * rng.normal(size=40)) for scale in (1e-6, 2e-6, 4e-6)]
+    recording = engine.train(study_of(epochs=2), tmp_path / "run", task=build_numbers("three", *parts, provenance=""))
+    summary = summarise(recording)
+    styles = styles_of(recording.study.activations)
+    members = {name: [c for c, m in enumerate(recording.members) if m.activation == name] for name in styles}
+    charts = {chart.name: chart.layout for chart in curves(recording, members, styles, summary)}
+    for part in ("validation", "train"):
+        (line,) = charts[f"{part}-rmse"]["shapes"]
+        assert line["y0"] == pytest.approx(recording.facts["constant"][f"{part}_rmse"], rel=1e-5)
+        (name,) = charts[f"{part}-rmse"]["annotations"]
+        log = charts[f"{part}-rmse"]["yaxis"].get("type") == "log"
+        assert name["y"] == pytest.approx(np.log10(line["y0"]) if log else line["y0"])
+
+
+def test_a_negative_r2_sets_no_target(tmp_path):
+    task = made_up()
+    recording = engine.train(study_of(epochs=1, learning_rates=[1e-9], metric="r2"), tmp_path / "run", task=task)
+    recording.metrics["validation_r2"][:] = -2.0
+    recording.facts["constant"]["validation_r2"] = -5.0
+    assert target_of(recording, reported(recording), baselines_of(recording)) is None

@@ -76,7 +76,9 @@ def test_few_numbers_and_texts_are_classes(tmp_path, name):
     task, told = loaded(written(tmp_path, kind=CLASSES[name](np.random.default_rng(1))), "kind")
     assert task.targets is None
     assert task.class_count >= 2
-    assert "regression" not in told
+    assert "learnt as a quantity (regression)" not in told
+    many = "the 12 numbers of 'kind' are taken for classes: --objective regression learns them as a quantity"
+    assert (many in told) == (name == "twelve, ten of each")
 
 
 def test_either_can_be_said(tmp_path):
@@ -89,8 +91,8 @@ def test_either_can_be_said(tmp_path):
     assert loaded(many, "age", objective="classes")[0].class_count == 40
     with pytest.raises(InvalidData, match="objective 'regression' learns numbers; classes 'numbers' makes classes"):
         Reading(objective="regression", classes="numbers")
-    with pytest.raises(InvalidData, match="objective is 'classes' or 'regression', not 'labels'"):
-        Reading(objective="labels")
+    with pytest.raises(InvalidData, match="objective is 'classes', 'regression' or 'labels', not 'ranks'"):
+        Reading(objective="ranks")
     with pytest.raises(InvalidData, match="objective 'regression' was given for 'digits', which is no table"):
         tasks.load("digits", reading=Reading(objective="regression"))
 
@@ -119,6 +121,14 @@ def test_several_targets(tmp_path):
         loaded(path, "heat,4", objective="classes")
 
 
+@pytest.mark.parametrize("unit", ["{} km", "{}k", "{} "])
+def test_a_quantity_that_is_written_with_words_is_no_class(tmp_path, unit):
+    values = [unit.format(round(15.1 + row * 0.37, 2)) for row in range(ROWS)]
+    values[5] = "unknown so far"
+    with pytest.raises(InvalidData, match="if it is a quantity, write its numbers alone, in one unit"):
+        loaded(written(tmp_path, way=values), "way")
+
+
 def test_rows_without_a_number_are_left_out_and_told(tmp_path):
     values = [None if row % 10 == 3 else row * 1.5 for row in range(ROWS)]
     task, told = loaded(written(tmp_path, price=values), "price")
@@ -137,6 +147,17 @@ def test_a_column_that_is_the_target_in_another_unit_is_refused(tmp_path):
     path = written(tmp_path, price=price, cents=100 * price + 3)
     with pytest.raises(InvalidData, match=r"column 'cents' tells the target 'price' without exception.*--drop cents"):
         loaded(path, "price")
+    holes = written(tmp_path, price=price, cents=[None, *(100 * price[1:] + 3)])
+    with pytest.raises(InvalidData, match="column 'cents' tells the target 'price' without exception"):
+        loaded(holes, "price")
+    for made in (np.log(price), price.round(3)):
+        assert (
+            "column 'made' alone nearly tells the target"
+            in loaded(written(tmp_path, price=price, made=made), "price")[1]
+        )
+    noisy = price + np.random.default_rng(9).normal(0, 0.1, ROWS)
+    assert "tells the target" not in loaded(written(tmp_path, price=price, near=noisy), "price")[1]
+    path = written(tmp_path, price=price, cents=100 * price + 3)
     assert loaded(path, "price", drop=("cents",))[0].targets.names == ("price",)
     assert loaded(path, "price", keep=("cents",))[0].input_shape == (4,)
 

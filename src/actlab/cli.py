@@ -234,7 +234,10 @@ def _class_weights(text: str) -> str | dict[str, float] | None:
     if text in ("none", "balanced"):
         return None if text == "none" else text
     try:
-        return {name: float(weight) for name, _, weight in (pair.rpartition("=") for pair in text.split(","))}
+        pairs = [(name, float(weight)) for name, _, weight in (pair.rpartition("=") for pair in text.split(","))]
+        if len(dict(pairs)) < len(pairs):
+            raise InvalidStudy(f"--class-weights {shortened(text)}: a class is named twice: give each one weight.")
+        return dict(pairs)
     except ValueError:
         raise InvalidStudy(
             f"--class-weights {shortened(text)}: none, balanced, or numbers for classes are expected, as in yes=3,no=1."
@@ -257,7 +260,7 @@ def _seeds(text: str, most: int | None, within: float | None) -> int | str:
     if text == "auto" and most is None and within is None:
         raise InvalidStudy(
             "--seeds auto adds seeds until one function alone may be the best, which may be never: give an end, as "
-            "--most-seeds 64, or --within 0.5, in points of accuracy."
+            "--most-seeds 64, or --within 0.5, in points of accuracy or the unit of what leads."
         )
     if text != "auto" and not re.fullmatch(r"[+-]?\d+", text):
         raise InvalidStudy(f"--seeds: a whole number or auto is expected, got {shortened(text)}.")

@@ -123,7 +123,9 @@ def constant_answer(objective: Objective, data: Data, task: Task) -> dict[str, A
         own = sets[:, part] > 0
         for metric in objective.metrics:
             means = metric.score(outputs[own], y[own].astype(float), np, 1).mean(axis=0)
-            found[f"{name}_{metric.name}"] = float(metric.finish(means, data.spread, part) if metric.finish else means)
+            value = float(metric.finish(means, data.spread, part) if metric.finish else means)
+            # R² of a part in which a target does not vary is no number.
+            found[f"{name}_{metric.name}"] = value if math.isfinite(value) else None
     return found
 
 

@@ -199,8 +199,8 @@ def feature_space(
     """
     if not recording.objective.decides:
         raise InvalidRecording(
-            f"{recording.directory}: its targets are {'numbers' if recording.objective.predicts else 'labels'}, and a "
-            "feature space is drawn of classes: draw another figure of it, as curves."
+            f"{recording.directory}: its targets are {'numbers' if recording.objective.predicts else 'labels'}, and "
+            "feature spaces and samples are drawn of classes: draw another figure of it, as curves."
         )
     if not recording.sample or not recording.first_seed_epochs:
         raise InvalidRecording(f"{recording.directory} holds no samples and weights to compute a network from.")

@@ -55,7 +55,7 @@ def _majority(recording: Recording) -> dict[str, Any] | None:
     return found
 
 
-def baselines(summary: Mapping[str, Any]) -> list[Baseline]:
+def baselines(summary: Mapping[str, Any], part: str = "test") -> list[Baseline]:
     """Those that the metric that leads can be held against, the constant answer first; none where nothing is known.
 
     >>> found = baselines({"majority": {"class": "0", "test_accuracy": 0.9}, "chance": 0.5})
@@ -63,7 +63,7 @@ def baselines(summary: Mapping[str, Any]) -> list[Baseline]:
     [("always '0'", 0.9), ('guessing', 0.5)]
     """
     lead, majority = lead_in(summary), summary.get("majority")
-    known = constant_value(lead, summary)
+    known = constant_value(lead, summary, part)
     if known is None:
         return []
     if summary.get("constant"):

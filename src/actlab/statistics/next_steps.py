@@ -76,6 +76,8 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Reported]) -> list
     """
     if recording.study.validation == "test" or recording.epochs < recording.study.epochs:
         return []
+    if recording.study.class_weights is not None:
+        return []  # The loss is recorded without the weights that training gives it.
     still, past = [], {}
     start = int((1 - LATE) * recording.epochs)
     for entry in ranked:

@@ -94,9 +94,16 @@ def _target(recording: Recording, target: float | None) -> list[str]:
         return [_meaning_of_target(recording, target)]
     if all(member.diverged_epoch is not None for member in recording.members):
         return []
+    known = recording.objective.decides
+    answer = "always naming the most frequent class gets" if known else "always giving the same answer has"
+    if lead.better == "lower":
+        return [
+            f"Epochs to target: there is no target, for the lowest mean validation {lead.title} over 95 % is no better "
+            f"than {answer}."
+        ]
     return [
         f"Epochs to target: there is no target, for 95 % of the highest mean validation {lead.title} is no more than "
-        "always naming the most frequent class gets."
+        f"{answer}."
     ]
 
 
@@ -249,7 +256,8 @@ def weighed(recording: Recording) -> list[str]:
     if weights is None:
         return []
     how = "alike" if weights == "balanced" else listed([f"{name} {weight:g}" for name, weight in weights.items()])
-    others = "" if weights == "balanced" else ", all others 1"
+    every = weights == "balanced" or len(weights) == len(recording.facts["classes"])
+    others = "" if every else ", all others 1"
     return [f"In training, classes weigh {how}{others}; losses are shown without these weights."]
 
 

@@ -181,6 +181,8 @@ def target_of(
     if not means.size:
         return None
     lower = lead.better == "lower"
+    if not lower and means.max() <= 0:  # 95 % of a negative R² is a better one.
+        return None
     target = float(means.min()) / TARGET_SHARE if lower else TARGET_SHARE * float(means.max())
     known = constant_value(lead, without or {}, "validation")
     least = known if known is not None or lower else 0.0

@@ -152,8 +152,8 @@ def _loss_of(study: Study, task: Task) -> StatedLoss | None:
         has = "several labels" if task.labels else "numbers" if task.targets is not None else "classes"
         of = "several labels" if study.loss == "labels" else "numbers"
         raise InvalidStudy(
-            f"loss {study.loss!r} is of {of} as targets, and task {study.task!r} has {has}: leave it out, or say "
-            "--objective regression where the classes are numbers to be learnt as such."
+            f"loss {study.loss!r} is of {of} as targets, and task {study.task!r} has {has}: leave it out"
+            f"{', or say --objective regression where the classes are numbers' if kind_of(study.task) else ''}."
         )
     return study.loss or usual
 

@@ -75,6 +75,20 @@ def _scale(value: Any) -> Any:
     return value
 
 
+def _class_weights(value: Any) -> Any:
+    numbers = (
+        isinstance(value, Mapping)
+        and value
+        and all(
+            isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 < weight < 1e30
+            for weight in value.values()
+        )
+    )
+    if value != "balanced" and not numbers:
+        raise ValueError(f"'balanced', or a number above 0 for classes by name is expected, got {shortened(value)}")
+    return value
+
+
 Columns = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_many)]
 
 
@@ -209,7 +223,7 @@ class Study(Frozen):
     batch: Count = 32
     optimiser: Optimiser = Adam()
     loss: StatedLoss | None = None
-    class_weights: Literal["balanced"] | Annotated[dict[str, Positive], Field(min_length=1)] | None = None
+    class_weights: Annotated[Literal["balanced"] | dict[str, float], BeforeValidator(_class_weights)] | None = None
     match: Literal["units", "parameters"] = "units"
     probe_samples: Count = 128
     metric: str | None = None

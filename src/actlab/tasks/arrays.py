@@ -87,7 +87,11 @@ def numbers_told(name: str, targets: Arrays, reading: Reading) -> list[Note]:
         return [Note(f"{name}: its targets are learnt as quantities (regression).", "--objective")]
     y = targets["train"]
     decided = reading.objective == "classes" or reading.classes is not None
-    if decided or y.dtype.kind not in "fiu" or not 1 <= y.ndim <= 2 or not np.isfinite(y).all():
+    if decided or y.dtype.kind not in "fiu" or not 1 <= y.ndim <= 2:
+        return []
+    # What is no number is refused with its place, by either way.
+    y = y[np.isfinite(y).reshape(len(y), -1).all(axis=1)] if y.dtype.kind == "f" else y
+    if not len(y):
         return []
     several = y.ndim == 2 and y.shape[1] > 1
     if (np.floor(y) == y).all() if several else not are_a_quantity(y.ravel()):

@@ -49,7 +49,9 @@ def hidden_widths(recording: Recording, entry: Reported) -> list[tuple[str, int]
             return []
         held = recording.weight_arrays(entry.activation, recording.weight_epochs[:1]).get(CUSTOM_PARAMETERS, {})
         shapes = [(name, held[name].shape[2:]) for name in recording.weight_layers if name in held]
-        return [(name, shape[-1]) for name, shape in shapes[:-1] if len(shape) == 2]
+        # Which of a user's arrays is the last one is not known but by its width.
+        outputs = {len(recording.facts.get("targets", ())), len(recording.facts["classes"]), 1}
+        return [(name, shape[-1]) for name, shape in shapes if len(shape) == 2 and shape[-1] not in outputs]
     found, within, counts = [], 0, 0
     for layer in flat(network or ()):
         within += isinstance(layer, Fork) - isinstance(layer, Join)

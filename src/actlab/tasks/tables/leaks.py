@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +41,9 @@ def refuse_leaks(
     if len(labels) < ROWS:
         return []
     if labels.dtype.kind == "f":
-        same = [column for column, values in used.items() if column not in keep and _is_one_of(values, labels)]
-        _refuse_equal(name, same, targets)
-        return []
+        told = {column: _alike(values, labels) for column, values in used.items() if column not in keep}
+        _refuse_equal(name, [column for column, alike in told.items() if alike == "equal"], targets)
+        return _told(name, [column for column, alike in told.items() if alike == "ordered"], targets, "nearly tell")
     classes = len(np.unique(labels))
     equal: list[str] = []
     telling: list[str] = []
@@ -56,12 +57,18 @@ def refuse_leaks(
         else:
             telling.append(column)
     _refuse_equal(name, equal, targets)
+    return _told(name, telling, targets, "tell")
+
+
+def _told(name: str, telling: Sequence[str], targets: Sequence[str], what: str) -> list[Note]:
+    """What is told of columns that say alone what the target is."""
     if not telling:
         return []
     many = len(telling) > 1
+    tells = what if many else f"{what}s"
     return [
         Note(
-            f"{name}: {'columns' if many else 'column'} {shown(telling)} {'each tell' if many else 'alone tells'} the "
+            f"{name}: {'columns' if many else 'column'} {shown(telling)} {'each' if many else 'alone'} {tells} the "
             f"target {shown(targets)} in all rows: {option('drop', telling[0])} leaves it out, if it was made from "
             "that.",
             "--drop",
@@ -80,15 +87,38 @@ def _refuse_equal(name: str, equal: Sequence[str], targets: Sequence[str]) -> No
     )
 
 
-def _is_one_of(values: Parsed, numbers: Labels) -> bool:
-    """Whether a column of numbers is one of the targets, but for a factor and a shift."""
-    if values.kind != "numbers" or values.missing or values.distinct < 3:
-        return False
-    own = values.values.to_numpy().astype(float)
-    own = own - own.mean()
-    others = numbers - numbers.mean(axis=0)
-    sizes = np.sqrt((own**2).sum() * (others**2).sum(axis=0))
-    return bool((np.abs(own @ others) >= (1 - 1e-12) * sizes)[sizes > 0].any())
+# Of ranks or values that go so nearly together, the one was made from the other: measured twice, they do not.
+TOGETHER = 0.9999
+
+
+def _alike(values: Parsed, numbers: Labels) -> Literal["equal", "ordered", ""]:
+    """Whether a column of numbers is a target but for a factor and a shift, or orders the rows as one does."""
+    if values.kind != "numbers" or values.distinct < ROWS:
+        return ""
+    known = values.values.is_not_null().to_numpy()
+    own, others = values.values.to_numpy()[known].astype(float), numbers[known]
+    if len(own) < ROWS:
+        return ""
+    for target in others.T:
+        if _together(own, target) >= 1 - 1e-12:
+            return "equal"
+        if max(_together(own, target), _together(_ranks(own), _ranks(target))) >= TOGETHER:
+            return "ordered"
+    return ""
+
+
+def _together(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    """The size of the correlation of two columns; 0 where one does not vary."""
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a @ a) * (b @ b)))
+    return abs(float(a @ b)) / size if size > 0 else 0.0
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The ranks of values, of equal ones the mean."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2)[place]
 
 
 def _tells(values: Parsed, labels: npt.NDArray[np.int64]) -> bool:

@@ -42,7 +42,7 @@ def quantities(
     Raises:
         InvalidData: a column that holds no numbers, infinite ones, or one value only; no row with a target.
     """
-    columns = [_numbers(frame, target) for target in targets]
+    columns = [_numbers(frame, target, len(targets) > 1) for target in targets]
     known = np.all([column.is_not_null().to_numpy() for column in columns], axis=0)
     rows = np.flatnonzero(known)
     named = listed([repr(target) for target in targets])
@@ -111,13 +111,15 @@ def several_labels(
     return np.arange(len(texts)), values, names, [note]
 
 
-def _numbers(frame: Frame, target: str) -> pl.Series:
+def _numbers(frame: Frame, target: str, several: bool) -> pl.Series:
     column = parsed(frame.columns[target], frame.sign)
     if column.kind not in ("numbers", "yes or no"):
         at = max(column.strange, 0)
         shown = cut(repr(frame.columns[target][at]))
+        kind = "texts among numbers" if column.kind == "mixed" else column.kind
+        way_out = "name columns of numbers alone" if several else "name another column, or say --objective classes"
         raise InvalidData(
-            f"{frame.name}: column {target!r} holds {column.kind}, as {shown} in {frame.unit} {frame.lines[at]}, and "
-            "numbers are to be learnt: name another column with --target, or say --objective classes."
+            f"{frame.name}: column {target!r} holds {kind}, as {shown} in {frame.unit} {frame.lines[at]}, and numbers "
+            f"are to be learnt: {way_out}."
         )
     return column.values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +13,15 @@ import polars as pl
 
 from actlab.errors import InvalidData, cut
 from actlab.tasks.cells import number
-from actlab.tasks.labels import MANY_VALUES, Target, classes_of, refuse_quantity
+from actlab.tasks.labels import FEW_TO_SPLIT, MANY_VALUES, Target, classes_of, refuse_quantity
 from actlab.tasks.reading import Reading, option
 from actlab.tasks.tables.frame import Frame
 from actlab.tasks.tables.kinds import Parsed, cleaned, parsed, texts_of
 from actlab.tasks.tables.quantities import SEPARATORS, are_quantities, is_quantity, quantities, several_labels
 from actlab.tasks.tables.report import Note
 
+# A text stands for so few rows on average where texts are no classes.
+FEW = 2
 # How targets are called in the tables that come with books and packages.
 _NAMES = {
     "target", "class", "label", "labels", "y", "species", "outcome", "survived", "diagnosis", "churn", "category",
@@ -63,7 +66,7 @@ def learnt_of(frame: Frame, targets: Sequence[str], reading: Reading) -> Labels:
         rows, values, notes = quantities(frame, targets, reading)
         return Labels(rows, values, (), tuple(notes))
     if len(targets) > 1:
-        raise InvalidData(f"{frame.name}: several targets are learnt as numbers: leave --objective classes out.")
+        raise InvalidData(f"{frame.name}: several targets are learnt as numbers: name one alone to learn its classes.")
     numeric = parsed(frame.columns[targets[0]], frame.sign).kind == "numbers"
     if reading.objective == "classes" and reading.classes is None:
         reading = replace(reading, classes="numbers" if numeric else None)
@@ -107,7 +110,10 @@ def labels(frame: Frame, target: str, reading: Reading) -> Labels:
         raise InvalidData(
             f"{frame.name}: column {target!r} holds one class only ({', '.join(classes)}): give two or more."
         )
+    if decided is None and reading.objective is None:
+        more += _many_numbers(frame.name, target, classes)
     if decided is None:
+        _refuse_units(frame, target, present)
         numbers = all(number(name) is not None for name in classes)
         refuse_quantity(frame.name, f"column {target!r}", np.bincount(values), classes, numbers=numbers)
     return Labels(rows, values, classes, (*notes, *more))
@@ -133,6 +139,33 @@ def _folded(name: str, target: str, texts: Sequence[str], reading: Reading) -> t
             "--classes",
         )
     ]
+
+
+def _many_numbers(name: str, target: str, classes: Sequence[str]) -> list[Note]:
+    """A note where so many numbers are classes that they may be a quantity."""
+    if len(classes) <= MANY_VALUES or any(number(text) is None for text in classes):
+        return []
+    return [
+        Note(
+            f"{name}: the {len(classes)} numbers of {target!r} are taken for classes: --objective regression learns "
+            "them as a quantity.",
+            "--objective",
+        )
+    ]
+
+
+def _refuse_units(frame: Frame, target: str, texts: Sequence[str]) -> None:
+    """Raise InvalidData where a target of nearly as many texts as rows begins with numbers: a quantity, written out."""
+    begins = [re.match(r"[^\w]{0,3}\d", text) is not None for text in texts]
+    if len(set(texts)) * FEW < len(texts) or len(texts) < FEW_TO_SPLIT or sum(begins) * 2 <= len(texts):
+        return
+    odd = next((i for i, text in enumerate(texts) if number(text) is None), None)
+    if odd is not None:
+        raise InvalidData(
+            f"{frame.name}: column {target!r} holds {cut(repr(texts[odd]))} among {len(set(texts)):,} different texts "
+            "that begin with numbers: if it is a quantity, write its numbers alone, in one unit, and leave the cells "
+            "empty where it is not known; if these are classes, say --classes texts."
+        )
 
 
 def _joined(name: str, target: str, texts: Sequence[str], reading: Reading) -> list[Note]:

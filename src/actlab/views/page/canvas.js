@@ -25,7 +25,8 @@ export function ticks([low, high], wanted = 4) {
 
 /** A number as it is written beside an axis. */
 export function written(value) {
-  const text = String(Number(value.toPrecision(6)));
+  const digits = Number(value.toPrecision(6));
+  const text = Math.abs(digits) >= 1e6 ? digits.toExponential() : String(digits);
   return text.replace("-", "−").replace(/e\+?/, "e");
 }
 

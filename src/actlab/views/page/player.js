@@ -100,7 +100,7 @@ function row(element, own, all, watch, page) {
     if (on("units")) units(surfaceOf("units"), { ...own.responses(space()), largest: axes.largest }, colours);
     const reached = own.given.milestones.map(({ name, epochs }) => ({ name, epoch: epochs[seed] }));
     if (on("curves")) curves(surfaceOf("curves"), history(own, seed, all, reached, page.state.epoch, axes), colours);
-    const score = all.numbers ? `RMSE ${said.error.toPrecision(3)}` : `${(100 * said.accuracy).toFixed(1)} % right`;
+    const score = all.numbers ? `RMSE ${said.error.toPrecision(3)}${own.outputs > 1 ? " SD" : ""}` : `${(100 * said.accuracy).toFixed(1)} % right`;
     const right = `${score}, loss ${said.loss.toPrecision(3)}`;
     const over = ended && page.state.epoch >= ended.epoch;
     const told = over ? `diverged at epoch ${ended.epoch}: ${ended.reason}` : right;

@@ -171,8 +171,9 @@ def _network(recording: Recording) -> Iterator[str]:
         held = "parameters, as nearly as widths allow," if study.match == "parameters" else "units of each layer"
         yield f"For functions that change the width of a layer, the number of {held} was held equal."
     loss = next(metric for metric in facts["metrics"] if metric["name"] == "loss")
+    lowers = "" if study.loss else f" What training lowers is the {loss['title']}."
     compared = "activations compared are" if len(study.activations) > 1 else "activation is"
-    yield f"The {compared} {listed(study.activations)}. What training lowers is the {loss['title']}."
+    yield f"The {compared} {listed(study.activations)}.{lowers}"
     for place, digest in (study.source_digests or {}).items():
         yield f"{place} is code of our own, in a file whose SHA-256 digest begins with {digest[:16]}."
 
@@ -316,7 +317,7 @@ def _added(recording: Recording) -> Iterator[str]:
 
 def _test(recording: Recording) -> Iterator[str]:
     samples = (recording.facts.get("samples") or {}).get("test")
-    if samples:
+    if samples and recording.objective.decides:
         yield f"Of the {samples:,} test samples one weighs {100 / samples:.2g} percentage points of accuracy."
     if recording.epochs < 0:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -41,7 +42,7 @@ SILENCE = {
 
 
 def curves(
-    recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles, levels: Mapping[str, float]
+    recording: Recording, members: Mapping[str, Sequence[int]], styles: Styles, summary: Mapping[str, Any]
 ) -> list[Chart]:
     """Charts of median and middle half over the seeds, a line for each activation.
 
@@ -52,7 +53,7 @@ def curves(
         recording: with at least epoch 0.
         members: by activation, places on the member axis.
         styles: by activation.
-        levels: values of what leads that take no network, by what they are called: a line for each.
+        summary: of the recording; what takes no network is a line in the charts of what leads.
     """
     # All activations share a budget of points: the page does not grow with their number.
     epochs = thinned(recording.epochs, min(CURVE_POINTS, max(40, 1800 // len(members))))
@@ -68,7 +69,8 @@ def curves(
         axis = _accuracy_axis(bands) if scale == 100 else _loss_axis(bands, own.get("title") or APART[metric])
         layout = {"xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         if own.get("name") == lead.name == recording.lead.name:
-            layout |= _levels({name: lead.scale * level for name, level in levels.items()})
+            told = levels(summary, metric.partition("_")[0]).items()
+            layout |= _levels({name: lead.scale * level for name, level in told}, log=axis.get("type") == "log")
         label = f"{title} over {recording.epochs} epochs, one line for each of {len(members)} activations"
         caption = f"The axis starts at {axis['range'][0]} %; earlier epochs lie below." if "range" in axis else ""
         seeds = {name: packed(known[metric][epochs][:, places].T * scale) for name, places in members.items()}
@@ -88,27 +90,33 @@ def _titles(recording: Recording) -> dict[str, str]:
     return first | validation | third | train | others
 
 
-def _levels(levels: Mapping[str, float]) -> dict[str, Any]:
-    """Dotted lines across a chart, each with its name, the higher one above."""
+def _levels(levels: Mapping[str, float], log: bool) -> dict[str, Any]:
+    """Dotted lines across a chart, each with its name, the higher one above.
+
+    On a logarithmic axis Plotly takes the place of a line as it is, and that of a text by its logarithm.
+    """
     shared = {"xref": "paper", "yref": "y"}
     line = {"color": "var(--quiet)", "width": 1, "dash": "dot"}
     quiet = {"size": 10, "color": "var(--quiet)"}
     shapes, names = [], []
     for place, (name, level) in enumerate(sorted(levels.items(), key=lambda item: -item[1])):
-        y = round(level, 3)
+        y = float(f"{level:.6g}")
         shapes.append(shared | {"type": "line", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": line})
         words = {"text": plotly_text(name), "font": quiet, "showarrow": False, "xanchor": "right"}
-        names.append(shared | words | {"x": 1, "y": y, "yanchor": "top" if place else "bottom"})
+        at = math.log10(y) if log and y > 0 else y
+        names.append(shared | words | {"x": 1, "y": at, "yanchor": "top" if place else "bottom"})
     return {"shapes": shapes, "annotations": names}
 
 
-def levels(summary: Mapping[str, Any]) -> dict[str, float]:
-    """What takes no network, of the metric that leads: always one answer, and guessing; of both what is not the same.
+def levels(summary: Mapping[str, Any], part: str = "test") -> dict[str, float]:
+    """What takes no network, on a part of the data, of the metric that leads: always one answer, and guessing.
+
+    Of both what is not the same.
 
     >>> levels({"majority": {"class": "0", "test_accuracy": 0.9}, "chance": 0.5})
     {"always '0'": 0.9, 'guessing': 0.5}
     """
-    found = baselines(summary)
+    found = baselines(summary, part)
     if len(found) == 2 and found[0].value <= found[1].value + 0.005:
         found = found[1:]
     return {baseline.name: baseline.value for baseline in found}

@@ -60,13 +60,15 @@ def _of_numbers(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     numbers = content["numbers"]
     name, single = numbers["names"][0], numbers["inputs"] == 1
     over = "the input" if single else "the target"
+    several = len(numbers["names"])
+    first = f", the first of {several} targets" if several > 1 else ""
     fit = (
         "training samples and the curve that the network draws"
         if single
         else "predictions over targets; right on the line"
     )
     found = [
-        ("fit", f"the fit of {name}", fit),
+        ("fit", f"the fit of {name}{first}", fit),
         ("residuals", "residuals", f"prediction minus target, over {over}; those beyond stand at the edge"),
         ("features", "feature space", "what the layer of functions makes of the samples; colour: the target"),
         ("losses", "loss of each sample", "of standardised targets, on a logarithmic axis"),

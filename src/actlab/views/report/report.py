@@ -286,7 +286,7 @@ def _results(shown: _Shown) -> Section:
 
 def _outcome(shown: _Shown) -> list[Section]:
     recording, styles = shown.recording, shown.styles
-    lines = outcome.curves(recording, shown.members, styles, outcome.levels(shown.summary))
+    lines = outcome.curves(recording, shown.members, styles, shown.summary)
     several = len(recording.study.seeds) > 1
     lead = (
         "Lines are medians over the seeds, bands the middle half of the seeds (25th to 75th percentile). "

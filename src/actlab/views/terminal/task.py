@@ -101,7 +101,9 @@ def _quantities(task: Task, targets: Targets) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for place, name in enumerate(targets.names):
         for part in ("train", "validation", "test"):
+            # To what float32 holds of standardised numbers.
             values = task.numbers(part)[:, place]
+            values = np.where(np.abs(values) < 1e-6 * targets.scales[place], 0.0, values)
             found = (values.mean(), values.std(), values.min(), np.median(values), values.max())
             title = Text(name) if part == "train" else Text()
             table.add_row(title, part.replace("train", "training"), f"{len(values):,}", *map(_digits, found))
