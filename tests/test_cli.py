@@ -233,6 +233,7 @@ def test_the_summary_has_the_keys_that_programs_rely_on(finished):
         "majority",
         "metrics",
         "chance",
+        "constant",
         "baseline",
         "best_set",
         "not_best",
