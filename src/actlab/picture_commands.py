@@ -213,7 +213,7 @@ def _for_a_paper(recording: Recording, csv: Path | None, latex: Path | None, met
         check_suffix(methods)
     if csv:
         check_new(csv)
-    summary = summarise(recording) if csv or latex else None
+    summary = summarise(recording, derived=True) if csv or latex else None
     if csv:
         typer.echo(f"wrote {paper.write_tables(recording, csv, summary)}")
     if latex:

@@ -29,11 +29,12 @@ from actlab.functions.variants import bare
 from actlab.plan.population import Population
 from actlab.study import Study
 
-# What is kept, each of a study's populations a file; the ones that were not used for longest go first.
+# What files of kept programs are called.
 SUFFIX = ".actlab-program"
 # Rooms of which nothing is in a program: what changes there leaves programs as they are.
 APART = {"recipes", "replay", "statistics", "tasks", "torch", "views"}
-FILES = 100
+# A population has a file for what begins it and one for what trains it; those not used for longest go first.
+FILES = 200
 DIGEST_BYTES = 32
 
 Compiled = jax.stages.Compiled

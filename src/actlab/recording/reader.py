@@ -21,7 +21,7 @@ from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, Unkno
 from actlab.functions import catalogue
 from actlab.functions.variants import bare
 from actlab.network import Network, Params
-from actlab.objectives import PARTS, Lead, Objective, further, lead_among, objective_named, usual_lead
+from actlab.objectives import PARTS, Derived, Lead, Objective, further, lead_among, objective_named, usual_lead
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
 from actlab.recording.migrations import MIGRATIONS, Stored
@@ -197,21 +197,29 @@ class Recording:
 
         Of a derived metric that is the only row. NaN where a member has diverged.
         """
-        return self.metrics[name] if name in self.metrics else self.derived[name][None]
+        if name in self.metrics:
+            return self.metrics[name]
+        if name not in self._derived:
+            (metric,) = (own for own in self.objective.derived if f"test_{own.name}" == name)
+            self._derived[name] = self._derive(metric)
+        return self._derived[name][None]
+
+    def _derive(self, metric: Derived) -> np.ndarray:
+        outputs, labels = self.outputs, self.test_targets
+        assert outputs is not None
+        assert labels is not None
+        return np.array([metric.value(one, labels) if np.isfinite(one).all() else np.nan for one in outputs], float)
 
     @cached_property
+    def _derived(self) -> dict[str, np.ndarray]:
+        """Those that were asked for: each takes some 20 ms a member."""
+        return {}
+
+    @property
     def derived(self) -> Mapping[str, np.ndarray]:
         """The metrics that are derived from `outputs`, of those that are known, as "test_roc_auc" → (members,)."""
-        outputs, labels = self.outputs, self.test_targets
-        if outputs is None or labels is None:
-            return {}
-        return {
-            f"test_{own.name}": np.array(
-                [own.value(one, labels) if np.isfinite(one).all() else np.nan for one in outputs], dtype=float
-            )
-            for own in self.objective.derived
-            if not self.lacks(own.name)
-        }
+        names = [f"test_{own.name}" for own in self.objective.derived if self.outputs is not None]
+        return {name: self.values(name)[0] for name in names if not self.lacks(name.removeprefix("test_"))}
 
     @property
     def further_metrics(self) -> list[Mapping[str, Any]]:

@@ -27,21 +27,22 @@ class Baseline(NamedTuple):
     value: float
 
 
-def baselines_of(recording: Recording) -> dict[str, Any]:
+def baselines_of(recording: Recording, derived: bool = False) -> dict[str, Any]:
     """What a summary holds of them: `majority`, `chance` and `constant`, None where a recording does not tell them.
 
     `majority` is the class that is most frequent in the training data, and the test accuracy of always naming it, with
     what derived metrics make of the same outputs for all samples: 0.5 of ROC AUC, the share of the class of average
-    precision, the mean over classes where these are several;
+    precision, the mean over classes where these are several; that is held of the one that leads, or of
+    all if `derived`;
     `chance` the accuracy of guessing, each class as often as any other; `constant`, where targets are numbers, the
     answer that makes the training loss least, and every metric of always giving it.
     """
     classes = len(recording.facts["classes"])
     chance = 1 / classes if classes else None
-    return {"majority": _majority(recording), "chance": chance, "constant": recording.facts.get("constant")}
+    return {"majority": _majority(recording, derived), "chance": chance, "constant": recording.facts.get("constant")}
 
 
-def _majority(recording: Recording) -> dict[str, Any] | None:
+def _majority(recording: Recording, derived: bool) -> dict[str, Any] | None:
     training, test = (recording.facts.get(name) for name in ("class_counts", "test_class_counts"))
     if not training or not test or not sum(test):
         return None
@@ -50,7 +51,7 @@ def _majority(recording: Recording) -> dict[str, Any] | None:
     labels = np.repeat(np.arange(len(test)), test)
     outputs = np.tile(np.eye(len(test))[label], (len(labels), 1))
     for metric in recording.objective.derived:
-        if not recording.lacks(metric.name):
+        if (derived or metric.name == recording.lead.name) and not recording.lacks(metric.name):
             found[f"test_{metric.name}"] = metric.value(outputs, labels)
     return found
 

@@ -56,7 +56,7 @@ ESTIMATED = ("test_loss", "train_loss")
 TARGET_SHARE = 0.95
 
 
-def summarise(recording: Recording, baseline: str | None = None) -> dict[str, Any]:
+def summarise(recording: Recording, baseline: str | None = None, *, derived: bool = False) -> dict[str, Any]:
     """Summarise a recording, complete or not: the content of `summary.json`, in which NaN and ±inf are null.
 
     Where each activation has its own learning rate, chosen on validation data, and the stated rate or other initial
@@ -67,6 +67,8 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
         recording: complete or not.
         baseline: an activation that all others are compared with, instead of each with each: fewer tests, which tell
             more. To be chosen before the result is looked at; that of the recording where None.
+        derived: whether metrics that are derived from the outputs after the last epoch are held, too, where they do not
+            lead: they take as long as all else.
 
     Returns:
         what the head of this module tells of.
@@ -74,10 +76,10 @@ def summarise(recording: Recording, baseline: str | None = None) -> dict[str, An
     baseline = recording.baseline if baseline is None else baseline
     main, *others = conditions_of(recording)
     by_condition = {held.name: ranking(recording, reported(recording, held)) for held in (main, *others)}
-    ranked, without = by_condition[main.name], baselines_of(recording)
-    target = target_of(recording, ranked, without)
+    ranked, without = by_condition[main.name], baselines_of(recording, derived)
+    target, names = target_of(recording, ranked, without), tuple(_estimated(recording, derived))
     first, *further = (
-        _condition(recording, held, by_condition[held.name], target, baseline) for held in (main, *others)
+        _condition(recording, held, by_condition[held.name], target, baseline, names) for held in (main, *others)
     )
     found, added = findings(recording, ranked, _tested(first)), looks(recording)
     summary: dict[str, Any] = {
@@ -125,11 +127,12 @@ def _condition(
     ranked: Sequence[Reported],
     target: float | None,
     baseline: str | None,
+    names: Sequence[str],
 ) -> dict[str, Any]:
-    """What is said of one condition: its activations, which may be the best, its comparisons."""
+    """What is said of one condition: its activations with some metrics, which may be the best, its comparisons."""
     pairs = comparisons(recording, ranked)
     beside = None if baseline is None else against(recording, ranked, baseline)
-    rows = [activation_row(recording, entry, target) for entry in ranked]
+    rows = [activation_row(recording, entry, target, names) for entry in ranked]
     return {
         "name": condition.name,
         "title": condition.title,
@@ -189,11 +192,17 @@ def target_of(
     return target if least is None or lead.gain(target) > lead.gain(least) else None
 
 
-def activation_row(recording: Recording, entry: Reported, target: float | None) -> dict[str, Any]:
+def activation_row(recording: Recording, entry: Reported, target: float | None, names: Sequence[str]) -> dict[str, Any]:
     """What is held of one activation.
 
+    Args:
+        recording: complete or not.
+        entry: the activation.
+        target: see `target_of`.
+        names: of the metrics, as "test_accuracy", that are held.
+
     Returns:
-        `test_accuracy`, `test_loss`, `train_loss` (see `Estimate`), their `values` by `seeds`; `best_p` (see
+        the metrics (see `Estimate`), their `values` by `seeds`; `best_p` (see
         `chances_of_best`); `test_accuracy_ci95_new_data` (interval over new seeds and new samples together);
         `diverged_ci95` (of the share of members that diverged); `epochs_to_target` and `milestones` (see
         `TimeToTarget`); `gradient_ratio`; `flat_share` and `dead_share` (mean over layers at the last epoch, median
@@ -208,10 +217,7 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
         "diverged": diverged,
         "diverged_ci95": share_interval(diverged, len(entry.members)) if entry.members else None,
         "test_accuracy_ci95_new_data": accuracy_on_new_data(recording, entry) if recording.lead == ACCURACY else None,
-        **{
-            name: asdict(estimate(last(recording.values(name), entry), step_of(recording, name)))
-            for name in _estimated(recording)
-        },
+        **{name: asdict(estimate(last(recording.values(name), entry), step_of(recording, name))) for name in names},
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],
         "learning_rate": entry.learning_rate,
@@ -231,14 +237,15 @@ def activation_row(recording: Recording, entry: Reported, target: float | None) 
     }
 
 
-def _estimated(recording: Recording) -> Iterator[str]:
+def _estimated(recording: Recording, derived: bool) -> Iterator[str]:
     """Names of the numbers of which a mean over the seeds is held: every metric on the test data, and what is trained.
 
-    The one that leads stands first.
+    The one that leads stands first. Those that are derived at the end are among them if they lead, or are asked for.
     """
     yield recording.lead.test
     yield from (name for name in ESTIMATED if name != recording.lead.test)
-    yield from (f"test_{metric['name']}" for metric in recording.further_metrics)
+    further = recording.further_metrics
+    yield from (f"test_{metric['name']}" for metric in further if derived or not metric.get("at_end"))
 
 
 def _diverged(member: Member) -> dict[str, Any]:

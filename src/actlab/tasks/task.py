@@ -131,17 +131,20 @@ def build(
     pairs = [check_pair(name, part, *pair, tokens=tokens) for part, pair in given]
     _check_shapes(name, [x for x, _ in pairs])
     values = _class_values(name, [y for _, y in pairs])
+    indices = [(x, np.searchsorted(values, y).astype(np.int32)) for x, y in pairs]
+    return _made(name, indices, provenance, classes=_class_names(name, values, classes))
+
+
+def _made(name: str, pairs: Sequence[Pair], provenance: str, classes: tuple[str, ...] = (), **targets: Any) -> Task:
+    """The task of samples and targets as networks take them, of the three parts."""
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     for part, (x, y) in zip(SPLITS, pairs, strict=True):
-        arrays[f"x_{part}"] = x
-        arrays[f"y_{part}"] = np.searchsorted(values, y).astype(np.int32)
-    return Task(
-        name=name,
-        **arrays,  # pyright: ignore[reportArgumentType]
-        classes=_class_names(name, values, classes),
-        provenance=provenance,
-        digest=digest(arrays),
-    )
+        arrays[f"x_{part}"], arrays[f"y_{part}"] = x, y
+    known = {}
+    if scaled := targets.get("targets"):
+        known = {"means": np.array(scaled.means), "scales": np.array(scaled.scales)}
+    told: dict[str, Any] = {"classes": classes, "provenance": provenance, "digest": digest(arrays | known)}
+    return Task(name=name, **arrays, **told, **targets)  # pyright: ignore[reportArgumentType]
 
 
 def build_numbers(
@@ -171,28 +174,22 @@ def build_numbers(
     >>> task.targets.means, task.y_validation[0], task.numbers("test")[0].tolist()
     ((3.0,), array([0.], dtype=float32), [3.0])
     """
-    parts = zip(SPLITS, (train, validation, test), strict=True)
-    pairs = [numbers_pair(name, part, *pair, tokens=tokens) for part, pair in parts]
-    samples, values = [x for x, _ in pairs], [y for _, y in pairs]
-    _check_shapes(name, samples)
-    if len({y.shape[1] for y in values}) > 1:
-        raise InvalidData(f"{name}: its parts have different numbers of targets: give all as many as y_train.")
-    count = values[0].shape[1]
+    pairs = _numbers_pairs(name, (train, validation, test), tokens)
+    count = pairs[0][1].shape[1]
     named = tuple(names or (["y"] if count == 1 else [f"y{place + 1}" for place in range(count)]))
-    targets = _standardising(name, named, values[0])
-    arrays: dict[str, npt.NDArray[np.generic]] = {}
-    for part, x, y in zip(SPLITS, samples, values, strict=True):
-        arrays[f"x_{part}"] = x
-        arrays[f"y_{part}"] = ((y - targets.means) / targets.scales).astype(np.float32)
-    known = {"means": np.array(targets.means), "scales": np.array(targets.scales)}
-    return Task(
-        name=name,
-        **arrays,  # pyright: ignore[reportArgumentType]
-        classes=(),
-        provenance=provenance,
-        digest=digest(arrays | known),
-        targets=targets,
-    )
+    targets = _standardising(name, named, pairs[0][1])
+    standardised = [(x, ((y - targets.means) / targets.scales).astype(np.float32)) for x, y in pairs]
+    return _made(name, standardised, provenance, targets=targets)
+
+
+def _numbers_pairs(name: str, parts: Sequence[Pair], tokens: bool) -> list[tuple[Samples, npt.NDArray[np.float64]]]:
+    """The samples and numbers of the three parts, checked by themselves and beside each other."""
+    given = zip(SPLITS, parts, strict=True)
+    pairs = [numbers_pair(name, part, *pair, tokens=tokens) for part, pair in given]
+    _check_shapes(name, [x for x, _ in pairs])
+    if len({y.shape[1] for _, y in pairs}) > 1:
+        raise InvalidData(f"{name}: its parts have different numbers of targets: give all as many as y_train.")
+    return pairs
 
 
 def numbers_pair(
@@ -242,11 +239,7 @@ def build_labels(
     >>> build_labels("mine", (x, y), (x, y), (x, y), provenance="made up", names=["red", "round"]).labels
     ('red', 'round')
     """
-    parts = zip(SPLITS, (train, validation, test), strict=True)
-    pairs = [numbers_pair(name, part, *pair, tokens=tokens) for part, pair in parts]
-    _check_shapes(name, [x for x, _ in pairs])
-    if len({y.shape[1] for _, y in pairs}) > 1:
-        raise InvalidData(f"{name}: its parts have different numbers of labels: give all as many as y_train.")
+    pairs = _numbers_pairs(name, (train, validation, test), tokens)
     named = tuple(names or [str(place + 1) for place in range(pairs[0][1].shape[1])])
     for part, (_, y) in zip(SPLITS, pairs, strict=True):
         if not ((y == 0) | (y == 1)).all():
@@ -258,18 +251,7 @@ def build_labels(
             raise InvalidData(
                 f"{name}: {has} training sample has the label {label!r}: leave it out, there is nothing to learn."
             )
-    arrays: dict[str, npt.NDArray[np.generic]] = {}
-    for part, (x, y) in zip(SPLITS, pairs, strict=True):
-        arrays[f"x_{part}"] = x
-        arrays[f"y_{part}"] = y.astype(np.float32)
-    return Task(
-        name=name,
-        **arrays,  # pyright: ignore[reportArgumentType]
-        classes=(),
-        provenance=provenance,
-        digest=digest(arrays),
-        labels=named,
-    )
+    return _made(name, [(x, y.astype(np.float32)) for x, y in pairs], provenance, labels=named)
 
 
 def _check_numbers(name: str, array_name: str, y: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:

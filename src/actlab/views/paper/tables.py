@@ -60,7 +60,7 @@ def write_tables(recording: Recording, directory: str | Path, summary: Summary |
     directory = Path(directory)
     check_new(directory)
     check_recorded(recording)
-    summary = summary or summarise(recording)
+    summary = summary or summarise(recording, derived=True)
     found = tables(recording, summary)
     try:
         with new_directory(directory) as temporary:
