@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
+import re
 import sys
 import warnings
 
@@ -13,6 +15,7 @@ import pytest
 
 from actlab.cli import main
 from actlab.recipes import RECIPES
+from actlab.recording.reader import load
 
 
 @pytest.fixture
@@ -53,20 +56,37 @@ def test_a_person_with_a_table_gets_to_a_comparison_in_two_commands(command, hou
     assert "RMSE" in out
     assert "always 4" in out  # some 450,000
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "the fit of price" in page or "Watch it learn" not in page
+    assert "the fit of price" in page
     assert "accuracy" not in json.dumps(json.loads((tmp_path / "run" / "summary.json").read_text())["headline"])
+
+
+def test_a_network_too_large_for_the_page_is_shown_at_the_recorded_epochs(command, houses, tmp_path):
+    settings = ["--activations", "tanh", "--seeds", "1", "--epochs", "10"]
+    assert command("compare", "--task", houses, "--target", "price", *settings, "--out", "run")[0] == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    player = json.loads(re.search(r'<script[^>]*id="content"[^>]*>(.*?)</script>', page, re.S)[1])["player"]
+    network = player["networks"][0]
+    assert "weights" not in network
+    numbers = [np.frombuffer(base64.b64decode(text), "<f4") for text in (network["predictions"], network["losses"])]
+    predictions, losses = (values.reshape(len(player["epochs"]), -1) for values in numbers)
+    targets = np.frombuffer(base64.b64decode(player["numbers"]["targets"]), "<f4")
+    np.testing.assert_allclose(losses, (predictions - targets) ** 2, rtol=1e-4, atol=1e-6)
+    # So few samples are all shown: their mean is what training recorded.
+    recorded = load(tmp_path / "run").values("train_loss")[:, 0]
+    np.testing.assert_allclose(losses.mean(axis=1), recorded[player["epochs"]], rtol=1e-4)
 
 
 def test_everything_that_is_made_of_a_recording_can_be_made_of_one_of_numbers(command, tmp_path):
     settings = ["--activations", "tanh,relu", "--seeds", "6", "--epochs", "4"]
     assert command("compare", "sine", *settings, "--loss", "huber", "--baseline", "relu", "--out", "run")[0] == 0
     assert command("report", "run", "--metric", "r2")[0] == 0
-    for name in ("curves", "gradients", "differences", "ranks", "power", "losses"):
+    for name in ("curves", "gradients", "differences", "ranks", "power"):
         code, _, said = command("figure", "run", name, "--out", f"{name}.png")
-        assert (code, said) == (0, "") or name == "losses", (name, said)
-    code, _, said = command("figure", "run", "feature-space", "--out", "space.png")
-    assert code == 2
-    assert "its targets are numbers, and feature spaces and samples are drawn of classes" in said
+        assert (code, said) == (0, ""), name
+    for name in ("feature-space", "losses"):
+        code, _, said = command("figure", "run", name, "--out", "drawn.png")
+        assert code == 2, name
+        assert "its targets are numbers, and feature spaces and samples are drawn of classes" in said
     assert command("export", "run", "--csv", "tables", "--latex", "table.tex", "--methods", "how.md")[0] == 0
     with open(tmp_path / "tables" / "results.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

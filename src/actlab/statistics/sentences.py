@@ -258,7 +258,8 @@ def weighed(recording: Recording) -> list[str]:
     how = "alike" if weights == "balanced" else listed([f"{name} {weight:g}" for name, weight in weights.items()])
     every = weights == "balanced" or len(weights) == len(recording.facts["classes"])
     others = "" if every else ", all others 1"
-    return [f"In training, classes weigh {how}{others}; losses are shown without these weights."]
+    chosen = ", and learning rates chosen by such losses" if recording.facts.get("tuning") else ""
+    return [f"In training, classes weigh {how}{others}; losses are shown without these weights{chosen}."]
 
 
 def _too_few_seeds(recording: Recording) -> list[str]:

@@ -3,6 +3,7 @@
 import { counts, floats, octets } from "./arrays.js";
 import { reach } from "./axes.js";
 import { curvesOf } from "./member.js";
+import { missed } from "./network.js";
 
 const STEPS = 65535;
 
@@ -11,6 +12,7 @@ export function framed(given, all) {
   const lost = floats(given.losses);
   const correct = octets(given.right);
   const points = new Map(given.spaces.map((space) => [space.name, counts(space.points)]));
+  const said = given.predictions ? floats(given.predictions) : null;
   const found = { loss: null, right: null, probability: new Float64Array(all.count) };
   const placed = new Float64Array(2 * all.count);
   const own = { given, outputs: given.outputs, found, curves: curvesOf(given, all) };
@@ -23,6 +25,11 @@ export function framed(given, all) {
     const start = Math.floor(time) * all.count;
     found.loss = lost.subarray(start, start + all.count);
     found.right = correct.subarray(start, start + all.count);
+    if (said) {
+      const { targets, scales } = all.numbers;
+      found.predictions = said.subarray(start * given.outputs, (start + all.count) * given.outputs);
+      return missed(found, targets, given.outputs === 1 ? scales[0] : 1);
+    }
     let right = 0;
     let total = 0;
     for (let i = 0; i < all.count; i += 1) {

@@ -33,7 +33,7 @@ export function shared(content) {
 /** The targets where they are numbers: standardised, their ranges, and the points of a single input for a curve. */
 function numbersOf(content) {
   const targets = floats(content.numbers.targets);
-  const single = content.numbers.inputs === 1 ? span(floats(content.x)) : null;
+  const single = content.x && content.numbers.inputs === 1 ? span(floats(content.x)) : null;
   const step = (i) => single[0] + (i / (FIT_POINTS - 1)) * (single[1] - single[0]);
   const line = single && Float64Array.from({ length: FIT_POINTS }, (_, i) => step(i));
   return { ...content.numbers, targets, span: span(targets, 0, content.numbers.names.length), xSpan: single, line };

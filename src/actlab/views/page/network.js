@@ -107,22 +107,24 @@ export function judge(logits, labels, outputs, count, found, objective) {
  *
  * @param objective of the outputs of one sample and its targets: [loss].
  * @param scale what one standard deviation of a target is in its unit.
- * @returns {{ error: number, loss: number }} the root of the mean squared error in the target's unit; the mean loss.
+ * @returns {{ error: number, loss: number }} see `missed`.
  */
 export function judgeNumbers(logits, targets, outputs, count, found, objective, scale) {
-  let squares = 0;
-  let total = 0;
   for (let i = 0; i < count; i += 1) {
     const [from, to] = [i * outputs, (i + 1) * outputs];
     [found.loss[i]] = objective(logits.subarray(from, to), targets.subarray(from, to));
     found.right[i] = 1;
-    total += found.loss[i];
-    for (let k = from; k < to; k += 1) {
-      found.predictions[k] = logits[k];
-      squares += (logits[k] - targets[k]) ** 2 / outputs;
-    }
   }
-  return { error: scale * Math.sqrt(squares / count), loss: total / count };
+  found.predictions.set(logits.subarray(0, count * outputs));
+  return missed(found, targets, scale);
+}
+
+/** The root of the mean squared error of predictions in the target's unit, and the mean of their losses. */
+export function missed({ predictions, loss }, targets, scale) {
+  let squares = 0;
+  for (let k = 0; k < predictions.length; k += 1) squares += (predictions[k] - targets[k]) ** 2;
+  const total = loss.reduce((sum, own) => sum + own, 0);
+  return { error: scale * Math.sqrt(squares / predictions.length), loss: total / loss.length };
 }
 
 /** Numbers on the straight line from one array to another, into a third. */

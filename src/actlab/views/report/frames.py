@@ -41,7 +41,7 @@ def frames(recording: Recording, entries: Mapping[str, Reported]) -> dict[str, A
     seed = recording.study.seeds[0]
     first = {e.activation: m for e in entries.values() for m in e.members if m.seed == seed}
     return {
-        "y": y.tolist(),
+        "y": y.tolist() if recording.objective.decides else [0] * len(y),
         "epochs": list(epochs),
         "networks": [_frames(recording, first[name], network, x, y, epochs) for name, network in networks.items()],
     }
@@ -62,8 +62,15 @@ def _frames(
     recording: Recording, member: Member, network: Network, x: np.ndarray, y: np.ndarray, epochs: Sequence[int]
 ) -> dict[str, Any]:
     passes = [hidden(network, recording.weights(member, epoch), x) for epoch in epochs]
-    found = [judged(logits, y) for _, logits in passes]
-    losses, right = np.stack([one.loss for one in found]), np.stack([one.right for one in found])
+    outputs = np.stack([logits for _, logits in passes])
+    said: dict[str, Any] = {}
+    if recording.objective.decides:
+        found = [judged(logits, y) for logits in outputs]
+        losses, right = np.stack([one.loss for one in found]), np.stack([one.right for one in found])
+    else:
+        with np.errstate(all="ignore"):  # of members that have diverged
+            losses = recording.objective.loss(outputs.astype(float), y, np, 2)
+        right, said = np.ones(losses.shape, bool), {"predictions": packed(outputs)}
     spaces = []
     for layer in network.act_layers:
         values = np.stack([caught[layer].reshape(len(x), -1) for caught, _ in passes])
@@ -78,6 +85,7 @@ def _frames(
         "spaces": spaces,
         "losses": packed(losses),
         "right": packed(right, "u1"),
+        **said,
     }
 
 

@@ -45,10 +45,7 @@ def content(recording: Recording, entries: Entries, styles: Styles) -> dict[str,
     # The weights of large networks lie in segments of their own, and are not there for every epoch.
     every = not any(segment.kind == "weights" for segment in recording.segments)
     networks = _networks(recording, entries) if every else {}
-    if networks:
-        return _computed(recording, entries, networks, styles)
-    # Large networks that predict numbers have no pictures yet.
-    return _framed(recording, entries, styles) if recording.objective.decides else None
+    return _computed(recording, entries, networks, styles) if networks else _framed(recording, entries, styles)
 
 
 def _framed(recording: Recording, entries: Entries, styles: Styles) -> dict[str, Any] | None:
@@ -62,11 +59,12 @@ def _framed(recording: Recording, entries: Entries, styles: Styles) -> dict[str,
         entry = entries[given["name"]]
         chosen = [next(member for member in entry.members if member.seed == seed)]
         networks.append(given | _happened(recording, entry, chosen) | {"colour": styles[given["name"]].css})
-    return (
-        _shared(recording)
-        | found
-        | {"networks": networks, "seeds": [seed], "functions": {}, "objectives": {}, "box": None}
-    )
+    numbers = None
+    if not recording.objective.decides:
+        x, y = (recording.sample[name][: len(found["y"])] for name in ("x", "y"))
+        numbers = _numbers(recording, y, x[0].size)
+    pictures = {"networks": networks, "seeds": [seed], "functions": {}, "objectives": {}, "box": None}
+    return _shared(recording) | found | pictures | {"numbers": numbers}
 
 
 def _shared(recording: Recording) -> dict[str, Any]:

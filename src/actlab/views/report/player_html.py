@@ -58,7 +58,8 @@ def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def _of_numbers(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The figures of networks that predict numbers."""
     numbers = content["numbers"]
-    name, single = numbers["names"][0], numbers["inputs"] == 1
+    # Of networks that the page does not compute it has no curve.
+    name, single = numbers["names"][0], numbers["inputs"] == 1 and "x" in content
     over = "the input" if single else "the target"
     several = len(numbers["names"])
     first = f", the first of {several} targets" if several > 1 else ""
