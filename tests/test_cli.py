@@ -12,9 +12,10 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 import typer
+from tests.command_line import command_line
 
 import actlab
-from actlab.cli import app, main
+from actlab.cli import app
 from actlab.functions import catalogue, unregister
 from actlab.recipes import RECIPES
 from actlab.study import SGD, Study
@@ -30,15 +31,7 @@ def files(directory):
 def actlab_command(capsys, monkeypatch, tmp_path):
     """Run a command line in an empty directory; returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["actlab", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import base64
 import csv
 import json
 import re
-import sys
 import warnings
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.command_line import command_line
 
-from actlab.cli import main
 from actlab.recipes import RECIPES
 from actlab.recording.reader import load
 
@@ -22,17 +21,14 @@ from actlab.recording.reader import load
 def command(capsys, monkeypatch, tmp_path):
     """Run a command line in an empty directory; returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    run = command_line(monkeypatch, capsys)
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["actlab", *map(str, arguments)])
+    def warned(*arguments):
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            with pytest.raises(SystemExit) as ended:
-                main()
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
+            return run(*arguments)
 
-    return run
+    return warned
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import sys
 import numpy as np
 import pytest
 import scipy.io
+from tests.command_line import command_line
 from tests.tables import written
-
-from actlab.cli import main
 
 RNG = np.random.default_rng(1)
 
@@ -18,15 +17,13 @@ def command(capsys, monkeypatch, tmp_path):
     """Run a command line in an empty directory; returns exit code, stdout with its blanks joined, and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
+    run = command_line(monkeypatch, capsys)
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["actlab", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code, " ".join(out.split()), err
+    def joined(*arguments):
+        code, out, err = run(*arguments)
+        return code, " ".join(out.split()), err
 
-    return run
+    return joined
 
 
 @pytest.fixture

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
 import warnings
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from tests.command_line import command_line
 from tests.tables import refused, told
 
 from actlab import tasks
-from actlab.cli import main
 from actlab.errors import ActlabWarning, InvalidData
 from actlab.study import Study, from_toml
 from actlab.tasks import Reading
@@ -538,15 +537,13 @@ def command(capsys, monkeypatch, pets):
     root, _ = pets
     monkeypatch.chdir(root.parent)
     monkeypatch.setenv("COLUMNS", "100")
+    run = command_line(monkeypatch, capsys)
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["actlab", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code, " ".join(out.split()), err
+    def joined(*arguments):
+        code, out, err = run(*arguments)
+        return code, " ".join(out.split()), err
 
-    return run
+    return joined
 
 
 def test_a_folder_is_shown(command):

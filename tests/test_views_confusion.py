@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
+from tests.command_line import command_line
 from tests.synthetic_recording import record, study
 
 import actlab
-from actlab import cli
 from actlab.errors import InvalidRecording
 from actlab.layers import Act, Dense
 from actlab.statistics.confusion import most_frequent
@@ -107,15 +106,14 @@ def test_without_outputs_nothing_is_shown_and_the_figure_says_why(tmp_path):
 @pytest.fixture
 def command(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    run = command_line(monkeypatch, capsys)
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["actlab", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert ended.value.code == 0
-        return " ".join(capsys.readouterr().out.split())
+    def succeeding(*arguments):
+        code, out, _ = run(*arguments)
+        assert code == 0
+        return " ".join(out.split())
 
-    return run
+    return succeeding
 
 
 def test_a_metric_of_all_predictions_leads_from_end_to_end(command, tmp_path):
