@@ -50,7 +50,7 @@ def in_slices_of(share, monkeypatch):
     """Make every population run in slices of so many seeds, whatever memory there is."""
     real = program.build
 
-    def build(*arguments):
+    def build(*arguments, **_):
         return real(*arguments, share=share)
 
     monkeypatch.setattr(memory, "build", build)
@@ -118,7 +118,7 @@ def test_in_float32_slices_differ_by_its_rounding_and_start_alike(tmp_path, monk
 
 def test_large_networks_leave_the_weights_of_all_slices(tmp_path, monkeypatch):
     """They are gathered from the states, at the start and at the end."""
-    monkeypatch.setattr(program, "SMALL", 1)
+    monkeypatch.setattr("actlab.engine.compiler.SMALL", 1)
     task, study = task_of((12,), 3), study_of(network=WIDE, optimiser="sgd")
     whole = engine.train(study, tmp_path / "whole", task=task)
     in_slices_of(2, monkeypatch)
@@ -140,7 +140,7 @@ def prepared(layers, shape, classes, **settings):
 def test_without_a_budget_nothing_is_sliced():
     study, task, groups = prepared(SMALL, (2,), 2)
     (built,) = build_within(study, prepare(study, task), groups, 1, None)
-    assert built.slices == ((0, 1, 2, 3, 4, 0),) if built.mesh.size == 2 else ((0, 1, 2, 3, 4),)
+    assert built.slices == ((0, 1, 2, 3, 4, 0),) if built.compiler.devices.size == 2 else ((0, 1, 2, 3, 4),)
 
 
 def test_a_budget_just_met_slices_nothing_and_a_smaller_one_as_little_as_it_can(monkeypatch):

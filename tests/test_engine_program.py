@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 from tests.engine_support import compiled, population_of, small_task
 
-from actlab.engine import program
+from actlab.engine import compiler
 from actlab.engine.program import OBSERVE, SKIP, TRAIN
 from actlab.layers import Act, Conv, Dense, Flatten
 from actlab.plan import batches, evaluation
@@ -239,7 +239,7 @@ def test_weights_among_the_results_are_those_after_each_epoch(reference):
 
 def test_seeds_that_do_not_divide_by_the_devices_train_as_in_other_company(reference):
     built = compiled(study_of(), TASK, 4)
-    assert len(built.seeds) % built.mesh.size == 0
+    assert len(built.seeds) % built.compiler.devices.size == 0
     assert built.seeds[:3] == (4, 1, 7)
     assert set(built.seeds[3:]) <= {4}
     assert reference[0]["dense1"]["weight"].shape == (2, 3, 2, 3)
@@ -294,7 +294,7 @@ def test_a_batch_larger_than_the_data_is_a_step_on_all_of_them():
 
 
 def test_large_networks_leave_no_weights_among_the_results(monkeypatch):
-    monkeypatch.setattr(program, "SMALL", 20)
+    monkeypatch.setattr(compiler, "SMALL", 20)
     study = study_of(activations=["tanh"], seeds=1)
     built = compiled(study, TASK, 1)
     assert not built.keeps_weights

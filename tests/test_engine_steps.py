@@ -46,7 +46,9 @@ def started(population, layout, optimiser, rng):
 def trained(population, layout, optimiser, state, data, orders):
     rates = jnp.asarray([variant.learning_rate for variant in population.variants])
     step = jax.jit(
-        lambda state, order: training.step(PopulationModel(population, layout), optimiser, rates, data, state, order)
+        lambda state, order: training.step(
+            PopulationModel(population, layout), optimiser, rates, training.chosen(data, order), data.get("keys"), state
+        )
     )
     for order in orders:
         state = step(state, order)
@@ -160,8 +162,8 @@ def test_the_penalty_is_observed_apart_from_the_loss_and_its_gradient_and_moves_
         (population,) = populations_of([Dense(4, l2=l2), Act(), Dense(1)], ["tanh"], tuple(rates))
 
         def loss(params):
-            data = {"x_train": x, "y_train": y}
-            return training.batch_loss(PopulationModel(population, STACKED), params, data, order, None)[0]
+            samples = training.chosen({"x_train": x, "y_train": y}, order)
+            return training.batch_loss(PopulationModel(population, STACKED), params, samples, None)[0]
 
         with jax.enable_x64(True):
             state, start = started(population, STACKED, {"name": "sgd"}, np.random.default_rng(1))

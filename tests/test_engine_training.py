@@ -142,11 +142,9 @@ def test_a_padded_batch_trains_as_a_loop_over_its_real_samples(layout, last):
     x, y = rng.normal(size=(7, 2)).astype(np.float32), rng.integers(2, size=7).astype(np.int32)
     order = np.stack([[last, 1, 6, -1], [0, last, 2, -1], [6, 5, 4, -1]], axis=1).astype(np.int32)
     params = initial(population, layout, 3)
-    data = {"x_train": jnp.asarray(x), "y_train": jnp.asarray(y)}
+    samples = training.chosen({"x_train": x, "y_train": y}, order, np.float32)
     gradient = jax.jit(
-        jax.grad(
-            lambda p: training.batch_loss(PopulationModel(population, layout), p, data, jnp.asarray(order), None)[0]
-        )
+        jax.grad(lambda p: training.batch_loss(PopulationModel(population, layout), p, samples, None)[0])
     )
     found, start = parameters_by_member(layout, gradient(params)), parameters_by_member(layout, params)
     functions = {"tanh": torch.tanh, "elu": torch.nn.functional.elu}
@@ -203,7 +201,7 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
     def steepness(shape):
         return np.linspace(0.2, 1.5, int(np.prod(shape))).reshape(shape)
 
-    def quadratic(model, params, data, order, keys):
+    def quadratic(model, params, samples, keys):
         leaves = [layout.members_first(leaf) for leaf in jax.tree.leaves(params)]
         return sum(jnp.sum(steepness(leaf.shape[2:]) * (leaf - 1) ** 2 / 2) for leaf in leaves), {}
 
@@ -215,9 +213,7 @@ def test_five_steps_down_a_quadratic_equal_the_reference(layout, name, monkeypat
         start = jax.tree.leaves(parameters_by_member(layout, params))
         begin = jax.jit(training.transformation(optimiser).init)
         state = {"params": params, "optimiser": begin(params), "steps": np.int64(0)}
-        step = jax.jit(
-            lambda s, r: training.step(PopulationModel(population, layout), optimiser, r, {}, s, jnp.zeros(1))
-        )
+        step = jax.jit(lambda s, r: training.step(PopulationModel(population, layout), optimiser, r, None, None, s))
         for _ in range(5):
             state = step(state, np.array(rates))
         found = jax.tree.leaves(parameters_by_member(layout, state["params"]))

@@ -38,8 +38,9 @@ def our_losses(population, optimiser, start, data, batches):
     rates = jnp.asarray([variant.learning_rate for variant in population.variants], data["x_train"].dtype)
 
     def one(state, order):
-        loss, _ = training.batch_loss(PopulationModel(population, layout), state["params"], data, order, None)
-        return training.step(PopulationModel(population, layout), optimiser, rates, data, state, order), loss
+        samples = training.chosen(data, order)
+        loss, _ = training.batch_loss(PopulationModel(population, layout), state["params"], samples, None)
+        return training.step(PopulationModel(population, layout), optimiser, rates, samples, None, state), loss
 
     params = jax.tree.map(jnp.asarray, start)
     state = {"params": params, "optimiser": training.transformation(optimiser).init(params), "steps": np.int32(0)}

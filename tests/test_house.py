@@ -26,17 +26,7 @@ FLOORS = [
     {"engine"},
     {"statistics", "replay"},
     {"views"},
-    {
-        "laboratory",
-        "sequential",
-        "tuning",
-        "data_options",
-        "task_command",
-        "picture_commands",
-        "cli",
-        "__main__",
-        "__init__",
-    },
+    {"laboratory", "cli", "__main__", "__init__"},
 ]
 HEAVY = {"jax", "jaxlib", "optax", "torch", "keras", "tensorflow", "ray", "dask"}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -17,7 +17,7 @@ from actlab.tasks.task import build
 
 DOWNLOADED = ("mnist", "cifar10")
 # Comparisons of our own, which no source has published.
-OURS = ("digits", "sine", "diabetes", "friedman")
+OURS = ("digits", "sine", "diabetes", "friedman", "tic-tac-toe")
 
 
 def data_of(study):
@@ -61,6 +61,7 @@ def test_the_recipes_are_those_of_the_published_experiments():
         "sine",
         "diabetes",
         "friedman",
+        "tic-tac-toe",
         "mnist-mlp",
         "mnist-deep-mlp",
         "cifar10-lenet5",

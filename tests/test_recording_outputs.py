@@ -15,7 +15,7 @@ from actlab import engine
 from actlab.engine import kept
 from actlab.engine.program import build as build_program
 from actlab.errors import InvalidRecording
-from actlab.laboratory import write_results
+from actlab.laboratory import sequential, write_results
 from actlab.layers import Act, Dense
 from actlab.plan import evaluation
 from actlab.plan.population import populations
@@ -215,7 +215,7 @@ def test_recordings_of_earlier_versions_do_without(name, tmp_path):
 
 
 def test_seeds_that_are_added_are_joined(tmp_path, monkeypatch):
-    monkeypatch.setattr("actlab.sequential.enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
+    monkeypatch.setattr(sequential, "enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
     task, settings = task_of(2), {"metric": "average_precision"}
     added = actlab.run(study_of(1, seeds="auto", most_seeds=16, **settings), tmp_path / "added", task=task,
                        progress=lambda _: None)  # fmt: skip

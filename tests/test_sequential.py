@@ -12,7 +12,9 @@ from tests.synthetic_recording import record
 
 import actlab
 from actlab import cli, engine
+from actlab.cli.compare import _what_is_left
 from actlab.errors import InvalidStudy
+from actlab.laboratory import sequential
 from actlab.layers import Act, Dense
 from actlab.recording import load
 from actlab.recording.joined import Joined
@@ -49,7 +51,7 @@ def study_of(**settings):
 
 def test_the_recording_is_that_of_all_seeds_trained_at_once(task, tmp_path, monkeypatch):
     """maxout has weights of another shape, so that members are of two populations."""
-    monkeypatch.setattr("actlab.sequential.enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
+    monkeypatch.setattr(sequential, "enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
     milestones = (Milestone(name="half", accuracy=0.6),)
     added = actlab.run(study_of(milestones=milestones), tmp_path / "added", task=task, progress=lambda _: None)
     once = engine.train(study_of(seeds=16, most_seeds=None, milestones=milestones), tmp_path / "once", task=task)
@@ -75,7 +77,7 @@ def test_the_recording_is_that_of_all_seeds_trained_at_once(task, tmp_path, monk
 
 
 def test_of_large_networks_the_weights_of_the_ends_and_of_the_first_seed_are_joined(task, tmp_path, monkeypatch):
-    monkeypatch.setattr("actlab.sequential.enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
+    monkeypatch.setattr(sequential, "enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
     large = {"network": (Dense(3000), Act(), Dense(1)), "activations": ["tanh", "relu"], "epochs": 5}
     added = actlab.run(study_of(**large), tmp_path / "added", task=task, progress=lambda _: None)
     once = engine.train(study_of(**large, seeds=16, most_seeds=None), tmp_path / "once", task=task)
@@ -90,7 +92,7 @@ def test_of_large_networks_the_weights_of_the_ends_and_of_the_first_seed_are_joi
 
 
 def test_seeds_are_trained_once_and_the_same_command_goes_on(task, tmp_path, monkeypatch):
-    monkeypatch.setattr("actlab.sequential.enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
+    monkeypatch.setattr(sequential, "enough", lambda joined: "most" if len(joined.study.seeds) == 16 else None)
     asked = study_of(activations=["tanh", "relu"])
     seen: list[str] = []
 
@@ -102,7 +104,7 @@ def test_seeds_are_trained_once_and_the_same_command_goes_on(task, tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         actlab.run(asked, tmp_path / "run", task=task, progress=stop)
     assert sorted(path.name[0] for path in (tmp_path / "run" / "seeds").iterdir())[0] == "1"
-    assert "the same command goes on" in cli._what_is_left(tmp_path / "run", None)
+    assert "the same command goes on" in _what_is_left(tmp_path / "run", None)
     seen.clear()
     recording = actlab.run(asked, tmp_path / "run", task=task, progress=lambda now: seen.append(now.purpose))
     assert set(seen) == {"seeds 9 to 16 of at most 16"}
@@ -252,7 +254,7 @@ def test_only_what_recordings_of_the_study_consist_of_is_removed(task, tmp_path)
 def test_what_a_stopped_run_has_left_is_put_away_by_the_next(task, tmp_path, monkeypatch):
     asked = study_of(activations=["tanh", "relu"], most_seeds=8)
     with monkeypatch.context() as stopped:
-        stopped.setattr("actlab.sequential.remove_parts", lambda *_: None)
+        stopped.setattr("actlab.laboratory.sequential.remove_parts", lambda *_: None)
         actlab.run(asked, tmp_path / "run", task=task, progress=lambda _: None)
     assert (tmp_path / "run" / "seeds").exists()
     actlab.run(asked, tmp_path / "run", task=task, progress=lambda _: pytest.fail("trained again"))

@@ -24,6 +24,10 @@ KEYS = {"code", "severity", "activation", "layer", "sentence", "evidence", "caus
 BADLY = {"train_loss": 0.6}
 
 
+# What else is held of a rate that was tried.
+UNKNOWN = {"validation_loss": None, "diverged": 0, "members": 3}
+
+
 def found_in(recording, code):
     return [finding for finding in summarise(recording)["findings"] if finding["code"] == code]
 
@@ -330,6 +334,18 @@ def test_where_all_diverged_nothing_else_is_found(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("tried", "said"), [([0.05, 0.005], "Rates down to 0.005 were tried"), ([0.05], "Take a tenth")]
+)
+def test_a_rate_that_was_chosen_from_lower_ones_is_not_to_be_lowered(tmp_path, tried, said):
+    diverged = {("sigmoid", 0.05, seed): (1 + seed, "lost") for seed in range(2)}
+    tuning = [{"activation": "sigmoid", "init": "stated", "learning_rate": rate} | UNKNOWN for rate in tried]
+    made_up = study(activations=("sigmoid",), seeds=2)
+    recording = record(tmp_path / "run", made_up, diverged=diverged, facts={"tuning": tuning})
+    (finding,) = found_in(recording, "rate_too_high")
+    assert finding["help"].startswith(said)
+
+
 def test_half_of_the_seeds_that_diverge_are_not_the_activation(tmp_path):
     diverged = {("sigmoid", 0.05, 0): (1, "lost")}
     recording = record(tmp_path / "run", study(activations=("sigmoid",), seeds=2), diverged=diverged)
@@ -412,7 +428,7 @@ def trained(tmp_path_factory):
     made_up = complete(Study(network=layers, activations=["sigmoid", "linear"], seeds=2, epochs=1), task)
     probe = prepare(made_up, task).probe
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("actlab.engine.program.SMALL", 1)
+        patch.setattr("actlab.engine.compiler.SMALL", 1)
         return engine.train(made_up, tmp_path_factory.mktemp("trained") / "run", task=task), probe
 
 

@@ -11,12 +11,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from actlab import tasks
 from actlab.errors import InvalidData, UnknownName
 
-MADE = ("parabolas", "moons", "circles", "spirals", "digits")
+TOYS = ("parabolas", "moons", "circles", "spirals")
+MADE = (*TOYS, "tic-tac-toe", "digits")
 NUMBERS = ("sine", "friedman", "diabetes")
 
 
 def test_the_names_are_those_of_the_design():
-    assert tasks.names() == (*MADE[:-1], *NUMBERS, "digits", "mnist", "fashion-mnist", "cifar10")
+    assert tasks.names() == (*TOYS, *NUMBERS, "tic-tac-toe", "digits", "mnist", "fashion-mnist", "cifar10")
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -45,7 +46,7 @@ def test_the_outline_is_that_of_the_data(name):
 
 def test_every_task_has_an_outline_and_no_other_name_has():
     assert {tasks.outline(name).shape for name in tasks.names()} == {
-        *((2,), (1,), (10,)),
+        *((2,), (1,), (10,), (27,)),
         *((8, 8, 1), (28, 28, 1), (32, 32, 3)),
     }
     with pytest.raises(UnknownName, match="unknown task 'digit': did you mean 'digits'"):

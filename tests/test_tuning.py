@@ -12,9 +12,11 @@ import pytest
 from tests.synthetic_recording import record
 
 import actlab
-from actlab import cli, engine, tuning
+from actlab import engine
+from actlab.cli import compare
 from actlab.engine import Progress
 from actlab.errors import InvalidRecording
+from actlab.laboratory import tuning
 from actlab.layers import Act, Dense
 from actlab.recording import load
 from actlab.statistics import summarise
@@ -393,10 +395,10 @@ def test_interrupted_while_choosing_the_sentence_is_true_and_the_next_run_goes_o
         return real(*arguments, **settings)
 
     monkeypatch.setattr(engine, "train", run)
-    monkeypatch.setattr("actlab.laboratory.load_task", lambda *_, **__: task)
+    monkeypatch.setattr("actlab.laboratory.comparison.load_task", lambda *_, **__: task)
     study, directory = study_of(learning_rates=[0.01, 0.1]), tmp_path / "run"
-    with pytest.raises(cli._Stopped) as stopped:
-        cli._compare(study, directory, as_json=False, options={})
+    with pytest.raises(compare.Stopped) as stopped:
+        compare._compare(study, directory, as_json=False, options={})
     assert str(stopped.value) == (
         f"stopped before an epoch of the comparison was recorded; {directory / 'tuning'} holds what the learning rates "
         "showed."

@@ -6,11 +6,11 @@ import csv
 import io
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.page_in_browser import WITHOUT_CHROMIUM, Visit, chromium, painted
 from tests.views_recording import record_all
 
 from actlab.layers import Act, Dense
@@ -19,9 +19,7 @@ from actlab.statistics import summarise
 from actlab.views.report.report import page as report_page
 from actlab.views.report.report import report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page in")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+pytestmark = WITHOUT_CHROMIUM
 # What tells an element from others.
 DESCRIBED = "e => [...e.attributes].map(a => a.name + '=' + a.value).join(' ')"
 HOSTILE = "<img src=x onerror=alert(1)>\"'&lt;b&gt;{{title}}</script>"
@@ -29,12 +27,8 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&lt;b&gt;{{title}}</script>"
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +36,6 @@ def recording(tmp_path_factory):
     made = record_all(tmp_path_factory.mktemp("runs") / "run", classes=(HOSTILE, "right"), name="<i>study</i>")
     report(made, made.directory / "report.html")
     return made
-
-
-class Visit:
-    """A page that has been opened, and everything it complained of or asked for."""
-
-    def __init__(self, browser, file, fragment="", width=1440, height=900, **context):
-        self.context = browser.new_context(viewport={"width": width, "height": height}, offline=True, **context)
-        self.page = self.context.new_page()
-        self.complaints, self.requests = [], []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
-        self.page.goto(f"file://{file}{fragment}")
-        self.page.wait_for_selector("html[data-drawn]")
-
-    def close(self):
-        self.context.close()
-        assert not self.complaints
-        assert [url for url in self.requests if not url.startswith(("file:", "blob:", "data:"))] == []
 
 
 @pytest.fixture
@@ -83,13 +57,6 @@ def untouched(browser, recording):
     opened = Visit(browser, recording.directory / "report.html")
     yield opened.page
     opened.close()
-
-
-def painted(page, selector):
-    """Whether each canvas has something on it."""
-    script = """canvases => canvases.map(canvas => canvas.getContext("2d")
-        .getImageData(0, 0, canvas.width, canvas.height).data.some(value => value > 0))"""
-    return page.eval_on_selector_all(selector, script)
 
 
 def state(page):

@@ -244,7 +244,7 @@ def test_extents_are_those_of_python(tmp_path, network):
 
 
 USUAL = {"hidden": [], "epoch": 150, "seeds": [0, 1, 2], "seed": 1, "layers": ["act1", "act2"], "layer": "act2"}
-USUAL |= {"every": [0, 1, 2, 3]}
+USUAL |= {"every": [0, 1, 2, 3], "labels": ["red", "round"], "label": "red"}
 ADDRESS = """
 import { readState, written } from "./state.js";
 const state = readState(given.usual, given.hash);
@@ -257,7 +257,7 @@ found = { ...state, hidden: [...state.hidden], written: written(state, given.usu
     [
         "",
         "epoch=40",
-        "at=curves&theme=dark&hide=relu%2Ctanh&epoch=0&seed=2&layer=act1&axes=own&one=3&show=activations",
+        "at=curves&theme=dark&hide=relu%2Ctanh&epoch=0&seed=2&layer=act1&label=round&axes=own&one=3&show=activations",
     ],
 )
 def test_the_address_tells_the_state_and_back(tmp_path, hash):
@@ -269,12 +269,18 @@ def test_the_address_tells_the_state_and_back(tmp_path, hash):
 
 
 @pytest.mark.parametrize(
-    "hash", ["#epoch=abc&seed=99&layer=nix&theme=pink&one=x&axes=mine", "#epoch=999", "#epoch=&seed="]
+    "hash", ["#epoch=abc&seed=99&layer=nix&label=nix&theme=pink&one=x&axes=mine", "#epoch=999", "#epoch=&seed="]
 )
 def test_an_address_that_makes_no_sense_is_the_usual_state(tmp_path, hash):
     found = run(tmp_path, ADDRESS, {"usual": USUAL, "hash": hash})
     assert found["written"] == ""
-    assert (found["epoch"], found["seed"], found["layer"], found["theme"]) == (150, 1, "act2", None)
+    assert (found["epoch"], found["seed"], found["layer"], found["label"], found["theme"]) == (
+        150,
+        1,
+        "act2",
+        "red",
+        None,
+    )
 
 
 def test_the_bundle_runs_without_imports():

@@ -19,9 +19,9 @@ from tests.views_recording import record_all
 
 import actlab
 from actlab.cli import main
+from actlab.cli.figures import epoch_list
 from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
 from actlab.layers import Act, Dense, Residual
-from actlab.picture_commands import epoch_list
 from actlab.replay.feature_space import feature_space, on_shared_axes
 from actlab.replay.projection import principal_axes
 from actlab.study import Milestone

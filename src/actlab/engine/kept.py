@@ -58,7 +58,9 @@ def key_of(study: Study, population: Population, *shapes: Any) -> str | None:
     # Not what leaves the program as it is: what JAX took from its own cache is not kept.
     settings = study.model_dump_json(include={"network", "activations", "match", "optimiser", "loss"})
     members = [(variant.activation, variant.init) for variant in population.variants]
-    return key(settings, members, shapes, _package())
+    # The same layers have other weights where the input is another.
+    network = [(built.input_shape, built.output_shape) for built in population.network.layers]
+    return key(settings, members, network, shapes, _package())
 
 
 def key(*made_from: Any) -> str:

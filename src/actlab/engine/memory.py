@@ -10,15 +10,16 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 
+from actlab.engine import streaming
 from actlab.engine.program import Program, build
 from actlab.errors import InvalidStudy
 from actlab.plan.evaluation import Data
 from actlab.plan.population import Population
 from actlab.study import Study
+from actlab.tasks.tables.source import memory
 
 # How many times a chunk's arrays exist at once, while one chunk is computed and the one before it written.
 # The shuffled order: shuffled, turned, on the devices for the next chunk, and for the one that runs.
@@ -37,23 +38,21 @@ def program_bytes(program: Program) -> int:
     The states of all slices, and the larger of two: XLA's temporaries for one slice with the order and the results
     of a chunk of all slices, or the weights on their way to the disk. Without the data, which it has when built.
     """
-    state, _, order, _ = program.call.args_info[0]
-    taken: Any = program.call.memory_analysis()
-    slices, devices = len(program.slices), program.mesh.size
-    results = devices * (taken.output_size_in_bytes - taken.alias_size_in_bytes)
-    training = _temporaries(program) + slices * (ORDERS * _array_bytes(order) + RESULTS * results)
-    weights = 0 if program.keeps_weights else slices * WEIGHTS * _array_bytes(state["params"])
-    return slices * _array_bytes(state) + max(training, weights)
+    own, slices = program.runner.sizes(), len(program.slices)
+    training = own.temporaries + slices * (ORDERS * own.order + RESULTS * own.results)
+    weights = 0 if program.keeps_weights else slices * WEIGHTS * own.parameters
+    return slices * own.state + max(training, weights)
 
 
 def _temporaries(program: Program) -> int:
     """Bytes of what a call computes on the way, on all devices: what grows with the seeds of a slice."""
-    taken: Any = program.call.memory_analysis()
-    return program.mesh.size * taken.temp_size_in_bytes
+    return program.runner.sizes().temporaries
 
 
-def _array_bytes(tree: Any) -> int:
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+def device_memory() -> int:
+    """The memory in bytes that data may take on a device: its own, or this machine's."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit") or memory()
 
 
 def process_bytes() -> int:
@@ -79,7 +78,7 @@ def _let_go() -> None:
 
 
 def build_within(
-    study: Study, data: Data, groups: Sequence[Population], chunk: int, budget: int | None
+    study: Study, data: Data, groups: Sequence[Population], chunk: int, budget: int | None, *, streamed: bool = False
 ) -> list[Program]:
     """Compile populations, in as few slices of their seeds as keep the process below `budget` bytes.
 
@@ -88,11 +87,18 @@ def build_within(
         groups: the populations that run side by side.
         budget: bytes, of which the process takes some already; on an accelerator, its memory and the process's
             together. None for no limit.
+        streamed: whether the data stay on the host; chunks are of one epoch then.
 
     Raises:
         InvalidStudy: one seed at a time takes more than the budget.
     """
-    programs = [build(study, data, population, chunk) for population in groups]
+
+    def built(population: Population, share: int | None = None) -> Program:
+        if streamed:
+            return streaming.build(study, data, population, share=share)
+        return build(study, data, population, chunk, share=share)
+
+    programs = [built(population) for population in groups]
     if budget is None:
         return programs
     shares = [len(population.seeds) for population in groups]
@@ -115,7 +121,7 @@ def build_within(
         shares[place] = _smaller(shares[place], len(groups[place].seeds), relief)
         # The data of the one are gone before those of the other come.
         programs.pop(place)
-        programs.insert(place, build(study, data, groups[place], chunk, share=shares[place]))
+        programs.insert(place, built(groups[place], shares[place]))
 
 
 def _smaller(share: int, seeds: int, part: float) -> int:

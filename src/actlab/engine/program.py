@@ -1,29 +1,25 @@
-"""A population and its data compiled into one call that trains and observes a chunk of epochs.
-
-Seeds are shared out over the devices; nothing passes between them, so each runs its part undisturbed.
-"""
+"""A population and its data compiled into calls that train and observe a chunk of epochs."""
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 
 from actlab.engine import kept, measures, training
-from actlab.engine.devices import SEED, mesh
+from actlab.engine.compiler import EVERYWHERE, Compiler, compiler_of, members_first
+from actlab.engine.devices import SEED
 from actlab.engine.forward import PopulationModel
-from actlab.engine.layouts import LAYOUTS, Layout
 from actlab.plan.collector import Observed
-from actlab.plan.evaluation import Data, keeps_outputs, sliced
-from actlab.plan.layout import Layouts, choose
+from actlab.plan.evaluation import Data, sliced
+from actlab.plan.layout import Layouts
 from actlab.plan.population import Population
 from actlab.study import Study
 
@@ -32,10 +28,40 @@ Tree = Any
 SKIP, OBSERVE, TRAIN = 0, 1, 2
 # How the shuffled indices (epochs, steps, batch, seeds) are shared out.
 ORDER = PartitionSpec(None, None, None, SEED)
+# Results, (epochs, variants, seeds, ...).
+BY_SEED = PartitionSpec(None, None, SEED)
 # Of the test samples one by one, whether each is put into its class, and the outputs for it.
 Items = tuple[jax.Array | None, jax.Array | None]
-# Networks up to this size leave their weights at every epoch.
-SMALL = 10_000
+
+
+class Sizes(NamedTuple):
+    """Bytes that the programs of a population take.
+
+    Attributes:
+        state: of the members of a slice, parameters among it.
+        parameters: of the members of a slice.
+        order: of a chunk's shuffled indices for a slice.
+        results: of a chunk for a slice, on all devices.
+        temporaries: of what a call computes on the way, on all devices: what grows with the seeds of a slice.
+    """
+
+    state: int
+    parameters: int
+    order: int
+    results: int
+    temporaries: int
+
+
+class Runner(Protocol):
+    """How a slice of a population goes through a chunk of epochs."""
+
+    def run(self, state: Tree, kinds: np.ndarray, order: np.ndarray, keys: jax.Array) -> tuple[Tree, Observed]:
+        """The state after the epochs, and what was observed; arguments as of `Program.advance`."""
+        ...
+
+    def sizes(self) -> Sizes:
+        """What it takes."""
+        ...
 
 
 @dataclass
@@ -47,33 +73,37 @@ class Program:
     machine code, which may add up in another order.
 
     Attributes:
-        model: who is trained, and how the parameters lie in memory meanwhile.
-        mesh: the devices that share the seeds of a slice.
-        slices: seeds on the seed axis, slice by slice, those that only fill up devices and slices at the end.
-        keeps_weights: whether every epoch's weights are among the results.
-        call: the compiled chunk: state, kinds, order, fixed → state, results.
-        fixed: what stays as it is all through the run.
+        compiler: who computes, how and where.
+        runner: what is compiled.
     """
 
-    model: PopulationModel
-    mesh: Mesh
-    slices: tuple[tuple[int, ...], ...]
-    keeps_weights: bool
-    call: jax.stages.Compiled
-    fixed: Tree
-    _start: Any
-    _start_keys: list[jax.Array]
-    _keys: list[jax.Array]
+    compiler: Compiler
+    runner: Runner
+
+    @property
+    def model(self) -> PopulationModel:
+        """Who is trained, and how the parameters lie in memory meanwhile."""
+        return self.compiler.model
 
     @property
     def population(self) -> Population:
         """Who is trained."""
-        return self.model.population
+        return self.compiler.population
+
+    @property
+    def slices(self) -> tuple[tuple[int, ...], ...]:
+        """Seeds on the seed axis, slice by slice, those that only fill up at the end."""
+        return self.compiler.slices
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether every epoch's weights are among the results."""
+        return self.compiler.keeps_weights
 
     @cached_property
     def _states(self) -> list[Tree]:
         """The state of every slice, as initialised until it is advanced."""
-        return [self._start(own) for own in self._start_keys]
+        return [self.compiler.start(own) for own in self.compiler.keys[0]]
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -89,9 +119,9 @@ class Program:
             JAX arrays that may still be computed; NumPy arrays if there are several slices.
         """
         found = []
-        for i, (own, keys) in enumerate(zip(np.split(order, len(self.slices), axis=-1), self._keys, strict=True)):
-            placed = jax.device_put(np.ascontiguousarray(own), NamedSharding(self.mesh, ORDER))
-            self._states[i], results = self.call(self._states[i], kinds, placed, self.fixed | {"keys": keys})
+        drawn = self.compiler.keys[1]
+        for i, (own, keys) in enumerate(zip(np.split(order, len(self.slices), axis=-1), drawn, strict=True)):
+            self._states[i], results = self.runner.run(self._states[i], kinds, own, keys)
             # One slice after the other is in memory, not all at once.
             found.append(results if len(self.slices) == 1 else jax.tree.map(np.asarray, results))
         return found[0] if len(found) == 1 else jax.tree.map(lambda *parts: np.concatenate(parts, axis=2), *found)
@@ -120,7 +150,7 @@ def build(
     layouts: Layouts | None = None,
     share: int | None = None,
 ) -> Program:
-    """Compile a population, initialise its members and put everything on the devices.
+    """Compile a population for data that lie on the devices, and put everything there.
 
     Args:
         study: complete.
@@ -130,163 +160,93 @@ def build(
         layouts: to train and to observe in; chosen by the network's size where None.
         share: seeds in a slice; all where None.
     """
-    trained, observed = (LAYOUTS[name] for name in layouts or choose(population.network))
-    model, observed = PopulationModel(population, trained), PopulationModel(population, observed)
-    devices, slices = _shared_out(population.seeds, share or len(population.seeds))
-    keeps_weights = max(network.parameter_count for network in population.networks.values()) <= SMALL
-    name, numbers = training.optimiser_settings(study.optimiser)
-    fixed = jax.device_put(_fixed(data, population, numbers), NamedSharding(devices, PartitionSpec()))
-    shape = (chunk, -(-len(data.training["x_train"]) // study.batch), study.batch, len(slices[0]))
-    order = jax.ShapeDtypeStruct(shape, np.int32, sharding=NamedSharding(devices, ORDER))
-    start_keys, keys = zip(*(_drawn(own, devices) for own in slices), strict=True)
-    initialise = functools.partial(_initial_state, model, {"name": name, **numbers})
-    outputs = keeps_outputs(study, population.network.output_shape[-1], data.tested.stop - data.tested.start)
-    step = functools.partial(_chunk, model, observed, name, keeps_weights, data.tested, outputs)
-
-    @functools.cache
-    def placed() -> tuple[Tree, Tree]:
-        """The shapes of the state, and where it lies."""
-        state = jax.eval_shape(initialise, start_keys[0])
-        return state, _placements(trained, state)
-
-    def compiled_start() -> kept.Compiled:
-        return jax.jit(initialise, out_shardings=_on(devices, placed()[1])).lower(start_keys[0]).compile()
-
-    def compiled_chunk() -> kept.Compiled:
-        return _compiled_chunk(step, devices, *placed(), order, fixed | {"keys": keys[0]}, trained)
-
-    settings = trained.name, observed.layout.name, devices.size, keeps_weights, data.tested, outputs
-    shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), fixed), order
-    key = kept.key_of(study, population, shapes, *settings)
-    # Compiled here, as the chunk is, and not within what is timed as training.
-    own = list(devices.devices.flat)
-    start = kept.program(key and f"{key}-start", own, compiled_start)
-    call = kept.program(key, own, compiled_chunk)
-    return Program(model, devices, slices, keeps_weights, call, fixed, start, list(start_keys), list(keys))
-
-
-def _shared_out(seeds: tuple[int, ...], share: int) -> tuple[Mesh, tuple[tuple[int, ...], ...]]:
-    """The devices, and the seeds in slices of `share` or a few more, filled up with the first one."""
-    share = min(share, len(seeds))
-    devices = mesh(share)
-    share += -share % devices.size
-    filled = seeds + seeds[:1] * (-len(seeds) % share)
-    return devices, tuple(filled[i : i + share] for i in range(0, len(filled), share))
-
-
-def _fixed(data: Data, population: Population, numbers: dict[str, Any]) -> Tree:
-    """What stays as it is all through the run; `numbers` are those of the optimiser."""
-    precision = jnp.result_type(float)  # That of the parameters: samples may be whole numbers.
-    return {
-        "rates": np.array([variant.learning_rate for variant in population.variants], precision),
-        "optimiser": {key: np.asarray(value, precision) for key, value in numbers.items()},
+    compiler = compiler_of(study, population, data.tested, layouts, share)
+    own = {
+        **compiler.settings(),
         "training": data.training,
         "evaluation": sliced(data.evaluation, population, patches=jax.default_backend() == "cpu"),
         "probe": data.probe,
     }
-
-
-def _drawn(seeds: tuple[int, ...], devices: Mesh) -> tuple[jax.Array, jax.Array]:
-    """What `_keys` gives, split along the seeds."""
-    by_seed = NamedSharding(devices, PartitionSpec(SEED))
-    placed = jax.device_put(np.array(seeds, np.uint32), by_seed)
-    made_from = "keys", inspect.getsource(_keys), len(seeds), devices.size
-    own = list(devices.devices.flat)
-    call = kept.program(
-        kept.key(*made_from), own, lambda: jax.jit(_keys, out_shardings=by_seed).lower(placed).compile()
+    fixed = compiler.placed(own)
+    steps = -(-len(data.training["x_train"]) // study.batch)
+    shape = (chunk, steps, study.batch, len(compiler.slices[0]))
+    order = jax.ShapeDtypeStruct(shape, np.int32, sharding=compiler.on(ORDER))
+    kinds = jax.ShapeDtypeStruct((chunk,), np.int32)
+    # Compiled here, as the chunk is, and not within what is timed as training.
+    _ = compiler.start
+    call = compiler.compiled(
+        "chunk",
+        functools.partial(_chunk, compiler),
+        [kinds, order, fixed, compiler.keys[1][0]],
+        [EVERYWHERE, ORDER, EVERYWHERE, PartitionSpec(SEED)],
+        ("state", BY_SEED),
     )
-    return call(placed)
+    return Program(compiler, _OnDevices(compiler, call, fixed))
 
 
-def _compiled_chunk(
-    step: Callable[..., Any],
-    devices: Mesh,
-    state: Tree,
-    state_spec: Tree,
-    order: jax.ShapeDtypeStruct,
-    fixed: Tree,
-    layout: Layout,
-) -> kept.Compiled:
-    """`_chunk`, its first arguments given, compiled for some shapes and devices."""
-    state = jax.tree.map(lambda leaf, own: leaf.update(sharding=own), state, _on(devices, state_spec))
-    fixed_spec: Tree = {**jax.tree.map(lambda _: PartitionSpec(), fixed), "keys": PartitionSpec(SEED)}
-    mapped = jax.shard_map(
-        step,
-        mesh=devices,
-        in_specs=(state_spec, PartitionSpec(), ORDER, fixed_spec),
-        out_specs=(state_spec, PartitionSpec(None, None, SEED)),
-        check_vma=False,
-    )
-    kinds = jax.ShapeDtypeStruct(order.shape[:1], np.int32)
-    with jax.default_matmul_precision("highest"):
-        lowered = jax.jit(mapped, donate_argnums=0).lower(state, kinds, order, fixed)
-    options: Any = dict(layout.compiler_options) if jax.default_backend() == "cpu" else {}
-    return lowered.compile(compiler_options=options)
+@dataclass
+class _OnDevices:
+    """Runs a chunk in one call, with all data on the devices."""
+
+    compiler: Compiler
+    call: kept.Compiled
+    fixed: Tree
+
+    def run(self, state: Tree, kinds: np.ndarray, order: np.ndarray, keys: jax.Array) -> tuple[Tree, Observed]:
+        placed = self.compiler.placed(np.ascontiguousarray(order), ORDER)
+        return self.call(state, kinds, placed, self.fixed, keys)
+
+    def sizes(self) -> Sizes:
+        state, _, order, *_ = self.call.args_info[0]
+        return Sizes(
+            array_bytes(state),
+            array_bytes(state["params"]),
+            array_bytes(order),
+            returned_bytes(self.compiler, self.call),
+            temporary_bytes(self.compiler, self.call),
+        )
 
 
-def _keys(seeds: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The random keys of some seeds (seeds,): what draws initial weights, and everything random while training."""
-    roots = jax.vmap(jax.random.key)(seeds)
-    initial, drawn = (jax.vmap(lambda key, use=use: jax.random.fold_in(key, use))(roots) for use in (0, 1))
-    return initial, drawn
+def returned_bytes(compiler: Compiler, call: kept.Compiled) -> int:
+    """Bytes of what a call returns besides the state that it overwrites, on all devices."""
+    taken: Any = call.memory_analysis()
+    return compiler.devices.size * (taken.output_size_in_bytes - taken.alias_size_in_bytes)
 
 
-def _on(devices: Mesh, specs: Tree) -> Tree:
-    return jax.tree.map(lambda spec: NamedSharding(devices, spec), specs)
+def temporary_bytes(compiler: Compiler, call: kept.Compiled) -> int:
+    """Bytes of what a call computes on the way, on all devices."""
+    taken: Any = call.memory_analysis()
+    return compiler.devices.size * taken.temp_size_in_bytes
 
 
-def _placements(layout: Layout, shapes: Tree) -> Tree:
-    """Arrays of members are split along their seed axis, counters are the same everywhere."""
-
-    def spec(leaf: Any) -> PartitionSpec:
-        if leaf.ndim == 0:
-            return PartitionSpec()
-        axes: list[str | None] = [None] * leaf.ndim
-        axes[layout.seed_axis % leaf.ndim] = SEED
-        return PartitionSpec(*axes)
-
-    return jax.tree.map(spec, shapes)
-
-
-def _initial_state(model: PopulationModel, optimiser: dict[str, Any], keys: jax.Array) -> Tree:
-    params = training.initial_parameters(model, keys)
-    return {
-        "params": params,
-        "optimiser": training.transformation(optimiser).init(params),
-        "steps": jnp.zeros((), jnp.int32),
-    }
+def array_bytes(tree: Any) -> int:
+    """Bytes of the arrays of a tree, or of their shapes."""
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def _chunk(
-    model: PopulationModel,
-    observed: PopulationModel,
-    optimiser_name: str,
-    keeps_weights: bool,
-    tested: slice,
-    keeps_outputs: bool,
-    state: Tree,
-    kinds: jax.Array,
-    order: jax.Array,
-    fixed: Tree,
+    compiler: Compiler, state: Tree, kinds: jax.Array, order: jax.Array, fixed: Tree, keys: jax.Array
 ) -> tuple[Tree, Observed]:
-    optimiser = {"name": optimiser_name, **fixed["optimiser"]}
-    data = {**fixed["training"], "keys": fixed["keys"]}
-    rates = fixed["rates"]
+    model = compiler.model
+    optimiser = {"name": compiler.optimiser, **fixed["optimiser"]}
 
     def train(state: Tree, batches: jax.Array) -> Tree:
         def one_step(state: Tree, batch: jax.Array) -> tuple[Tree, None]:
-            return training.step(model, optimiser, rates, data, state, batch), None
+            samples = training.chosen(fixed["training"], batch)
+            return training.step(model, optimiser, fixed["rates"], samples, keys, state), None
 
         return jax.lax.scan(one_step, state, batches)[0]
 
     # A jit of its own is traced once, for the shapes of its results and as a branch; what it needs is handed to it.
     @jax.jit
     def observe(state: Tree, fixed: Tree) -> tuple[Observed, Items]:
-        optimiser = {"name": optimiser_name, **fixed["optimiser"]}
-        state = jax.tree.map(lambda leaf: model.layout.members_first(leaf) if leaf.ndim else leaf, state)
-        probes = measures.measure(observed, optimiser, fixed["rates"], fixed["probe"], state)
-        found = measures.evaluate(observed, state["params"], fixed["evaluation"], tested, keeps_outputs)
-        seen = Observed(found.sums, found.by_class, probes, state["params"] if keeps_weights else None)
+        optimiser = {"name": compiler.optimiser, **fixed["optimiser"]}
+        state = members_first(model, state)
+        probes = measures.measure(compiler.observed, optimiser, fixed["rates"], fixed["probe"], state)
+        found = measures.evaluate(
+            compiler.observed, state["params"], fixed["evaluation"], compiler.tested, compiler.keeps_outputs
+        )
+        seen = Observed(found.sums, found.by_class, probes, state["params"] if compiler.keeps_weights else None)
         return seen, (found.right, found.outputs)
 
     nothing, unseen = jax.tree.map(

@@ -16,8 +16,9 @@ import jax
 import numpy as np
 
 from actlab.engine import devices
-from actlab.engine.memory import build_within
+from actlab.engine.memory import build_within, device_memory
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, Program
+from actlab.engine.streaming import streams
 from actlab.functions import catalogue
 from actlab.plan.batches import chunk_length, orders
 from actlab.plan.collector import Collector
@@ -115,12 +116,13 @@ def _record(
     progress: Callable[[Progress], None],
 ) -> Recording:
     groups = populations(study, task.input_shape)
-    chunk = min(chunk_length(study, population, len(task.x_train)) for population in groups)
     data = prepare(study, task)
+    streamed = streams(data, memory or device_memory())
+    chunk = 1 if streamed else min(chunk_length(study, population, len(task.x_train)) for population in groups)
     cards = {name: _card(name) for name in study.activations}
     with devices.Stopwatch() as compiling:
-        programs = build_within(study, data, groups, chunk, memory)
-    facts = _facts(study, task, programs, data) | {"tuning": tuning, "started": time.time()}
+        programs = build_within(study, data, groups, chunk, memory, streamed=streamed)
+    facts = _facts(study, task, programs, data) | {"tuning": tuning, "started": time.time(), "streamed": streamed}
     writer = Writer.create(claim, study, members(groups), cards, programs[0].model.objective, **facts)
     try:
         return _train(study, task, programs, data, writer, chunk, compiling.seconds, progress)
@@ -263,7 +265,7 @@ def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) ->
         "layout": {name: layouts[name] for name in study.activations},
         "versions": {name: version(name) for name in ("actlab", "jax", "jaxlib", "numpy", "optax")},
         "machine": devices.description(),
-        "precision": str(programs[0].fixed["rates"].dtype),
+        "precision": str(programs[0].compiler.settings()["rates"].dtype),
     }
 
 

@@ -5,7 +5,7 @@ Learning rates are arrays, one per variant, and the optimiser's settings are tra
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -112,28 +112,54 @@ def _square_sums(layout: Layout, array: Array) -> Array:
     return jnp.sum(jnp.square(own), axis=tuple(range(2, own.ndim)))
 
 
-def batch_loss(
-    model: PopulationModel, params: Tree, data: dict[str, Array], order: Array, keys: Array | None
-) -> tuple[Array, Tree]:
+class Samples(NamedTuple):
+    """What a step trains on.
+
+    Attributes:
+        x: (batch, seeds, ...).
+        y: (batch, seeds), or (batch, seeds, targets).
+        weight: (batch, seeds), what each one's loss weighs; None where all weigh alike.
+        counts: (batch, seeds), 0 for what pads the last batch of an epoch, else 1; None where nothing is padded.
+    """
+
+    x: Any
+    y: Any
+    weight: Any = None
+    counts: Any = None
+
+
+def chosen(data: dict[str, Any], order: Any, dtype: Any = None) -> Samples:
+    """The samples of a batch, or of several.
+
+    Args:
+        data: `x_train`, `y_train`, and `w_train` where samples weigh differently.
+        order: (..., batch, seeds) indices into them; −1 pads the last batch of an epoch.
+        dtype: of `counts`; JAX's own where None.
+    """
+    samples, batch = len(data["x_train"]), order.shape[-2]
+    # Where batches fill the epoch exactly nothing is padded, which the shapes tell before anything is compiled.
+    counts = (order >= 0).astype(dtype or jnp.result_type(float)) if samples % batch else None
+    weight = data["w_train"][order] if "w_train" in data else None
+    return Samples(data["x_train"][order], data["y_train"][order], weight, counts)
+
+
+def batch_loss(model: PopulationModel, params: Tree, samples: Samples, keys: Array | None) -> tuple[Array, Tree]:
     """What a step on one batch goes down: each member's mean loss and its penalty, summed over members.
 
     Args:
         model, params: as for `forward.forward`.
-        data: `x_train`, `y_train`, and `w_train` where samples weigh differently.
-        order: (batch, seeds) indices into them; −1 pads the last batch of an epoch.
+        samples: of the batch.
         keys: (seeds,), for what is drawn; None where nothing is.
 
     Returns:
         the sum, and the running statistics as they are after this batch, by layer.
     """
-    x, y = data["x_train"], data["y_train"]
-    # Where batches fill the epoch exactly nothing is padded, which the shapes tell before anything is compiled.
-    weights = (order >= 0).astype(jnp.result_type(float)) if len(x) % len(order) else None
-    logits, statistics = forward_training(model, params, model.layout.place_samples(x[order]), Batch(keys, weights))
-    losses = model.losses(logits, model.layout.place_samples(y[order]))
-    if "w_train" in data:
-        losses = losses * model.layout.place_samples(data["w_train"][order])
-    loss = model.mean_loss(losses, weights)
+    place, counts = model.layout.place_samples, samples.counts
+    logits, statistics = forward_training(model, params, place(samples.x), Batch(keys, counts))
+    losses = model.losses(logits, place(samples.y))
+    if samples.weight is not None:
+        losses = losses * place(samples.weight)
+    loss = model.mean_loss(losses, counts)
     if model.network.penalised:
         loss = loss + jnp.sum(penalty(model, params))
     return loss, statistics
@@ -152,9 +178,9 @@ def step(
     model: PopulationModel,
     optimiser: dict[str, Any],
     rates: Array,
-    data: dict[str, Array],
+    samples: Samples,
+    keys: Array,
     state: Tree,
-    order: Array,
 ) -> Tree:
     """One training step of all members: w ← w − learning_rate · update(gradient).
 
@@ -162,20 +188,19 @@ def step(
         model: whose step, and how the state lies in memory.
         optimiser: name and traced settings.
         rates: (variants,) learning rates.
-        data: `x_train`, `y_train` and `keys` (seeds,), the members' random keys for dropout and for functions that
-            draw.
+        samples: of the batch.
+        keys: (seeds,), the members' random keys for dropout and for functions that draw.
         state: {"params", "optimiser", "steps"}.
-        order: (batch, seeds) indices of the batch; −1 is padding.
 
     Returns:
         the next state.
     """
     params = state["params"]
-    keys = None
+    drawn = None
     if draws_noise(model):
-        keys = jax.vmap(lambda key: jax.random.fold_in(key, state["steps"]))(data["keys"])
+        drawn = jax.vmap(lambda key: jax.random.fold_in(key, state["steps"]))(keys)
     differentiate = jax.grad(batch_loss, argnums=1, has_aux=True)
-    gradient, statistics = differentiate(model, params, data, order, keys)
+    gradient, statistics = differentiate(model, params, samples, drawn)
     updates, optimiser_state = transformation(optimiser).update(gradient, state["optimiser"], params)
     factors = learning_rate_tree(model, params, rates)
     params = jax.tree.map(lambda p, u, rate: p - rate * u, params, updates, factors)

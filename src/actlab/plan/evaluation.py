@@ -153,11 +153,20 @@ def sliced(evaluation: Arrays, population: Population, *, patches: bool) -> Arra
         population: whose members see each slice at once.
         patches: whether a convolution with a stride makes patches of its input, as only a CPU's does.
     """
+    samples = len(evaluation["x"])
+    slices = _slice_count(samples, population, patches)
+    return {name: _slices(array, slices, -samples % slices) for name, array in evaluation.items()}
+
+
+def samples_at_once(samples: int, population: Population, *, patches: bool) -> int:
+    """How many samples each of these slices holds; arguments as of `sliced`."""
+    return -(-samples // _slice_count(samples, population, patches))
+
+
+def _slice_count(samples: int, population: Population, patches: bool) -> int:
     widest = max(_numbers_per_sample(built, patches) for built in population.network.layers)
     members = len(population.variants) * len(population.seeds)
-    samples = len(evaluation["x"])
-    slices = min(samples, -(-samples * widest * members // SLICE_NUMBERS))
-    return {name: _slices(array, slices, -samples % slices) for name, array in evaluation.items()}
+    return min(samples, -(-samples * widest * members // SLICE_NUMBERS))
 
 
 def _numbers_per_sample(built: BuiltLayer, patches: bool) -> int:

@@ -9,7 +9,7 @@ from actlab.errors import UnknownName
 from actlab.recipes.cifar10 import CIFAR10_CNN, CIFAR10_LENET5
 from actlab.recipes.description import Published, Recipe
 from actlab.recipes.mnist import MNIST_CNN, MNIST_DEEP_MLP, MNIST_MLP
-from actlab.recipes.small import DIABETES, DIGITS, FRIEDMAN, PARABOLAS, SINE
+from actlab.recipes.small import DIABETES, DIGITS, FRIEDMAN, PARABOLAS, SINE, TIC_TAC_TOE
 from actlab.recipes.times import Measured, measured
 
 __all__ = ["RECIPES", "Measured", "Published", "Recipe", "measured", "recipe"]
@@ -23,6 +23,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             SINE,
             DIABETES,
             FRIEDMAN,
+            TIC_TAC_TOE,
             MNIST_MLP,
             MNIST_DEEP_MLP,
             CIFAR10_LENET5,

@@ -1,4 +1,4 @@
-"""Recipes that need no download: digits, which is the default comparison, and the two parabolas."""
+"""Recipes that need no download: digits, which is the default comparison, two parabolas, numbers, categories."""
 
 from __future__ import annotations
 
@@ -110,6 +110,22 @@ FRIEDMAN = Recipe(
         task="friedman",
         network=(Dense(64), Act(), Dense(64), Act(), Dense(1)),
         activations=DEFAULT_ACTIVATIONS,
+        optimiser=Adam(),
+        learning_rates=(0.001,),
+        batch=32,
+        epochs=60,
+        seeds=tuple(range(10)),
+    ),
+)
+
+TIC_TAC_TOE = Recipe(
+    title="Has x won? Nine squares of a board, one-hot, 27-32-32-1: a table of categories",
+    source="Data: Aha 1991, Tic-Tac-Toe Endgame, UCI, doi:10.24432/C5688J; computed here.",
+    study=Study(
+        name="tic-tac-toe",
+        task="tic-tac-toe",
+        network=(Dense(32), Act(), Dense(32), Act(), Dense(1)),
+        activations=("linear", *DEFAULT_ACTIVATIONS, "quadratic"),
         optimiser=Adam(),
         learning_rates=(0.001,),
         batch=32,

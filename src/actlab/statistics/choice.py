@@ -31,7 +31,7 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     accuracies are alike, which `accuracy_sd` says, or `rmse_sd` of numbers, `micro_f1_sd` of several labels.
 
     Args:
-        tuning: the rows of `actlab.tuning`; those of earlier recordings do not hold their seeds one by one.
+        tuning: the rows of `actlab.laboratory.tuning`; those of earlier recordings do not hold their seeds one by one.
 
     Returns:
         for each activation and kind of initial weights `activation`, `init`, `learning_rate` (the chosen one),

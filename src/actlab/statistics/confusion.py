@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the test samples after the last epoch, by true and predicted class."""
+"""Which classes are taken for which, and which labels are missed: the test samples after the last epoch."""
 
 from __future__ import annotations
 
@@ -35,18 +35,39 @@ def confusion(recording: Recording, entry: Reported) -> Floats | None:
     Members whose outputs are no numbers count no more than those that diverged.
 
     Returns:
-        None where targets are numbers, outputs were not recorded, or no member is left.
+        None where targets are no classes, outputs were not recorded, or no member is left.
     """
-    outputs, labels, decides = recording.outputs, recording.test_targets, recording.objective.decides
-    if outputs is None or labels is None or not decides:
-        return None
-    kept = [column for column in entry.columns if not np.isnan(outputs[column]).any()]
-    if not kept:
+    labels, outputs = recording.test_targets, _outputs(recording, entry)
+    if outputs is None or labels is None or not recording.objective.decides:
         return None
     classes = len(recording.facts["classes"])
-    predicted = recording.objective.decision(outputs[kept], np, 2)
+    predicted = recording.objective.decision(outputs, np, 2)
     places = np.broadcast_to(labels, predicted.shape) * classes + predicted
-    return np.bincount(places.ravel(), minlength=classes**2).reshape(classes, classes) / len(kept)
+    return np.bincount(places.ravel(), minlength=classes**2).reshape(classes, classes) / len(outputs)
+
+
+def label_confusion(recording: Recording, entry: Reported) -> Floats | None:
+    """Test samples by whether they have a label and are said to, (labels, 2, 2): a mean over the members that trained.
+
+    [label, 1, 0] are those that have it and are said not to: the label is missed.
+
+    Returns:
+        None where samples have no several labels, outputs were not recorded, or no member is left.
+    """
+    truth, outputs = recording.test_targets, _outputs(recording, entry)
+    if outputs is None or truth is None or recording.objective.decides or recording.objective.predicts:
+        return None
+    has, said = truth > 0, recording.objective.decision(outputs, np, 2) > 0
+    found = [[((has == a) & (said == b)).sum(axis=(0, 1)) / len(outputs) for b in (0, 1)] for a in (0, 1)]
+    return np.moveaxis(np.array(found), -1, 0)
+
+
+def _outputs(recording: Recording, entry: Reported) -> Floats | None:
+    """The outputs of the members whose outputs are numbers, (members, samples, outputs); None where there are none."""
+    if (outputs := recording.outputs) is None:
+        return None
+    kept = [column for column in entry.columns if not np.isnan(outputs[column]).any()]
+    return outputs[kept] if kept else None
 
 
 def most_frequent(matrix: Floats, count: int) -> list[Confusion]:

@@ -30,7 +30,7 @@ from actlab.objectives import ACCURACY
 from actlab.recording import Member, Recording
 from actlab.statistics.baselines import baselines_of, constant_value
 from actlab.statistics.choice import choices
-from actlab.statistics.confusion import MOST_CLASSES, confusion
+from actlab.statistics.confusion import MOST_CLASSES, confusion, label_confusion
 from actlab.statistics.findings import findings
 from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
 from actlab.statistics.learnt import learnt
@@ -208,7 +208,8 @@ def activation_row(recording: Recording, entry: Reported, target: float | None, 
         `TimeToTarget`); `gradient_ratio`; `flat_share` and `dead_share` (mean over layers at the last epoch, median
         over seeds); `diverged_members`, of all its conditions; `learnt`, what its trainable parameters have become
         (see `learnt`); `confusion`, test samples by true and predicted class, (classes, classes), the mean over the
-        seeds (see `confusion`), None of more than MOST_CLASSES.
+        seeds (see `confusion`), None of more than MOST_CLASSES; `label_confusion`, by whether they have a label and
+        are said to, (labels, 2, 2) (see there).
     """
     diverged = sum(member.diverged_epoch is not None for member in entry.members)
     return {
@@ -234,6 +235,7 @@ def activation_row(recording: Recording, entry: Reported, target: float | None, 
         "milestones": _milestones(recording, entry),
         "learnt": learnt(recording, entry),
         "confusion": confusion(recording, entry) if len(recording.facts["classes"]) <= MOST_CLASSES else None,
+        "label_confusion": label_confusion(recording, entry),
     }
 
 

@@ -1,8 +1,8 @@
 """Contests: at which learning rate, and from which initial weights, every activation is compared.
 
 A study with one learning rate is one condition. With several, each activation has a rate of its own, chosen by
-`actlab.tuning` on other seeds and on validation data; the stated rate, if there is one, stays a condition beside it.
-Initial weights that suit each function (`init`) make one more.
+`actlab.laboratory.tuning` on other seeds and on validation data; the stated rate, if there is one, stays a condition
+beside it. Initial weights that suit each function (`init`) make one more.
 """
 
 from __future__ import annotations

@@ -160,9 +160,9 @@ class Study(Frozen):
         seeds: how many, or which. A seed decides initial weights, order of the data and dropout, for all
             activations alike. "auto" adds seeds until one activation alone may be the best, or `most_seeds` are
             trained, or those that may be the best lie `within` so many points of each other.
-        most_seeds, within: where the adding of seeds ends, at least one of the two; see `actlab.sequential`. `within`
-            is in points of a share as the accuracy, or the unit of another metric that leads. `seeds` are then those
-            that were trained.
+        most_seeds, within: where the adding of seeds ends, at least one of the two; see
+            `actlab.laboratory.sequential`. `within` is in points of a share as the accuracy, or the unit of another
+            metric that leads. `seeds` are then those that were trained.
         tuning_seeds: seeds that serve the choice among several learning rates and nothing else; by default the
             three after the largest seed.
         epochs: passes through the training data.

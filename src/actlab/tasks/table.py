@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from actlab.errors import InvalidData
+from actlab.tasks.extrapolation import told_beyond
 from actlab.tasks.reading import SHEETS, TEXTS, Reading, option
 from actlab.tasks.tables import parts as cut
 from actlab.tasks.tables.choice import Choice, Decided, chosen, decided, left_out, shown
@@ -100,6 +101,8 @@ def _prepared(path: Path, target: str | None, seed: int, reading: Reading) -> _P
     notes = refuse_leaks(frame.name, used, classes.values, found.targets, found.keep)
     parts, rule = _parts(frame, classes, found, values, seed)
     notes += [*rows_in_two_parts(frame.name, used, classes.values, parts), *_told_of_missing(frame.name, used)]
+    if not (classes.classes or classes.labels):
+        notes += told_beyond(frame.name, found.targets, *(classes.values[rows] for rows in (parts[0], parts[2])))
     tell(notes)
     facts: dict[str, tuple[Kind, int, int]] = {
         name: (choice.kinds.get(name, column.kind), column.missing, column.distinct) for name, column in values.items()

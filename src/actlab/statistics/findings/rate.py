@@ -43,7 +43,7 @@ def rate_too_high(recording: Recording, entry: Reported, went: Course) -> Findin
         f"{entry.activation}: the learning rate {entry.learning_rate:g} is too high: {listed(said)}; the training "
         f"loss ends at {number(went.train_loss[-1])} times that of the best constant answer."
     )
-    remedy = "Take a tenth of the learning rate, or a hundredth."
+    remedy = _other_rate(recording, entry, -1, "Take a tenth of the learning rate, or a hundredth.")
     evidence |= {"learning_rate": entry.learning_rate}
     return finding("rate_too_high", "warning", sentence, evidence, activation=entry.activation, remedy=remedy)
 
@@ -58,8 +58,21 @@ def diverges(recording: Recording, entry: Reported) -> Finding | None:
         f"{entry.learning_rate:g}, the first at epoch {min(ends)}: it is too high."
     )
     evidence = {"diverged": len(ends), "members": len(entry.members), "learning_rate": entry.learning_rate}
-    remedy = "Take a tenth of the learning rate, or a hundredth."
+    remedy = _other_rate(recording, entry, -1, "Take a tenth of the learning rate, or a hundredth.")
     return finding("rate_too_high", "warning", sentence, evidence, activation=entry.activation, remedy=remedy)
+
+
+def _other_rate(recording: Recording, entry: Reported, direction: int, usual: str) -> str:
+    """What to do about a rate; where others in that direction were tried for it and did worse, not to try them."""
+    rows = [row for row in recording.facts.get("tuning") or [] if row["activation"] == entry.activation]
+    rates = [row["learning_rate"] for row in rows if direction * (row["learning_rate"] - entry.learning_rate) > 0]
+    if not rates or entry.learning_rate not in {row["learning_rate"] for row in rows}:
+        return usual
+    furthest = max(rates) if direction > 0 else min(rates)
+    return (
+        f"Rates {'up' if direction > 0 else 'down'} to {furthest:g} were tried for it and did worse: look at the "
+        "inputs, the initial weights and the depth first."
+    )
 
 
 Said = tuple[list[str], dict[str, Any]]
@@ -134,7 +147,8 @@ def rate_too_low(recording: Recording, entry: Reported, went: Course) -> Finding
         "learning_rate": entry.learning_rate,
         "loss": {"first": went.train_loss[0], "last": went.train_loss[-1]},
     }
-    remedy = f"Take a learning rate some {fitting_factor(moved):,} times as high."
+    usual = f"Take a learning rate some {fitting_factor(moved):,} times as high."
+    remedy = _other_rate(recording, entry, 1, usual)
     return finding("rate_too_low", "warning", sentence, evidence, activation=entry.activation, remedy=remedy)
 
 

@@ -55,6 +55,8 @@ def confusion(figure: Figure, recording: Recording, reported: Sequence[Reported]
 
 def _check(recording: Recording) -> None:
     if not recording.objective.decides:
+        if not recording.objective.predicts:
+            raise InvalidRecording(f"{recording.directory} is of several labels: its report tells which are found.")
         raise InvalidRecording(f"{recording.directory} predicts numbers: there are no classes to mix up.")
     if recording.outputs is None:
         raise InvalidRecording(

@@ -67,7 +67,7 @@ function listen(section, moves, page) {
   for (const button of section.querySelectorAll("[data-go]")) {
     button.addEventListener("click", () => moves[button.dataset.go]());
   }
-  for (const name of ["seed", "layer", "axes"]) {
+  for (const name of ["seed", "layer", "label", "axes"]) {
     const chosen = section.querySelector(`[data-${name}]`);
     if (!chosen) continue;
     chosen.value = String(page.state[name]);

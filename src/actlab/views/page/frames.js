@@ -2,20 +2,20 @@
 
 import { counts, floats, octets } from "./arrays.js";
 import { reach } from "./axes.js";
-import { curvesOf } from "./member.js";
-import { missed } from "./network.js";
+import { curvesOf, lookedAt } from "./member.js";
+import { judge, missed, outcome } from "./network.js";
 
 const STEPS = 65535;
 
 /** As `member`, but for pictures that were computed before. */
-export function framed(given, all) {
+export function framed(given, all, code) {
   const lost = floats(given.losses);
   const correct = octets(given.right);
   const points = new Map(given.spaces.map((space) => [space.name, counts(space.points)]));
   const said = given.predictions ? floats(given.predictions) : null;
-  const found = { loss: null, right: null, probability: new Float64Array(all.count) };
+  const found = outcome(all.count);
   const placed = new Float64Array(2 * all.count);
-  const own = { given, outputs: given.outputs, found, curves: curvesOf(given, all) };
+  const own = { given, outputs: all.several ? 1 : given.outputs, found, curves: curvesOf(given, all) };
   let time = 0;
 
   own.move = (moved) => {
@@ -23,6 +23,10 @@ export function framed(given, all) {
   };
   own.judged = () => {
     const start = Math.floor(time) * all.count;
+    if (all.several) {
+      const logits = said.subarray(start * given.outputs, (start + all.count) * given.outputs);
+      return judge(lookedAt(all, logits, given.outputs), all.labels, 1, all.count, found, code.objectives[1]);
+    }
     found.loss = lost.subarray(start, start + all.count);
     found.right = correct.subarray(start, start + all.count);
     if (said) {

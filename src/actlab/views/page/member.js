@@ -1,6 +1,6 @@
 // One network of the player: what it makes of the samples at a time between its epochs.
 
-import { floats, quartiles, span, widened } from "./arrays.js";
+import { floats, octets, quartiles, span, widened } from "./arrays.js";
 import { comparable, reach, union } from "./axes.js";
 import { coordinateLines, gridPoints } from "./geometry.js";
 import { between, judge, judgeNumbers, network, outcome } from "./network.js";
@@ -22,12 +22,26 @@ export function shared(content) {
   return {
     ...content,
     x: content.x ? floats(content.x) : null,
-    labels: Uint8Array.from(content.y),
-    count: content.y.length,
+    count: content.samples,
+    several: content.labels && { ...content.labels, y: octets(content.labels.y), at: 0 },
+    labels: content.labels ? null : Uint8Array.from(content.y.length ? content.y : { length: content.samples }),
     numbers: content.numbers ? numbersOf(content) : null,
     grid: content.box ? gridPoints(content.box, GRID, GRID) : null,
     lines: content.box ? coordinateLines(content.box, LINES, STEPS) : null,
   };
+}
+
+/** Of samples with several labels: look at one of them, by its name. */
+export function chooseLabel(all, name) {
+  if (!all.several) return;
+  all.several.at = Math.max(all.several.names.indexOf(name), 0);
+  all.labels = all.several.y.subarray(all.several.at * all.count, (all.several.at + 1) * all.count);
+}
+
+/** Of the outputs for some samples those that are looked at: all, or that of one of several labels. */
+export function lookedAt(all, values, outputs) {
+  if (!all.several) return values;
+  return Float64Array.from({ length: values.length / outputs }, (_, i) => values[i * outputs + all.several.at]);
 }
 
 /** The targets where they are numbers: standardised, their ranges, and the points of a single input for a curve. */
@@ -54,13 +68,14 @@ export function member(given, all, code) {
   const now = new Float32Array(size);
   const found = outcome(all.count);
   const { outputs } = given;
+  const looked = (values) => lookedAt(all, values, outputs);
   if (all.numbers) found.predictions = new Float64Array(all.count * outputs);
   const at = (epoch, seed) => {
     const start = (epoch * all.seeds.length + seed) * size;
     return weights.subarray(start, start + size);
   };
   const extents = new Map();
-  const own = { given, outputs, found, curves: curvesOf(given, all) };
+  const own = { given, outputs: all.several ? 1 : outputs, found, curves: curvesOf(given, all) };
 
   /** Set the time, in places among the epochs (2.5: halfway from the third to the fourth), and the seed's place. */
   own.move = (time, seed) => {
@@ -77,7 +92,8 @@ export function member(given, all, code) {
       const scale = outputs === 1 ? scales[0] : 1;
       return judgeNumbers(logits, targets, outputs, all.count, found, code.objectives[outputs], scale);
     }
-    return judge(logits, all.labels, outputs, all.count, found, code.objectives[outputs]);
+    const seen = looked(logits.subarray(0, all.count * outputs));
+    return judge(seen, all.labels, own.outputs, all.count, found, code.objectives[own.outputs]);
   };
   /** Where samples, or other points of the input space, lie in a feature space: two numbers each. */
   own.features = (space, x, count) => {
@@ -87,11 +103,12 @@ export function member(given, all, code) {
   /** The outputs along a single input. */
   own.overLine = () => computed.run(now, all.numbers.line, FIT_POINTS).slice(0, FIT_POINTS * outputs);
   /** The outputs on the grid over the input space. */
-  own.overInputs = () => computed.run(now, all.grid, GRID * GRID).slice(0, GRID * GRID * outputs);
+  own.overInputs = () => looked(computed.run(now, all.grid, GRID * GRID).slice(0, GRID * GRID * outputs));
   /** The outputs on a grid over a layer of two units. */
   own.overFeatures = (space, box) => {
     if (space.axes) return null;
-    return computed.run(now, gridPoints(box, GRID, GRID), GRID * GRID, space.layer + 1).slice(0, GRID * GRID * outputs);
+    const logits = computed.run(now, gridPoints(box, GRID, GRID), GRID * GRID, space.layer + 1);
+    return looked(logits.slice(0, GRID * GRID * outputs));
   };
   /** What each unit of a space says over the input space: values on the grid, unit by unit in each. */
   own.responses = (space) => {

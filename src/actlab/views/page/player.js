@@ -3,7 +3,7 @@
 import { beyond, sharedAxes, sharedErrors } from "./axes.js";
 import { Ground, Pixels, surface } from "./canvas.js";
 import { framed } from "./frames.js";
-import { LINE_POINTS, member, shared } from "./member.js";
+import { LINE_POINTS, chooseLabel, member, shared } from "./member.js";
 import { fit, residuals } from "./numbers.js";
 import { CURVES_LEFT, curves, losses, plane, probabilities, units } from "./panels.js";
 import { watched } from "./sizes.js";
@@ -24,7 +24,7 @@ export function player(section, content, code, page) {
   const watch = watched(canvases, () => draw());
   const rows = elements.map((element, i) => {
     const given = content.networks[i];
-    const own = content.x ? member(given, all, code) : framed(given, all);
+    const own = content.x ? member(given, all, code) : framed(given, all, code);
     return row(element, own, all, watch, page);
   });
   let drawn = 0;
@@ -33,6 +33,7 @@ export function player(section, content, code, page) {
     return { ...sharedAxes(extents), ...(all.numbers && { error: sharedErrors(extents) }) };
   };
   const draw = () => {
+    chooseLabel(all, page.state.label);
     const shown = rows.filter((_, i) => !elements[i].hidden);
     const seen = shown.filter((one) => one.inWindow());
     const together = seen.length && page.state.axes === "shared" ? axesOf(shown) : null;
@@ -114,7 +115,7 @@ function row(element, own, all, watch, page) {
     own.judged();
     const points = own.features(space(), all.x, all.count);
     if (all.numbers) return numberRows(own, all, points);
-    const rows = [["class", "feature 1", "feature 2", "probability", "loss", "right"]];
+    const rows = [[all.several ? page.state.label : "class", "feature 1", "feature 2", "probability", "loss", "right"]];
     for (let i = 0; i < all.count; i += 1) {
       const { probability, loss, right } = own.found;
       rows.push([all.classes[all.labels[i]], points[2 * i], points[2 * i + 1], probability[i], loss[i], right[i]]);

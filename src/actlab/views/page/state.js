@@ -15,6 +15,7 @@ export function readState(usual, hash = location.hash) {
     epoch: Number.isFinite(epoch) ? Math.min(Math.max(Math.round(epoch), 0), usual.epoch) : usual.epoch,
     seed: usual.seeds.includes(seed) ? seed : usual.seed,
     layer: usual.layers.includes(given.get("layer")) ? given.get("layer") : usual.layer,
+    label: usual.labels.includes(given.get("label")) ? given.get("label") : usual.label,
     axes: given.get("axes") === "own" ? "own" : "shared",
     one: usual.every.includes(number("one")) ? number("one") : null,
     quantity: given.get("show"),
@@ -31,6 +32,7 @@ export function written(state, usual) {
   if (Math.round(state.epoch) !== usual.epoch) kept.set("epoch", String(Math.round(state.epoch)));
   if (state.seed !== usual.seed) kept.set("seed", String(state.seed));
   if (state.layer !== usual.layer) kept.set("layer", state.layer);
+  if (state.label !== usual.label) kept.set("label", state.label);
   if (state.axes === "own") kept.set("axes", "own");
   if (state.one !== null) kept.set("one", String(state.one));
   if (state.quantity) kept.set("show", state.quantity);

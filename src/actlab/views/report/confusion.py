@@ -1,4 +1,4 @@
-"""Which classes are mixed up: for each activation the test samples by true and predicted class, as HTML."""
+"""Which classes are mixed up, or which labels missed, of each activation, as HTML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from actlab.recording import Recording
-from actlab.statistics.confusion import MOST_CLASSES, Confusion, confusion, most_frequent
+from actlab.statistics.confusion import MOST_CLASSES, Confusion, confusion, label_confusion, most_frequent
 from actlab.statistics.intervals import Floats
 from actlab.statistics.selection import Reported
 from actlab.views.palette import Styles
@@ -19,7 +19,7 @@ BESIDE_A_MATRIX, ALONE = 3, 20
 # How much of the full colour a cell has where all samples of its class lie in it: the ink stays readable on it.
 RIGHT, WRONG = 65, 60
 # Widths of a matrix in the type's size: what does not fit beside others stands below them.
-LEAST_WIDE, MOST_WIDE = 16.5, 56
+LEAST_WIDE, MOST_WIDE, LABELS_WIDE = 16.5, 56, 24
 
 
 def lead(recording: Recording) -> str:
@@ -27,6 +27,11 @@ def lead(recording: Recording) -> str:
     samples, seeds = recording.facts["samples"]["test"], len(recording.study.seeds)
     mean = ", the mean over the seeds that trained" if seeds > 1 else ""
     told = f"The {counted(samples, 'test sample')} after the last epoch{mean}"
+    if recording.study.loss == "labels":
+        return (
+            f"{told}: how many have a label; how many of these the networks find; how many of those that they name it "
+            "for are right; and F1, which is high where both are."
+        )
     if len(recording.facts["classes"]) > MOST_CLASSES:
         return f"{told}: which classes are most often taken for another one."
     return (
@@ -37,15 +42,17 @@ def lead(recording: Recording) -> str:
 
 def body(recording: Recording, entries: Mapping[str, Reported], styles: Styles) -> str:
     """A figure for each activation, best first; empty where the recording does not tell (see `confusion`)."""
-    classes = recording.facts["classes"]
-    found = {name: confusion(recording, entry) for name, entry in entries.items()}
+    several = recording.study.loss == "labels"
+    classes = recording.facts["targets" if several else "classes"]
+    told, shown = (label_confusion, _labels) if several else (confusion, _shown)
+    found = {name: told(recording, entry) for name, entry in entries.items()}
     panels = "".join(
         f"<figure data-activation='{escape(name)}'><figcaption>{key(styles[name])}<b>{escape(name)}</b></figcaption>"
-        f"{_shown(name, matrix, classes)}</figure>"
+        f"{shown(name, matrix, classes)}</figure>"
         for name, matrix in found.items()
         if matrix is not None
     )
-    wide = min(MOST_WIDE, max(LEAST_WIDE, 6 + 2.5 * len(classes)))
+    wide = LABELS_WIDE if several else min(MOST_WIDE, max(LEAST_WIDE, 6 + 2.5 * len(classes)))
     return f"<div class='panels mixed' style='--wide:{wide:g}rem'>{panels}</div>" if panels else ""
 
 
@@ -55,6 +62,27 @@ def _shown(name: str, matrix: Floats, classes: Sequence[str]) -> str:
     # Of two classes the matrix says as much in as many words.
     told = _told(most_frequent(matrix, BESIDE_A_MATRIX), classes) if len(classes) > 2 else ""
     return _table(name, matrix, classes) + told
+
+
+def _labels(name: str, counts: Floats, labels: Sequence[str]) -> str:
+    """A row for each label: the samples that have it, recall, precision, F1."""
+    rows = ""
+    for label, ((_, wrong), (missed, found)) in zip(labels, counts.tolist(), strict=True):
+        shares = (
+            _ratio(found, found + missed),
+            _ratio(found, found + wrong),
+            _ratio(2 * found, 2 * found + missed + wrong),
+        )
+        cells = "".join(f"<td>{percent(share, '.1f')}</td>" for share in shares)
+        samples = f"<td>{round(found + missed):,}</td>"
+        rows += f"<tr><th scope='row'>{escape(label)}</th>{samples}{cells}</tr>"
+    heads = "".join(f"<th scope='col'>{head}</th>" for head in ("label", "samples", "found", "right", "F1"))
+    table = f"<table class='numbers'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    return scrolling(f"labels that {name} finds", table)
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
 
 
 def _table(name: str, matrix: Floats, classes: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ def frames(recording: Recording, entries: Mapping[str, Reported]) -> dict[str, A
     seed = recording.study.seeds[0]
     first = {e.activation: m for e in entries.values() for m in e.members if m.seed == seed}
     return {
-        "y": y.tolist() if recording.objective.decides else [0] * len(y),
+        "samples": len(y),
         "epochs": list(epochs),
         "networks": [_frames(recording, first[name], network, x, y, epochs) for name, network in networks.items()],
     }

@@ -396,6 +396,7 @@ def settings(recording: Recording) -> str:
         "Seeds": ", ".join(str(seed) for seed in study.seeds),
         "Precision": facts.get("precision"),
         "Layout": ", ".join(sorted(set(facts.get("layout", {}).values()))),
+        "Samples": "given to the devices batch by batch" if facts.get("streamed") else None,
         "Speed": _speed(facts.get("throughput")),
         "Machine": facts.get("machine"),
         "Versions": ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items()),

@@ -28,6 +28,8 @@ from actlab.views.report.frames import frames
 # Weights take this many bytes at most; where there are more, seeds are left out, and then epochs.
 BYTES = 3_000_000
 SAMPLES = 3_000
+# What samples are called that do not have a label, or have it.
+WITHOUT_AND_WITH = ("without the label", "with the label")
 Entries = Mapping[str, Reported]
 
 
@@ -39,8 +41,7 @@ def content(recording: Recording, entries: Entries, styles: Styles) -> dict[str,
         entries: by activation, in the order in which they are shown.
         styles: colour and dash by activation.
     """
-    # Samples with several labels have no pictures yet.
-    if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample or recording.study.loss == "labels":
+    if len(recording.first_seed_epochs) < 2 or "x" not in recording.sample:
         return None
     # The weights of large networks lie in segments of their own, and are not there for every epoch.
     every = not any(segment.kind == "weights" for segment in recording.segments)
@@ -59,16 +60,35 @@ def _framed(recording: Recording, entries: Entries, styles: Styles) -> dict[str,
         entry = entries[given["name"]]
         chosen = [next(member for member in entry.members if member.seed == seed)]
         networks.append(given | _happened(recording, entry, chosen) | {"colour": styles[given["name"]].css})
-    numbers = None
-    if not recording.objective.decides:
-        x, y = (recording.sample[name][: len(found["y"])] for name in ("x", "y"))
-        numbers = _numbers(recording, y, x[0].size)
-    pictures = {"networks": networks, "seeds": [seed], "functions": {}, "objectives": {}, "box": None}
-    return _shared(recording) | found | pictures | {"numbers": numbers}
+    # Of several labels what is said of each is judged in the page.
+    pictures = {"networks": networks, "seeds": [seed], "functions": {}, "objectives": _objectives(recording, ())}
+    return found | _shared(recording, found["samples"]) | pictures | {"box": None}
 
 
-def _shared(recording: Recording) -> dict[str, Any]:
-    return {"classes": [str(name) for name in recording.facts["classes"]], "last": recording.epochs}
+def _shared(recording: Recording, count: int) -> dict[str, Any]:
+    """What the first so many samples are, and are called."""
+    x, y = (recording.sample[name][:count] for name in ("x", "y"))
+    several = _has_labels(recording)
+    return {
+        "classes": list(WITHOUT_AND_WITH) if several else [str(name) for name in recording.facts["classes"]],
+        "samples": len(y),
+        "y": y.tolist() if recording.objective.decides else [],
+        "labels": {"names": list(recording.facts["targets"]), "y": page_data.packed(y.T, "u1")} if several else None,
+        "numbers": _numbers(recording, y, x[0].size) if recording.objective.predicts else None,
+        "last": recording.epochs,
+    }
+
+
+def _has_labels(recording: Recording) -> bool:
+    """Whether a sample may have several labels: the page shows one at a time."""
+    return not (recording.objective.decides or recording.objective.predicts)
+
+
+def _objectives(recording: Recording, outputs: Iterable[int]) -> dict[str, str]:
+    """What networks of so many outputs say of a sample, in JavaScript."""
+    if _has_labels(recording):
+        return page_data.objectives([1])
+    return page_data.objectives(outputs, recording.study.loss)
 
 
 def _computed(
@@ -79,21 +99,16 @@ def _computed(
     numbers = max(network.parameter_count for network in networks.values()) * len(networks)
     seeds = _seeds(recording, entries, numbers * len(kept))
     epochs = _thinned(kept, BYTES // (4 * numbers * len(seeds)))
-    x, y = (recording.sample[name][:SAMPLES] for name in ("x", "y"))
-    decides = recording.objective.decides
+    x = recording.sample["x"][:SAMPLES]
     rows = x.reshape(len(x), -1)
     plane = rows.shape[1] == 2
-    return _shared(recording) | {
+    return _shared(recording, len(x)) | {
         "x": page_data.packed(rows),
-        "y": y.tolist() if decides else [0] * len(y),
-        "numbers": None if decides else _numbers(recording, y, rows.shape[1]),
         "box": [limits(rows[:, 0]), limits(rows[:, 1])] if plane else None,
         "epochs": list(epochs),
         "seeds": list(seeds),
         "functions": page_data.functions(list(networks.values())),
-        "objectives": page_data.objectives(
-            {network.output_shape[-1] for network in networks.values()}, recording.study.loss
-        ),
+        "objectives": _objectives(recording, {network.output_shape[-1] for network in networks.values()}),
         "networks": [
             _member(recording, entries[name], network, epochs, seeds) | {"colour": styles[name].css}
             for name, network in networks.items()
@@ -189,6 +204,8 @@ def _happened(recording: Recording, entry: Reported, chosen: Sequence[Member]) -
 
 def _above(recording: Recording) -> str:
     """What the curves show above the loss."""
+    if _has_labels(recording):
+        return "validation_label_accuracy"
     return "validation_accuracy" if recording.objective.decides else "validation_rmse"
 
 

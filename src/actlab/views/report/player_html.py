@@ -38,15 +38,19 @@ def _panels(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Name, title and sentence of each figure of a row."""
     if content.get("numbers"):
         return _of_numbers(content)
-    binary = content["networks"][0]["outputs"] == 1
+    several = bool(content.get("labels"))
+    binary = several or content["networks"][0]["outputs"] == 1
     classes = content["classes"]
     probability = f"probability of {classes[1]}" if binary else "probability of the true class"
+    if several:
+        probability = "probability of the label"
+    curves = "validation labels right, all of them together" if several else "validation accuracy"
     sides = f"{classes[1]} above, {classes[0]} below; " if binary else ""
     found = [
         ("features", "feature space", "what the layer of functions makes of them; red edge: classified wrongly"),
         ("probabilities", probability, f"{sides}red: classified wrongly; heights are square roots of counts"),
         ("losses", "loss of each sample", "cross-entropy, on a logarithmic axis; red: classified wrongly"),
-        ("curves", "accuracy and loss", "validation accuracy, training loss; band: the middle half of the seeds"),
+        ("curves", "accuracy and loss", f"{curves}, training loss; band: the middle half of the seeds"),
     ]
     if content["box"]:
         found.insert(0, ("inputs", "input space", "the samples as they are; tint and line: what the network decides"))
@@ -96,14 +100,12 @@ def _row(member: Mapping[str, Any], panels: Sequence[tuple[str, str, str]], styl
     )
 
 
-def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapping[str, Any], rows: int) -> str:
-    """HTML of the controls of epoch, seed, layer and axes.
+def controls(usual: Mapping[str, Any], rows: int) -> str:
+    """HTML of the controls of epoch, seed, layer, label and axes.
 
     Args:
-        last: the last epoch.
-        seeds: to choose from; none or one is no choice.
-        layers: likewise.
-        usual: the state of the page as it is opened.
+        usual: the state of the page as it is opened: the last epoch, and what there is to choose from; of one thing
+            there is no choice.
         rows: how many activations have figures, on shared axes or each on its own.
     """
     steps = "".join(
@@ -111,11 +113,13 @@ def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapp
         f"<svg viewBox='0 0 16 16' aria-hidden='true'><path d='{sign}'/></svg></button>"
         for move, label, sign in MOVES
     )
+    last, seeds, layers, labels = (usual[name] for name in ("epoch", "seeds", "layers", "labels"))
     usual_speed = min(SPEEDS, key=lambda speed: abs(last / speed - PLAYING))
     speeds = [(str(speed), f"{speed} epoch{'s' if speed > 1 else ''}/s") for speed in SPEEDS]
     speed = _choice("speed", speeds, str(usual_speed))
     seed = _choice("seed", [(str(seed), f"seed {seed}") for seed in seeds], str(usual["seed"]))
     layer = _choice("layer", [(name, name) for name in layers], usual["layer"])
+    label = _choice("label", [(name, f"label {name}") for name in labels], usual["label"] or "")
     axes = _choice("axes", [("shared", "shared axes"), ("own", "own axes")], "shared")
     return (
         "<div class='player' data-controls role='group' aria-label='Player: space plays, arrows step'>"
@@ -123,6 +127,7 @@ def controls(last: int, seeds: Sequence[int], layers: Sequence[str], usual: Mapp
         f"<input type='range' min='0' max='{last}' value='{last}' aria-label='epoch' data-epoch>"
         f"<output data-epoch-now>epoch {last}</output>"
         f"{speed}{seed if len(seeds) > 1 else ''}{layer if len(layers) > 1 else ''}"
+        f"{label if len(labels) > 1 else ''}"
         f"{axes if rows > 1 else ''}</div>"
     )
 

@@ -193,6 +193,8 @@ class _Shown:
         layers = list(self.recording.act_layers)
         seeds = self.player["seeds"] if self.player else []
         typical = feature_space.typical_seed(self.recording, self.entries.values()) if seeds else None
+        several = (self.player or {}).get("labels")
+        labels = several["names"] if several else []
         return {
             "hidden": self.hidden,
             "epoch": max(self.recording.epochs, 0),
@@ -201,6 +203,8 @@ class _Shown:
             "layers": layers,
             "every": list(self.recording.study.seeds),
             "layer": layers[-1] if layers else None,
+            "labels": labels,
+            "label": next(iter(labels), None),
         }
 
 
@@ -313,8 +317,9 @@ def _outcome(shown: _Shown) -> list[Section]:
 
 
 def _mixed_up(shown: _Shown) -> list[Section]:
+    title = "Which labels are found" if shown.recording.study.loss == "labels" else "Which classes are mixed up"
     body = confusion.body(shown.recording, shown.entries, shown.styles)
-    return [Section("confusion", "Which classes are mixed up", confusion.lead(shown.recording), body)] if body else []
+    return [Section("confusion", title, confusion.lead(shown.recording), body)] if body else []
 
 
 def _insides(shown: _Shown) -> list[Section]:
@@ -347,9 +352,7 @@ def _insides(shown: _Shown) -> list[Section]:
 
 def _controls(shown: _Shown) -> str:
     """The controls of the epoch; they stand in the first section that moves with it."""
-    usual = shown.usual
-    rows = len(shown.player["networks"]) if shown.player else 0
-    return player_html.controls(usual["epoch"], usual["seeds"], usual["layers"], usual, rows)
+    return player_html.controls(shown.usual, len(shown.player["networks"]) if shown.player else 0)
 
 
 def _player(shown: _Shown) -> Section:
@@ -374,12 +377,14 @@ def _player(shown: _Shown) -> Section:
         left = f" Seed {played['seeds'][0]} of {seeds}." if seeds > 1 else ""
     if len(played["networks"]) > 1:
         left += SHARED
+    if played.get("labels"):
+        left += " One label at a time, chosen above the figures."
     body = (
         _controls(shown)
         + (
             html.number_legend(numbers)
             if numbers
-            else html.class_legend(played["classes"], sorted(set(played["y"])), decision)
+            else html.class_legend(played["classes"], sorted(set(played["y"])) or [0, 1], decision)
         )
         + player_html.body(played, shown.styles)
     )

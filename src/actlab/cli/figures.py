@@ -1,4 +1,4 @@
-"""The commands that draw and export a recording: `actlab figure | animate | export`."""
+"""The commands that draw a recording: `actlab figure | animate`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from actlab.cli.options import Activations, Baseline, Metric, Run, compare_with
 from actlab.errors import ActlabError, InvalidFunction, UnknownName
 
 if TYPE_CHECKING:
-    from actlab.recording import Recording
     from actlab.views.figures.recording import Figures
 
-# Of so many seeds a hundred studies are made up in a minute.
-MOST_SEEDS = 500
-Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
-Activations = Annotated[
-    str | None, typer.Option("--activations", metavar="A,B,C", help="Only these, a row of panels each.")
-]
 Layer = Annotated[
     str | None,
     typer.Option("--layer", metavar="NAME", help="Layer of functions whose feature space is drawn, as act1."),
@@ -29,10 +23,6 @@ Spans = Annotated[
     str,
     typer.Option("--axes", metavar="shared|own", help="Whether the feature spaces of all rows are on the same axes."),
 ]
-Baseline = Annotated[
-    str | None, typer.Option("--baseline", metavar="NAME", help="Compare each function with this one.")
-]
-Metric = Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Rank and compare by this metric.")]
 Dpi = Annotated[float, typer.Option("--dpi", metavar="N", min=20, max=1200, help="Dots to an inch.")]
 Size = Annotated[
     str | None, typer.Option("--size", metavar="WxH", help="Inches, as 9x4; by the number of panels by default.")
@@ -40,7 +30,7 @@ Size = Annotated[
 
 
 def figure(
-    directory: Directory,
+    directory: Run,
     kind: Annotated[
         str,
         typer.Argument(
@@ -72,7 +62,7 @@ def figure(
     inches = _inches(size)
     if baseline is not None and kind != "differences":
         raise InvalidFunction("--baseline is what differences are drawn to: leave it out, or draw these.")
-    _compare_with(figures.recording, baseline, metric)
+    compare_with(figures.recording, baseline, metric)
     if kind in HISTORIES:
         if epochs or layer or seed is not None:
             raise InvalidFunction(f"{kind} shows all seeds over all epochs: leave out --epochs, --layer and --seed.")
@@ -89,50 +79,8 @@ def figure(
     typer.echo(f"wrote {out}")
 
 
-def power(
-    directory: Directory,
-    activations: Activations = None,
-    seeds: Annotated[
-        str | None, typer.Option("--seeds", metavar="6,12,50", help="Numbers of seeds to look at.")
-    ] = None,
-) -> None:
-    """How many seeds it takes to tell the functions apart, if they are as far apart as a recording says."""
-    from rich.console import Console
-
-    from actlab.functions.variants import split_names
-    from actlab.recording import load
-    from actlab.statistics import reported
-    from actlab.statistics.power import SEEDS, power
-    from actlab.statistics.summary import ranking
-    from actlab.views.figures.recording import names_of
-    from actlab.views.terminal.power import legend, power_table
-    from actlab.views.terminal.progress import counting
-
-    recording = load(directory)
-    counts = SEEDS if seeds is None else _counts(seeds)
-    names = names_of(recording, split_names(activations) if activations else None)
-    ranked = [entry for entry in ranking(recording, reported(recording)) if entry.activation in names]
-    with counting("making up studies", len(counts)) as step:
-        found = power(recording, ranked, counts, lambda _: step())
-    console = Console()
-    console.print(power_table(found))
-    console.print(f"\n{legend(found)}", style="dim", highlight=False)
-
-
-def _counts(text: str) -> list[int]:
-    """Numbers of seeds, the smallest first.
-
-    >>> _counts("50,6")
-    [6, 50]
-    """
-    parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"\d{1,4}", part) and 1 < int(part) <= MOST_SEEDS for part in parts):
-        raise InvalidFunction(f"--seeds {text!r}: numbers of seeds from 2 to {MOST_SEEDS} are expected, as in 6,12,50.")
-    return sorted({int(part) for part in parts})
-
-
 def animate(
-    directory: Directory,
+    directory: Run,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The animation: .gif, .mp4 or .webm.")],
     kind: Annotated[
         str,
@@ -162,66 +110,6 @@ def animate(
     typer.echo(f"wrote {out}")
 
 
-def export(
-    directory: Directory,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", metavar="DIR", help="A new directory for TensorBoard's event files.")
-    ] = None,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="DIR", help="A new directory for all numbers, as CSV files.")
-    ] = None,
-    latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="The table, for a paper.")] = None,
-    methods: Annotated[
-        Path | None,
-        typer.Option("--methods", metavar="FILE", help="How it was compared, in sentences: .md, .tex or .txt."),
-    ] = None,
-    baseline: Baseline = None,
-    metric: Metric = None,
-) -> None:
-    """Write a recording for other tools, or for a paper."""
-    if not (tensorboard or csv or latex or methods):
-        raise ActlabError(
-            "export writes what it is asked for: give one or more of --tensorboard DIR, --csv DIR, --latex FILE and "
-            "--methods FILE."
-        )
-    from actlab.recording import load
-
-    recording = load(directory)
-    _compare_with(recording, baseline, metric)
-    if csv or latex or methods:
-        _for_a_paper(recording, csv, latex, methods)
-    if tensorboard:
-        from actlab.views.tensorboard import epoch_times
-        from actlab.views.tensorboard import export as write
-
-        write(recording, tensorboard)
-        typer.echo(f"wrote {tensorboard}: tensorboard --logdir {tensorboard}\n{epoch_times(recording)[1]}")
-
-
-def _for_a_paper(recording: Recording, csv: Path | None, latex: Path | None, methods: Path | None) -> None:
-    from actlab.statistics import summarise
-    from actlab.views import paper
-    from actlab.views.paper.methods import check_suffix
-    from actlab.views.paper.tables import check_new
-    from actlab.views.paper.writing import check_file, check_recorded
-
-    # What is wrong is said before the first of several is written.
-    check_recorded(recording)
-    for file in filter(None, (latex, methods)):
-        check_file(file)
-    if methods:
-        check_suffix(methods)
-    if csv:
-        check_new(csv)
-    summary = summarise(recording, derived=True) if csv or latex else None
-    if csv:
-        typer.echo(f"wrote {paper.write_tables(recording, csv, summary)}")
-    if latex:
-        typer.echo(f"wrote {paper.write_table(recording, latex, summary)}")
-    if methods:
-        typer.echo(f"wrote {paper.write_methods(recording, methods)}")
-
-
 def _figures(directory: Path, activations: str | None, layer: str | None, seed: int | None, axes: str) -> Figures:
     from actlab.functions import import_activation
     from actlab.functions.variants import split_names
@@ -238,14 +126,6 @@ def _figures(directory: Path, activations: str | None, layer: str | None, seed: 
         if ":" in name:
             import_activation(name)
     return Figures(recording, names, layer, seed, axes)
-
-
-def _compare_with(recording: Recording, baseline: str | None, metric: str | None) -> None:
-    from actlab.statistics.pairs import check_baseline
-
-    check_baseline(recording.study, baseline)
-    recording.baseline = baseline
-    recording.lead_by(metric)
 
 
 def _inches(size: str | None) -> dict[str, Any]:

@@ -1,118 +1,23 @@
-"""The command line: `actlab functions | recipes | task | compare | report | power | figure | animate | export`.
-
-Every error is one sentence on stderr and exit code 2. Heavy modules are imported by the command that
-needs them.
-"""
+"""The command that trains: `actlab compare`."""
 
 from __future__ import annotations
 
 import math
 import re
-import sys
-import warnings
-from io import TextIOWrapper
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.exceptions import TyperException
 
-from actlab import picture_commands, task_command
-from actlab.data_options import with_data_options
-from actlab.errors import ActlabError, ActlabWarning, InvalidFunction, InvalidStudy, complaint, shortened
+from actlab.cli.options import Baseline, Metric, with_data_options
+from actlab.cli.printing import print_json, show
+from actlab.errors import ActlabError, InvalidStudy, shortened
 
 if TYPE_CHECKING:
     from actlab.custom import TracedNetwork
     from actlab.network import Network
     from actlab.study import Study
-
-app = typer.Typer(
-    name="actlab",
-    help="The laboratory for activation functions: train, record, compare, understand.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-class _Stopped(Exception):
-    """Ctrl-C, with the sentence that says what is left."""
-
-
-@app.callback(invoke_without_command=True)
-def _laboratory(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
-    if version:
-        from actlab import __version__
-
-        typer.echo(f"actlab {__version__}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
-@app.command()
-def functions(
-    name: Annotated[str | None, typer.Argument(help="One function: its card. All where left out.")] = None,
-    family: Annotated[str | None, typer.Option(metavar="FAMILY", help="Only those of one family.")] = None,
-    smooth: Annotated[bool, typer.Option("--smooth", help="Only those without kinks and jumps.")] = False,
-    monotone: Annotated[bool, typer.Option("--monotone", help="Only those that never turn.")] = False,
-    search: Annotated[
-        str, typer.Option(metavar="WORDS", help="Only those with these words in name, formula, source or elsewhere.")
-    ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw function and derivative into FILE (.png, .svg, .pdf)."),
-    ] = None,
-) -> None:
-    """The catalogue of activation functions, with their facts as measured."""
-    from actlab.functions import activation_named, select
-
-    conditions = {"--family": family, "--smooth": smooth, "--monotone": monotone, "--search": search}
-    if name and (given := [option for option, value in conditions.items() if value]):
-        raise InvalidFunction(f"{given[0]} chooses among all functions: leave it out, or leave {name!r} out.")
-    chosen = (
-        [activation_named(name)] if name else select(family=family, smooth=smooth, monotone=monotone, search=search)
-    )
-    if not chosen:
-        raise InvalidFunction("no function meets all conditions: leave one out.")
-    if plot is not None:
-        from actlab.views.figures.functions import plot as draw
-
-        draw(chosen, plot)
-        typer.echo(f"wrote {plot}", err=as_json)
-    if as_json:
-        records = [function.to_dict() for function in chosen]
-        _print_json(records[0] if name else records)
-    elif plot is None:
-        from actlab.views.terminal.functions import function_card, functions_table
-
-        _show(function_card(chosen[0]) if name else functions_table(chosen))
-
-
-@app.command()
-def recipes(
-    name: Annotated[str | None, typer.Argument(help="One recipe: all about it. All of them where left out.")] = None,
-    toml: Annotated[bool, typer.Option("--toml", help="Print it as a study file, to be changed and compared.")] = False,
-) -> None:
-    """Named studies that one word runs: `actlab compare NAME`."""
-    from actlab.recipes import RECIPES, measured, recipe
-    from actlab.views.terminal.recipes import recipe_card, recipes_table
-
-    if name is None:
-        if toml:
-            raise InvalidStudy("--toml prints one recipe: name it, as in actlab recipes digits --toml.")
-        _show(recipes_table(RECIPES, measured()))
-    elif toml:
-        typer.echo(recipe(name).study.to_toml(), nl=False)
-    else:
-        _show(recipe_card(recipe(name), measured().get(name)))
-
 
 _Seeds = Annotated[
     str | None, typer.Option(metavar="N|auto", help="Number of seeds, counted from 0; or added as needed.")
@@ -145,24 +50,6 @@ _Memory = Annotated[
 _Restart = Annotated[
     bool, typer.Option("--restart", help="Train anew where this was recorded before; that stays until the end.")
 ]
-
-
-_Baseline = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Compare each function with this one, not each with each: fewer tests tell more."
-    ),
-]
-
-
-# Options of `compare`, besides those of the data, that are settings of the study.
-SETTINGS = (
-    *("task", "activations", "seeds", "most_seeds", "within", "epochs", "batch", "optimiser", "learning_rates", "init"),
-    *("loss", "class_weights", "metric"),
-)
-_Metric = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Rank and compare by it: accuracy, macro_f1, roc_auc, rmse, loss …")
-]
 _Loss = Annotated[
     str | None,
     typer.Option(metavar="squared|absolute|huber", help="What training makes small where numbers are predicted."),
@@ -172,9 +59,17 @@ _ClassWeights = Annotated[
     typer.Option(metavar="balanced|A=2,B=1", help="What a sample's loss weighs in training, by its class."),
 ]
 _ACTIVATIONS = "Functions to compare, as relu or 'leaky_relu(negative_slope=0.2)'; yours as module:attribute."
+# Options of `compare`, besides those of the data, that are settings of the study.
+SETTINGS = (
+    *("task", "activations", "seeds", "most_seeds", "within", "epochs", "batch", "optimiser", "learning_rates", "init"),
+    *("loss", "class_weights", "metric"),
+)
 
 
-@app.command()
+class Stopped(Exception):
+    """Ctrl-C, with the sentence that says what is left."""
+
+
 @with_data_options
 def compare(
     study: Annotated[
@@ -198,8 +93,8 @@ def compare(
     class_weights: _ClassWeights = None,
     assignments: _Assignments = None,
     memory: _Memory = None,
-    metric: _Metric = None,
-    baseline: _Baseline = None,
+    metric: Metric = None,
+    baseline: Baseline = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory; runs/NAME-… by default.")] = None,
     restart: _Restart = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
@@ -314,7 +209,7 @@ def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, An
     try:
         recording = run(study, directory, **options)
     except KeyboardInterrupt:
-        raise _Stopped(_what_is_left(directory, earlier)) from None
+        raise Stopped(_what_is_left(directory, earlier)) from None
     if earlier is not None and _database(directory) == earlier:
         typer.echo(
             f"{directory} holds all {study.epochs} epochs of this study already, and nothing was trained; --restart "
@@ -322,9 +217,9 @@ def _compare(study: Study, directory: Path, as_json: bool, options: dict[str, An
             err=as_json,
         )
     if as_json:
-        _print_json(recording.summary)
+        print_json(recording.summary)
         return
-    _show(terminal.leaderboard(recording, recording.summary))
+    show(terminal.leaderboard(recording, recording.summary))
     typer.echo(f"\nreport     {directory / 'report.html'}")
     typer.echo(f"summary    {directory / 'summary.json'}")
 
@@ -373,90 +268,4 @@ def _show_network(study: Study) -> None:
     for networks in by_count.values():
         if len(by_count) > 1:
             typer.echo(f"\nwith {', '.join(networks)}:")
-        _show(terminal.network_table(next(iter(networks.values()))))
-
-
-@app.command()
-def report(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; DIR/report.html by default.")] = None,
-    baseline: _Baseline = None,
-    metric: _Metric = None,
-) -> None:
-    """Make report and summary of a recording again; needs no JAX."""
-    from actlab.laboratory import write_results
-    from actlab.recording import load
-    from actlab.statistics import summarise
-    from actlab.views.report.report import report as write
-
-    recording = load(directory)
-    recording.lead_by(metric)
-    if out is not None:
-        typer.echo(f"wrote {write(recording, out, summarise(recording, baseline))}")
-        return
-    write_results(recording, baseline)
-    typer.echo(f"wrote {directory / 'report.html'}\nwrote {directory / 'summary.json'}")
-
-
-app.command()(task_command.task)
-app.command()(picture_commands.power)
-app.command()(picture_commands.figure)
-app.command()(picture_commands.animate)
-app.command()(picture_commands.export)
-
-
-def _show(renderable: Any) -> None:
-    from rich.console import Console
-
-    Console().print(renderable)
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=1, allow_nan=False))
-
-
-def _sentence(error: TyperException) -> str:
-    """A wrong command line in one sentence."""
-    if isinstance(error, typer.BadParameter) and error.param and hasattr(error.__cause__, "errors"):
-        problem = error.__cause__.errors()[0]  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
-        return complaint(problem | {"loc": (error.param.opts[0],)})
-    message = error.format_message()
-    return f"{message[:1].lower()}{message[1:].rstrip('.')}{'' if message.endswith('?') else '.'}"
-
-
-def _show_warnings_as_sentences() -> None:
-    usual = warnings.showwarning
-
-    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, ActlabWarning):
-            typer.echo(f"actlab: {message}", err=True)
-        else:
-            usual(message, category, *place, **more)
-
-    warnings.showwarning = show
-
-
-def main() -> None:
-    """Entry point. Errors that a user can meet end as one sentence on stderr and exit code 2, warnings as one alone."""
-    _show_warnings_as_sentences()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # A terminal of another encoding must not end a run.
-    message, code = "", 2
-    try:
-        code = app(standalone_mode=False) or 0
-        if code == 130:
-            message = "stopped."
-    except _Stopped as stop:
-        message, code = str(stop), 130
-    except ActlabError as error:
-        message = str(error)
-    except TyperException as error:
-        message = _sentence(error)
-    except OSError as error:
-        message = f"{error.filename or 'the output'}: {error.strerror or error}."
-    if message:
-        typer.echo(f"actlab: {message}", err=True)
-    sys.exit(code)
+        show(terminal.network_table(next(iter(networks.values()))))

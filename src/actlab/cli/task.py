@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from actlab.data_options import with_data_options
+from actlab.cli.options import with_data_options
 from actlab.errors import ActlabWarning
 
 

@@ -33,9 +33,9 @@ def run(
 ) -> Recording:
     """Train the population of a study, record it, and write `summary.json` and `report.html` beside it.
 
-    With several learning rates, each activation's own is chosen first: see `actlab.tuning`. With `seeds="auto"`, seeds
-    are added until enough is known: see `actlab.sequential`. Where a complete recording
-    of the study lies in the directory, nothing is trained, and that is returned.
+    With several learning rates, each activation's own is chosen first: see `actlab.laboratory.tuning`. With
+    `seeds="auto"`, seeds are added until enough is known: see `actlab.laboratory.sequential`. Where a complete
+    recording of the study lies in the directory, nothing is trained, and that is returned.
 
     Args:
         study: what to compare.
@@ -58,8 +58,8 @@ def run(
             or another run writes there. It is left as it is.
         ActlabError: one clear sentence; nothing half-written is left, and what was recorded before loads.
     """
-    from actlab import sequential
     from actlab.engine import devices
+    from actlab.laboratory import sequential
     from actlab.views.terminal.progress import bar
 
     check_baseline(study, baseline)
@@ -99,7 +99,8 @@ def _record(
     restart: bool,
     progress: Callable[[Progress], None],
 ) -> recordings.Recording:
-    from actlab import engine, sequential, tuning
+    from actlab import engine
+    from actlab.laboratory import sequential, tuning
 
     tried = None
     if len(study.learning_rates or ()) > 1:

@@ -1,14 +1,34 @@
-"""The options that say which data, and how they are to be read: the same for every command that loads a task."""
+"""The options that several commands take; above all those that say which data, and how they are to be read."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+if TYPE_CHECKING:
+    from actlab.recording import Recording
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+Activations = Annotated[
+    str | None, typer.Option("--activations", metavar="A,B,C", help="Only these, a row of panels each.")
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="NAME",
+        help="Compare each function with this one, not each with each: fewer tests tell more.",
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option("--metric", metavar="NAME", help="Rank and compare by it: accuracy, macro_f1, roc_auc, rmse, loss …"),
+]
 _Text = str | None
 _Texts = list[str] | None
 # By name, in the order of the help; each is a setting of `actlab.study.Study` too.
@@ -98,3 +118,12 @@ def _divisor(text: str | None) -> float | str | None:
         return None if text is None else float(text)
     except ValueError:
         return text
+
+
+def compare_with(recording: Recording, baseline: str | None, metric: str | None) -> None:
+    """Let a recording tell what --baseline and --metric ask for."""
+    from actlab.statistics.pairs import check_baseline
+
+    check_baseline(recording.study, baseline)
+    recording.baseline = baseline
+    recording.lead_by(metric)
