@@ -63,6 +63,7 @@ bench: .venv/.benchmarks
 	@$(BIN)/python benchmarks/functions.py
 	@$(BIN)/python benchmarks/page.py
 	@$(BIN)/python benchmarks/tables.py
+	@$(BIN)/python benchmarks/streaming.py
 
 docs: env-dev
 	@$(BIN)/python benchmarks/relations.py

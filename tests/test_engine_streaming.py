@@ -38,7 +38,10 @@ def numbers(build=build_numbers, cut=False, **named):
 CASES = {
     "classes, a padded batch": (CLASSES, {"network": VECTORS}),
     "classes, whole batches": (small_task((48, 9, 13), 3), {"network": VECTORS, "optimiser": SGD(momentum=0.9)}),
-    "pictures, normalised, dropped": (small_task((41, 9, 13), 3, (6, 6, 1)), {"network": IMAGES}),
+    "pictures, normalised, dropped": (
+        small_task((41, 9, 13), 3, (6, 6, 1)),
+        {"network": IMAGES, "optimiser": SGD(momentum=0.5)},
+    ),
     "weighted": (CLASSES, {"network": VECTORS, "class_weights": {"0": 3.0, "1": 1.0, "2": 0.5}}),
     "functions that draw": (CLASSES, {"network": VECTORS, "activations": ["rrelu", "prelu"]}),
     "two widths": (CLASSES, {"network": VECTORS, "activations": ["tanh", "maxout"]}),

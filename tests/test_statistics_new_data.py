@@ -103,3 +103,18 @@ def test_shares_close_to_one_are_covered(share, items):
         low, high = crossed(np.tile(rng.random(items) < share, (8, 1))).share_interval()
         held += low <= share <= high
     assert held / 500 >= 0.93
+
+
+def test_of_many_samples_the_sum_of_signed_deviations_is_drawn_as_normal(monkeypatch):
+    """The same intervals, but for the luck of a thousand draws of which the 95 % point is taken."""
+    rng = np.random.default_rng(3)
+    hard = rng.normal(size=30_000)
+    right = np.stack([rng.normal(size=(5, 30_000)) + ability > hard for ability in (1.0, 1.05, 1.2)])
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    normal = new_data_intervals(right, pairs)
+    monkeypatch.setattr("actlab.statistics.new_data.MANY", 10**6)
+    signs = new_data_intervals(right, pairs)
+    for (one, (low, high)), (other, (least, most)) in zip(normal, signs, strict=True):
+        assert one == other
+        assert high - low == pytest.approx(most - least, rel=0.08)
+        assert high + low == pytest.approx(most + least, rel=1e-9)

@@ -101,8 +101,8 @@ def _sums(scores: Array, parts: Array, dtype: Any) -> Array:
     """Sums of the scores of each part's samples."""
     if scores.dtype == bool:
         return jnp.matmul(scores.astype(dtype), parts)
-    sums = jnp.matmul(scores, parts)
-    return jax.lax.cond(jnp.all(jnp.isfinite(sums)), lambda *_: sums, _chosen_sums, scores, parts)
+    sums = jnp.matmul(scores.astype(dtype), parts)
+    return jax.lax.cond(jnp.all(jnp.isfinite(sums)), lambda *_: sums, _chosen_sums, scores.astype(dtype), parts)
 
 
 def _chosen_sums(losses: Array, membership: Array) -> Array:

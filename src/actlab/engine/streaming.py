@@ -37,8 +37,9 @@ Tree = Any
 
 # Data go batch by batch where they take more than this share of the memory.
 SHARE = 1 / 5
-# So many bytes of samples are trained on in one call, at least one batch.
-BLOCK_BYTES = 2**26
+# So many bytes of samples are trained on in one call, at least one batch, and evaluated: larger blocks took longer to
+# come by, since the memory for them is got anew each time.
+BLOCK_BYTES = 2**23
 # Blocks at once: the one that is trained on, and the next, gathered and placed.
 BLOCKS = 3
 # Samples of a block (steps, batch, seeds, ...), and what comes back of a slice of the evaluation.
@@ -75,7 +76,7 @@ def build(
     measure = compiler.compiled(
         "measure", functools.partial(_measure, compiler), [fixed], [EVERYWHERE], MEMBERS, donates=False
     )
-    length = samples_at_once(len(data.evaluation["x"]), population, patches=jax.default_backend() == "cpu")
+    length = _samples_evaluated_at_once(data, population)
     part = {
         name: jax.ShapeDtypeStruct((length, *array.shape[1:]), array.dtype) for name, array in data.evaluation.items()
     }
@@ -94,6 +95,12 @@ def _block_of(compiler: Compiler, data: Data) -> training.Samples:
     count = max(1, min(steps, BLOCK_BYTES // array_bytes(chosen)))
     where = compiler.on(BLOCK)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype, sharding=where), chosen)
+
+
+def _samples_evaluated_at_once(data: Data, population: Population) -> int:
+    x = data.evaluation["x"]
+    most = samples_at_once(len(x), population, patches=jax.default_backend() == "cpu")
+    return max(1, min(most, BLOCK_BYTES // array_bytes(x[:1])))
 
 
 def _precision() -> Any:

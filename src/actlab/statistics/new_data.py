@@ -17,6 +17,8 @@ from actlab.statistics.intervals import Floats, Interval, share_interval, t_quan
 from actlab.statistics.sign_flips import ALPHA
 
 DRAWS = 1000
+# The sum of more numbers with random signs than these is normal, and drawn as such: no table of all signs is made.
+MANY = 20_000
 SEED = 20_240_602
 
 
@@ -132,8 +134,7 @@ def new_data_intervals(
     ]
     generator, moved = np.random.default_rng(SEED), np.zeros((DRAWS, len(right)), np.float32)
     for means, count in ((by_seed, seeds), (by_item, items)):
-        signs = generator.integers(0, 2, (DRAWS, count), dtype=np.int8).astype(np.float32) * 2 - 1
-        moved += signs @ (means - means.mean(axis=1, keepdims=True)).T.astype(np.float32) / count
+        moved += _by_signs(generator, (means - means.mean(axis=1, keepdims=True)) / count)
     largest = np.zeros(DRAWS)
     for a, b in pairs:
         difference = moved[:, a] - moved[:, b]
@@ -144,6 +145,17 @@ def new_data_intervals(
     together = float(np.quantile(largest, level)) if len(found) > 1 else 0.0
     widened = max(1.0, together / t_quantile(10**6, level))
     return [(one, one.interval(widened, level)) for one in found]
+
+
+def _by_signs(generator: np.random.Generator, deviations: Floats) -> NDArray[np.float32]:
+    """Sums of deviations (activations, count) that random signs multiply, (DRAWS, activations)."""
+    activations, count = deviations.shape
+    if count > MANY:
+        covariance = deviations @ deviations.T
+        drawn = generator.multivariate_normal(np.zeros(activations), covariance, DRAWS, method="svd")
+        return drawn.astype(np.float32)
+    signs = generator.integers(0, 2, (DRAWS, count), dtype=np.int8).astype(np.float32) * 2 - 1
+    return signs @ deviations.T.astype(np.float32)
 
 
 def _never_sure(difference: Crossed, items: int) -> Crossed:
