@@ -22,6 +22,7 @@ from actlab.engine.histograms import histogram
 from actlab.engine.training import learning_rate_tree, penalty, transformation
 from actlab.functions.measured.facts import slope_supremum
 from actlab.layers import Act
+from actlab.objectives import Metric, Objective, Score
 from actlab.plan.population import Group
 from actlab.recording.measures import gradient_edges, histogram_edges
 
@@ -70,16 +71,19 @@ def evaluate(
         x, y = (model.layout.place_samples(part[name][:, None]) for name in ("x", "y"))
         parts, classes = part["membership"][:, :3], part["membership"][:, 3:]
         logits, _ = forward(model, params, x)
-        alike = {metric.name for metric in model.objective.metrics if metric.by_class}
-        sums = {
-            name: _sums(score, part["by_class"] if name in alike else parts, logits.dtype)
-            for name, score in model.scores(logits, y).items()
-        }
+        scores = model.scores(logits, y)
+        sums, by_class = {}, None
+        # What several metrics make of the same scores is one pass over them: they were a third of an observation.
+        for score, own in _by_score(model.objective).items():
+            given = [part["by_class"] if metric.by_class else parts for metric in own]
+            given += [classes] if score is model.objective.decided else []
+            found = _sums(scores[own[0].name], jnp.concatenate(given, axis=1), logits.dtype)
+            for place, metric in enumerate(own):
+                sums[metric.name] = found[..., 3 * place : 3 * place + 3]
+            if score is model.objective.decided:
+                by_class = found[..., 3 * len(own) :]
         outputs = jnp.moveaxis(logits, model.layout.unit_axis, -1) if keeps_outputs else None
-        if not decides:
-            return None, Evaluated(sums, None, None, outputs)
-        right = model.right(logits, y)
-        return None, Evaluated(sums, jnp.matmul(right.astype(logits.dtype), classes), right, outputs)
+        return None, Evaluated(sums, by_class, model.right(logits, y) if decides else None, outputs)
 
     if data["x"].shape[0] == 1:
         found = one_slice(None, {name: array[0] for name, array in data.items()})[1]
@@ -89,6 +93,14 @@ def evaluate(
         sums, by_class = jax.tree.map(lambda own: own.sum(axis=0), (found.sums, found.by_class))
         items = jax.tree.map(_one_after_the_other, (found.right, found.outputs))
     return Evaluated(sums, by_class, *jax.tree.map(lambda own: own[:, :, tested], items))
+
+
+def _by_score(objective: Objective) -> dict[Score, list[Metric]]:
+    """The metrics of an objective, those together that have the same score."""
+    found: dict[Score, list[Metric]] = {}
+    for metric in objective.metrics:
+        found.setdefault(metric.score, []).append(metric)
+    return found
 
 
 def _one_after_the_other(array: Array) -> Array:
@@ -110,7 +122,8 @@ def _chosen_sums(losses: Array, membership: Array) -> Array:
 
     Chosen, not multiplied by 0: 0 · ∞ of one test sample would break the sum over the training samples.
     """
-    chosen = [jnp.where(membership[:, i] > 0, losses, 0.0) for i in range(3)]
+    columns = [membership[:, i] for i in range(membership.shape[1])]
+    chosen = [jnp.where(own > 0, own * losses, 0.0) for own in columns]
     return jnp.stack([jnp.sum(values, axis=-1) for values in chosen], axis=-1)
 
 

@@ -4,7 +4,7 @@ from actlab.objectives.choosing import StatedLoss, objective_for, objective_name
 from actlab.objectives.classification import BINARY, CLASSES
 from actlab.objectives.derived import Derived, log_odds
 from actlab.objectives.lead import ACCURACY, BALANCED, Lead, lead_among, lead_in, usual_lead
-from actlab.objectives.objective import PARTS, Metric, Objective, Spread, further
+from actlab.objectives.objective import PARTS, Metric, Objective, Score, Spread, further
 from actlab.objectives.regression import Loss, regression
 from actlab.objectives.several import SEVERAL, f1_by_label
 
@@ -20,6 +20,7 @@ __all__ = [
     "Loss",
     "Metric",
     "Objective",
+    "Score",
     "Spread",
     "StatedLoss",
     "f1_by_label",
