@@ -23,7 +23,7 @@ FLOORS = [
     {"study", "recipes"},
     {"recording"},
     {"plan"},
-    {"engine"},
+    {"engine", "watch"},
     {"statistics", "replay"},
     {"views"},
     {"laboratory", "cli", "__main__", "__init__"},

@@ -58,6 +58,10 @@ class InvalidInput(InvalidFunction, TypeError):
     """An input of an activation function that is no array of real floating-point numbers."""
 
 
+class InvalidModel(ActlabError, ValueError):
+    """A model of a user's own that cannot be watched or compared: nothing to train in it, or watched already."""
+
+
 class MissingExtra(ActlabError, ImportError):
     """A framework that is not installed; the message is the command that installs it."""
 

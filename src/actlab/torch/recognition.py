@@ -98,15 +98,31 @@ def is_activation(module: nn.Module) -> bool:
 def described(module: nn.Module) -> str:
     """A module as it shows itself; one of an unknown type with the function of the catalogue that it equals."""
     text = one_line(module)
-    found = None if isinstance(module, ACTIVATIONS) or not is_foreign(module) else _tried(module)
+    name = None if isinstance(module, ACTIVATIONS) or not is_foreign(module) else _equal_to(module)
+    return text if name is None else f"{text} ({name})"
+
+
+@_drawing_apart
+def named_function(module: nn.Module) -> str:
+    """What an activation function is called: ours by its name, another by the function of the catalogue it equals.
+
+    One that equals none is called by its type.
+    """
+    if isinstance(module, Activation):
+        return module.function.name
+    return _equal_to(module) or type(module).__name__
+
+
+def _equal_to(module: nn.Module) -> str | None:
+    """The function of the catalogue that a module equals, with the fewest parameters; None if it equals none."""
+    found = _tried(module)
     if found is None:
-        return text
+        return None
     x, y = (values[:, 0].double().numpy() for values in found)
-    # Of those that are alike at their defaults, the one without parameters.
     for function in sorted(catalogue.values(), key=lambda function: len(function.parameters)):
         if function.kind == "elementwise" and np.allclose(function(x), y, _RELATIVE / 10, _ABSOLUTE):
-            return f"{text} ({function.name})"
-    return text
+            return function.name
+    return None
 
 
 def one_line(module: Any) -> str:

@@ -1,0 +1,317 @@
+"""One step of a PyTorch training looked at: hooks that are there for this step alone, and leave nothing behind.
+
+Functions are seen where Python calls them, as modules, functions or methods: a mode of PyTorch's is entered when the
+model begins and left when it ends. What goes in is read before the call, because functions that work in place overwrite
+it; gradients come by hooks of the tensors. Weights are read as the optimiser gets them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules import module as hooks
+from torch.overrides import TorchFunctionMode
+
+from actlab.torch.recognition import ACTIVATIONS
+from actlab.watch.looks import FunctionLook
+from actlab.watch.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNCTIONS
+from actlab.watch.torch_values import FLAT, histogram, norm, slope_of, some_rows, supremum
+
+Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@dataclass
+class Place:
+    """What was seen of a function in its place in this step, call by call."""
+
+    name: str
+    function: str
+    calls: int = 0
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    gradients: list[tuple[float, np.ndarray]] = field(default_factory=list)
+    arriving: list[float] = field(default_factory=list)
+    in_place: bool = False
+
+
+class Taps:
+    """Hooks on a model for one step.
+
+    Attributes:
+        places: of functions, by name, in the order of their first calls.
+        forwards: how often the model, or a part of it that is called by itself, ran with gradients.
+        finite_input: whether all numbers that went in were finite.
+        evaluating: names of layers that were in evaluation, though the step goes back through them.
+        alone: names of batch normalisations that saw a single sample.
+        ran: names of the modules that ran.
+    """
+
+    def __init__(self, model: nn.Module, chosen: Callable[[str], bool], known: Mapping[int, str], guard: Guard) -> None:
+        """Prepare.
+
+        Args:
+            model: whose step.
+            chosen: whether the place of a name is wanted.
+            known: by the id of each module that is an activation function, what it is called.
+            guard: wraps what is called within the training: nothing that fails there may end it.
+        """
+        self._names = {id(module): name for name, module in reversed(list(model.named_modules()))}
+        self._chosen, self._known = chosen, known
+        self._stack: list[nn.Module] = []
+        self._inside: nn.Module | None = None
+        self._mode: _Mode | None = None
+        self._begun: Any = None
+        self._axis = -1
+        self._handles: list[Any] = []
+        self._ended = False
+        self._guard = guard
+        self.places: dict[str, Place] = {}
+        self.forwards = 0
+        self.finite_input = True
+        self.evaluating: dict[str, str] = {}
+        self.alone: set[str] = set()
+        self.ran: set[str] = set()
+
+    def attach(self) -> None:
+        """Look from now on: hooks of PyTorch's for all modules, so that the model itself is not touched."""
+        self._handles = [
+            hooks.register_module_forward_pre_hook(self._enter),
+            hooks.register_module_forward_hook(self._leave, always_call=True),
+        ]
+
+    def remove(self) -> None:
+        """Look no longer. Within the model's forward pass the mode is left where it was entered, at its end."""
+        self._ended = True
+        if self._mode is None:
+            self._detach()
+
+    def _detach(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if self._ended or id(module) not in self._names or not torch.is_grad_enabled():
+            return
+        self._stack.append(module)
+        if self._mode is None:
+            self._guard(self._begun_forward)(inputs)
+            self._mode = _Mode(self)
+            self._mode.__enter__()
+        self._guard(self._begun_module)(module, inputs)
+
+    def _leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if not self._stack or self._stack[-1] is not module:
+            return
+        self._stack.pop()
+        if self._inside is module:
+            self._guard(self._done)(self._begun, output, inputs[0])
+            self._inside = None
+        if self._mode is not None and not self._stack:
+            self._mode.__exit__(None, None, None)
+            self._mode = None
+            if self._ended:
+                self._detach()
+
+    def _begun_forward(self, inputs: tuple[Any, ...]) -> None:
+        if not _is_going_back():
+            self.forwards += 1
+            self.finite_input = self.finite_input and all(map(_is_finite, inputs))
+
+    def _begun_module(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        name = self._names[id(module)]
+        self.ran.add(name)
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if not module.training:
+                self.evaluating[name] = type(module).__name__
+            elif inputs and isinstance(inputs[0], torch.Tensor) and len(inputs[0]) == 1:
+                self.alone.add(name)
+        if isinstance(module, nn.modules.dropout._DropoutNd) and not module.training and module.p > 0:
+            self.evaluating[name] = type(module).__name__
+        if self._inside is None and id(module) in self._known and inputs and isinstance(inputs[0], torch.Tensor):
+            self._inside = module
+            in_place = bool(getattr(module, "inplace", False))
+            # Not the module itself: its hooks are of the training.
+            self._begun = self._look_at(name, self._known[id(module)], module.forward, inputs[0], in_place=in_place)
+
+    def called(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Carry out a function of PyTorch's that the model calls, looking at it where it is an activation function."""
+        if function in CHANNELS_SECOND:
+            self._axis = 1
+        elif function in CHANNELS_LAST:
+            self._axis = -1
+        inputs = args[0] if args else kwargs.get("input")
+        unwanted = self._ended or self._inside is not None or function not in FUNCTIONS
+        if unwanted or not torch.is_grad_enabled() or not isinstance(inputs, torch.Tensor):
+            return function(*args, **kwargs)
+        begin = self._guard(self._begin_call)(function, args, kwargs, inputs)
+        output = function(*args, **kwargs)
+        if begin is not None:
+            self._guard(self._done)(begin, output, inputs)
+        return output
+
+    def _begin_call(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], inputs: torch.Tensor
+    ) -> Any:
+        within = self._names[id(self._stack[-1])] if self._stack else ""
+        called = FUNCTIONS[function]
+        # A module that is an activation function is the place itself, as nn.ReLU is.
+        itself = bool(self._stack) and isinstance(self._stack[-1], ACTIVATIONS)
+        name = within if itself and within else f"{within}: {called}" if within else called
+        rest = {key: value for key, value in kwargs.items() if key not in ("input", "inplace", "out")}
+        in_place = function.__name__.endswith("_") or bool(kwargs.get("inplace"))
+
+        def again(values: torch.Tensor) -> torch.Tensor:
+            return _plain(function)(values, *args[1:], **rest)
+
+        return self._look_at(name, called, again, inputs, in_place=in_place)
+
+    def _look_at(
+        self, name: str, function: str, again: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, *,
+        in_place: bool,
+    ) -> Any:  # fmt: skip
+        """What is read before a call; None where this is not wanted, or was seen on the way forward already."""
+        if not self._chosen(name) or not inputs.is_floating_point():
+            return None
+        name, place = self._place(name, function)
+        if place is None:
+            return None
+        with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):
+            values = some_rows(inputs)
+            slope = slope_of(again, values).abs()
+            part = {
+                "z": values if not in_place else values.clone(),
+                "flat": slope <= FLAT * (supremum(function) or float(slope.max())),
+                "axis": self._axis if values.dim() > 2 or self._axis == -1 else 1,
+            }
+        place.in_place = place.in_place or in_place
+        return place, part
+
+    def _place(self, name: str, function: str) -> tuple[str, Place | None]:
+        """The place of a name; another one of the same name that computes something else is numbered."""
+        number = 2
+        own = name
+        while own in self.places and self.places[own].function != function:
+            own, number = f"{name} {number}", number + 1
+        # What is computed again while going back, for want of memory, was seen before.
+        if _is_going_back() and own in self.places and self.places[own].calls:
+            return own, None
+        return own, self.places.setdefault(own, Place(own, function))
+
+    def _done(self, begun: Any, output: Any, inputs: torch.Tensor) -> None:
+        """What is read after a call."""
+        if begun is None or not isinstance(output, torch.Tensor):
+            return
+        place, part = begun
+        with torch.no_grad():
+            part["a"] = some_rows(output).clone()
+        place.parts.append(_reduced(part))
+        place.calls += 1
+        if output.requires_grad:
+            output.register_hook(self._guard(lambda gradient: place.gradients.append(_of_gradient(gradient))))
+        if inputs.requires_grad and not place.in_place:
+            inputs.register_hook(self._guard(lambda gradient: place.arriving.append(norm(gradient))))
+
+
+class _Mode(TorchFunctionMode):
+    """Hands what the model calls to the taps."""
+
+    def __init__(self, taps: Taps) -> None:
+        super().__init__()
+        self._taps = taps
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self._taps.called(func, args, kwargs or {})
+
+
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that works in place as one that does not."""
+    name = function.__name__
+    if not name.endswith("_") or name.endswith("__"):
+        return function
+    return getattr(torch, name[:-1], None) or getattr(nn.functional, name[:-1])
+
+
+def _is_going_back() -> bool:
+    """Whether the backward pass is under way: what runs forward now has run before."""
+    return torch._C._current_graph_task_id() != -1
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, torch.Tensor) or not value.is_floating_point() or bool(torch.isfinite(value).all())
+
+
+def _of_gradient(gradient: torch.Tensor) -> tuple[float, np.ndarray]:
+    with torch.no_grad():
+        return norm(gradient), histogram(gradient, gradient=True)
+
+
+def _reduced(part: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a call."""
+    z, a, flat = part["z"], part["a"], part["flat"]
+    with torch.no_grad():
+        axis = part["axis"] % flat.dim()
+        others = [place for place in range(flat.dim()) if place != axis]
+        dead = flat.all(dim=others) if others else flat
+        spread = a.std(dim=0, unbiased=False) if len(a) > 1 else torch.full_like(a[0], math.nan)
+        rms = a.square().mean().sqrt()
+        return {
+            "samples": len(a),
+            "z_mean": float(z.mean()),
+            "z_std": float(z.std(unbiased=False)),
+            "a_mean": float(a.mean()),
+            "a_std": float(a.std(unbiased=False)),
+            "rms": float(rms),
+            "signal": float(spread.square().mean().sqrt() / rms) if float(rms) else 0.0,
+            "flat": float(flat.float().mean()),
+            "dead": dead.cpu().numpy(),
+            "z_histogram": histogram(z),
+            "a_histogram": histogram(a),
+        }
+
+
+def look_of(place: Place, scale: float) -> FunctionLook:
+    """All calls of a place together; gradients divided by what the loss was scaled by."""
+    parts = place.parts
+    samples = np.array([part["samples"] for part in parts], float)
+    share = samples / samples.sum()
+
+    def mean(name: str) -> float:
+        return float(np.dot(share, [part[name] for part in parts]))
+
+    alike = {part["dead"].shape for part in parts}
+    dead = np.all([part["dead"] for part in parts], axis=0) if len(alike) == 1 else parts[-1]["dead"]
+    gradient = np.array([size for size, _ in place.gradients])
+    complete = len(gradient) == place.calls
+    return FunctionLook(
+        place.name,
+        place.function,
+        place.calls,
+        int(samples.sum()),
+        mean("z_mean"),
+        mean("z_std"),
+        mean("a_mean"),
+        mean("a_std"),
+        mean("rms"),
+        mean("signal"),
+        mean("flat"),
+        dead,
+        np.sum([part["z_histogram"] for part in parts], axis=0),
+        np.sum([part["a_histogram"] for part in parts], axis=0),
+        float(np.sqrt((gradient**2).sum())) / scale if complete and len(gradient) else math.nan,
+        _arriving(place, scale),
+        np.sum([counts for _, counts in place.gradients], axis=0)
+        if complete and len(gradient)
+        else np.zeros(0, np.int64),
+    )
+
+
+def _arriving(place: Place, scale: float) -> float:
+    if place.in_place or len(place.arriving) != place.calls or not place.calls:
+        return math.nan
+    return float(np.sqrt(np.square(place.arriving).sum())) / scale

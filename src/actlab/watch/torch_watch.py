@@ -1,0 +1,369 @@
+"""A PyTorch training watched: at some steps functions, gradients and updates are looked at, between them nothing."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from actlab.errors import ActlabWarning, InvalidModel
+from actlab.torch.module import Activation
+from actlab.torch.recognition import find, is_foreign, named_function
+from actlab.watch.looks import Constant, Look, WeightLook
+from actlab.watch.torch_functions import HIDING
+from actlab.watch.torch_graph import Backward, backward_of
+from actlab.watch.torch_taps import Taps, look_of
+from actlab.watch.torch_values import histogram, norm, sample_of
+
+# Looked at besides every so manieth step: most of what is wrong is wrong from the start.
+FIRST_STEPS = (0, 1, 2, 3, 4, 5, 10, 20, 30)
+# A gradient scaler multiplies the loss by powers of two, from this on.
+LEAST_SCALE = 2.0
+# A step that is looked at runs eagerly: what compiled code would make of the hooks does not matter.
+warnings.filterwarnings("ignore", message="Using `torch.compile.module.` when there are global hooks on modules")
+_watched: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary()
+
+
+class TorchWatch:
+    """Looks at a model while it trains; ends by `remove`, by the end of a `with` block, or with the model.
+
+    Attributes:
+        looks: what was seen, step by step.
+        steps: of the optimiser that holds the model's parameters, so far.
+        stopped: why watching ended by itself; None while it goes on.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        every: int = 50,
+        include: str = "*",
+        exclude: str = "",
+        on_look: Callable[[Look], None] = lambda _: None,
+    ) -> None:
+        """Begin to watch; see `actlab.watch`."""
+        model = getattr(model, "_orig_mod", model)  # That of a compiled one.
+        _check(model, every)
+        self._model = weakref.ref(model)
+        self._ids = {id(parameter): name for name, parameter in model.named_parameters()}
+        self._known = {id(module): name for name, module in _own_functions(model)}
+        self._every, self._on_look = every, on_look
+        self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
+        self._held: set[str] = set()
+        self._targets: list[np.ndarray] = []
+        self._step: _Step | None = None
+        self.looks: list[Look] = []
+        self.steps = 0
+        self.stopped: str | None = None
+        _watched[model] = self
+        # Whoever forgets to end it: with the model it goes.
+        weakref.finalize(model, _remove, weakref.ref(self))
+        self._hooks = [
+            register_optimizer_step_pre_hook(self._guarded(self._before_step)),
+            register_optimizer_step_post_hook(self._guarded(self._after_step)),
+        ]
+        self._arm()
+
+    def __enter__(self) -> TorchWatch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Watch no longer; nothing is left in the model or the optimiser. Again, it does nothing."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        if self._step is not None:
+            self._step.close()
+            self._step = None
+        model = self._model()
+        if model is not None and _watched.get(model) is self:
+            del _watched[model]
+
+    def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        """A hook that never ends a training: what fails in it ends the watching, and is told once."""
+
+        @wraps(hook)
+        def called(*arguments: Any) -> Any:
+            if self.stopped is None:
+                try:
+                    return hook(*arguments)
+                except Exception as error:  # Whatever it is, the training goes on.
+                    self._stop(error)
+            return None
+
+        return called
+
+    def _stop(self, error: Exception) -> None:
+        self.stopped = f"{type(error).__name__}: {error}"
+        self.remove()
+        text = " ".join(str(error).split())[:300]
+        warnings.warn(
+            f"watching ended at step {self.steps} ({type(error).__name__}: {text}); the training goes on, and what was "
+            "seen before is kept.",
+            ActlabWarning,
+            stacklevel=3,
+        )
+
+    def _arm(self) -> None:
+        """Look at the step that comes, if it is one of those."""
+        model = self._model()
+        if model is not None and (self.steps in FIRST_STEPS or self.steps % self._every == 0):
+            self._step = _Step(model, self._chosen, self._known, self._guarded)
+
+    def _of_this(self, optimiser: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
+        for group in optimiser.param_groups:
+            yield from (own for own in group["params"] if id(own) in self._ids)
+
+    def _before_step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        own = list(self._of_this(optimiser))
+        self._held |= {self._ids[id(parameter)] for parameter in own}
+        if own and self._step is not None:
+            self._step.before_update(own)
+
+    def _after_step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        if not any(True for _ in self._of_this(optimiser)):
+            return
+        step, self._step = self._step, None
+        if step is not None:
+            step.close()
+            look = self._look(step)
+            if look is not None:
+                self.looks.append(look)
+                self._on_look(look)
+        self.steps += 1
+        self._arm()
+
+    def _look(self, step: _Step) -> Look | None:
+        model = self._model()
+        if model is None:
+            return None
+        if step.back is not None and step.back.targets is not None:
+            self._targets = [*self._targets[-7:], step.back.targets]
+        constant = constant_of(step.back.kind if step.back else "", self._targets)
+        return step.look(self.steps, constant, model, self._held)
+
+
+def _remove(watch: weakref.ref[TorchWatch]) -> None:
+    own = watch()
+    if own is not None:
+        own.remove()
+
+
+class _Step:
+    """One step while it is looked at."""
+
+    def __init__(
+        self, model: nn.Module, chosen: Callable[[str], bool], known: Mapping[int, str], guard: Callable[..., Any]
+    ) -> None:
+        self._parameters = {name: own for name, own in model.named_parameters() if own.requires_grad}
+        self._left_over = False
+        self._guard = guard
+        self._before: dict[str, tuple[torch.Tensor, float, float, float, np.ndarray]] = {}
+        self._accumulated: dict[str, float] = {}
+        self.back: Backward | None = None
+        self.taps = Taps(model, chosen, known, guard)
+        self.taps.attach()
+        self._restore = _intercepted(guard(self._going_back))
+        # Compiled code runs no hooks that came after it.
+        torch.compiler.set_stance("force_eager")
+        self._handles = [
+            own.register_post_accumulate_grad_hook(guard(self._noted(name))) for name, own in self._parameters.items()
+        ]
+
+    def close(self) -> None:
+        """Take all hooks away."""
+        self.taps.remove()
+        self._restore()
+        torch.compiler.set_stance("default")
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _noted(self, name: str) -> Callable[[torch.Tensor], None]:
+        def note(parameter: torch.Tensor) -> None:
+            if parameter.grad is not None:
+                self._accumulated[name] = norm(parameter.grad)
+
+        return note
+
+    def _going_back(self, tensors: Any) -> None:
+        """Before gradients are computed: read the loss, and whether gradients of the step before are still there."""
+        loss = tensors[0] if isinstance(tensors, (tuple, list)) and tensors else tensors
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not self.taps.forwards:
+            return
+        if self.back is None:
+            left = [own.grad for own in self._parameters.values() if own.grad is not None]
+            self._left_over = any(norm(gradient) > 0 for gradient in left)
+        self.back = backward_of(loss)
+
+    def before_update(self, parameters: list[torch.Tensor]) -> None:
+        """As the optimiser gets them: norms and gradients, and some weights to be held against what they become."""
+        names = {id(own): name for name, own in self._parameters.items()}
+        for own in parameters:
+            name = names.get(id(own))
+            if name is None or own.dim() < 2:
+                continue
+            gradient = own.grad
+            if gradient is None:
+                size, zeros, counts = math.nan, math.nan, np.zeros(0, np.int64)
+            else:
+                values = gradient.coalesce().values() if gradient.is_sparse else gradient
+                size, zeros = norm(gradient), float((values == 0).float().mean())
+                counts = histogram(values, gradient=True)
+            self._before[name] = sample_of(own), norm(own), size, zeros, counts
+
+    def look(self, step: int, constant: Constant, model: nn.Module, held: set[str]) -> Look:
+        """What was seen, once the step is made."""
+        back = self.back
+        scale = back.scale if back and back.scale and math.isfinite(back.scale) else 1.0
+        parameters = dict(model.named_parameters())
+        weights = tuple(self._weight(name, parameters[name]) for name in self._before)
+        functions = tuple(look_of(place, scale) for place in self.taps.places.values() if place.calls)
+        return Look(
+            step,
+            back.loss if back else math.nan,
+            constant,
+            functions,
+            weights,
+            scale,
+            self._facts(step, model, held),
+            dict(_unseen(model, self.taps.ran)),
+        )
+
+    def _weight(self, name: str, parameter: torch.Tensor) -> WeightLook:
+        some, size, gradient, zeros, counts = self._before[name]
+        moved = float(torch.linalg.vector_norm(sample_of(parameter) - some))
+        whole = float(torch.linalg.vector_norm(some))
+        ratio = moved / whole if whole else (math.inf if moved else 0.0)
+        return WeightLook(name.removesuffix(".weight"), size, gradient, ratio, zeros, counts)
+
+    def _facts(self, step: int, model: nn.Module, held: set[str]) -> dict[str, object]:
+        back, taps = self.back, self.taps
+        trainable = {name: own for name, own in model.named_parameters() if own.requires_grad}
+        return {
+            "forwards": taps.forwards,
+            "finite_input": taps.finite_input,
+            "left_over_gradient": self._left_over,
+            "evaluating": dict(taps.evaluating),
+            "single_sample_normalised": sorted(taps.alone),
+            "without_gradient": [name for name, own in trainable.items() if name in held and own.grad is None],
+            "not_in_optimiser": [name for name in trainable if name not in held],
+            "loss_kind": back.kind if back else "",
+            "before_loss": list(back.before) if back else [],
+            "linear": bool(back and back.is_linear),
+            "clipped": self._clipped(),
+            "dropout": {name: own.p for name, own in model.named_modules() if isinstance(own, _DROPOUT)},
+            **(_weights_at_start(model) if step == 0 else {}),
+        }
+
+    def _clipped(self) -> float:
+        """The gradient as it was used over that as it came, both unscaled; 1 where nothing was clipped."""
+        known = {name: before[2] for name, before in self._before.items() if name in self._accumulated}
+        came = math.sqrt(sum(self._accumulated[name] ** 2 for name in known))
+        used = math.sqrt(sum(size**2 for size in known.values() if math.isfinite(size)))
+        factor = self.back.scale if self.back and self.back.scale >= LEAST_SCALE else 1.0
+        return used * factor / came if came and math.isfinite(came) else math.nan
+
+
+_DROPOUT = nn.modules.dropout._DropoutNd
+
+
+def _weights_at_start(model: nn.Module) -> dict[str, object]:
+    """Matrices that are all zero, or have all rows equal, as they are after the first step's gradient was taken."""
+    zero, alike = [], []
+    for name, own in model.named_parameters():
+        if own.dim() < 2 or not own.requires_grad or own.is_sparse:
+            continue
+        values = own.detach()
+        if not bool(values.any()):
+            zero.append(name.removesuffix(".weight"))
+        elif len(values) > 1 and bool((values == values[:1]).all()):
+            alike.append(name.removesuffix(".weight"))
+    return {"zero_weights": zero, "alike_weights": alike}
+
+
+def _check(model: nn.Module, every: int) -> None:
+    """Raise InvalidModel where a model cannot be watched."""
+    if not isinstance(model, nn.Module):
+        raise InvalidModel(f"a PyTorch module is expected, not {type(model).__name__}: give the model itself.")
+    if model in _watched:
+        raise InvalidModel("this model is being watched: call remove() of that watch first, or leave its with block.")
+    if not any(own.requires_grad for own in model.parameters()):
+        raise InvalidModel("this model has no parameters that train: there is nothing to watch.")
+    if not isinstance(every, int) or every < 1:
+        raise InvalidModel(f"every={every!r}: a whole number of steps of 1 or more is expected.")
+
+
+def _own_functions(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Activation functions that are modules of other people's, or ours, with the name of what they compute."""
+    found = set(find(model).activations)
+    for name, module in model.named_modules():
+        if name in found and (is_foreign(module) or isinstance(module, Activation)):
+            yield named_function(module), module
+
+
+def _unseen(model: nn.Module, ran: set[str]) -> Iterator[tuple[str, str]]:
+    """What no hook reaches, and why."""
+    for name, module in model.named_modules():
+        kinds = [kind.__name__ for kind in type(module).__mro__]
+        reason = next((HIDING[kind] for kind in kinds if kind in HIDING), None)
+        if reason:
+            yield name, reason
+        elif name not in ran and (own := list(module.parameters(recurse=False))) and all(p.grad is None for p in own):
+            yield name, "it did not run in this step"
+
+
+def _intercepted(note: Callable[[Any], None]) -> Callable[[], None]:
+    """Have `torch.autograd.backward`, which every loss goes back by, tell of its tensors; returns what ends that."""
+    original = torch.autograd.backward
+
+    @wraps(original)
+    def backward(tensors: Any, *arguments: Any, **settings: Any) -> Any:
+        note(tensors)
+        return original(tensors, *arguments, **settings)
+
+    torch.autograd.backward = backward
+
+    def restore() -> None:
+        if torch.autograd.backward is backward:
+            torch.autograd.backward = original
+
+    return restore
+
+
+def constant_of(kind: str, targets: list[np.ndarray]) -> Constant:
+    """The best constant answer for some targets: of several steps, as many as were kept.
+
+    >>> constant_of("cross-entropy", [np.array([0, 0, 1]), np.array([1])])
+    Constant(loss=0.6931471805599453, majority=0.5, samples=4)
+    """
+    if not kind or not targets:
+        return Constant()
+    if kind == "cross-entropy":
+        _, counts = np.unique(np.concatenate(targets), return_counts=True)
+        shares = counts / counts.sum()
+        return Constant(float(-(shares * np.log(shares)).sum()), float(shares.max()), int(counts.sum()))
+    width = targets[-1].shape[1]
+    values = np.concatenate([own for own in targets if own.shape[1] == width]).astype(float)
+    if kind == "binary":
+        means = np.clip(values.mean(axis=0), 1e-12, 1 - 1e-12)
+        entropy = -(means * np.log(means) + (1 - means) * np.log1p(-means))
+        majority = float(np.maximum(means, 1 - means).mean())
+        return Constant(float(entropy.mean()), majority, len(values))
+    if kind == "squared":
+        return Constant(float(values.var(axis=0).mean()), samples=len(values))
+    return replace(Constant(), samples=len(values))
