@@ -100,7 +100,8 @@ def test_a_page_computes_with_the_parameters(tmp_path):
 def test_hidden_activations_of_the_page_are_kept_in_its_address(tmp_path):
     script = """
 import { readState, written } from "./state.js";
-const usual = {hidden: [], epoch: 5, seeds: [0], seed: 0, layers: ["act1"], layer: "act1", every: [0]};
+const usual = {hidden: [], epoch: 5, seeds: [0], seed: 0, layers: ["act1"], layer: "act1",
+  labels: [], label: null, every: [0]};
 const state = readState(usual, "");
 state.hidden = new Set(given);
 found = [...readState(usual, "#" + written(state, usual)).hidden];

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 from tests.command_line import command_line
 from tests.synthetic_recording import record, study
+from tests.test_objectives_labels import made_up
 
 import actlab
 from actlab.errors import InvalidRecording
 from actlab.layers import Act, Dense
 from actlab.statistics.confusion import most_frequent
+from actlab.study import Study
 from actlab.views.figures.recording import Figures
 from actlab.views.report.report import page
 
@@ -147,17 +150,12 @@ def test_a_metric_of_all_predictions_leads_from_end_to_end(command, tmp_path):
 
 
 def test_of_several_labels_the_report_and_the_summary_tell_which_are_found(tmp_path):
-    rng = np.random.default_rng(0)
-    asked = study(
-        activations=["relu", "tanh"], seeds=2, network=(Dense(2), Act(), Dense(2)), loss="labels", milestones=()
-    )
-    y = rng.integers(0, 2, (30, 2))
-    outputs = (2.0 * y - 1 + rng.normal(scale=1.0, size=(4, 30, 2))).astype(np.float32)
-    facts = {"classes": [], "targets": ["<red>", "round"], "target_means": [0.0] * 2, "target_scales": [1.0] * 2}
-    arrays = {"label_f1": np.full((asked.epochs + 1, 4, 2), 0.5, np.float32)}
-    recording = record(tmp_path / "run", asked, facts=facts, arrays=arrays, tested=(outputs, y.astype(np.float32)))
-    (row,) = (row for row in actlab.summarise(recording)["activations"] if row["name"] == "relu")
-    wanted = np.mean([multilabel_confusion_matrix(y, own > 0) for own in outputs[:2]], axis=0)
+    task = replace(made_up(), labels=("<red>", "round", "ripe"))
+    asked = Study(task=task.name, activations=["relu", "tanh"], seeds=2, epochs=4, batch=16)
+    recording = actlab.run(asked, tmp_path / "run", task=task, progress=lambda _: None)
+    (row,) = (row for row in recording.summary["activations"] if row["name"] == "relu")
+    y = recording.test_targets > 0
+    wanted = np.mean([multilabel_confusion_matrix(y, own > 0) for own in recording.outputs[:2]], axis=0)
     np.testing.assert_allclose(row["label_confusion"], wanted, rtol=1e-12)
     assert row["confusion"] is None
     shown = section(page(recording))
@@ -165,8 +163,7 @@ def test_of_several_labels_the_report_and_the_summary_tell_which_are_found(tmp_p
     (figure,) = re.findall(r"<figure data-activation='relu'>(.*?)</figure>", shown, re.DOTALL)
     (_, wrong), (missed, found) = wanted[0]
     shares = found / (found + missed), found / (found + wrong), 2 * found / (2 * found + missed + wrong)
-    cells = [f"{100 * share:.1f} %" for share in shares]
-    assert re.findall(r"<td>(.*?)</td>", figure)[:4] == [str(y[:, 0].sum()), *cells]
+    assert re.findall(r"<td>(.*?)</td>", figure)[:4] == [str(y[:, 0].sum()), *(f"{100 * own:.1f} %" for own in shares)]
     assert "&lt;red&gt;" in figure
     with pytest.raises(InvalidRecording, match="of several labels: its report tells"):
         Figures(recording, ("relu",)).history("confusion")

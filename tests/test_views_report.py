@@ -388,7 +388,16 @@ def test_a_small_network_is_computed_after_one_epoch_too(tmp_path, bare):
 
 def test_a_training_plays_for_some_seconds_however_many_epochs_it_has():
     def begins_with(last):
-        found = player_html.controls(last, (0,), ("act1",), {"seed": 0, "layer": "act1"}, 1)
+        usual = {
+            "epoch": last,
+            "seeds": [0],
+            "seed": 0,
+            "layers": ["act1"],
+            "layer": "act1",
+            "labels": [],
+            "label": None,
+        }
+        found = player_html.controls(usual, 1)
         return int(re.search(r"<option value='(\d+)' selected>\d+ epochs?/s", found)[1])
 
     assert [begins_with(last) for last in (1, 5, 12, 40, 150, 5000)] == [1, 1, 2, 5, 20, 60]

@@ -148,7 +148,8 @@ class Compiler:
     def found(self, name: str, made_from: Any, build: Callable[[], kept.Compiled]) -> kept.Compiled:
         """A program as it was kept, or built and kept."""
         layouts = self.model.layout.name, self.observed.layout.name
-        settings = *layouts, self.devices.size, self.keeps_weights, self.tested, self.keeps_outputs
+        seeds = len(self.slices[0])
+        settings = *layouts, self.devices.size, seeds, self.keeps_weights, self.tested, self.keeps_outputs
         key = kept.key_of(self.study, self.population, made_from, *settings)
         return kept.program(key and f"{key}-{name}", list(self.devices.devices.flat), build)
 

@@ -163,7 +163,11 @@ def _results(summary: Summary) -> Table:
                     "place": place,
                     "activation": row["name"],
                     "standing": standing.get(row["name"]),
-                    **{key: value for key, value in row.items() if key not in ("name", "learnt", "confusion")},
+                    **{
+                        key: value
+                        for key, value in row.items()
+                        if key not in ("name", "learnt", "confusion", "label_confusion")
+                    },
                 }
             )
     return _of_rows("results", rows)
