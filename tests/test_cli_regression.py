@@ -104,8 +104,9 @@ def test_several_labels(command, tmp_path):
     assert (code, "2 labels, any of a sample" in out) == (0, True)
     few = ["--activations", "tanh,relu", "--seeds", "6", "--epochs", "5", "--out", "run"]
     code, out, said = command("compare", *arguments, *few)
-    assert (code, said.count("\n")) == (0, 1)
-    assert "the texts of 'tags' are taken for 2 labels, '|' between those of a row" in said
+    assert (code, said.count("\n")) == (0, 2)
+    assert "without a text in 'tags' have no label" in said
+    assert "the values of 'tags' are taken for 2 labels, '|' between those of a row" in said
     assert "micro F1" in out
     assert command("report", "run", "--metric", "subset_accuracy")[0] == 0
     assert command("export", "run", "--csv", "tables", "--methods", "how.md")[0] == 0

@@ -124,7 +124,7 @@ def test_reports_speak_of_labels(tmp_path):
     assert summary["constant"]["answer"] == pytest.approx(made_up().y_train.mean(axis=0).tolist())
     report(load(tmp_path / "run"), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "always the labels that most samples have" in page
+    assert "always the most frequent labels" in page
     assert "F1 by label" in page
 
 
@@ -195,7 +195,7 @@ def test_texts_with_separators_are_labels(table, separator):
     task, told = loaded(path, "tags", drop=NAMES)
     assert sorted(task.labels) == sorted(NAMES)
     assert sum(getattr(task, f"y_{part}").sum() for part in SPLITS) == y.sum()
-    assert "the texts of 'tags' are taken for 3 labels" in told
+    assert "the values of 'tags' are taken for 3 labels" in told
 
 
 def test_labels_that_are_taken_for_classes_are_told(table):

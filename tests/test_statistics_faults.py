@@ -260,7 +260,7 @@ def test_weights_that_hardly_move(tmp_path, ratio, found):
     if found:
         finding = warnings(recording)["rate_too_low"]
         assert finding["evidence"]["moved"] == pytest.approx(80 * ratio)
-        assert finding["help"] == "Take a learning rate some 100 times as high."
+        assert finding["help"] == "Train longer, or take a learning rate some 100 times as high."
 
 
 def test_what_learns_with_small_steps_is_left_in_peace(tmp_path):

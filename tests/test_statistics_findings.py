@@ -317,11 +317,19 @@ def test_frequencies_of_classes_are_the_measure(tmp_path):
     """With one class in twenty, guessing the frequencies reaches 0.1985 and 0.3 is nothing learnt."""
     made_up = study(activations=("sigmoid",), seeds=2)
     facts = {"class_counts": [95, 5]}
-    metrics = {"train_loss": 0.3, "train_accuracy": 0.95}
+    metrics = {"train_loss": 0.3, "train_accuracy": 0.95, "train_balanced_accuracy": 0.5}
     recording = record(tmp_path / "run", made_up, metrics=metrics, facts=facts)
     (finding,) = found_in(recording, "learns_nothing")
     assert finding["evidence"]["cross_entropy"]["class_frequencies"] == pytest.approx(0.198515, rel=1e-4)
     assert "gradient" not in finding["evidence"]
+
+
+def test_a_rare_class_that_is_found_is_something_learnt(tmp_path):
+    """The accuracy is below that of always naming the frequent class, and nine of ten of either class are right."""
+    facts = {"class_counts": [95, 5]}
+    metrics = {"train_loss": 0.3, "train_accuracy": 0.9, "train_balanced_accuracy": 0.9}
+    made_up = study(activations=("sigmoid",), seeds=2)
+    assert not found_in(record(tmp_path / "run", made_up, metrics=metrics, facts=facts), "learns_nothing")
 
 
 def test_where_all_diverged_nothing_else_is_found(tmp_path):

@@ -55,7 +55,8 @@ def test_classes_that_differ_in_case_or_blanks(save):
     task, sentences = told(path, target="kind")
     assert task.class_count == 5
     assert sentences == [
-        "mine.csv: the classes 'SETOSA' and 'setosa' of 'kind' differ in case or blanks only and are kept apart: "
+        "mine.csv: the classes 'SETOSA' and 'setosa' of 'kind' differ in case or blanks only and are kept apart, "
+        "which makes 5 classes: "
         "--classes fold makes such classes one, --classes texts says that they are several."
     ]
     assert told(path, target="kind", reading=Reading(classes="texts"))[1] == []
@@ -306,3 +307,84 @@ def test_what_each_kind_of_file_takes():
     ):
         with pytest.raises(InvalidData, match=said):
             tasks.load(name, reading=reading)
+
+
+# Numbers that say nothing is known, rows that belong together, targets that lie beyond.
+
+
+@pytest.mark.parametrize("sentinel", [-999, 9999])
+def test_a_number_far_from_all_others_that_devices_write_is_told_and_may_be_missing(save, sentinel):
+    ages = RNG.integers(18, 90, COUNT)
+    ages[::20] = sentinel
+    path = save("age,x,kind", ages, X[:, 0], KIND)
+    _, sentences = told(path, target="kind")
+    (sentence,) = sentences
+    assert sentence.startswith(f"mine.csv: column 'age' holds {sentinel} 4 times, far from its other numbers (")
+    assert sentence.endswith(f"--missing {sentinel} says that nothing is known there.")
+    reading = Reading(missing=(str(sentinel),))
+    emptied = save("age,x,kind", ["" if age == sentinel else age for age in ages], X[:, 0], KIND, name="empty.csv")
+    ours, sentences = told(path, target="kind", reading=reading)
+    theirs, _ = told(emptied, target="kind")
+    assert not any("far from" in own for own in sentences)
+    np.testing.assert_array_equal(ours.x_train, theirs.x_train)
+    assert ours.digest == theirs.digest
+
+
+def test_a_word_for_missing_is_taken_as_such_in_columns_of_texts_and_numbers(save):
+    words = np.where(np.arange(COUNT) % 10 == 0, "k. A.", X[:, 0].astype(str))
+    path = save("x,y,kind", words, X[:, 1], KIND)
+    assert "holds 'k. A.' among numbers" in refused(path, target="kind")
+    task, _ = told(path, target="kind", reading=Reading(missing=("k. a.",)))
+    assert "8 missing values filled in" in task.provenance
+
+
+def test_small_whole_numbers_are_no_sentinels(save):
+    for values in (RNG.integers(-1, 4, COUNT), RNG.integers(0, 101, COUNT), np.where(X[:, 0] > 0, 99.0, 98.0)):
+        _, sentences = told(save("a,x,kind", values, X[:, 0], KIND), target="kind")
+        assert not any("far from" in own for own in sentences)
+
+
+def test_times_and_owners_are_told_of_where_parts_are_cut_at_random(save):
+    days = [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(COUNT)]
+    path = save("day,x,kind", days, X[:, 0], KIND)
+    assert "--time day tests on the latest" in told(path, target="kind")[1][0]
+    assert not any("--time" in own for own in told(path, target="kind", reading=Reading(time="day"))[1])
+    path = save("subject,x,kind", [f"s{i // 8}" for i in range(COUNT)], X[:, 0], KIND)
+    sentences = told(path, target="kind")[1]
+    assert any("'subject' has 10 values for 80 rows" in own and "--group subject" in own for own in sentences)
+    assert not any("--group" in own for own in told(path, target="kind", reading=Reading(group="subject"))[1])
+
+
+@pytest.mark.parametrize("validation", ["held-out", "test"])
+def test_targets_beyond_what_is_trained_on_are_told(save, validation):
+    when = np.arange(COUNT)
+    path = save("t,x,y", when, X[:, 0], when + X[:, 1])
+    with pytest.warns(UserWarning) as seen:
+        tasks.load(str(path), target="y", reading=Reading(time="t"), validation=validation)
+    sentences = [str(one.message) for one in seen]
+    found = [own for own in sentences if "test targets of 'y' lie outside of what is trained on" in own]
+    assert len(found) == 1
+    # Where validation data are the test data, all before them is trained on.
+    assert float(found[0].partition("(")[2].split()[2].rstrip(";")) == pytest.approx(
+        63 if validation == "test" else 47, abs=4
+    )
+
+
+def test_dates_that_may_be_read_in_two_ways_are_no_times(save):
+    path = save("d,x,kind", [f"0{1 + i % 9}/0{1 + i % 8}/2022" for i in range(COUNT)], X[:, 0], KIND)
+    assert "write them as 2020-01-31" in refused(path, target="kind", reading=Reading(time="d"))
+
+
+def test_lists_are_labels(tmp_path):
+    import json
+
+    path = tmp_path / "films.jsonl"
+    rows = [
+        {"f": float(x), "g": float(y), "genres": [["drama"], ["drama", "comedy"], []][i % 3]}
+        for i, (x, y) in enumerate(X)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert "column 'genres' holds lists: --objective labels learns what they hold" in refused(path, target="genres")
+    task, sentences = told(path, target="genres", reading=Reading(objective="labels"))
+    assert task.labels == ("comedy", "drama")
+    assert any("rows without a text in 'genres' have no label" in own for own in sentences)

@@ -14,6 +14,7 @@ from actlab.errors import ActlabError, InvalidFunction, UnknownName
 if TYPE_CHECKING:
     from actlab.views.figures.recording import Figures
 
+MOST_EPOCHS = 10**6
 Layer = Annotated[
     str | None,
     typer.Option("--layer", metavar="NAME", help="Layer of functions whose feature space is drawn, as act1."),
@@ -149,6 +150,8 @@ def epoch_list(text: str) -> list[int]:
         if match is None:
             raise InvalidFunction(f"--epochs {text!r}: epochs are expected, as in 0,40,150 or 0-150:10.")
         first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+        if (last - first) // step > MOST_EPOCHS:
+            raise InvalidFunction(f"--epochs {text!r}: no recording has so many epochs: give fewer, as in 0-150:10.")
         found += range(first, last + 1, step)
     if not found:
         raise InvalidFunction(f"--epochs {text!r}: the range is empty; the smaller epoch comes first, as in 0-150.")

@@ -60,6 +60,9 @@ _OPTIONS: dict[str, Any] = {
     "categorical": Annotated[
         _Texts, typer.Option(metavar="A,B", help="Take their values, numbers too, for names of categories; repeatable.")
     ],
+    "missing": Annotated[
+        _Texts, typer.Option(metavar="TEXT", help="Cells of it say that nothing is known, as -999; may be repeated.")
+    ],
     "group": Annotated[
         _Text, typer.Option(metavar="COLUMN", help="All rows that are alike in it come into the same part.")
     ],

@@ -6,7 +6,7 @@ from actlab.objectives.derived import Derived, log_odds
 from actlab.objectives.lead import ACCURACY, BALANCED, Lead, lead_among, lead_in, usual_lead
 from actlab.objectives.objective import PARTS, Metric, Objective, Score, Spread, further
 from actlab.objectives.regression import Loss, regression
-from actlab.objectives.several import SEVERAL, f1_by_label
+from actlab.objectives.several import SEVERAL, best_constant, f1_by_label
 
 __all__ = [
     "ACCURACY",
@@ -23,6 +23,7 @@ __all__ = [
     "Score",
     "Spread",
     "StatedLoss",
+    "best_constant",
     "f1_by_label",
     "further",
     "lead_among",

@@ -85,6 +85,27 @@ def odds_of_share(values: npt.NDArray[np.float64]) -> float:
         return float(np.clip(np.log(share) - np.log1p(-share), -50, 50))
 
 
+def best_constant(metric: str, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """The outputs (labels,) that score best where all samples get the same, if those of the least loss do not.
+
+    Args:
+        metric: its name.
+        shares: (labels,), how frequent each label is.
+
+    >>> best_constant("micro_f1", np.array([0.1, 0.4, 0.3])), best_constant("loss", np.array([0.5]))
+    (array([-1.,  1.,  1.]), None)
+    """
+    if metric == "macro_f1":
+        return np.ones(len(shares))
+    if metric != "micro_f1":
+        return None
+    order = np.argsort(-shares, kind="stable")
+    scores = 2 * np.cumsum(shares[order]) / (np.arange(len(shares)) + 1 + shares.sum())
+    outputs = -np.ones(len(shares))
+    outputs[order[: int(np.argmax(scores)) + 1]] = 1.0
+    return outputs
+
+
 #: Several labels. Sources of the F1 scores: van Rijsbergen 1979, Information Retrieval; Tsoumakas, Katakis and Vlahavas
 #: 2010, Mining multi-label data, doi 10.1007/978-0-387-09823-4_34.
 SEVERAL = Objective(

@@ -10,7 +10,7 @@ import numpy as np
 
 from actlab.layers import Conv
 from actlab.network import BuiltLayer
-from actlab.objectives import PARTS, Objective, Spread
+from actlab.objectives import PARTS, Objective, Spread, best_constant
 from actlab.plan.population import Population
 from actlab.study import Study, variants, weights_of
 from actlab.tasks import Task
@@ -111,7 +111,7 @@ def constant_answer(objective: Objective, data: Data, task: Task) -> dict[str, A
 
     Returns:
         `answer`, the best for the training loss, in the targets' units, or the share of each label; and each metric of
-        each part, as "test_rmse", of always giving it.
+        each part, as "test_rmse", of always giving it; F1 scores of labels are those of the labels that score best.
     """
     assert objective.constant is not None
     answer = np.array([objective.constant(own.astype(float)) for own in task.y_train.T])
@@ -122,7 +122,9 @@ def constant_answer(objective: Objective, data: Data, task: Task) -> dict[str, A
     for part, name in enumerate(PARTS):
         own = sets[:, part] > 0
         for metric in objective.metrics:
-            means = metric.score(outputs[own], y[own].astype(float), np, 1).mean(axis=0)
+            best = best_constant(metric.name, told) if task.labels else None
+            said = outputs[own] if best is None else np.tile(best, (int(own.sum()), 1))
+            means = metric.score(said, y[own].astype(float), np, 1).mean(axis=0)
             value = float(metric.finish(means, data.spread, part) if metric.finish else means)
             # R² of a part in which a target does not vary is no number.
             found[f"{name}_{metric.name}"] = value if math.isfinite(value) else None

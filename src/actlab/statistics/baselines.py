@@ -130,5 +130,7 @@ def not_better(summary: Mapping[str, Any]) -> str:
 
 def _answer(summary: Mapping[str, Any]) -> str:
     if summary["study"].get("loss") == "labels":
-        return "the labels that most samples have"
+        return {"micro_f1": "the most frequent labels", "macro_f1": "all labels"}.get(
+            lead_in(summary).name, "the labels that most samples have"
+        )
     return listed([number(value) for value in summary["constant"]["answer"]])

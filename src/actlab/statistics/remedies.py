@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -10,7 +11,7 @@ from actlab.custom import CustomNetwork
 from actlab.layers import Dense
 from actlab.recording import Recording
 from actlab.statistics.findings.inputs import suggested_divisor
-from actlab.statistics.findings.rate import fitting_factor
+from actlab.statistics.findings.rate import FEW_STEPS, fitting_factor, too_few_steps
 from actlab.statistics.findings.widths import hidden_widths
 from actlab.statistics.selection import Reported
 from actlab.study.optimisers import usual_rate
@@ -100,9 +101,13 @@ def rates(recording: Recording, ranked: Sequence[Reported], found: Sequence[Find
         rate = max(finding["evidence"]["learning_rate"] for finding in low.values())
         new = [rate * fitting_factor(most) / 10, rate * fitting_factor(most)]
         new = [own for own in new if not any(abs(own - other) < 0.01 * other for other in tried)]
-        sentence = f"The learning rate is too low for {listed(low)}, whose weights hardly move: larger steps."
-        if new:
-            steps.append((sentence, _options(new, list(low) if len(low) < everyone else [])))
+        count = min(finding["evidence"]["steps"] for finding in low.values())
+        if too_few_steps(count, most):
+            epochs = math.ceil(recording.study.epochs * FEW_STEPS / count)
+            steps.append((f"{count:,} steps are too few for {listed(low)}: train longer.", f"--epochs {epochs}"))
+        elif new:
+            sentence = f"The learning rate is too low for {listed(low)}, whose weights hardly move: larger steps."
+            steps.append((sentence, _options(new, list(low) if lower else [])))
     return steps
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -32,7 +32,7 @@ from actlab.statistics.baselines import baselines_of, constant_value
 from actlab.statistics.choice import choices
 from actlab.statistics.confusion import MOST_CLASSES, confusion, label_confusion
 from actlab.statistics.findings import findings
-from actlab.statistics.intervals import estimate, finite, mean, median, share_interval
+from actlab.statistics.intervals import Estimate, estimate, finite, mean, median, share_interval
 from actlab.statistics.learnt import learnt
 from actlab.statistics.next_steps import next_steps
 from actlab.statistics.pairs import accuracy_on_new_data, against, best_set, compared, comparisons
@@ -192,6 +192,21 @@ def target_of(
     return target if least is None or lead.gain(target) > lead.gain(least) else None
 
 
+NEVER_NEGATIVE = ("loss", "rmse", "mae", "brier")
+
+
+def _estimate(recording: Recording, entry: Reported, name: str) -> Estimate:
+    """Mean over the seeds of a metric, its interval within what the metric can be."""
+    found = estimate(last(recording.values(name), entry), step_of(recording, name))
+    declared = next((own for own in recording.declared_metrics if name.partition("_")[2] == own["name"]), None)
+    if found.ci95 is None or declared is None:
+        return found
+    is_share = declared["scale"] == 100
+    low = 0.0 if is_share or declared["name"] in NEVER_NEGATIVE else -math.inf
+    high = 1.0 if is_share or declared["name"] == "r2" else math.inf
+    return replace(found, ci95=(max(low, found.ci95[0]), min(high, found.ci95[1])))
+
+
 def activation_row(recording: Recording, entry: Reported, target: float | None, names: Sequence[str]) -> dict[str, Any]:
     """What is held of one activation.
 
@@ -218,7 +233,7 @@ def activation_row(recording: Recording, entry: Reported, target: float | None, 
         "diverged": diverged,
         "diverged_ci95": share_interval(diverged, len(entry.members)) if entry.members else None,
         "test_accuracy_ci95_new_data": accuracy_on_new_data(recording, entry) if recording.lead == ACCURACY else None,
-        **{name: asdict(estimate(last(recording.values(name), entry), step_of(recording, name))) for name in names},
+        **{name: asdict(_estimate(recording, entry, name)) for name in names},
         "epochs_to_target": _epochs_to_target(recording, entry, target),
         "seeds": [member.seed for member in entry.members],
         "learning_rate": entry.learning_rate,

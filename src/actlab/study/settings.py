@@ -139,6 +139,7 @@ class Study(Frozen):
         group, time: a column whose alike rows come into one part; one by which later rows are tested on.
         test: the path of a second table, or of further arrays, which is the test part.
         separator, decimal, encoding, sheet: how the table is written; see `actlab.tasks.Reading`.
+        missing: what its cells hold, besides the usual words, that say that nothing is known, as "-999".
         layout, scale: for arrays, likewise, whether pictures are "channels-first" or "channels-last", samples
             "samples-first" or "samples-last", or no pictures but "sequences" or "tokens"; and what they are divided
             by, or "none".
@@ -208,6 +209,7 @@ class Study(Frozen):
     decimal: Decimal | None = None
     encoding: str | None = None
     sheet: str | None = None
+    missing: Columns | None = None
     task_seed: Seed = 0
     validation: Literal["held-out", "test"] = "held-out"
     network: AnyNetwork | None = None

@@ -18,6 +18,7 @@ from typing import get_args
 from actlab.errors import ActlabWarning, InvalidData, UnknownName, cut
 from actlab.tasks.array_files import npy_files
 from actlab.tasks.class_folders import PICTURES, holds_pictures
+from actlab.tasks.extrapolation import told_of_targets
 from actlab.tasks.reading import ARRAYS, FOLDER, TABLES, Reading, refuse_undue
 from actlab.tasks.tables.report import Report
 from actlab.tasks.tables.source import PACKED, suffix_of
@@ -150,7 +151,8 @@ def load(
         task = make(seed)
     else:
         task = _load_own(name, kind, target, seed, reading)
-    return task if validation == "held-out" else validated_on_test(task)
+    task = task if validation == "held-out" else validated_on_test(task)
+    return task if name in _MODULES else told_of_targets(task)
 
 
 def kind_of(name: str) -> str:

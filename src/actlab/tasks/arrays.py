@@ -15,7 +15,6 @@ from actlab.tasks.array_files import Stored, read_npy, read_npz
 from actlab.tasks.array_names import plain
 from actlab.tasks.axes import samples_first
 from actlab.tasks.columns import Columns, counting, left_out, refuse_names_of_samples, told_of_columns
-from actlab.tasks.extrapolation import told_beyond
 from actlab.tasks.labels import are_a_quantity, refuse_quantity
 from actlab.tasks.pictures import prepared
 from actlab.tasks.reading import Reading
@@ -67,10 +66,6 @@ def load_arrays(path: Path, kind: str, seed: int, reading: Reading) -> Task:
     if classes is None and not numbers:
         _refuse_quantity(name, {part: y for part, (_, y) in pairs.items()}, reading)
     splits, rule = completed(pairs, seed, name, train="x_train", source="the file")
-    if numbers and reading.objective != "labels":
-        beyond = told_beyond(name, (), splits[0][1], splits[2][1])
-        tell(beyond)
-        notes += (*beyond,)
     provenance = f"{name}{where}{told}{told_of_columns(reading)}; {rule}"
     if numbers:
         made = build_labels if reading.objective == "labels" else build_numbers

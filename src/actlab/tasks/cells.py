@@ -6,7 +6,7 @@ import math
 import re
 
 # What tables write where a value is missing: counted with NaN.
-MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "?", "-"})
+MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "missing", "?", "-"})
 # Digits in groups of three, as spreadsheets show them.
 GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
 GROUPED_BY_POINTS = r"^[+-]?\d{1,3}(\.\d{3})+(,\d*)?$"

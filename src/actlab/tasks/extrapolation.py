@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from actlab.tasks.tables.report import Note
+from actlab.tasks.tables.report import Note, tell
+from actlab.tasks.task import Task
 from actlab.wording import number
 
 # Test targets beyond the training part's range are told from this share of them on, if chance does not explain it.
 BEYOND = 0.05
+
+
+def told_of_targets(task: Task) -> Task:
+    """The task, with what is to be told of its targets among the notes of its report, and told."""
+    if task.targets is None or task.report is None:
+        return task
+    named = task.targets.names if task.report.columns else ()
+    notes = told_beyond(task.name, named, task.numbers("train"), task.numbers("test"))
+    tell(notes)
+    return replace(task, report=replace(task.report, notes=(*task.report.notes, *notes)))
 
 
 def told_beyond(

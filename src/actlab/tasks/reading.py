@@ -51,6 +51,7 @@ class Reading:
         decimal: the decimal sign of its numbers, "." or ",".
         encoding: of its bytes, as "utf-8" or "latin-1".
         sheet: of a workbook, the name or number of the sheet to read.
+        missing: what cells of a table hold that say that nothing is known, besides those that are known to, as "-999".
 
     Raises:
         InvalidData: another word, or one text where a tuple of columns is due.
@@ -72,6 +73,7 @@ class Reading:
     decimal: Decimal | None = None
     encoding: str | None = None
     sheet: str | None = None
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
@@ -83,7 +85,7 @@ class Reading:
             raise InvalidData(
                 f"objective {self.objective!r} learns {learns}; classes {self.classes!r} makes classes of them."
             )
-        for name in ("keep", "drop", "categorical"):
+        for name in ("keep", "drop", "categorical", "missing"):
             if isinstance(getattr(self, name), str):
                 raise InvalidData(f"{name} is a tuple of columns, not {getattr(self, name)!r}.")
         if self.size is not None and self.size < 1:
@@ -126,7 +128,7 @@ TABLES = (*TEXTS, *SHEETS, ".parquet", ".feather", ".arrow", ".arff", ".libsvm",
 # How files of arrays are called, and what a folder of pictures is called here, which has no ending.
 ARRAYS = (".npz", ".npy", ".mat")
 FOLDER = "folder"
-_OF_TABLES = {"objective", "classes", "keep", "drop", "categorical", "group", "time", "test"}
+_OF_TABLES = {"objective", "classes", "keep", "drop", "categorical", "group", "time", "test", "missing"}
 # Which settings each kind of data takes.
 _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
     {suffix: frozenset(_OF_TABLES) for suffix in TABLES}
@@ -138,7 +140,7 @@ _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
 _KINDS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("separator", "encoding"), "table written as text")
     | dict.fromkeys(("header", "decimal"), "table written as text or sheet")
-    | dict.fromkeys(("categorical", "group", "time"), "table")
+    | dict.fromkeys(("categorical", "group", "time", "missing"), "table")
     | dict.fromkeys(("objective", "keep", "drop", "test"), "table or file of arrays")
     | dict.fromkeys(("layout", "scale"), f"file of arrays ({', '.join(ARRAYS)})")
     | {"classes": "data of your own", "size": "folder of pictures", "sheet": "workbook (.xlsx or .ods)"}

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from actlab.errors import InvalidData
-from actlab.tasks.extrapolation import told_beyond
 from actlab.tasks.reading import SHEETS, TEXTS, Reading, option
 from actlab.tasks.tables import parts as cut
 from actlab.tasks.tables.choice import Choice, Decided, chosen, decided, left_out, shown
+from actlab.tasks.tables.doubts import told_of_order, told_of_sentinels, without_missing
 from actlab.tasks.tables.encoding import Encoded, encode
 from actlab.tasks.tables.formats import LABEL, read_arff, read_columns, read_sheet, read_svmlight
 from actlab.tasks.tables.frame import Frame, joined
@@ -101,8 +101,7 @@ def _prepared(path: Path, target: str | None, seed: int, reading: Reading) -> _P
     notes = refuse_leaks(frame.name, used, classes.values, found.targets, found.keep)
     parts, rule = _parts(frame, classes, found, values, seed)
     notes += [*rows_in_two_parts(frame.name, used, classes.values, parts), *_told_of_missing(frame.name, used)]
-    if not (classes.classes or classes.labels):
-        notes += told_beyond(frame.name, found.targets, *(classes.values[rows] for rows in (parts[0], parts[2])))
+    notes += [*told_of_sentinels(frame.name, used), *told_of_order(frame.name, used, found, reading)]
     tell(notes)
     facts: dict[str, tuple[Kind, int, int]] = {
         name: (choice.kinds.get(name, column.kind), column.missing, column.distinct) for name, column in values.items()
@@ -131,13 +130,14 @@ def describe(path: Path, reading: Reading) -> Report:
 
 def _frame(path: Path, reading: Reading, target: str | None) -> Frame:
     """The table of a file, or of two below each other."""
-    frame = _read(path, reading, target)
+    frame = without_missing(_read(path, reading, target), reading.missing)
     if reading.test is None:
         return frame
     second = Path(reading.test)
     if not second.is_file():
         raise InvalidData(f"{reading.test} is no file: give the path of a table with the columns of {path.name}.")
-    return joined(frame, _read(second, reading, target, suffix_of(path.name)))
+    other = _read(second, reading, target, suffix_of(path.name))
+    return joined(frame, without_missing(other, reading.missing))
 
 
 def _read(path: Path, reading: Reading, target: str | None, otherwise: str = "") -> Frame:
@@ -193,7 +193,12 @@ def _parts(
         way_out = f"its rows are all in groups of that part; {way_out}"
     elif found.time is not None:
         times = values[found.time]
-        if times.kind not in ("numbers", "dates", "times") or times.doubt:
+        if times.doubt:
+            raise InvalidData(
+                f"{frame.name}: column {found.time!r} holds dates that may be read {times.doubt}: write them as "
+                "2020-01-31."
+            )
+        if times.kind not in ("numbers", "dates", "times"):
             raise InvalidData(
                 f"{frame.name}: column {found.time!r} holds no times: give numbers, or dates such as 2020-01-31."
             )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from actlab.objectives import BALANCED, usual_lead
 from actlab.recording import Recording
 from actlab.statistics.findings.course import best_losses, constant_loss, loss_of
 from actlab.statistics.findings.finding import Finding, finding, share
@@ -111,7 +112,13 @@ def _names_the_majority(recording: Recording, entry: Reported) -> NDArray[np.boo
         return np.ones(len(entry.columns), bool)
     counts = np.array(recording.facts["class_counts"], dtype=float)
     share = counts.max() / counts.sum()
-    return last(recording.metrics["train_accuracy"], entry) < share + GUESSED * (1 - share)
+    named = last(recording.metrics["train_accuracy"], entry) < share + GUESSED * (1 - share)
+    # Of classes that are not alike frequent, one that is found costs others: that is no guessing.
+    balanced = recording.metrics.get("train_balanced_accuracy")
+    if balanced is not None and usual_lead(recording.facts["metrics"], counts) == BALANCED.name:
+        chance = 1 / np.count_nonzero(counts)
+        named &= last(balanced, entry) < chance + GUESSED * (1 - chance)
+    return named
 
 
 def _ends(curves: Floats | None, columns: Any) -> tuple[float, float] | None:

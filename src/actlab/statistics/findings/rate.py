@@ -25,6 +25,8 @@ RISES = 2.0
 # Weights that move by less than this share of their size in all steps together stay the random ones. Healthy networks
 # move by a quarter and more.
 UNMOVED = 0.05
+# Of fewer steps one cannot say that they are too small: there may be too few.
+FEW_STEPS = 500
 
 
 def rate_too_high(recording: Recording, entry: Reported, went: Course) -> Finding | None:
@@ -70,8 +72,8 @@ def _other_rate(recording: Recording, entry: Reported, direction: int, usual: st
         return usual
     furthest = max(rates) if direction > 0 else min(rates)
     return (
-        f"Rates {'up' if direction > 0 else 'down'} to {furthest:g} were tried for it and did worse: look at the "
-        "inputs, the initial weights and the depth first."
+        f"Rates {'up' if direction > 0 else 'down'} to {furthest:g} were tried for it and did worse: "
+        f"{'train longer, or ' if direction > 0 else ''}look at the inputs, the initial weights and the depth first."
     )
 
 
@@ -134,10 +136,12 @@ def rate_too_low(recording: Recording, entry: Reported, went: Course) -> Finding
     moved = float((steps * known.sum(axis=0)).max())
     if not 0 < moved < UNMOVED:
         return None
+    few = too_few_steps(steps * recording.epochs, moved)
     sentence = (
-        f"{entry.activation}: the learning rate {entry.learning_rate:g} is too low: in all {recording.epochs} epochs "
-        f"of {steps} steps, the weights move by at most {share(moved)} of their size, and the training loss goes from "
-        f"{number(went.train_loss[0])} to {number(went.train_loss[-1])} times the constant answer's."
+        f"{entry.activation}: the learning rate {entry.learning_rate:g} is too low"
+        f"{' for so few steps' if few else ''}: in all {counted(recording.epochs, 'epoch')} of "
+        f"{counted(steps, 'step')}, the weights move by at most {share(moved)} of their size, and the training loss "
+        f"goes from {number(went.train_loss[0])} to {number(went.train_loss[-1])} times the constant answer's."
     )
     spread = probe(recording, entry, "activation_std")
     evidence = {
@@ -147,7 +151,8 @@ def rate_too_low(recording: Recording, entry: Reported, went: Course) -> Finding
         "learning_rate": entry.learning_rate,
         "loss": {"first": went.train_loss[0], "last": went.train_loss[-1]},
     }
-    usual = f"Take a learning rate some {fitting_factor(moved):,} times as high."
+    longer = "Train longer, or take" if few else "Take"
+    usual = f"{longer} a learning rate some {fitting_factor(moved):,} times as high."
     remedy = _other_rate(recording, entry, 1, usual)
     return finding("rate_too_low", "warning", sentence, evidence, activation=entry.activation, remedy=remedy)
 
@@ -156,6 +161,11 @@ def steps_in_epoch(recording: Recording) -> int:
     """Training steps of an epoch; 1 in recordings that do not say how many samples there are."""
     samples = recording.facts.get("samples", {}).get("train")
     return -(-samples // recording.study.batch) if samples else 1
+
+
+def too_few_steps(steps: int, moved: float) -> bool:
+    """Whether more steps would do as well as larger ones: there were few, and the weights move by a few per cent."""
+    return steps < FEW_STEPS and fitting_factor(moved) <= 100
 
 
 def fitting_factor(moved: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,9 +13,9 @@ from actlab.errors import InvalidData, cut
 from actlab.tasks.labels import are_a_quantity
 from actlab.tasks.reading import Reading
 from actlab.tasks.tables.frame import Frame
-from actlab.tasks.tables.kinds import Parsed, parsed
+from actlab.tasks.tables.kinds import Parsed, cleaned, parsed
 from actlab.tasks.tables.report import Note
-from actlab.wording import listed
+from actlab.wording import counted, listed
 
 
 def are_quantities(frame: Frame, targets: Sequence[str], reading: Reading) -> bool:
@@ -66,6 +67,8 @@ def quantities(
         distinct = f"holds {len(np.unique(values)):,} different numbers and is learnt as a quantity"
         learnt = distinct if len(targets) == 1 else "are learnt as quantities"
         way_out = "; --objective classes makes each number a class" if len(targets) == 1 else ""
+        if len(targets) > 1 and ((values == 0) | (values == 1)).all():
+            way_out = "; --objective labels takes each column for a label that a row has or has not"
         sentence = f"{frame.name}: the {what} {named} {learnt} (regression){way_out}."
         notes.append(Note(sentence, "--objective" if way_out else ""))
     return rows, values, notes
@@ -94,9 +97,7 @@ def several_labels(
                 "are 1 where a row has them and 0 where not."
             )
         return rows, values, tuple(targets), notes
-    texts = frame.columns[targets[0]].cast(pl.String).fill_null("").str.strip_chars().to_list()
-    separator = next((sign for sign in SEPARATORS if any(sign in text for text in texts)), SEPARATORS[0])
-    found = [{part.strip() for part in text.split(separator)} - {""} for text in texts]
+    found, separator, rows, notes = _sets_of_labels(frame, targets[0])
     names = tuple(sorted(set().union(*found)))
     if len(names) < 2:
         raise InvalidData(
@@ -104,11 +105,39 @@ def several_labels(
             f"those of a row with {separator} between them, or name several columns of 0 and 1."
         )
     values = np.array([[label in own for label in names] for own in found], dtype=float)
-    note = Note(
-        f"{frame.name}: the texts of {targets[0]!r} are taken for {len(names)} labels, {separator!r} between those of "
-        "a row."
-    )
-    return np.arange(len(texts)), values, names, [note]
+    how = f", {separator!r} between those of a row" if separator else ""
+    notes = [Note(f"{frame.name}: the values of {targets[0]!r} are taken for {len(names)} labels{how}."), *notes]
+    if empty := sum(not own for own in found):
+        have = "has" if empty == 1 else "have"
+        without = f"{frame.name}: {counted(empty, 'row')} without a text in {targets[0]!r} {have} no label."
+        notes.append(Note(without))
+    lower = Counter(name.casefold() for name in names)
+    if alike := [repr(name) for name in names if lower[name.casefold()] > 1]:
+        apart = (
+            f"{frame.name}: the labels {' and '.join(alike[:2])} differ in case only and are kept apart: write them "
+        )
+        notes.append(Note(f"{apart}alike."))
+    return rows, values, names, notes
+
+
+def _sets_of_labels(frame: Frame, target: str) -> tuple[list[set[str]], str, npt.NDArray[np.intp], list[Note]]:
+    """The labels of each row whose labels are known, what stands between them, these rows, and a note of the others."""
+    column = frame.columns[target]
+    if column.dtype in (pl.List, pl.Array):
+        lists = column.to_list()
+        rows = np.array([row for row, own in enumerate(lists) if own is not None], np.intp)
+        return [{str(own).strip() for own in lists[row] if own is not None} for row in rows], "", rows, []
+    stripped = column.cast(pl.String).fill_null("").str.strip_chars()
+    # An empty cell has no label; one that says NA does not say which.
+    known = ((stripped == "") | cleaned(stripped).is_not_null()).to_numpy()
+    rows = np.flatnonzero(known)
+    texts = [stripped[int(row)] for row in rows]
+    separator = next((sign for sign in SEPARATORS if any(sign in text for text in texts)), SEPARATORS[0])
+    notes = []
+    if absent := len(known) - len(rows):
+        of = f"{absent:,} of {len(known):,} rows"
+        notes.append(Note(f"{frame.name}: {of} say that their labels in {target!r} are not known, and are left out."))
+    return [{part.strip() for part in text.split(separator)} - {""} for text in texts], separator, rows, notes
 
 
 def _numbers(frame: Frame, target: str, several: bool) -> pl.Series:

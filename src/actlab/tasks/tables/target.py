@@ -19,6 +19,7 @@ from actlab.tasks.tables.frame import Frame
 from actlab.tasks.tables.kinds import Parsed, cleaned, parsed, texts_of
 from actlab.tasks.tables.quantities import SEPARATORS, are_quantities, is_quantity, quantities, several_labels
 from actlab.tasks.tables.report import Note
+from actlab.wording import listed
 
 # A text stands for so few rows on average where texts are no classes.
 FEW = 2
@@ -81,7 +82,9 @@ def labels(frame: Frame, target: str, reading: Reading) -> Labels:
     """
     column = frame.columns[target]
     if column.dtype in (pl.List, pl.Struct, pl.Array, pl.Binary, pl.Object):
-        raise InvalidData(f"{frame.name}: column {target!r} holds {column.dtype} values: give each row one class.")
+        what = "lists" if column.dtype in (pl.List, pl.Array) else "objects"
+        way_out = "--objective labels learns what they hold as labels" if what == "lists" else "give each row one class"
+        raise InvalidData(f"{frame.name}: column {target!r} holds {what}: {way_out}.")
     texts = texts_of(column)
     known = (texts != "").fill_null(False) if reading.classes == "texts" else cleaned(texts).is_not_null()
     rows = np.flatnonzero(known.to_numpy())
@@ -131,10 +134,11 @@ def _folded(name: str, target: str, texts: Sequence[str], reading: Reading) -> t
         return [commonest.get(text, text) for text in texts], []
     if not several or reading.classes == "texts":
         return texts, []
-    shown = " and ".join(repr(cut(text)) for text in several[0])
+    shown = listed([repr(cut(text)) for text in several[0]])
     return texts, [
         Note(
-            f"{name}: the classes {shown} of {target!r} differ in case or blanks only and are kept apart: "
+            f"{name}: the classes {shown} of {target!r} differ in case or blanks only and are kept apart, which makes "
+            f"{len(counts)} classes: "
             "--classes fold makes such classes one, --classes texts says that they are several.",
             "--classes",
         )
@@ -171,7 +175,7 @@ def _refuse_units(frame: Frame, target: str, texts: Sequence[str]) -> None:
 def _joined(name: str, target: str, texts: Sequence[str], reading: Reading) -> list[Note]:
     """A note where classes look like several labels joined: their parts come again in others."""
     distinct = set(texts)
-    sign = next((sign for sign in SEPARATORS[:2] if any(sign in text for text in distinct)), None)
+    sign = next((sign for sign in SEPARATORS if any(sign in text for text in distinct)), None)
     if sign is None or reading.objective == "classes" or reading.classes is not None:
         return []
     parts = {part.strip() for text in distinct for part in text.split(sign)}

@@ -28,6 +28,8 @@ FEW_EPOCHS = 12
 # Inches without the legend, and points of the titles.
 SIZE = (9.0, 3.0)
 TITLE = 11.0
+# What is larger is of a network that diverges, and no axis holds it.
+LARGEST = 1e100
 STROKES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 
 
@@ -38,14 +40,17 @@ def curves(figure: Figure, recording: Recording, reported: Sequence[Reported], s
     lead, loss = recording.followed, lead_among(recording.facts["metrics"], "loss")
     _curve(panels[0], f"validation {lead.title}", recording.metrics[lead.validation], reported, styles, first)
     _curve(panels[1], f"training loss ({loss.title})", recording.metrics["train_loss"], reported, styles, first)
-    panels[1].set_yscale("log")
+    shown = [own.get_ydata() for own in panels[1].get_lines()]
+    if any(np.any(np.asarray(values) > 0) for values in shown):  # Not where all have diverged.
+        panels[1].set_yscale("log")
 
 
 def _curve(
     panel: Axes, title: str, values: np.ndarray, reported: Sequence[Reported], styles: Styles, first: int
 ) -> None:
     for entry in reported:
-        low, middle, high = quartiles(values[first:, list(entry.columns)])
+        own = values[first:, list(entry.columns)]
+        low, middle, high = quartiles(np.where(np.abs(own) < LARGEST, own, np.nan))
         epochs = np.arange(first, first + len(middle))
         style = line(styles[entry.activation])
         panel.fill_between(epochs, low, high, color=style["color"], alpha=0.15, linewidth=0)
