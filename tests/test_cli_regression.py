@@ -82,7 +82,7 @@ def test_everything_that_is_made_of_a_recording_can_be_made_of_one_of_numbers(co
     for name in ("feature-space", "losses"):
         code, _, said = command("figure", "run", name, "--out", "drawn.png")
         assert code == 2, name
-        assert "its targets are numbers, and feature spaces and samples are drawn of classes" in said
+        assert "its targets are numbers, and these figures are drawn of classes" in said
     assert command("export", "run", "--csv", "tables", "--latex", "table.tex", "--methods", "how.md")[0] == 0
     with open(tmp_path / "tables" / "results.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -148,3 +148,25 @@ def test_the_memory_asked_about_is_that_of_the_device_or_of_the_machine(monkeypa
 
     monkeypatch.setattr(jax, "local_devices", lambda: [Device()])
     assert memory.device_memory() == 123
+
+
+def test_programs_for_other_numbers_of_seeds_are_others(tmp_path, monkeypatch):
+    """The same study with more seeds, which the report advises, takes none of the kept programs for fewer."""
+    monkeypatch.setattr(streaming, "SHARE", 0.0)
+    for seeds in (2, 4, 2):
+        study = Study(task="small", activations=["tanh"], seeds=seeds, epochs=1, batch=16)
+        directory = tmp_path / f"{seeds}"
+        recording = actlab.run(study, directory, task=CLASSES, progress=lambda _: None)
+        assert recording.complete
+        assert len(recording.members) == seeds
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_pictures_train_in_double_precision(tmp_path, monkeypatch, share):
+    monkeypatch.setattr(streaming, "SHARE", share)
+    with jax.enable_x64(True):
+        network = [Conv(3, 3), Act(), Flatten(), Dense(3)]
+        study = Study(task="small", network=network, activations=["tanh"], seeds=2, epochs=1, batch=16)
+        task = small_task((41, 9, 13), 3, (6, 6, 1))
+        recording = actlab.run(study, tmp_path / "run", task=task, progress=lambda _: None)
+    assert recording.facts["precision"] == "float64"

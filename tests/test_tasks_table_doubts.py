@@ -1,5 +1,6 @@
 """What could go wrong without a word: told, decided the safe way, or refused before anything is trained."""
 
+import json
 import shlex
 
 import numpy as np
@@ -359,15 +360,12 @@ def test_times_and_owners_are_told_of_where_parts_are_cut_at_random(save):
 def test_targets_beyond_what_is_trained_on_are_told(save, validation):
     when = np.arange(COUNT)
     path = save("t,x,y", when, X[:, 0], when + X[:, 1])
-    with pytest.warns(UserWarning) as seen:
-        tasks.load(str(path), target="y", reading=Reading(time="t"), validation=validation)
-    sentences = [str(one.message) for one in seen]
+    sentences = told(path, target="y", reading=Reading(time="t"), validation=validation)[1]
     found = [own for own in sentences if "test targets of 'y' lie outside of what is trained on" in own]
     assert len(found) == 1
     # Where validation data are the test data, all before them is trained on.
-    assert float(found[0].partition("(")[2].split()[2].rstrip(";")) == pytest.approx(
-        63 if validation == "test" else 47, abs=4
-    )
+    last = float(found[0].partition("(")[2].split()[2].rstrip(";"))
+    assert last == pytest.approx(63 if validation == "test" else 47, abs=4)
 
 
 def test_dates_that_may_be_read_in_two_ways_are_no_times(save):
@@ -376,8 +374,6 @@ def test_dates_that_may_be_read_in_two_ways_are_no_times(save):
 
 
 def test_lists_are_labels(tmp_path):
-    import json
-
     path = tmp_path / "films.jsonl"
     rows = [
         {"f": float(x), "g": float(y), "genres": [["drama"], ["drama", "comedy"], []][i % 3]}
@@ -388,3 +384,15 @@ def test_lists_are_labels(tmp_path):
     task, sentences = told(path, target="genres", reading=Reading(objective="labels"))
     assert task.labels == ("comedy", "drama")
     assert any("rows without a text in 'genres' have no label" in own for own in sentences)
+
+
+def test_codes_and_units_are_told(save):
+    codes = [["01067", "04109", "50667"][i % 3] for i in range(COUNT)]
+    weights = [f"{100 + x:.3f} kg" for x in X[:, 0]]
+    path = save("zip,weight,x,kind", codes, weights, X[:, 1], KIND)
+    sentences = told(path, target="kind")[1]
+    assert any(
+        "'zip' holds whole numbers with leading zeros" in own and "--categorical zip" in own for own in sentences
+    )
+    assert any("'weight' are numbers with a unit" in own for own in sentences)
+    assert not any("zip" in own for own in told(path, target="kind", reading=Reading(drop=("zip",)))[1])

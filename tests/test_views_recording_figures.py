@@ -24,7 +24,7 @@ from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, Unknow
 from actlab.layers import Act, Dense, Residual
 from actlab.replay.feature_space import feature_space, on_shared_axes
 from actlab.replay.projection import principal_axes
-from actlab.study import Milestone
+from actlab.study import Milestone, Study
 from actlab.views.figures.histories import HISTORIES, WITHOUT_LEGEND
 from actlab.views.figures.recording import Figures
 
@@ -429,6 +429,8 @@ def test_ranges_of_epochs():
     assert epoch_list("3") == [3]
     with pytest.raises(ActlabError, match="the range is empty"):
         epoch_list("5-2")
+    with pytest.raises(InvalidFunction, match="no recording has so many epochs"):
+        epoch_list("0-2000000000")
 
 
 def test_no_jax_is_imported(recording, tmp_path):
@@ -442,3 +444,16 @@ def test_no_jax_is_imported(recording, tmp_path):
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_curves_of_networks_that_all_diverged_are_drawn(tmp_path, capsys, monkeypatch):
+    study = Study(task="diabetes", activations=["relu", "tanh"], seeds=2, epochs=2, optimiser="sgd",
+                  learning_rates=[1e15])  # fmt: skip
+    actlab.run(study, tmp_path / "run", progress=lambda _: None)
+    monkeypatch.setattr(
+        sys, "argv", ["actlab", "figure", str(tmp_path / "run"), "curves", "--out", str(tmp_path / "c.png")]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert (tmp_path / "c.png").stat().st_size > 1000

@@ -63,6 +63,8 @@ def convolve(x: Array, weight: Array, padding: str) -> Array:
         padding: "same" or "valid".
     """
     kernel = weight.shape[2]
+    # Samples are in single precision where parameters are in double.
+    x = x.astype(weight.dtype)
     x = jnp.broadcast_to(x, (x.shape[0], weight.shape[1], *x.shape[2:]))
     if padding == "valid":
         return _convolve(x, weight, (0, 0))

@@ -41,6 +41,8 @@ SAMPLE_NUMBERS = 1_000_000
 # epochs, for one to see how the layers come about: at most so many epochs and bytes.
 EPOCHS_BETWEEN = 10
 BYTES_BETWEEN = 2**27
+# Of what was told of the data, so many sentences are kept.
+MOST_NOTES = 20
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,7 @@ def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) ->
         "act_layers": first.act_layers,
         "classes": task.classes,
         **_targets(task, programs, data),
+        "data_notes": [note.sentence for note in task.report.notes][:MOST_NOTES] if task.report else [],
         "samples": {"train": len(task.x_train), "validation": len(task.x_validation), "test": len(task.x_test)},
         "input_shape": task.input_shape,
         "inputs": None if task.holds_tokens else scale_of(task.x_train),

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from actlab.errors import UnknownName
 
+# Numbers of this size are written in full, with commas; others with powers of ten.
+FULL = 1000, 10**7
+
 
 @dataclass(frozen=True)
 class Lead:
@@ -73,7 +76,11 @@ class Lead:
         >>> ACCURACY.number(0.97345), Lead("loss", "cross-entropy", "lower", "nats").number(0.0123456)
         ('97.3', '0.0123')
         """
-        return f"{self.scale * value:.{decimals}f}" if self.is_share else f"{self.scale * value:#.3g}".rstrip(".")
+        if self.is_share:
+            return f"{self.scale * value:.{decimals}f}"
+        own = self.scale * value
+        # Prices and the like are read in full, rounded all the same.
+        return f"{float(f'{own:.3g}'):,.0f}" if FULL[0] <= abs(own) < FULL[1] else f"{own:#.3g}".rstrip(".")
 
     def said(self, value: float, decimals: int = 1) -> str:
         """A value with its unit.

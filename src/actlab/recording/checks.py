@@ -112,6 +112,8 @@ class _Facts(_Checked):
     versions: dict[str, str] = {}
     machine: str = ""
     precision: str = ""
+    streamed: bool = False
+    data_notes: list[str] = []
     throughput: _Throughput | None = None
     tuning: list[_Tried] | None = None
     chosen_rates: dict[str, dict[str, FiniteFloat]] | None = None

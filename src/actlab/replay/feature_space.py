@@ -200,7 +200,7 @@ def feature_space(
     if not recording.objective.decides:
         raise InvalidRecording(
             f"{recording.directory}: its targets are {'numbers' if recording.objective.predicts else 'labels'}, and "
-            "feature spaces and samples are drawn of classes: draw another figure of it, as curves."
+            "these figures are drawn of classes: its report shows them, and `actlab figure` its curves."
         )
     if not recording.sample or not recording.first_seed_epochs:
         raise InvalidRecording(f"{recording.directory} holds no samples and weights to compute a network from.")

@@ -56,6 +56,7 @@ def notes(
         for name, reported in conditions.items():
             found += _edges(reported, where[name])
         found += [
+            *recording.facts.get("data_notes", ()),
             *_imbalance(recording),
             *weighed(recording),
             *_without(recording),

@@ -14,7 +14,7 @@ from actlab.errors import InvalidData
 from actlab.tasks.reading import SHEETS, TEXTS, Reading, option
 from actlab.tasks.tables import parts as cut
 from actlab.tasks.tables.choice import Choice, Decided, chosen, decided, left_out, shown
-from actlab.tasks.tables.doubts import told_of_order, told_of_sentinels, without_missing
+from actlab.tasks.tables.doubts import told_of_order, told_of_sentinels, told_of_texts, without_missing
 from actlab.tasks.tables.encoding import Encoded, encode
 from actlab.tasks.tables.formats import LABEL, read_arff, read_columns, read_sheet, read_svmlight
 from actlab.tasks.tables.frame import Frame, joined
@@ -101,7 +101,8 @@ def _prepared(path: Path, target: str | None, seed: int, reading: Reading) -> _P
     notes = refuse_leaks(frame.name, used, classes.values, found.targets, found.keep)
     parts, rule = _parts(frame, classes, found, values, seed)
     notes += [*rows_in_two_parts(frame.name, used, classes.values, parts), *_told_of_missing(frame.name, used)]
-    notes += [*told_of_sentinels(frame.name, used), *told_of_order(frame.name, used, found, reading)]
+    notes += [*told_of_sentinels(frame.name, used), *told_of_texts(frame, used, choice.out)]
+    notes += told_of_order(frame.name, used, found, reading)
     tell(notes)
     facts: dict[str, tuple[Kind, int, int]] = {
         name: (choice.kinds.get(name, column.kind), column.missing, column.distinct) for name, column in values.items()

@@ -70,6 +70,28 @@ def told_of_sentinels(name: str, used: Mapping[str, Parsed]) -> Iterator[Note]:
             )
 
 
+def told_of_texts(frame: Frame, used: Mapping[str, Parsed], out: Mapping[str, str]) -> Iterator[Note]:
+    """Notes of numbers with leading zeros, which codes have, and of numbers with a unit, left out as texts."""
+    for column, values in used.items():
+        texts = frame.columns[column]
+        if values.kind == "numbers" and texts.dtype == pl.String and texts.str.contains(r"^\s*0\d{2,}\s*$").any():
+            yield Note(
+                f"{frame.name}: column {column!r} holds whole numbers with leading zeros, as codes have them, and they "
+                f"are taken for quantities: {option('categorical', column)} takes them for names.",
+                "--categorical",
+            )
+    for column in out:
+        texts = frame.columns[column]
+        if texts.dtype != pl.String or not out[column].startswith("holds texts"):
+            continue
+        known = texts.drop_nulls()
+        if len(known) and known.str.contains(r"^\s*[-+]?\d+([.,]\d+)?\s*[^\d\s.,:/-]+\s*$").all():
+            yield Note(
+                f"{frame.name}: the texts of {column!r} are numbers with a unit, as {known[0]!r}: with the numbers "
+                "alone it can be trained on.",
+            )
+
+
 def told_of_order(name: str, used: Mapping[str, Parsed], found: Decided, reading: Reading) -> Iterator[Note]:
     """Notes where rows have a time or belong together, and parts are cut without regard to that."""
     if found.time or found.group or reading.test:

@@ -377,6 +377,7 @@ def _player(shown: _Shown) -> Section:
         left = f" Seed {played['seeds'][0]} of {seeds}." if seeds > 1 else ""
     if len(played["networks"]) > 1:
         left += SHARED
+    left += " The samples are some of those that were trained on."
     if played.get("labels"):
         left += " One label at a time, chosen above the figures."
     body = (
