@@ -138,12 +138,18 @@ def kinds() -> Iterator[Case]:
     yield Case("a `customer_id`", **with_column("customer_id", RNG.integers(10**6, 10**7, COUNT).tolist()))
     missing = words("NA", "?", "-", "", 3, 5.5, 2, 9)
     yield Case("missing numbers: `NA`, `?`, `-`, nothing", **with_column("x", missing))
+    ages = [-999 if i % 10 == 0 else 20 + i % 37 for i in order]
+    yield Case("-999 where nothing is known", **with_column("age", ages))
+    yield Case("the same, said to be missing", **with_column("age", ages, options={"missing": ("-999",)}))
     yield Case("categories", **with_column("colour", words("red", "green", "blue")))
     yield Case("categories with missing ones", **with_column("colour", words("red", "green", "")))
     zone = {"categorical": ("zone",)}
     yield Case("categories that are numbers", **with_column("zone", words(1, 2, 3), options=zone))
     towns = [f"town {min(i, j)}" for i, j in RNG.integers(0, 40, (COUNT, 2))]
     yield Case("forty categories", **with_column("town", towns))
+    yield Case("codes with leading zeros", **with_column("zip", words("01067", "04109", "50667")))
+    yield Case("numbers with a unit", **with_column("weight", [f"{i}.5 kg" for i in order]))
+    yield Case("who a row is of", **with_column("patient", [f"p{i // 5}" for i in range(COUNT)]))
     yield Case("`0`, `1`, `2`, `3+`", **with_column("children", words("0", "1", "2", "3+")))
     yield Case("True and False", **with_column("flag", words(True, False)))
     yield Case("yes and no", **with_column("flag", words("yes", "no")))
