@@ -23,8 +23,8 @@ FLOORS = [
     {"study", "recipes"},
     {"recording"},
     {"plan"},
-    {"engine", "watch"},
-    {"statistics", "replay"},
+    {"engine", "watching"},
+    {"statistics", "replay", "diagnosis"},
     {"views"},
     {"laboratory", "cli", "__main__", "__init__"},
 ]

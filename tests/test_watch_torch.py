@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from actlab.errors import ActlabWarning, InvalidModel
 from actlab.recording.measures import gradient_edges, histogram_edges
 from actlab.torch import Activation
-from actlab.watch.torch_watch import FIRST_STEPS, TorchWatch, constant_of
+from actlab.watching.torch_watch import FIRST_STEPS, TorchWatch, constant_of
 
 
 class Swish(nn.Module):
@@ -200,7 +200,7 @@ def test_a_model_that_goes_is_let_go():
 
 def test_an_error_in_watching_never_ends_a_training(monkeypatch):
     model = mlp()
-    monkeypatch.setattr("actlab.watch.torch_taps.histogram", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("actlab.watching.torch_taps.histogram", lambda *_, **__: 1 / 0)
     watch = TorchWatch(model)
     with pytest.warns(ActlabWarning, match=r"watching ended at step 0 \(ZeroDivisionError: .*\); the training goes on"):
         train(model, 1)

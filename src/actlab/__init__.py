@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from actlab.errors import ActlabError
     from actlab.functions import Activation, catalogue, register, unregister
     from actlab.laboratory import run
+    from actlab.laboratory.watching import watch
     from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
     from actlab.recipes import recipe
     from actlab.statistics import summarise
@@ -41,6 +42,7 @@ _HOMES = {
     "run": "laboratory",
     "summarise": "statistics",
     "unregister": "functions",
+    "watch": "laboratory.watching",
 }
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "run",
     "summarise",
     "unregister",
+    "watch",
 ]
 
 

@@ -108,7 +108,7 @@ class Look:
         functions: in the order in which they were first called.
         weights: in the order of the model.
         gradient_scale: by how much the loss was multiplied before going back, as in mixed precision.
-        facts: what is known exactly of the step: see `actlab.watch.facts`.
+        facts: what is known exactly of the step: see `actlab.watching.facts`.
         unseen: what could not be looked at, by name, with the reason.
     """
 

@@ -19,9 +19,9 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from actlab.torch.recognition import ACTIVATIONS
-from actlab.watch.looks import FunctionLook
-from actlab.watch.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNCTIONS
-from actlab.watch.torch_values import FLAT, histogram, norm, slope_of, some_rows, supremum
+from actlab.watching.looks import FunctionLook
+from actlab.watching.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNCTIONS
+from actlab.watching.torch_values import FLAT, histogram, norm, slope_of, some_rows, supremum
 
 Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -18,10 +18,12 @@ import torch
 MOST_NODES = 20_000
 # Of more targets of a step some are kept.
 MOST_TARGETS = 4096
+# Between the last layer and the loss stand few operations.
+MOST_BEFORE = 20
 
 LOSSES = {
     "NllLossBackward0": "cross-entropy", "NllLoss2DBackward0": "cross-entropy",
-    "BinaryCrossEntropyWithLogitsBackward0": "binary", "BinaryCrossEntropyBackward0": "binary",
+    "BinaryCrossEntropyWithLogitsBackward0": "binary", "BinaryCrossEntropyBackward0": "probabilities",
     "MseLossBackward0": "squared", "SmoothL1LossBackward0": "absolute", "HuberLossBackward0": "absolute",
 }  # fmt: skip
 MEAN, SUM = 1, 2
@@ -37,7 +39,8 @@ LINEAR = WEIGHTED | {
     "AvgPool2DBackward0", "AvgPool1DBackward0", "MeanBackward2", "AliasBackward0", "SplitBackward0",
 }  # fmt: skip
 # Between a loss and the last layer these change no value.
-_SHAPES = {name for name in LINEAR if any(word in name for word in ("View", "queeze", "Clone", "Alias", "ToCopy"))}
+_WORDS = ("View", "queeze", "Clone", "Alias", "ToCopy", "Select", "Slice", "Transpose", "Permute")
+_SHAPES = {name for name in LINEAR if any(word in name for word in _WORDS)} | {"IndexBackward0"}
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,11 @@ class Backward:
     Attributes:
         loss: its mean over the samples, as it was before it was scaled.
         scale: what it was multiplied by on the way to what goes back.
-        kind: of the loss: "cross-entropy", "binary", "squared", "absolute", or "" of an unknown one.
+        kind: of the loss: "cross-entropy", "binary" of logits, "probabilities" of what a sigmoid gave, "squared",
+            "absolute", or "" of an unknown one.
         targets: (samples,) classes, or (samples, targets) numbers; None where they are not known.
         before: operations between loss and the last layer, from the loss on, without those that only change shapes.
-        operations: how often each operation is in the graph, as far as it was looked at.
+        operations: how often each operation is in the graph from the last layer on, as far as it was looked at.
     """
 
     loss: float
@@ -62,7 +66,7 @@ class Backward:
 
     @property
     def is_linear(self) -> bool:
-        """Whether two layers or more follow each other with nothing but linear operations before the loss."""
+        """Whether two layers or more follow each other with nothing but linear operations between them."""
         layers = sum(count for name, count in self.operations.items() if name in WEIGHTED)
         return layers > 1 and not set(self.operations) - LINEAR
 
@@ -78,8 +82,8 @@ def backward_of(loss: torch.Tensor) -> Backward:
     kind, targets = LOSSES[_name(node)], _targets(node)
     if getattr(node, "_saved_reduction", MEAN) == SUM and targets is not None:
         value /= max(targets.size if kind != "cross-entropy" else len(targets), 1)
-    start = node.next_functions[0][0]
-    return Backward(value, scale, kind, targets, tuple(_before(start)), _operations(start))
+    before, last = _before(node.next_functions[0][0])
+    return Backward(value, scale, kind, targets, tuple(before), _operations(last))
 
 
 def _name(node: Any) -> str:
@@ -118,14 +122,14 @@ def _operations(start: Any) -> Counter[str]:
     return Counter(_name(node) for node in _walk(start))
 
 
-def _before(node: Any) -> Iterator[str]:
-    """Operations from the loss to the last layer, along the first input of each."""
-    for _ in range(20):
-        if node is None or _name(node) in WEIGHTED:
-            return
+def _before(node: Any) -> tuple[list[str], Any]:
+    """Operations from the loss to the last layer, along the first input of each; and that layer's."""
+    found: list[str] = []
+    while node is not None and _name(node) not in WEIGHTED and len(found) < MOST_BEFORE:
         if _name(node) not in _SHAPES:
-            yield _name(node)
+            found.append(_name(node))
         node = node.next_functions[0][0] if node.next_functions else None
+    return found, node
 
 
 def _targets(node: Any) -> np.ndarray | None:

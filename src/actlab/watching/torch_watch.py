@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import wraps
@@ -19,11 +19,11 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from actlab.errors import ActlabWarning, InvalidModel
 from actlab.torch.module import Activation
 from actlab.torch.recognition import find, is_foreign, named_function
-from actlab.watch.looks import Constant, Look, WeightLook
-from actlab.watch.torch_functions import HIDING
-from actlab.watch.torch_graph import Backward, backward_of
-from actlab.watch.torch_taps import Taps, look_of
-from actlab.watch.torch_values import histogram, norm, sample_of
+from actlab.watching.looks import Constant, Look, WeightLook
+from actlab.watching.torch_functions import HIDING
+from actlab.watching.torch_graph import Backward, backward_of
+from actlab.watching.torch_taps import Taps, look_of
+from actlab.watching.torch_values import histogram, norm, sample_of
 
 # Looked at besides every so manieth step: most of what is wrong is wrong from the start.
 FIRST_STEPS = (0, 1, 2, 3, 4, 5, 10, 20, 30)
@@ -52,7 +52,7 @@ class TorchWatch:
         exclude: str = "",
         on_look: Callable[[Look], None] = lambda _: None,
     ) -> None:
-        """Begin to watch; see `actlab.watch`."""
+        """Begin to watch; see `actlab.watching`."""
         model = getattr(model, "_orig_mod", model)  # That of a compiled one.
         _check(model, every)
         self._model = weakref.ref(model)
@@ -122,7 +122,8 @@ class TorchWatch:
         """Look at the step that comes, if it is one of those."""
         model = self._model()
         if model is not None and (self.steps in FIRST_STEPS or self.steps % self._every == 0):
-            self._step = _Step(model, self._chosen, self._known, self._guarded)
+            self._step = _Step(model, self._chosen, self._known, self._guarded, self._held)
+            self._step.begun = _weights_at_start(model) if self.steps == 0 else {}
 
     def _of_this(self, optimiser: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
         for group in optimiser.param_groups:
@@ -167,8 +168,15 @@ class _Step:
     """One step while it is looked at."""
 
     def __init__(
-        self, model: nn.Module, chosen: Callable[[str], bool], known: Mapping[int, str], guard: Callable[..., Any]
+        self,
+        model: nn.Module,
+        chosen: Callable[[str], bool],
+        known: Mapping[int, str],
+        guard: Callable[..., Any],
+        held: Set[str],
     ) -> None:
+        self._held = held
+        self.begun: dict[str, object] = {}
         self._parameters = {name: own for name, own in model.named_parameters() if own.requires_grad}
         self._left_over = False
         self._guard = guard
@@ -206,7 +214,9 @@ class _Step:
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not self.taps.forwards:
             return
         if self.back is None:
-            left = [own.grad for own in self._parameters.values() if own.grad is not None]
+            # Those that no optimiser holds, none sets to zero.
+            held = [own for name, own in self._parameters.items() if name in self._held]
+            left = [own.grad for own in held if own.grad is not None]
             self._left_over = any(norm(gradient) > 0 for gradient in left)
         self.back = backward_of(loss)
 
@@ -262,12 +272,13 @@ class _Step:
             "single_sample_normalised": sorted(taps.alone),
             "without_gradient": [name for name, own in trainable.items() if name in held and own.grad is None],
             "not_in_optimiser": [name for name in trainable if name not in held],
+            "loss_seen": back is not None,
             "loss_kind": back.kind if back else "",
             "before_loss": list(back.before) if back else [],
             "linear": bool(back and back.is_linear),
             "clipped": self._clipped(),
             "dropout": {name: own.p for name, own in model.named_modules() if isinstance(own, _DROPOUT)},
-            **(_weights_at_start(model) if step == 0 else {}),
+            **self.begun,
         }
 
     def _clipped(self) -> float:
@@ -283,7 +294,7 @@ _DROPOUT = nn.modules.dropout._DropoutNd
 
 
 def _weights_at_start(model: nn.Module) -> dict[str, object]:
-    """Matrices that are all zero, or have all rows equal, as they are after the first step's gradient was taken."""
+    """Matrices that are all zero, or have all rows equal, before the first step."""
     zero, alike = [], []
     for name, own in model.named_parameters():
         if own.dim() < 2 or not own.requires_grad or own.is_sparse:
@@ -359,7 +370,7 @@ def constant_of(kind: str, targets: list[np.ndarray]) -> Constant:
         return Constant(float(-(shares * np.log(shares)).sum()), float(shares.max()), int(counts.sum()))
     width = targets[-1].shape[1]
     values = np.concatenate([own for own in targets if own.shape[1] == width]).astype(float)
-    if kind == "binary":
+    if kind in ("binary", "probabilities"):
         means = np.clip(values.mean(axis=0), 1e-12, 1 - 1e-12)
         entropy = -(means * np.log(means) + (1 - means) * np.log1p(-means))
         majority = float(np.maximum(means, 1 - means).mean())
