@@ -250,6 +250,20 @@ def test_functions_that_work_in_place_are_seen_as_they_were_before():
     assert seen[False].pre_activation_gradient_norm > 0
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        nn.ReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.CELU, nn.SiLU, nn.Mish, nn.LeakyReLU, nn.Hardtanh, nn.Hardswish,
+        nn.Hardsigmoid, lambda inplace: nn.Threshold(0.1, 0.0, inplace), lambda inplace: nn.RReLU(0.2, 0.2, inplace),
+    ],
+)  # fmt: skip
+def test_every_function_that_works_in_place_is_seen_as_it_was(make):
+    """`inplace` comes by name or by place."""
+    plain, in_place = (looked_at(mlp(lambda inplace=inplace: make(inplace=inplace)))[0] for inplace in (False, True))
+    for name in ("pre_activation_mean", "activation_std", "flat", "signal", "activation_gradient_norm"):
+        assert getattr(in_place.functions[0], name) == pytest.approx(getattr(plain.functions[0], name), rel=1e-5)
+
+
 class Functional(nn.Module):
     """Functions, a method, one in place, one of a library's module."""
 

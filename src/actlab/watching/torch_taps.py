@@ -7,9 +7,11 @@ it; gradients come by hooks of the tensors. Weights are read as the optimiser ge
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ from actlab.watching.looks import FunctionLook
 from actlab.watching.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNCTIONS
 from actlab.watching.torch_values import FLAT, histogram, norm, slope_of, some_rows, supremum
 
+# What PyTorch's own functions are called draws nothing when it is called as `as_if_apart` does.
+CALLED = frozenset(FUNCTIONS.values())
 Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -51,16 +55,18 @@ class Taps:
         ran: names of the modules that ran.
     """
 
-    def __init__(self, model: nn.Module, chosen: Callable[[str], bool], known: Mapping[int, str], guard: Guard) -> None:
+    def __init__(
+        self, names: Mapping[int, str], chosen: Callable[[str], bool], known: Mapping[int, str], guard: Guard
+    ) -> None:
         """Prepare.
 
         Args:
-            model: whose step.
+            names: of the modules of a model, by their ids.
             chosen: whether the place of a name is wanted.
             known: by the id of each module that is an activation function, what it is called.
             guard: wraps what is called within the training: nothing that fails there may end it.
         """
-        self._names = {id(module): name for name, module in reversed(list(model.named_modules()))}
+        self._names = names
         self._chosen, self._known = chosen, known
         self._stack: list[nn.Module] = []
         self._inside: nn.Module | None = None
@@ -163,12 +169,7 @@ class Taps:
         # A module that is an activation function is the place itself, as nn.ReLU is.
         itself = bool(self._stack) and isinstance(self._stack[-1], ACTIVATIONS)
         name = within if itself and within else f"{within}: {called}" if within else called
-        rest = {key: value for key, value in kwargs.items() if key not in ("input", "inplace", "out")}
-        in_place = function.__name__.endswith("_") or bool(kwargs.get("inplace"))
-
-        def again(values: torch.Tensor) -> torch.Tensor:
-            return _plain(function)(values, *args[1:], **rest)
-
+        again, in_place = as_if_apart(function, args, kwargs)
         return self._look_at(name, called, again, inputs, in_place=in_place)
 
     def _look_at(
@@ -183,7 +184,7 @@ class Taps:
             return None
         with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):
             values = some_rows(inputs)
-            slope = slope_of(again, values).abs()
+            slope = slope_of(again, values, drawing=function not in CALLED).abs()
             part = {
                 "z": values if not in_place else values.clone(),
                 "flat": slope <= FLAT * (supremum(function) or float(slope.max())),
@@ -229,12 +230,35 @@ class _Mode(TorchFunctionMode):
         return self._taps.called(func, args, kwargs or {})
 
 
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that works in place as one that does not."""
+def as_if_apart(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[[torch.Tensor], torch.Tensor], bool]:
+    """A call as a function of its first input alone that changes and draws nothing; and whether it worked in place.
+
+    Settings come by name or by place: `nn.ELU` calls `F.elu(input, alpha, inplace)`.
+    """
     name = function.__name__
-    if not name.endswith("_") or name.endswith("__"):
-        return function
-    return getattr(torch, name[:-1], None) or getattr(nn.functional, name[:-1])
+    in_place = name.endswith("_")
+    if in_place:
+        function = getattr(torch, name[:-1], None) or getattr(nn.functional, name[:-1])
+    rest, named = args[1:], {key: value for key, value in kwargs.items() if key not in ("input", "out")}
+    parameters = _parameters(function)
+    if parameters:
+        named |= dict(zip(parameters[1:], rest, strict=False))
+        rest = ()
+        in_place = in_place or bool(named.pop("inplace", False))
+        if "training" in named:
+            named["training"] = False
+    return lambda values: function(values, *rest, **named), in_place
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's arguments; empty where PyTorch does not tell them."""
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except ValueError:
+        return ()
 
 
 def _is_going_back() -> bool:
@@ -258,21 +282,26 @@ def _reduced(part: dict[str, Any]) -> dict[str, Any]:
         axis = part["axis"] % flat.dim()
         others = [place for place in range(flat.dim()) if place != axis]
         dead = flat.all(dim=others) if others else flat
-        spread = a.std(dim=0, unbiased=False) if len(a) > 1 else torch.full_like(a[0], math.nan)
-        rms = a.square().mean().sqrt()
-        return {
-            "samples": len(a),
-            "z_mean": float(z.mean()),
-            "z_std": float(z.std(unbiased=False)),
-            "a_mean": float(a.mean()),
-            "a_std": float(a.std(unbiased=False)),
-            "rms": float(rms),
-            "signal": float(spread.square().mean().sqrt() / rms) if float(rms) else 0.0,
-            "flat": float(flat.float().mean()),
-            "dead": dead.cpu().numpy(),
-            "z_histogram": histogram(z),
-            "a_histogram": histogram(a),
-        }
+        z_std, z_mean = torch.std_mean(z, unbiased=False)
+        # Of each unit, over the samples: everything else follows from these.
+        spread, middle = torch.var_mean(a, dim=0, unbiased=False)
+        within, between = spread.mean(), middle.var(unbiased=False) if middle.numel() > 1 else torch.zeros(())
+        numbers = torch.stack([z_mean, z_std, middle.mean(), within, between, flat.float().mean()]).tolist()
+    z_mean, z_std, a_mean, within, between, share = numbers
+    square = within + between + a_mean**2
+    return {
+        "samples": len(a),
+        "z_mean": z_mean,
+        "z_std": z_std,
+        "a_mean": a_mean,
+        "a_std": math.sqrt(within + between),
+        "rms": math.sqrt(square),
+        "signal": (math.sqrt(within / square) if square else 0.0) if len(a) > 1 else math.nan,
+        "flat": share,
+        "dead": dead.cpu().numpy(),
+        "z_histogram": histogram(z),
+        "a_histogram": histogram(a),
+    }
 
 
 def look_of(place: Place, scale: float) -> FunctionLook:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 
 import numpy as np
@@ -57,12 +58,15 @@ def _is_half(values: torch.Tensor) -> bool:
     return values.dtype in (torch.float16, torch.bfloat16)
 
 
-def slope_of(function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
+def slope_of(
+    function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, *, drawing: bool = True
+) -> torch.Tensor:
     """The slope of an element-wise function at its inputs, as PyTorch goes back through it."""
     # What a checkpoint around the call counts and keeps is not to be of this; nor is anything drawn from the training.
     devices = [inputs.device] if inputs.device.type != "cpu" else []
+    apart = torch.random.fork_rng(devices, device_type=inputs.device.type) if drawing else nullcontext()
     kept = torch.autograd.graph.saved_tensors_hooks(lambda own: own, lambda own: own)
-    with torch.enable_grad(), kept, torch.random.fork_rng(devices, device_type=inputs.device.type):
+    with torch.enable_grad(), kept, apart:
         own = inputs.detach().clone().requires_grad_()
         (slope,) = torch.autograd.grad(function(own).sum(), own)
     return slope

@@ -58,6 +58,8 @@ class TorchWatch:
         self._model = weakref.ref(model)
         self._ids = {id(parameter): name for name, parameter in model.named_parameters()}
         self._known = {id(module): name for name, module in _own_functions(model)}
+        self._names = {id(module): name for name, module in reversed(list(model.named_modules()))}
+        self._hiding = dict(_hiding(model))
         self._every, self._on_look = every, on_look
         self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
         self._held: set[str] = set()
@@ -122,7 +124,7 @@ class TorchWatch:
         """Look at the step that comes, if it is one of those."""
         model = self._model()
         if model is not None and (self.steps in FIRST_STEPS or self.steps % self._every == 0):
-            self._step = _Step(model, self._chosen, self._known, self._guarded, self._held)
+            self._step = _Step(model, self._names, self._chosen, self._known, self._guarded, self._held)
             self._step.begun = _weights_at_start(model) if self.steps == 0 else {}
 
     def _of_this(self, optimiser: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
@@ -155,7 +157,7 @@ class TorchWatch:
         if step.back is not None and step.back.targets is not None:
             self._targets = [*self._targets[-7:], step.back.targets]
         constant = constant_of(step.back.kind if step.back else "", self._targets)
-        return step.look(self.steps, constant, model, self._held)
+        return step.look(self.steps, constant, model, self._held, self._hiding)
 
 
 def _remove(watch: weakref.ref[TorchWatch]) -> None:
@@ -170,6 +172,7 @@ class _Step:
     def __init__(
         self,
         model: nn.Module,
+        names: Mapping[int, str],
         chosen: Callable[[str], bool],
         known: Mapping[int, str],
         guard: Callable[..., Any],
@@ -183,7 +186,7 @@ class _Step:
         self._before: dict[str, tuple[torch.Tensor, float, float, float, np.ndarray]] = {}
         self._accumulated: dict[str, float] = {}
         self.back: Backward | None = None
-        self.taps = Taps(model, chosen, known, guard)
+        self.taps = Taps(names, chosen, known, guard)
         self.taps.attach()
         self._restore = _intercepted(guard(self._going_back))
         # Compiled code runs no hooks that came after it.
@@ -236,7 +239,7 @@ class _Step:
                 counts = histogram(values, gradient=True)
             self._before[name] = sample_of(own), norm(own), size, zeros, counts
 
-    def look(self, step: int, constant: Constant, model: nn.Module, held: set[str]) -> Look:
+    def look(self, step: int, constant: Constant, model: nn.Module, held: set[str], hiding: Mapping[str, str]) -> Look:
         """What was seen, once the step is made."""
         back = self.back
         scale = back.scale if back and back.scale and math.isfinite(back.scale) else 1.0
@@ -250,8 +253,8 @@ class _Step:
             functions,
             weights,
             scale,
-            self._facts(step, model, held),
-            dict(_unseen(model, self.taps.ran)),
+            self._facts(parameters, held) | {"dropout": dict(_dropouts(model))},
+            {**hiding, **dict(self._idle(parameters))},
         )
 
     def _weight(self, name: str, parameter: torch.Tensor) -> WeightLook:
@@ -261,9 +264,9 @@ class _Step:
         ratio = moved / whole if whole else (math.inf if moved else 0.0)
         return WeightLook(name.removesuffix(".weight"), size, gradient, ratio, zeros, counts)
 
-    def _facts(self, step: int, model: nn.Module, held: set[str]) -> dict[str, object]:
+    def _facts(self, parameters: Mapping[str, torch.Tensor], held: set[str]) -> dict[str, object]:
         back, taps = self.back, self.taps
-        trainable = {name: own for name, own in model.named_parameters() if own.requires_grad}
+        trainable = {name: own for name, own in parameters.items() if own.requires_grad}
         return {
             "forwards": taps.forwards,
             "finite_input": taps.finite_input,
@@ -277,9 +280,18 @@ class _Step:
             "before_loss": list(back.before) if back else [],
             "linear": bool(back and back.is_linear),
             "clipped": self._clipped(),
-            "dropout": {name: own.p for name, own in model.named_modules() if isinstance(own, _DROPOUT)},
             **self.begun,
         }
+
+    def _idle(self, parameters: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, str]]:
+        """Layers that did not run, or ran without gradients."""
+        owners: dict[str, bool] = {}
+        for name, own in parameters.items():
+            owner = name.rpartition(".")[0]
+            owners[owner] = owners.get(owner, True) and own.grad is None
+        for owner, without in owners.items():
+            if without and owner not in self.taps.ran:
+                yield owner, "it did not run in this step"
 
     def _clipped(self) -> float:
         """The gradient as it was used over that as it came, both unscaled; 1 where nothing was clipped."""
@@ -327,15 +339,19 @@ def _own_functions(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield named_function(module), module
 
 
-def _unseen(model: nn.Module, ran: set[str]) -> Iterator[tuple[str, str]]:
-    """What no hook reaches, and why."""
+def _hiding(model: nn.Module) -> Iterator[tuple[str, str]]:
+    """Modules whose functions no hook reaches, and why."""
     for name, module in model.named_modules():
         kinds = [kind.__name__ for kind in type(module).__mro__]
         reason = next((HIDING[kind] for kind in kinds if kind in HIDING), None)
         if reason:
             yield name, reason
-        elif name not in ran and (own := list(module.parameters(recurse=False))) and all(p.grad is None for p in own):
-            yield name, "it did not run in this step"
+
+
+def _dropouts(model: nn.Module) -> Iterator[tuple[str, float]]:
+    for name, module in model.named_modules():
+        if isinstance(module, _DROPOUT):
+            yield name, module.p
 
 
 def _intercepted(note: Callable[[Any], None]) -> Callable[[], None]:
