@@ -45,7 +45,8 @@ def test_every_example_of_the_readme_runs(language, text, folder):
     for command in commands(language, text):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
+        # A watch tells what is wrong with the model of its example.
+        assert done.stderr == "" or ("actlab.watch(" in text and "[softmax_twice]" in done.stderr)
 
 
 NETWORKS = (README.parent / "docs" / "own-networks.md").read_text(encoding="utf-8")

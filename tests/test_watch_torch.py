@@ -549,3 +549,13 @@ def test_constant_answers_against_a_search():
     assert constant_of("binary", [y]).loss == pytest.approx(entropy.min(), rel=1e-5)
     squared = ((y - grid) ** 2).mean(axis=0).min()
     assert constant_of("squared", [y[:100], y[100:]]).loss == pytest.approx(squared, rel=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_warnings_are_errors_the_training_goes_on_all_the_same(monkeypatch, capsys):
+    model = mlp()
+    monkeypatch.setattr("actlab.watching.torch_taps.histogram", lambda *_, **__: 1 / 0)
+    watch = TorchWatch(model)
+    train(model, 2)
+    assert watch.stopped.startswith("ZeroDivisionError")
+    assert "actlab: watching ended at step 0" in capsys.readouterr().err

@@ -8,6 +8,8 @@ nothing but should be known is an `ActlabWarning`.
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -56,6 +58,14 @@ class InvalidFunction(ActlabError, ValueError):
 
 class InvalidInput(InvalidFunction, TypeError):
     """An input of an activation function that is no array of real floating-point numbers."""
+
+
+def tell(sentence: str, stacklevel: int = 2) -> None:
+    """Say something within a training of a user's own, as a warning; where warnings are errors, on stderr instead."""
+    try:
+        warnings.warn(sentence, ActlabWarning, stacklevel=stacklevel + 1)
+    except ActlabWarning:
+        print(f"actlab: {sentence}", file=sys.stderr)
 
 
 class InvalidModel(ActlabError, ValueError):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from actlab.diagnosis import Finding, findings_of
-from actlab.errors import ActlabWarning, InvalidModel
+from actlab.errors import InvalidModel, tell
 from actlab.watching.looks import Look
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Watch:
             # What follows from another finding is not said beside it.
             if own["severity"] == "warning" and own["cause"] is None and own["code"] not in self._told:
                 self._told.add(own["code"])
-                warnings.warn(f"{own['sentence']} {own['help']} [{own['code']}]", ActlabWarning, stacklevel=8)
+                tell(f"{own['sentence']} {own['help']} [{own['code']}]", stacklevel=8)
 
 
 def watch(model: Any, *, every: int = 50, include: str = "*", exclude: str = "", mute: Collection[str] = ()) -> Watch:

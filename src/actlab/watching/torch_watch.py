@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from actlab.errors import ActlabWarning, InvalidModel
+from actlab.errors import InvalidModel, tell
 from actlab.torch.module import Activation
 from actlab.torch.recognition import find, is_foreign, named_function
 from actlab.watching.looks import Constant, Look, WeightLook
@@ -113,11 +113,10 @@ class TorchWatch:
         self.stopped = f"{type(error).__name__}: {error}"
         self.remove()
         text = " ".join(str(error).split())[:300]
-        warnings.warn(
+        tell(
             f"watching ended at step {self.steps} ({type(error).__name__}: {text}); the training goes on, and what was "
             "seen before is kept.",
-            ActlabWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
     def _arm(self) -> None:
