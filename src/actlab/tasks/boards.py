@@ -22,8 +22,8 @@ _LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 
 def tic_tac_toe(seed: int) -> Task:
     """All 958 boards on which a game of tic-tac-toe that x began can end: has x won? Nine squares of three categories.
 
-    No square tells it alone, and no weighted sum of them: three of a kind in a row must be seen. Counts as in Aha 1991,
-    Tic-Tac-Toe Endgame, UCI, doi:10.24432/C5688J: 626 won, 332 drawn or lost.
+    No square tells it alone; a weighted sum of all of them, as a network without functions is, has nearly all right.
+    Counts as in Aha 1991, Tic-Tac-Toe Endgame, UCI, doi:10.24432/C5688J: 626 won, 332 drawn or lost.
 
     >>> task = tic_tac_toe(0)
     >>> task.classes, task.x_train.shape
