@@ -894,3 +894,18 @@ def test_functions_with_parameters_and_of_ones_own_are_compared_and_chosen(actla
     assert "name it too (--activations 'cli_functions:bent(by=0.5)')" in err
     assert run("report", "run") == (0, "")
     assert run("compare", "run/study.toml", "--out", "run") == (0, "")
+
+
+def test_a_run_directory_is_no_recipe(actlab_command, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "study.toml").write_text("", encoding="utf-8")
+    code, _, said = actlab_command("compare", "mine")
+    assert code == 2
+    assert "mine is a run directory: actlab report mine shows it" in said
+
+
+def test_a_memory_that_is_taken_already_is_refused_before_anything_is_compiled(actlab_command):
+    code, _, said = actlab_command("compare", "digits", "--memory", "5")
+    assert code == 2
+    assert "a memory of 5 B is too small" in said
+    assert "before anything is trained" in said

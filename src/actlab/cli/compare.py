@@ -197,6 +197,11 @@ def _study(name: str | None, settings: dict[str, Any], assignments: list[str]) -
         run = Path(name, "study.toml").is_file()
         if name in names() or file or (kind_of(name) and not run):
             raise InvalidStudy(f"{name} is no recipe but data: write actlab compare --task {name}.")
+        if run:
+            raise InvalidStudy(
+                f"{name} is a run directory: actlab report {name} shows it, actlab compare {name}/study.toml runs its "
+                "study."
+            )
         base = from_toml(name) if name.endswith(".toml") or "/" in name else recipe(name).study
     return changed(base, settings, assignments)
 

@@ -98,6 +98,11 @@ def build_within(
             return streaming.build(study, data, population, share=share)
         return build(study, data, population, chunk, share=share)
 
+    if budget is not None and (taken := process_bytes()) > budget:
+        raise InvalidStudy(
+            f"a memory of {_readable(budget)} is too small: {_readable(taken)} are taken before anything is trained; "
+            "give more."
+        )
     programs = [built(population) for population in groups]
     if budget is None:
         return programs

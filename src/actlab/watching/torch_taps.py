@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from actlab.torch.recognition import ACTIVATIONS
 from actlab.watching.looks import FunctionLook
 from actlab.watching.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNCTIONS
-from actlab.watching.torch_values import FLAT, histogram, norm, slope_of, some_rows, supremum
+from actlab.watching.torch_values import FLAT, MOST_MEASURED, histogram, norm, slope_of, some_rows, supremum
 
 # What PyTorch's own functions are called draws nothing when it is called as `as_if_apart` does.
 CALLED = frozenset(FUNCTIONS.values())
@@ -186,7 +186,8 @@ class Taps:
             values = some_rows(inputs)
             slope = slope_of(again, values, drawing=function not in CALLED).abs()
             part = {
-                "z": values if not in_place else values.clone(),
+                "z": some_rows(inputs, MOST_MEASURED).clone() if in_place else some_rows(inputs, MOST_MEASURED),
+                "samples": len(values),
                 "flat": slope <= FLAT * (supremum(function) or float(slope.max())),
                 "axis": self._axis if values.dim() > 2 or self._axis == -1 else 1,
             }
@@ -210,7 +211,7 @@ class Taps:
             return
         place, part = begun
         with torch.no_grad():
-            part["a"] = some_rows(output).clone()
+            part["a"] = some_rows(output, MOST_MEASURED)
         place.parts.append(_reduced(part))
         place.calls += 1
         if output.requires_grad:
@@ -290,7 +291,7 @@ def _reduced(part: dict[str, Any]) -> dict[str, Any]:
     z_mean, z_std, a_mean, within, between, share = numbers
     square = within + between + a_mean**2
     return {
-        "samples": len(a),
+        "samples": part["samples"],
         "z_mean": z_mean,
         "z_std": z_std,
         "a_mean": a_mean,

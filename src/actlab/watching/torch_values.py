@@ -16,14 +16,17 @@ from actlab.recording.measures import BINS, BINS_PER_DECADE, DECADES, REACH
 
 # A function counts as flat where its slope is below this share of the largest, as in the engine.
 FLAT = 1e-3
-# Of larger tensors every so manieth sample is looked at, and a histogram counts every so manieth value.
-MOST_VALUES = 2**18
-MOST_COUNTED = 2**12
+# Of larger tensors every so manieth sample is looked at: for units that are flat, and, of fewer, for all else; and a
+# histogram counts every so manieth value.
+MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**18, 2**15, 2**11
+# Of a larger matrix so many weights are held against what they become.
+MOST_WEIGHTS = 2**14
+FEWEST_SAMPLES = 8
 
 
-def some_rows(values: torch.Tensor) -> torch.Tensor:
-    """Samples of a tensor, at most MOST_VALUES numbers and two samples at least, detached and in float32."""
-    stride = max(1, min(math.ceil(values.numel() / MOST_VALUES), len(values) // 2)) if values.dim() else 1
+def some_rows(values: torch.Tensor, most: int = MOST_VALUES) -> torch.Tensor:
+    """Samples of a tensor, some `most` numbers and eight samples at least, detached and in float32."""
+    stride = max(1, min(math.ceil(values.numel() / most), len(values) // FEWEST_SAMPLES)) if values.dim() else 1
     own = values.detach()
     return (own[::stride] if own.dim() else own[None]).to(torch.float32)
 
@@ -82,6 +85,6 @@ def supremum(name: str) -> float | None:
 
 
 def sample_of(parameter: torch.Tensor) -> torch.Tensor:
-    """Some weights, to be held against the same after a step: a copy, at most MOST_VALUES of them."""
+    """Some weights, to be held against the same after a step: a copy, at most MOST_WEIGHTS of them."""
     flat = parameter.detach().reshape(-1)
-    return flat[:: max(1, math.ceil(flat.numel() / MOST_VALUES))].to(torch.float32, copy=True)
+    return flat[:: max(1, math.ceil(flat.numel() / MOST_WEIGHTS))].to(torch.float32, copy=True)
