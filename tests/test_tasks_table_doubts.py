@@ -396,3 +396,18 @@ def test_codes_and_units_are_told(save):
     )
     assert any("'weight' are numbers with a unit" in own for own in sentences)
     assert not any("zip" in own for own in told(path, target="kind", reading=Reading(drop=("zip",)))[1])
+
+
+def test_a_class_that_only_a_test_file_has_is_refused_by_that_files_name(save):
+    path = save("x,y,kind", X[:, 0], X[:, 1], KIND)
+    test = save("x,y,kind", X[:10, 0], X[:10, 1], [*KIND[:9], "s"], name="te.csv")
+    sentence = refused(path, target="kind", reading=Reading(test=str(test)))
+    assert sentence.startswith("te.csv: the test part holds the class 's', which the training part lacks")
+
+
+def test_labels_in_texts_are_suggested_as_such(save):
+    tags = [["red|round", "red", "round", "red|ripe|round", "ripe"][i % 5] for i in range(COUNT)]
+    path = save("x,y,tags", X[:, 0], X[:, 1], tags)
+    sentence = refused(path)
+    assert "'tags' (3 labels, several of a row)" in sentence
+    assert "--target tags --objective labels, or name" in sentence or "'y' (" in sentence.partition("then")[0]

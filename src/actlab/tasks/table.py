@@ -208,7 +208,7 @@ def _parts(
     else:
         return cut.by_class(frame.name, classes.values, seed)
     if classes.classes:
-        cut.refuse_unseen_classes(frame.name, classes.values, classes.classes, parts, way_out)
+        cut.refuse_unseen_classes(second or frame.name, classes.values, classes.classes, parts, way_out)
     return parts, rule
 
 

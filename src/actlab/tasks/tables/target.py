@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,7 +118,13 @@ def labels(frame: Frame, target: str, reading: Reading) -> Labels:
     if decided is None:
         _refuse_units(frame, target, present)
         numbers = all(number(name) is not None for name in classes)
-        refuse_quantity(frame.name, f"column {target!r}", np.bincount(values), classes, numbers=numbers)
+        # Of a second file a single sample is tested on: what is not trained on is refused where the parts are cut.
+        second, start = frame.second
+        first = values[rows < start] if second else values
+        present_there = np.unique(first)
+        named = [classes[int(place)] for place in present_there]
+        counts = np.bincount(first)[present_there]
+        refuse_quantity(frame.name, f"column {target!r}", counts, named, numbers=numbers)
     return Labels(rows, values, classes, (*notes, *more))
 
 
@@ -175,20 +181,28 @@ def _refuse_units(frame: Frame, target: str, texts: Sequence[str]) -> None:
 def _joined(name: str, target: str, texts: Sequence[str], reading: Reading) -> list[Note]:
     """A note where classes look like several labels joined: their parts come again in others."""
     distinct = set(texts)
-    sign = next((sign for sign in SEPARATORS if any(sign in text for text in distinct)), None)
-    if sign is None or reading.objective == "classes" or reading.classes is not None:
-        return []
-    parts = {part.strip() for text in distinct for part in text.split(sign)}
-    if len(parts) >= len(distinct):
+    sign, count = _labels_within(distinct)
+    if not count or reading.objective == "classes" or reading.classes is not None:
         return []
     example = next(text for text in sorted(distinct) if sign in text)
     return [
         Note(
             f"{name}: classes of {target!r} such as {cut(repr(example))} are taken as they stand: --objective labels "
-            f"learns the {len(parts)} labels between which {sign!r} stands.",
+            f"learns the {count} labels between which {sign!r} stands.",
             "--objective",
         )
     ]
+
+
+def _labels_within(distinct: Collection[str]) -> tuple[str, int]:
+    """What stands between the labels of texts, and how many labels there are; 0 where they are classes as they stand.
+
+    >>> _labels_within(["a|b", "a", "b"]), _labels_within(["x, y", "z, w"])
+    (('|', 2), (',', 0))
+    """
+    sign = next((sign for sign in SEPARATORS if any(sign in text for text in distinct)), "")
+    parts = {part.strip() for text in distinct for part in text.split(sign)} if sign else set[str]()
+    return sign, len(parts) if len(parts) < len(distinct) else 0
 
 
 def candidates(columns: Mapping[str, Parsed]) -> tuple[str, ...]:
@@ -230,11 +244,21 @@ def no_target(name: str, columns: Mapping[str, Parsed], path: str) -> InvalidDat
             f"{name}: no target was given: name the column to be learnt (--target COLUMN), one of {', '.join(shown)}."
         )
     listed = ", then ".join(f"{column!r} ({_aim(columns[column])})" for column in likely)
+    labels = " --objective labels" if _labels_of(columns[likely[0]]) else ""
     return InvalidData(
         f"{name}: no target was given: most likely it is {listed}: say so, as in actlab compare "
-        f"{option('task', path)} {option('target', likely[0])}, or name another one of {', '.join(shown)}."
+        f"{option('task', path)} {option('target', likely[0])}{labels}, or name another one of {', '.join(shown)}."
     )
 
 
 def _aim(column: Parsed) -> str:
+    if labels := _labels_of(column):
+        return f"{labels} labels, several of a row"
     return "a quantity" if is_quantity(column) else f"{column.distinct} classes"
+
+
+def _labels_of(column: Parsed) -> int:
+    """How many labels the texts of a column hold; 0 where they are classes."""
+    if column.kind != "categories":
+        return 0
+    return _labels_within(set(column.values.drop_nulls().unique().cast(pl.String)))[1]
