@@ -5,7 +5,7 @@ import shlex
 
 import numpy as np
 import pytest
-from tests.tables import columns, everything, refused, told, written
+from tests.tables import columns, everything, refused, told, workbook, written
 
 from actlab import tasks
 from actlab.errors import InvalidData, UnknownName
@@ -411,3 +411,19 @@ def test_labels_in_texts_are_suggested_as_such(save):
     sentence = refused(path)
     assert "'tags' (3 labels, several of a row)" in sentence
     assert "--target tags --objective labels, or name" in sentence or "'y' (" in sentence.partition("then")[0]
+
+
+def test_grades_are_told_to_be_classes(save):
+    grades = [3 + i % 6 for i in range(COUNT)]
+    (sentence,) = told(save("x,y,quality", X[:, 0], X[:, 1], grades), target="quality")[1]
+    assert "the 6 numbers of 'quality' are taken for classes: --objective regression" in sentence
+    assert not told(save("x,y,digit", X[:, 0], X[:, 1], grades), target="digit")[1]
+
+
+def test_a_title_above_the_table_of_a_workbook_is_left_out(tmp_path):
+    rows = [["Lab report 2023", "", ""], ["x", "y", "kind"], *[[*map(float, X[i]), KIND[i]] for i in range(COUNT)]]
+    (tmp_path / "lab.xlsx").write_bytes(workbook({"Data": rows}))
+    (tmp_path / "plain.xlsx").write_bytes(workbook({"Data": rows[1:]}))
+    task, sentences = told(tmp_path / "lab.xlsx", target="kind")
+    assert "what stands above the table, as 'Lab report 2023', is left out" in sentences[0]
+    assert task.digest == told(tmp_path / "plain.xlsx", target="kind")[0].digest

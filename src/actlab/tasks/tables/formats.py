@@ -11,7 +11,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -129,12 +129,30 @@ def read_sheet(source: Source, reading: Reading) -> Frame:
         raise unreadable(source, error) from None
     refuse_more_than_memory(source.name, sheet.height, sheet.width)
     rows = [([cell or "" for cell in row], line) for line, row in enumerate(sheet.iter_rows(), 1) if any(row)]
-    frame = shaped(source.name, rows, reading, reading.decimal or ".", "row")
-    if len(names) == 1 or reading.sheet is not None:
-        return frame
-    shown = cut(", ".join(names[1:]))
-    note = Note(f"{source.name}: sheet {chosen!r} is read, the first of {len(names)}: --sheet for {shown}.", "--sheet")
-    return replace(frame, notes=(note, *frame.notes))
+    titles = _titles([cells for cells, _ in rows])
+    frame = shaped(source.name, rows[titles:], reading, reading.decimal or ".", "row")
+    notes = []
+    if len(names) > 1 and reading.sheet is None:
+        shown = cut(", ".join(names[1:]))
+        read = f"{source.name}: sheet {chosen!r} is read, the first of {len(names)}: --sheet for {shown}."
+        notes.append(Note(read, "--sheet"))
+    if titles:
+        told = (
+            f"{source.name}: what stands above the table, as {cut(repr(next(filter(None, rows[0][0]))))}, is left out."
+        )
+        notes.append(Note(told))
+    return replace(frame, notes=(*notes, *frame.notes))
+
+
+def _titles(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows above a table hold a title or a remark: a single cell each, where the next row fills nearly all.
+
+    >>> _titles([["Report", "", ""], ["a", "b", "c"], ["1", "2", "3"]]), _titles([["a", "b"], ["1", ""]])
+    (1, 0)
+    """
+    filled = [sum(map(bool, row)) for row in rows]
+    count = next((place for place, own in enumerate(filled) if own != 1), 0)
+    return count if count and filled[count] > 2 and filled[count] >= len(rows[count]) - 1 else 0
 
 
 def _sheet(names: list[str], wanted: str | None) -> str:

@@ -35,6 +35,11 @@ _QUANTITIES = {
 }  # fmt: skip
 
 
+# And how grades are called, whole numbers in an order.
+_GRADES = {"quality", "rating", "score", "grade", "stars", "level", "rank", "severity", "satisfaction", "age"}
+FEWEST_GRADES = 5
+
+
 @dataclass(frozen=True)
 class Labels:
     """What is to be learnt of the rows that have a target.
@@ -153,7 +158,8 @@ def _folded(name: str, target: str, texts: Sequence[str], reading: Reading) -> t
 
 def _many_numbers(name: str, target: str, classes: Sequence[str]) -> list[Note]:
     """A note where so many numbers are classes that they may be a quantity."""
-    if len(classes) <= MANY_VALUES or any(number(text) is None for text in classes):
+    graded = len(classes) >= FEWEST_GRADES and {*target.lower().replace("_", " ").split()} & _GRADES
+    if not (len(classes) > MANY_VALUES or graded) or any(number(text) is None for text in classes):
         return []
     return [
         Note(
