@@ -559,3 +559,14 @@ def test_where_warnings_are_errors_the_training_goes_on_all_the_same(monkeypatch
     train(model, 2)
     assert watch.stopped.startswith("ZeroDivisionError")
     assert "actlab: watching ended at step 0" in capsys.readouterr().err
+
+
+def test_the_stance_of_the_compiler_is_the_users_again():
+    model = mlp()
+    with torch.compiler.set_stance("fail_on_recompile"):
+        stance = torch._dynamo.eval_frame._stance
+        with TorchWatch(model):
+            assert torch._dynamo.eval_frame._stance.stance == "force_eager"
+            train(model, 8)
+            assert torch._dynamo.eval_frame._stance == stance
+        assert torch._dynamo.eval_frame._stance == stance

@@ -189,7 +189,7 @@ class _Step:
         self.taps.attach()
         self._restore = _intercepted(guard(self._going_back))
         # Compiled code runs no hooks that came after it.
-        torch.compiler.set_stance("force_eager")
+        self._stance: Any = torch.compiler.set_stance("force_eager")
         self._handles = [
             own.register_post_accumulate_grad_hook(guard(self._noted(name))) for name, own in self._parameters.items()
         ]
@@ -198,7 +198,7 @@ class _Step:
         """Take all hooks away."""
         self.taps.remove()
         self._restore()
-        torch.compiler.set_stance("default")
+        self._stance.__exit__(None, None, None)  # That of the user again.
         for handle in self._handles:
             handle.remove()
         self._handles = []
