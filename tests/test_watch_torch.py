@@ -570,3 +570,40 @@ def test_the_stance_of_the_compiler_is_the_users_again():
             train(model, 8)
             assert torch._dynamo.eval_frame._stance == stance
         assert torch._dynamo.eval_frame._stance == stance
+
+
+def test_two_models_at_a_time_are_both_seen_and_nothing_stays():
+    """Their looks begin and end in turns; each loss is of its own model."""
+    backward, stance = torch.autograd.backward, torch._dynamo.eval_frame._stance
+    x, y = batch()
+    first, second = mlp(), mlp(nn.Tanh)
+    optimisers = [torch.optim.SGD(model.parameters(), 0.1) for model in (first, second)]
+    watches = [TorchWatch(model) for model in (first, second)]
+    expected = [float(F.cross_entropy(model(x), y).detach()) for model in (first, second)]
+    for model, optimiser in zip((first, second), optimisers, strict=True):
+        F.cross_entropy(model(x), y).backward()
+        optimiser.step()
+    for watch, loss in zip(watches, expected, strict=True):
+        assert [look.loss for look in watch.looks] == [pytest.approx(loss, rel=1e-6)]
+        assert watch.stopped is None
+    watches[0].remove()
+    train(second, 2, data=(x, y))
+    assert [look.step for look in watches[1].looks] == [0, 1, 2]
+    watches[1].remove()
+    assert torch.autograd.backward is backward
+    assert torch._dynamo.eval_frame._stance == stance
+
+
+def test_a_loss_of_another_model_is_not_taken_for_ones_own():
+    """As where two models train against each other: both have run before either goes back."""
+    x, y = batch()
+    first, second = mlp(), mlp(nn.Tanh)
+    optimisers = [torch.optim.SGD(model.parameters(), 0.1) for model in (first, second)]
+    with TorchWatch(first) as one, TorchWatch(second) as other:
+        losses = [F.cross_entropy(model(x), y) for model in (first, second)]
+        for loss in losses:
+            loss.backward()
+        for optimiser in optimisers:
+            optimiser.step()
+    for watch, loss in zip((one, other), losses, strict=True):
+        assert watch.looks[0].loss == pytest.approx(float(loss.detach()), rel=1e-6)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,12 @@ def backward_of(loss: torch.Tensor) -> Backward:
         value /= max(targets.size if kind != "cross-entropy" else len(targets), 1)
     before, last = _before(node.next_functions[0][0])
     return Backward(value, scale, kind, targets, tuple(before), _operations(last))
+
+
+def is_of(loss: torch.Tensor, parameters: Set[int]) -> bool:
+    """Whether a loss goes back to some of these parameters (ids); true where none can be told, behind a checkpoint."""
+    found = [node.variable for node in _walk(loss.grad_fn) if hasattr(node, "variable")]
+    return not found or any(id(own) in parameters for own in found)
 
 
 def _name(node: Any) -> str:

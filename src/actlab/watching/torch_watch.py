@@ -21,7 +21,8 @@ from actlab.torch.module import Activation
 from actlab.torch.recognition import find, is_foreign, named_function
 from actlab.watching.looks import Constant, Look, WeightLook
 from actlab.watching.torch_functions import HIDING
-from actlab.watching.torch_graph import Backward, backward_of
+from actlab.watching.torch_graph import Backward, backward_of, is_of
+from actlab.watching.torch_process import begin, end
 from actlab.watching.torch_taps import Taps, look_of
 from actlab.watching.torch_values import histogram, norm, sample_of
 
@@ -187,9 +188,8 @@ class _Step:
         self.back: Backward | None = None
         self.taps = Taps(names, chosen, known, guard)
         self.taps.attach()
-        self._restore = _intercepted(guard(self._going_back))
-        # Compiled code runs no hooks that came after it.
-        self._stance: Any = torch.compiler.set_stance("force_eager")
+        self._note = guard(self._going_back)
+        begin(self._note)
         self._handles = [
             own.register_post_accumulate_grad_hook(guard(self._noted(name))) for name, own in self._parameters.items()
         ]
@@ -197,8 +197,7 @@ class _Step:
     def close(self) -> None:
         """Take all hooks away."""
         self.taps.remove()
-        self._restore()
-        self._stance.__exit__(None, None, None)  # That of the user again.
+        end(self._note)
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -214,6 +213,9 @@ class _Step:
         """Before gradients are computed: read the loss, and whether gradients of the step before are still there."""
         loss = tensors[0] if isinstance(tensors, (tuple, list)) and tensors else tensors
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not self.taps.forwards:
+            return
+        # Of several models that train in turns, each loss is of its own.
+        if not is_of(loss, {id(own) for own in self._parameters.values()}):
             return
         if self.back is None:
             # Those that no optimiser holds, none sets to zero.
@@ -351,24 +353,6 @@ def _dropouts(model: nn.Module) -> Iterator[tuple[str, float]]:
     for name, module in model.named_modules():
         if isinstance(module, _DROPOUT):
             yield name, module.p
-
-
-def _intercepted(note: Callable[[Any], None]) -> Callable[[], None]:
-    """Have `torch.autograd.backward`, which every loss goes back by, tell of its tensors; returns what ends that."""
-    original = torch.autograd.backward
-
-    @wraps(original)
-    def backward(tensors: Any, *arguments: Any, **settings: Any) -> Any:
-        note(tensors)
-        return original(tensors, *arguments, **settings)
-
-    torch.autograd.backward = backward
-
-    def restore() -> None:
-        if torch.autograd.backward is backward:
-            torch.autograd.backward = original
-
-    return restore
 
 
 def constant_of(kind: str, targets: list[np.ndarray]) -> Constant:
