@@ -62,6 +62,42 @@ def with_weights(model, change):
     return model
 
 
+class Scaled(nn.Module):
+    """Residual blocks that begin at nothing: a layer of zeros at the end of each, a factor for each unit."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 32), nn.Linear(32, 2)
+        self.blocks = nn.ModuleList([nn.Sequential(nn.Linear(32, 32), nn.GELU(), nn.Linear(32, 32)) for _ in range(3)])
+        self.factor = nn.Parameter(torch.ones(32, 1))
+        for block in self.blocks:
+            nn.init.zeros_(block[-1].weight)
+
+    def forward(self, x):
+        x = self.first(x)
+        for block in self.blocks:
+            x = x + self.factor[:, 0] * block(x)
+        return self.last(x)
+
+
+class Product(nn.Module):
+    """Two linear layers that multiply each other: a quadratic function, without a function's name."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.last = nn.Linear(2, 32), nn.Linear(2, 32), nn.Linear(32, 2)
+
+    def forward(self, x):
+        return self.last(self.a(x) * self.b(x))
+
+
+def held_still():
+    """Batch normalisation that is kept as it is, as in fine-tuning, in a model that trains."""
+    model = nn.Sequential(nn.Linear(2, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 2)).train()
+    model[1].eval()
+    return model
+
+
 def raised(model, bias=3.0):
     """With the output above zero from the start, or below."""
     with torch.no_grad():
@@ -207,6 +243,12 @@ HEALTHY = {
     ),
     "clipped now and then": lambda: steps(net(), before=lambda m: nn.utils.clip_grad_norm_(m.parameters(), 1.0)),
     "too early to say": lambda: steps(net(), rate=1e-5, count=20),
+    "blocks that begin at nothing": lambda: steps(Scaled()),
+    "a product": lambda: steps(Product()),
+    "normalisation held still": lambda: steps(held_still()),
+    "a logarithm written another way": lambda: steps(
+        net(end=(nn.Softmax(1),)), lambda o, y: F.nll_loss(o.clamp_min(1e-6).log(), y)
+    ),
     "softmax and logarithm": lambda: steps(net(end=(nn.LogSoftmax(1),)), F.nll_loss),
 }  # fmt: skip
 
@@ -253,3 +295,24 @@ def test_findings_can_be_muted_and_other_things_are_no_models():
     assert [own.name for own in watch.looks[0].functions] == ["1"]
     with pytest.raises(InvalidModel, match="a PyTorch module is expected, not list"):
         actlab.watch([model])
+
+
+def test_two_models_that_train_against_each_other_are_left_in_peace():
+    """The gradients of one are still there when the other goes back through it, and zeroed before its own."""
+    torch.manual_seed(0)
+    maker, critic = net(depth=1, outputs=2), net(depth=1, outputs=1)
+    making, judging = (torch.optim.Adam(model.parameters(), 1e-3) for model in (maker, critic))
+    real, _ = moons(64)
+    entropy = F.binary_cross_entropy_with_logits
+    with TorchWatch(critic) as watch:
+        for _ in range(12):
+            fake = maker(torch.randn(64, 2))
+            judging.zero_grad()
+            said = critic(torch.cat([real, fake.detach()]))
+            entropy(said[:, 0], torch.cat([torch.ones(64), torch.zeros(64)])).backward()
+            judging.step()
+            making.zero_grad()
+            entropy(critic(fake)[:, 0], torch.ones(64)).backward()
+            making.step()
+    assert watch.stopped is None
+    assert "missing_zero_grad" not in warnings(findings_of(watch.looks))

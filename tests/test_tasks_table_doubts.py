@@ -427,3 +427,15 @@ def test_a_title_above_the_table_of_a_workbook_is_left_out(tmp_path):
     task, sentences = told(tmp_path / "lab.xlsx", target="kind")
     assert "what stands above the table, as 'Lab report 2023', is left out" in sentences[0]
     assert task.digest == told(tmp_path / "plain.xlsx", target="kind")[0].digest
+
+
+def test_what_is_missing_is_found_however_the_number_is_written(save):
+    """The sentence says --missing -999 of cells that hold -999.0, too."""
+    ages = [("-999.0" if i % 20 == 0 else f"{20 + i % 50}.5") for i in range(COUNT)]
+    path = save("age,x,kind", ages, X[:, 0], KIND)
+    assert any("--missing -999 says" in own for own in told(path, target="kind")[1])
+    task, sentences = told(path, target="kind", reading=Reading(missing=("-999",)))
+    assert "4 missing values filled in" in task.provenance
+    assert not any("no cell holds" in own for own in sentences)
+    _, sentences = told(path, target="kind", reading=Reading(missing=("-99",)))
+    assert "mine.csv: no cell holds what --missing says, '-99'." in sentences

@@ -110,9 +110,8 @@ def _rectified(look: Look, _: Sequence[Look]) -> Finding | None:
 
 def _no_logarithm(look: Look, _: Sequence[Look]) -> Finding | None:
     before = _strings(look, "before_loss")
-    if look.facts.get("loss_kind") != "cross-entropy":
-        return None
-    if before and before[0] in ("LogSoftmaxBackward0", "LogBackward0", "SubBackward0", "LogsumexpBackward0"):
+    # Whatever stands between may be a logarithm written another way.
+    if look.facts.get("loss_kind") != "cross-entropy" or before:
         return None
     sentence = "The loss takes logarithms of probabilities, and the model gives it something else."
     remedy = "Take cross_entropy instead of nll_loss, or end the model with log_softmax."
@@ -121,7 +120,8 @@ def _no_logarithm(look: Look, _: Sequence[Look]) -> Finding | None:
 
 def _evaluating(look: Look, _: Sequence[Look]) -> Finding | None:
     found = look.facts.get("evaluating") or {}
-    if not found:
+    # Single layers are frozen on purpose, in a model that trains otherwise.
+    if not found or look.facts.get("training", False):
         return None
     names = list(found)  # pyright: ignore[reportArgumentType]
     sentence = f"{counted(len(names), 'layer')} worked as in evaluation while the model was trained: {_named(names)}."
@@ -139,9 +139,12 @@ def _single(look: Look, _: Sequence[Look]) -> Finding | None:
 
 
 def _start(look: Look, _: Sequence[Look]) -> Finding | None:
-    zero, alike = _strings(look, "zero_weights"), _strings(look, "alike_weights")
-    if len(zero) > 1:
-        sentence, names = f"All weights of {counted(len(zero), 'layer')} begin at zero: {_named(zero)}.", zero
+    # Zeros that get a gradient are a custom, as at the end of a residual block.
+    stuck = {own.name for own in look.weights if own.gradient_norm == 0}
+    zero = [name for name in _strings(look, "zero_weights") if name in stuck]
+    alike = _strings(look, "alike_weights")
+    if zero:
+        sentence, names = f"All weights of {counted(len(zero), 'layer')} begin at zero and stay: {_named(zero)}.", zero
     elif alike:
         sentence, names = f"All units of {_named(alike)} begin with the same weights: they stay alike.", alike
     else:

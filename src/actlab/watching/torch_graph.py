@@ -39,6 +39,8 @@ LINEAR = WEIGHTED | {
     "AvgPool2DBackward0", "AvgPool1DBackward0", "MeanBackward2", "AliasBackward0", "SplitBackward0",
 }  # fmt: skip
 # Between a loss and the last layer these change no value.
+# What is linear in each factor, and not in both.
+PRODUCTS = {"MulBackward0", "DivBackward0", "BmmBackward0"}
 _WORDS = ("View", "queeze", "Clone", "Alias", "ToCopy", "Select", "Slice", "Transpose", "Permute")
 _SHAPES = {name for name in LINEAR if any(word in name for word in _WORDS)} | {"IndexBackward0"}
 
@@ -125,7 +127,15 @@ def _walk(start: Any) -> Iterator[Any]:
 
 
 def _operations(start: Any) -> Counter[str]:
-    return Counter(_name(node) for node in _walk(start))
+    return Counter(f"{_name(node)} of two" if _multiplies_two(node) else _name(node) for node in _walk(start))
+
+
+def _multiplies_two(node: Any) -> bool:
+    """Whether a product is of two things that depend on the input, as a gate's: that is not linear."""
+    if _name(node) not in PRODUCTS:
+        return False
+    factors = [one for one, _ in node.next_functions if one is not None]
+    return len(factors) > 1 and not any(hasattr(one, "variable") for one in factors)
 
 
 def _before(node: Any) -> tuple[list[str], Any]:

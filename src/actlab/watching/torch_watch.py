@@ -217,11 +217,11 @@ class _Step:
         # Of several models that train in turns, each loss is of its own.
         if not is_of(loss, {id(own) for own in self._parameters.values()}):
             return
-        if self.back is None:
-            # Those that no optimiser holds, none sets to zero.
-            held = [own for name, own in self._parameters.items() if name in self._held]
-            left = [own.grad for own in held if own.grad is not None]
-            self._left_over = any(norm(gradient) > 0 for gradient in left)
+        # Those that no optimiser holds, none sets to zero. Where gradients are summed over parts of a batch, they were
+        # zero before the first; where two models train against each other, before the model's own.
+        held = [own for name, own in self._parameters.items() if name in self._held]
+        left = any(norm(own.grad) > 0 for own in held if own.grad is not None)
+        self._left_over = left and (self.back is None or self._left_over)
         self.back = backward_of(loss)
 
     def before_update(self, parameters: list[torch.Tensor]) -> None:
@@ -254,7 +254,7 @@ class _Step:
             functions,
             weights,
             scale,
-            self._facts(parameters, held) | {"dropout": dict(_dropouts(model))},
+            self._facts(parameters, held) | {"dropout": dict(_dropouts(model)), "training": model.training},
             {**hiding, **dict(self._idle(parameters))},
         )
 
@@ -310,7 +310,8 @@ def _weights_at_start(model: nn.Module) -> dict[str, object]:
     """Matrices that are all zero, or have all rows equal, before the first step."""
     zero, alike = [], []
     for name, own in model.named_parameters():
-        if own.dim() < 2 or not own.requires_grad or own.is_sparse:
+        # A number for each row is a factor, as of a scaled residual, and no matrix.
+        if own.dim() < 2 or own.numel() == len(own) or not own.requires_grad or own.is_sparse:
             continue
         values = own.detach()
         if not bool(values.any()):

@@ -14,7 +14,7 @@ from actlab.tasks.tables.choice import Decided
 from actlab.tasks.tables.frame import Frame
 from actlab.tasks.tables.kinds import Parsed
 from actlab.tasks.tables.report import Note
-from actlab.wording import counted
+from actlab.wording import counted, listed
 from actlab.wording import number as written
 
 # What devices and questionnaires write where nothing is known.
@@ -31,18 +31,23 @@ def without_missing(frame: Frame, missing: Sequence[str]) -> Frame:
     """The table with nothing in the cells that hold one of these texts, or the number that it writes."""
     if not missing:
         return frame
-    texts = {text.strip().casefold() for text in missing}
+    texts = sorted({text.strip().lower() for text in missing})
     values = [value for value in map(number, missing) if value is not None]
-    columns = {}
+    columns, found = {}, False
     for name, own in frame.columns.items():
         if own.dtype == pl.String:
-            gone = own.str.strip_chars().str.to_lowercase().is_in(sorted(texts))
+            lower = own.str.strip_chars().str.to_lowercase()
+            plain = lower.str.replace(",", ".", literal=True) if frame.sign == "," else lower
+            gone = lower.is_in(texts) | plain.cast(pl.Float64, strict=False).is_in(values).fill_null(False)
         elif own.dtype.is_numeric():
             gone = own.cast(pl.Float64).is_in(values)
         else:
             gone = pl.Series([False] * len(own))
-        columns[name] = own.set(gone.fill_null(False), None)
-    return replace(frame, columns=columns)
+        gone = gone.fill_null(False)
+        found = found or bool(gone.any())
+        columns[name] = own.set(gone, None)
+    without = Note(f"{frame.name}: no cell holds what --missing says, {listed([repr(text) for text in missing])}.")
+    return replace(frame, columns=columns, notes=frame.notes if found else (*frame.notes, without))
 
 
 def told_of_sentinels(name: str, used: Mapping[str, Parsed]) -> Iterator[Note]:

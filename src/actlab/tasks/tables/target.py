@@ -203,11 +203,15 @@ def _joined(name: str, target: str, texts: Sequence[str], reading: Reading) -> l
 def _labels_within(distinct: Collection[str]) -> tuple[str, int]:
     """What stands between the labels of texts, and how many labels there are; 0 where they are classes as they stand.
 
-    >>> _labels_within(["a|b", "a", "b"]), _labels_within(["x, y", "z, w"])
+    Between labels a comma stands in some texts, and others hold one label alone: "Bonn, Rhine" is a place.
+
+    >>> _labels_within(["a|b", "a", "b"]), _labels_within(["x, y", "x, z", "w, y", "w, z", "x, w"])
     (('|', 2), (',', 0))
     """
     sign = next((sign for sign in SEPARATORS if any(sign in text for text in distinct)), "")
-    parts = {part.strip() for text in distinct for part in text.split(sign)} if sign else set[str]()
+    if not sign or (sign == "," and all(sign in text for text in distinct)):
+        return sign, 0
+    parts = {part.strip() for text in distinct for part in text.split(sign)}
     return sign, len(parts) if len(parts) < len(distinct) else 0
 
 
