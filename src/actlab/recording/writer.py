@@ -118,6 +118,7 @@ class Writer:
         diverged: Mapping[int, tuple[int, str]],
         kind: str = "epochs",
         members: Sequence[int] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Add a range of epochs: the segment file first, then one transaction with its row and the metrics.
 
@@ -132,6 +133,7 @@ class Writer:
             kind: "epochs", "weights" where these come alone, "first-seed" for the weights of the first seed's
                 members only, "sample", or "test" for what is made of the test samples; see `Segment`.
             members: ids of those that the arrays are of; all where None.
+            facts: what is known of the run by now, besides.
 
         Raises:
             RecordingFailed: an array is not of the shape that its measure declares, or it cannot be written; nothing of
@@ -161,6 +163,8 @@ class Writer:
                 for member, (epoch, reason) in diverged.items():
                     update = "UPDATE members SET diverged_epoch = ?, diverged_reason = ? WHERE id = ?"
                     self._database.execute(update, (epoch, reason, member))
+                for fact, value in (facts or {}).items():
+                    self._set(fact, value)
         except (OSError, sqlite3.Error) as error:
             self._discard(path)
             raise RecordingFailed(
