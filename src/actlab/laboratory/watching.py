@@ -136,6 +136,12 @@ class Watch:
                     self._on_finding(own)
 
     def _ended(self) -> None:
+        if not self.looks and self.stopped is None:
+            tell(
+                "no step of an optimiser that holds this model's parameters was seen: nothing was looked at. Was a copy "
+                "of the model trained, or none?",
+                stacklevel=6,
+            )
         self._judge()
         self._tell()
         if self._recorder is not None:
