@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from actlab.diagnosis import Finding, findings_of
+from actlab.diagnosis import Finding, Judge, Verdict
 from actlab.errors import InvalidModel, tell
+from actlab.statistics.findings.codes import checked
 from actlab.watching.looks import Look
 
 if TYPE_CHECKING:
@@ -14,18 +15,14 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """A watch on a model; it ends by `remove`, with a `with` block, or with the model.
-
-    Attributes:
-        findings: what is wrong, by all that was seen so far: see `actlab.diagnosis`.
-    """
+    """A watch on a model; it ends by `remove`, with a `with` block, or with the model."""
 
     def __init__(self, model: nn.Module, every: int, include: str, exclude: str, mute: Collection[str]) -> None:
         from actlab.watching.torch_watch import TorchWatch
 
-        self._mute, self._told = frozenset(mute), set[str]()
-        self.findings: list[Finding] = []
-        self._watch = TorchWatch(model, every=every, include=include, exclude=exclude, on_look=self._judge)
+        self._mute, self._told = checked(mute), set[str]()
+        self._judge = Judge()
+        self._watch = TorchWatch(model, every=every, include=include, exclude=exclude, on_look=self._heard)
 
     def __enter__(self) -> Watch:
         return self
@@ -47,8 +44,18 @@ class Watch:
         """Watch no longer: nothing is left in the model. Again, it does nothing."""
         self._watch.remove()
 
-    def _judge(self, _: Look) -> None:
-        self.findings = [own for own in findings_of(self.looks) if own["code"] not in self._mute]
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong, by all that was seen so far: see `actlab.diagnosis`."""
+        return list(self.verdict.findings)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What can be said in all: something is wrong, it learns, it is too early, or none can tell."""
+        return self._judge.verdict(self._mute)
+
+    def _heard(self, look: Look) -> None:
+        self._judge.add(look)
         for own in self.findings:
             # What follows from another finding is not said beside it.
             if own["severity"] == "warning" and own["cause"] is None and own["code"] not in self._told:
@@ -67,13 +74,14 @@ def watch(model: Any, *, every: int = 50, include: str = "*", exclude: str = "",
         model: a `torch.nn.Module`, compiled or not. Copies and saved models are not watched.
         every: so many steps lie between two looks.
         include, exclude: patterns of the names of functions' places, as "encoder.*".
-        mute: codes of findings that are not wanted, as "rate_too_low".
+        mute: codes of findings that are not wanted, as "rate_too_low": see `actlab.statistics.findings.codes`.
 
     Returns:
-        the watch: `findings`, `looks`, `remove()`; it can stand in a `with` statement.
+        the watch: `findings`, `verdict`, `looks`, `remove()`; it can stand in a `with` statement.
 
     Raises:
         InvalidModel: no PyTorch module, one without parameters that train, or one that is watched already.
+        UnknownName: a code to mute that there is not.
 
     >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
