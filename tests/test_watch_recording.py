@@ -17,7 +17,7 @@ from torch import nn
 
 import actlab
 from actlab.diagnosis import findings_of
-from actlab.diagnosis.recorded import findings_in
+from actlab.diagnosis.recorded import verdict_in
 from actlab.errors import ActlabError, ActlabWarning, InvalidRecording
 from actlab.recording import load, writer
 from actlab.study import Observed
@@ -105,7 +105,7 @@ def test_looks_are_read_back_as_they_were_and_judged_alike(tmp_path):
             assert same(a.update_ratio, b.update_ratio)
             assert a.histogram.tolist() == b.histogram.tolist()
     codes = [own["code"] for own in findings_of(watch.looks)]
-    assert codes == [own["code"] for own in findings_in(recording)] == [own["code"] for own in watch.findings]
+    assert codes == [own["code"] for own in verdict_in(recording).findings] == [own["code"] for own in watch.findings]
     assert codes[0] == "dead_units"
     assert recording.facts["findings"][0]["code"] == "dead_units"
 

@@ -18,19 +18,20 @@ def diagnose(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Say what is wrong with recorded networks; exit code 1 where something is. Needs no framework."""
-    from actlab.diagnosis.recorded import findings_in
+    from actlab.diagnosis.recorded import verdict_in
     from actlab.recording import load
     from actlab.statistics.summary import json_safe
     from actlab.views.terminal.findings import findings
 
-    found = findings_in(load(directory), mute or ())
-    wrong = [own for own in found if own["severity"] == "warning"]
+    verdict = verdict_in(load(directory), mute or ())
+    wrong = verdict.state == "faulty"
     if as_json:
-        print_json(json_safe({"directory": str(directory), "wrong": bool(wrong), "findings": found}))
+        told = {"directory": str(directory), "wrong": wrong, "state": verdict.state, "sentence": verdict.sentence}
+        print_json(json_safe(told | {"findings": verdict.findings}))
     else:
-        for line in findings(found):
+        for line in findings(verdict.findings):
             show(line)
         if not wrong:
-            typer.echo("Nothing wrong was found.")
+            typer.echo(f"Nothing wrong was found. {verdict.sentence.removeprefix('Nothing wrong was found.')}".rstrip())
     if wrong:
         raise typer.Exit(1)

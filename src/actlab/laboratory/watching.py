@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actlab.diagnosis import Finding, findings_of
+from actlab.diagnosis import Finding, Judge, Verdict
 from actlab.errors import ActlabError, InvalidModel, tell
+from actlab.statistics.findings.codes import checked
 from actlab.watching.looks import Look
 
 if TYPE_CHECKING:
     from torch import nn
 
     from actlab.watching.recorder import Recorder
-
-# The first looks are judged one by one: most of what is wrong is wrong from the start. Later ones as they come while
-# judging takes a hundredth of the time at most.
-ALWAYS_JUDGED, SHARE = 12, 0.01
 
 
 class Watch:
@@ -41,9 +37,8 @@ class Watch:
     ) -> None:
         from actlab.watching.torch_watch import TorchWatch
 
-        self._mute, self._told, self._on_finding = frozenset(mute), set[str](), on_finding
-        self._judged, self._next = 0, 0.0
-        self._findings: list[Finding] = []
+        self._mute, self._told, self._on_finding = checked(mute), set[str](), on_finding
+        self._judge = Judge()
         self._recorder: Recorder | None = None
         self.directory = None if directory is None else Path(directory)
         self._watch = TorchWatch(
@@ -70,8 +65,12 @@ class Watch:
     @property
     def findings(self) -> list[Finding]:
         """What is wrong, by all that was seen so far: see `actlab.diagnosis`."""
-        self._judge()
-        return self._findings
+        return list(self.verdict.findings)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What can be said in all: something is wrong, it learns, it is too early, or none can tell."""
+        return self._judge.verdict(self._mute)
 
     @property
     def stopped(self) -> str | None:
@@ -104,12 +103,8 @@ class Watch:
     def _seen(self, look: Look) -> None:
         if self._recorder is not None:
             self._record(look)
-        begun = time.monotonic()
-        if len(self.looks) <= ALWAYS_JUDGED or begun >= self._next:
-            self._judge()
-            self._tell()
-            now = time.monotonic()
-            self._next = now + (now - begun) / SHARE
+        self._judge.add(look)
+        self._tell()
 
     def _record(self, look: Look) -> None:
         """What cannot be written ends the recording, and nothing else."""
@@ -121,13 +116,8 @@ class Watch:
             self._recorder = None
             tell(f"recording ended at step {look.step}: {error} The training goes on, watched.", stacklevel=8)
 
-    def _judge(self) -> None:
-        if self.looks and self.looks[-1].step != self._judged - 1:
-            self._findings = [own for own in findings_of(self.looks) if own["code"] not in self._mute]
-            self._judged = self.looks[-1].step + 1
-
     def _tell(self) -> None:
-        for own in self._findings:
+        for own in self.findings:
             # What follows from another finding is not said beside it.
             if own["severity"] == "warning" and own["cause"] is None and own["code"] not in self._told:
                 self._told.add(own["code"])
@@ -138,16 +128,14 @@ class Watch:
     def _ended(self) -> None:
         if not self.looks and self.stopped is None:
             tell(
-                "no step of an optimiser that holds this model's parameters was seen: nothing was looked at. Was a copy "
-                "of the model trained, or none?",
+                "no step of an optimiser that holds this model's parameters was seen: nothing was looked at. Was a "
+                "copy of the model trained, or none?",
                 stacklevel=6,
             )
-        self._judge()
-        self._tell()
         if self._recorder is not None:
             recorder, self._recorder = self._recorder, None
             try:
-                recorder.finish(findings=self._findings, ended=self.stopped)
+                recorder.finish(findings=self.findings, ended=self.stopped)
             except (ActlabError, OSError) as error:
                 tell(f"the end of the recording cannot be written: {error}", stacklevel=6)
 
@@ -184,14 +172,15 @@ def watch(
             `actlab.load` read; None to record nothing. What cannot be written ends the recording, never the training.
         every: so many steps lie between two looks.
         include, exclude: patterns of the names of functions' places, as "encoder.*".
-        mute: codes of findings that are not wanted, as "rate_too_low".
+        mute: codes of findings that are not wanted, as "rate_too_low": see `actlab.statistics.findings.codes`.
         on_finding: called with each finding that is told, when it is.
 
     Returns:
-        the watch: `findings`, `looks`, `remove()`, `report()`; it can stand in a `with` statement.
+        the watch: `findings`, `verdict`, `looks`, `remove()`, `report()`; it can stand in a `with` statement.
 
     Raises:
         InvalidModel: no PyTorch module, one without parameters that train, or one that is watched already.
+        UnknownName: a code to mute that there is not.
         InvalidRecording: the directory holds something. RecordingFailed: nothing can be written there.
 
     >>> import torch

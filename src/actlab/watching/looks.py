@@ -92,11 +92,13 @@ class Constant:
         loss: what it has; NaN where the loss is none whose best constant answer is known.
         majority: share of the most frequent class; NaN where targets are no classes.
         samples: of so many targets it was taken.
+        classes: so many classes were among them; 0 where targets are no classes.
     """
 
     loss: float = NAN
     majority: float = NAN
     samples: int = 0
+    classes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
