@@ -161,7 +161,11 @@ FAULTS = {
         "dropout_too_high", "2",
     ),
     "clipped to nothing": (
-        lambda: steps(net(), before=lambda model: nn.utils.clip_grad_norm_(model.parameters(), 1e-5)), "clipped", None,
+        lambda: (model := net()) and steps(
+            model, before=lambda model: nn.utils.clip_grad_norm_(model.parameters(), 1e-5),
+            optimiser=torch.optim.SGD(model.parameters(), 0.1),
+        ),
+        "clipped", None,
     ),
     "start too large": (
         lambda: steps(with_weights(net(depth=6), lambda layer: layer.weight.mul_(12)), rate=1e-4), "start_too_large",

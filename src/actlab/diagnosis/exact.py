@@ -17,6 +17,7 @@ from actlab.wording import counted, listed, number
 
 # A gradient that is clipped to less than this share of itself is hardly followed.
 CLIPPED = 0.01
+ADAPTIVE = ("Adam", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta", "Lion", "Rprop", "Adafactor", "Muon")
 # With more left out than this, hardly anything gets through.
 DROPPED = 0.8
 # A loss that rises to so many times its first, or weights to so many times theirs, before all is NaN: steps too large.
@@ -36,6 +37,10 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _input(look: Look, _: Sequence[Look]) -> Finding | None:
+    if not look.facts.get("finite_targets", True):
+        sentence = f"The targets of step {look.step} hold numbers that are NaN or infinite."
+        remedy = "Look for missing values in the targets: a loss of them is none."
+        return finding("input_not_finite", "warning", sentence, {}, remedy=remedy)
     if look.facts.get("finite_input", True):
         return None
     sentence = f"The input of step {look.step} holds numbers that are NaN or infinite."
@@ -45,7 +50,9 @@ def _input(look: Look, _: Sequence[Look]) -> Finding | None:
 
 def _loss(look: Look, looks: Sequence[Look]) -> Finding | None:
     """A loss that is not finite: by what the outputs were, and by what came before, whose fault it is."""
-    if not look.facts.get("loss_seen") or math.isfinite(look.loss):
+    bad = [one for one in looks if one.facts.get("loss_seen") and not math.isfinite(one.loss)]
+    # What came of it later is no news; and what was not finite to begin with, makes the loss so.
+    if not bad or bad[0] is not look or not all(map(_is_given, looks)):
         return None
     is_now = f"The loss of step {look.step} is {number(look.loss) if math.isinf(look.loss) else 'not a number'}"
     evidence: dict[str, object] = {"loss": look.loss}
@@ -72,17 +79,27 @@ def _loss(look: Look, looks: Sequence[Look]) -> Finding | None:
         sentence = f"{is_now}: the untrained model's outputs are not finite, though its input is."
         remedy = "Look for a logarithm, a root or a division of zero in the model, and at the initial weights."
         return finding("loss_not_finite", "warning", sentence, evidence, remedy=remedy)
-    if logarithms and rise < RISEN and step[0] < LARGE_STEP:
-        sentence = f"{is_now}, and so are the weights since: at step {before[-1].step} all was finite."
-        remedy = (
-            "Look for a logarithm, a root or a division of zero in the loss: take the one of PyTorch's that is given "
-            "logits, or add a small number; else take a tenth of the learning rate."
+    if rise < RISEN and step[0] < LARGE_STEP:
+        sentence = f"{is_now}, at once: at step {before[-1].step} all was finite, and no step was large."
+        code, remedy = (
+            "loss_not_finite",
+            (
+                "Look for a logarithm, a root or a division of zero in the loss: take PyTorch's that is given "
+                "logits, or add a small number; and for missing values in the data."
+            ),
         )
-        return finding("loss_not_finite", "warning", sentence, evidence, remedy=remedy)
+        if not logarithms:
+            sentence += " Nothing in the loss makes NaN of numbers: it comes with the data of a step between."
+            code, remedy = "input_not_finite", "Look for missing values in the inputs and targets."
+        return finding(code, "warning", sentence, evidence, remedy=remedy)
     sentence = f"{is_now}: the learning rate is too high, and all was finite at step {before[-1].step}."
     remedy = "Take a tenth of the learning rate, or a hundredth."
     limits = {"risen": RISEN, "update_ratio": LARGE_STEP}
     return finding("rate_too_high", "warning", sentence, evidence, remedy=remedy, thresholds=limits)
+
+
+def _is_given(look: Look) -> bool:
+    return bool(look.facts.get("finite_input", True) and look.facts.get("finite_targets", True))
 
 
 def growth_of(look: Look) -> float:
@@ -227,6 +244,12 @@ def _dropout(look: Look, _: Sequence[Look]) -> Finding | None:
 
 
 def _clipped(look: Look, looks: Sequence[Look]) -> Finding | None:
+    # To an optimiser that divides the gradient by its own size it hardly matters.
+    return None if str(look.facts.get("optimiser", "")).startswith(ADAPTIVE) else clipped(looks)
+
+
+def clipped(looks: Sequence[Look]) -> Finding | None:
+    """Whether hardly anything is left of the gradient, in the median over looks."""
     every: list[Any] = [one.facts.get("clipped", math.nan) for one in looks]
     shares = [float(own) for own in every if math.isfinite(own)]
     if len(shares) < 3 or not np.median(shares) < CLIPPED:
@@ -234,7 +257,10 @@ def _clipped(look: Look, looks: Sequence[Look]) -> Finding | None:
     share = float(np.median(shares))
     sentence = f"The gradient is clipped to {100 * share:.2g} % of itself (median over {len(shares)} steps looked at)."
     remedy = "Allow a norm as large as the gradient usually has; clip for the rare steps that are far above."
-    return finding("clipped", "warning", sentence, {"share": share}, remedy=remedy, thresholds={"share": CLIPPED})
+    limits = {"share": CLIPPED}
+    return finding(
+        "clipped", "warning", sentence, {"share": share}, remedy=remedy, step=looks[-1].step, thresholds=limits
+    )
 
 
 def _strings(look: Look, name: str) -> list[str]:

@@ -10,8 +10,9 @@ import numpy as np
 from actlab.diagnosis.course import POOR, Course, course_of, loss_at
 from actlab.diagnosis.data import DATA
 from actlab.diagnosis.exact import EXACT
+from actlab.diagnosis.nothing import Neighbours, neighbours_of, nothing_learnt
 from actlab.diagnosis.outputs import OUTPUTS
-from actlab.diagnosis.soft import nothing_learnt, soft
+from actlab.diagnosis.soft import soft
 from actlab.statistics.findings.finding import Finding
 from actlab.watching.looks import Look
 from actlab.wording import number
@@ -26,7 +27,7 @@ _ORDER = [
     "input_not_finite", "missing_zero_grad", "detached", "not_in_optimiser", "rate_of_zero", "softmax_twice",
     "function_before_loss", "no_log_probabilities", "targets_out_of_reach", "evaluating", "single_sample",
     "units_alike", "no_function", "dropout_too_high", "clipped", "inputs_off_scale", "start_too_large",
-    "decay_too_strong", "loss_not_finite", "rate_too_high", "underflow", "dead_units", "loss_does_not_suit",
+    "decay_too_strong", "loss_not_finite", "rate_too_high", "underflow", "loss_does_not_suit", "dead_units",
     "saturated", "vanishing_signal", "vanishing_gradient", "class_imbalance", "rate_too_low", "frozen_layers",
     "learns_nothing", "unused_layers",
 ]  # fmt: skip
@@ -65,7 +66,7 @@ class Judge:
         self._missing: dict[str, int] = {}
         self._said: set[str] = set()
         self._highest = float("nan")
-        self._shared = False
+        self._neighbours: Neighbours | None = None
         self._went: Course | None = None
 
     def add(self, look: Look) -> None:
@@ -84,7 +85,12 @@ class Judge:
         self._went = course_of(looks, self._highest)
         self._count({own["code"]: own for own in soft(looks, self._went)})
         others = [own for own in self.findings if own["severity"] == "warning" and own["code"] != "learns_nothing"]
-        nothing = nothing_learnt(looks, self._went) if self._went.poor and not others else None
+        nothing = None
+        if self._went.poor and not others:
+            # Samples are seen at first alone: once is enough.
+            if self._neighbours is None or "sample" in look.facts:
+                self._neighbours = neighbours_of(looks)
+            nothing = nothing_learnt(looks, self._went, self._neighbours)
         self._count({"learns_nothing": nothing} if nothing else {}, {"learns_nothing"})
 
     def _count(self, shown: dict[str, Finding], codes: set[str] | None = None) -> None:

@@ -226,13 +226,14 @@ class _Step:
         # Of several models that train in turns, each loss is of its own.
         if not is_of(loss, {id(own) for own in self._parameters.values()}):
             return
+        before = any(own.grad is not None and norm(own.grad) > 0 for own in self._parameters.values())
         # Those that no optimiser holds, none sets to zero. Where gradients are summed over parts of a batch, they were
         # zero before the first; where two models train against each other, before the model's own.
         held = [own for name, own in self._parameters.items() if name in self._held]
         left = any(norm(own.grad) > 0 for own in held if own.grad is not None)
         self._left_over = left and (self.back is None or self._left_over)
         # Gone back through before, and set to zero since: that loss was another's.
-        self._apart = self._apart or (self.back is not None and not left)
+        self._apart = self._apart or (self.back is not None and not before)
         self.back = backward_of(loss)
 
     def before_update(self, parameters: list[torch.Tensor]) -> None:
@@ -294,6 +295,7 @@ class _Step:
             "linear": bool(back and back.is_linear),
             "clipped": self._clipped(),
             "ungraded": sorted(taps.ungraded),
+            "finite_targets": back is None or back.targets is None or bool(np.isfinite(back.targets).all()),
             "finite_output": taps.finite_output,
             "half": taps.half or any(own.dtype == torch.float16 for own in parameters.values()),
             "input": dict(taps.input or {}),
@@ -305,15 +307,13 @@ class _Step:
             "target_range": _range(back),
             **self.settings,
             **self.begun,
+            **self._sample(),
         }
 
     def _sample(self) -> dict[str, object]:
-        """Some inputs with their classes; nothing where these are not one for each."""
+        """Some inputs with their targets; nothing where these are not one for each."""
         x, back = self.taps.sample, self.back
-        if x is None or back is None or back.kind != "cross-entropy" or back.targets is None:
-            return {}
-        count = self.taps.batch
-        if back.targets.ndim != 1 or len(back.targets) != count:
+        if x is None or back is None or back.targets is None or len(back.targets) != self.taps.batch:
             return {}
         return {"sample": (x, back.targets[: len(x)])}
 
