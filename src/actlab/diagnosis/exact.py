@@ -20,6 +20,8 @@ CLIPPED = 0.01
 ADAPTIVE = ("Adam", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta", "Lion", "Rprop", "Adafactor", "Muon")
 # With more left out than this, hardly anything gets through.
 DROPPED = 0.8
+# Outputs beyond this are on their way to overflow: a loss that is not finite comes of them.
+ENORMOUS = 1e6
 # A loss that rises to so many times its first, or weights to so many times theirs, before all is NaN: steps too large.
 RISEN = 10.0
 # A step that changes a matrix by more than this share of its size, in the first five, forgets more than it learns.
@@ -55,9 +57,10 @@ def _loss(look: Look, looks: Sequence[Look]) -> Finding | None:
     if not bad or bad[0] is not look or not all(map(_is_given, looks)):
         return None
     is_now = f"The loss of step {look.step} is {number(look.loss) if math.isinf(look.loss) else 'not a number'}"
-    evidence: dict[str, object] = {"loss": look.loss}
-    if look.facts.get("finite_output", True):
-        sentence = f"{is_now}, of outputs that are finite."
+    evidence: dict[str, object] = {"loss": look.loss, "output": look.facts.get("output_size")}
+    size = float(look.facts.get("output_size", 0.0))  # pyright: ignore[reportArgumentType]
+    if size < ENORMOUS:
+        sentence = f"{is_now}, of outputs that are {number(size)} at most."
         remedy = (
             "Look for a logarithm, a root or a division of zero in the loss: take the one of PyTorch's that is given "
             "logits, or add a small number."
@@ -106,7 +109,9 @@ def growth_of(look: Look) -> float:
     """How often larger the signal is behind the last function than behind the first, before the first step."""
     if look.step or len(look.functions) < 2 or not look.functions[0].rms > 0:
         return math.nan
-    return look.functions[-1].rms / look.functions[0].rms
+    grown = look.functions[-1].rms / look.functions[0].rms
+    # What overflows on the way has grown beyond all numbers.
+    return grown if math.isfinite(grown) or not math.isfinite(look.functions[0].rms) else math.inf
 
 
 def early_steps(look: Look) -> list[tuple[float, str, int]]:

@@ -296,7 +296,7 @@ class _Step:
             "clipped": self._clipped(),
             "ungraded": sorted(taps.ungraded),
             "finite_targets": back is None or back.targets is None or bool(np.isfinite(back.targets).all()),
-            "finite_output": taps.finite_output,
+            "output_size": taps.output_size,
             "half": taps.half or any(own.dtype == torch.float16 for own in parameters.values()),
             "input": dict(taps.input or {}),
             "frozen": sorted({name.rpartition(".")[0] for name, own in parameters.items() if not own.requires_grad}),
