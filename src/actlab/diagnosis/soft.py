@@ -63,6 +63,20 @@ def soft(looks: Sequence[Look], went: Course) -> Iterator[Finding]:
             yield found
 
 
+def untrained(look: Look) -> Iterator[Finding]:
+    """What an untrained network shows already, where whether it learns is not known yet.
+
+    A large first step is for the record: many a network gets over it.
+    """
+    nothing = Course(math.nan, math.nan, math.nan, early=True, falling=False)
+    for rule in (_start, _underflow, _dead, _saturated, _vanishing):
+        # Units that are dead are dead at once: the same look twice.
+        if found := rule([look, look], nothing):
+            yield found
+    if found := _rate([look], nothing):
+        yield found | {"severity": "info"}
+
+
 def _start(looks: Sequence[Look], went: Course) -> Finding | None:
     first = looks[0]
     if first.step:

@@ -23,7 +23,7 @@ def constant_of(kind: str, targets: Sequence[np.ndarray], weights: Floats | None
     >>> constant_of("cross-entropy", [np.array([0, 0, 1]), np.array([1])]).majority
     0.5
     >>> constant_of("squared", [np.array([[0.0], [2.0]])])
-    Constant(loss=1.0, majority=nan, samples=2)
+    Constant(loss=1.0, majority=nan, samples=2, classes=0)
     """
     if not kind or not targets:
         return Constant()

@@ -58,7 +58,9 @@ class TorchWatch:
     ) -> None:
         """Begin to watch; see `actlab.watching`."""
         model = getattr(model, "_orig_mod", model)  # That of a compiled one.
-        _check(model, every)
+        check_model(model)
+        if not isinstance(every, int) or every < 1:
+            raise InvalidModel(f"every={every!r}: a whole number of steps of 1 or more is expected.")
         self._model = weakref.ref(model)
         self._ids = {id(parameter): name for name, parameter in model.named_parameters()}
         self._known = {id(module): name for name, module in _own_functions(model)}
@@ -364,16 +366,14 @@ def _weights_at_start(model: nn.Module) -> dict[str, object]:
     return {"zero_weights": zero, "alike_weights": alike, "bottleneck": narrow}
 
 
-def _check(model: nn.Module, every: int) -> None:
-    """Raise InvalidModel where a model cannot be watched."""
+def check_model(model: nn.Module, *, watched: bool = True) -> None:
+    """Raise InvalidModel where a model cannot be watched; `watched`: also where it is already."""
     if not isinstance(model, nn.Module):
         raise InvalidModel(f"a PyTorch module is expected, not {type(model).__name__}: give the model itself.")
-    if model in _watched:
+    if watched and model in _watched:
         raise InvalidModel("this model is being watched: call remove() of that watch first, or leave its with block.")
     if not any(own.requires_grad for own in model.parameters()):
         raise InvalidModel("this model has no parameters that train: there is nothing to watch.")
-    if not isinstance(every, int) or every < 1:
-        raise InvalidModel(f"every={every!r}: a whole number of steps of 1 or more is expected.")
 
 
 def _own_functions(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
