@@ -6,6 +6,6 @@ and says what stands. The findings are those of a study (`actlab.statistics.find
 (`actlab.statistics.findings.codes`): code, severity, layer, step, sentence, evidence with thresholds, cause and help.
 """
 
-from actlab.diagnosis.judgement import Finding, Judge, Verdict, findings_of, verdict_of
+from actlab.diagnosis.judgement import Finding, Judge, Verdict, before_training, findings_of, verdict_of
 
-__all__ = ["Finding", "Judge", "Verdict", "findings_of", "verdict_of"]
+__all__ = ["Finding", "Judge", "Verdict", "before_training", "findings_of", "verdict_of"]

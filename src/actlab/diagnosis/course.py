@@ -23,6 +23,8 @@ TOGETHER = 3
 HORIZON = 3.0
 # Standard errors by which a loss has to fall before it is said to.
 SURE = 2.0
+# A loss that rises to so many times its first is not on its way to anything when it comes down again.
+RISES = 10.0
 # So many standard errors above chance, and so much of the way from chance to all right, and answers follow the input.
 ANSWERS, MORE_THAN_CHANCE = 4.0, 0.1
 
@@ -52,7 +54,7 @@ class Course:
     @property
     def poor(self) -> bool:
         """Whether it learns no more than the best constant answer has, and does not look like learning soon."""
-        return self.stuck and not self.falling
+        return self.stuck and (not self.falling or (self.highest > RISES and self.share > 1))
 
     @property
     def stuck(self) -> bool:

@@ -17,8 +17,11 @@ from actlab.wording import counted, listed, number
 
 # A gradient that is clipped to less than this share of itself is hardly followed.
 CLIPPED = 0.01
+ADAPTIVE = ("Adam", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta", "Lion", "Rprop", "Adafactor", "Muon")
 # With more left out than this, hardly anything gets through.
 DROPPED = 0.8
+# Outputs beyond this are on their way to overflow: a loss that is not finite comes of them.
+ENORMOUS = 1e6
 # A loss that rises to so many times its first, or weights to so many times theirs, before all is NaN: steps too large.
 RISEN = 10.0
 # A step that changes a matrix by more than this share of its size, in the first five, forgets more than it learns.
@@ -36,6 +39,10 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _input(look: Look, _: Sequence[Look]) -> Finding | None:
+    if not look.facts.get("finite_targets", True):
+        sentence = f"The targets of step {look.step} hold numbers that are NaN or infinite."
+        remedy = "Look for missing values in the targets: a loss of them is none."
+        return finding("input_not_finite", "warning", sentence, {}, remedy=remedy)
     if look.facts.get("finite_input", True):
         return None
     sentence = f"The input of step {look.step} holds numbers that are NaN or infinite."
@@ -45,12 +52,15 @@ def _input(look: Look, _: Sequence[Look]) -> Finding | None:
 
 def _loss(look: Look, looks: Sequence[Look]) -> Finding | None:
     """A loss that is not finite: by what the outputs were, and by what came before, whose fault it is."""
-    if not look.facts.get("loss_seen") or math.isfinite(look.loss):
+    bad = [one for one in looks if one.facts.get("loss_seen") and not math.isfinite(one.loss)]
+    # What came of it later is no news; and what was not finite to begin with, makes the loss so.
+    if not bad or bad[0] is not look or not all(map(_is_given, looks)):
         return None
     is_now = f"The loss of step {look.step} is {number(look.loss) if math.isinf(look.loss) else 'not a number'}"
-    evidence: dict[str, object] = {"loss": look.loss}
-    if look.facts.get("finite_output", True):
-        sentence = f"{is_now}, of outputs that are finite."
+    evidence: dict[str, object] = {"loss": look.loss, "output": look.facts.get("output_size")}
+    size = float(look.facts.get("output_size", 0.0))  # pyright: ignore[reportArgumentType]
+    if size < ENORMOUS:
+        sentence = f"{is_now}, of outputs that are {number(size)} at most."
         remedy = (
             "Look for a logarithm, a root or a division of zero in the loss: take the one of PyTorch's that is given "
             "logits, or add a small number."
@@ -72,24 +82,36 @@ def _loss(look: Look, looks: Sequence[Look]) -> Finding | None:
         sentence = f"{is_now}: the untrained model's outputs are not finite, though its input is."
         remedy = "Look for a logarithm, a root or a division of zero in the model, and at the initial weights."
         return finding("loss_not_finite", "warning", sentence, evidence, remedy=remedy)
-    if logarithms and rise < RISEN and step[0] < LARGE_STEP:
-        sentence = f"{is_now}, and so are the weights since: at step {before[-1].step} all was finite."
-        remedy = (
-            "Look for a logarithm, a root or a division of zero in the loss: take the one of PyTorch's that is given "
-            "logits, or add a small number; else take a tenth of the learning rate."
+    if rise < RISEN and step[0] < LARGE_STEP:
+        sentence = f"{is_now}, at once: at step {before[-1].step} all was finite, and no step was large."
+        code, remedy = (
+            "loss_not_finite",
+            (
+                "Look for a logarithm, a root or a division of zero in the loss: take PyTorch's that is given "
+                "logits, or add a small number; and for missing values in the data."
+            ),
         )
-        return finding("loss_not_finite", "warning", sentence, evidence, remedy=remedy)
+        if not logarithms:
+            sentence += " Nothing in the loss makes NaN of numbers: it comes with the data of a step between."
+            code, remedy = "input_not_finite", "Look for missing values in the inputs and targets."
+        return finding(code, "warning", sentence, evidence, remedy=remedy)
     sentence = f"{is_now}: the learning rate is too high, and all was finite at step {before[-1].step}."
     remedy = "Take a tenth of the learning rate, or a hundredth."
     limits = {"risen": RISEN, "update_ratio": LARGE_STEP}
     return finding("rate_too_high", "warning", sentence, evidence, remedy=remedy, thresholds=limits)
 
 
+def _is_given(look: Look) -> bool:
+    return bool(look.facts.get("finite_input", True) and look.facts.get("finite_targets", True))
+
+
 def growth_of(look: Look) -> float:
     """How often larger the signal is behind the last function than behind the first, before the first step."""
     if look.step or len(look.functions) < 2 or not look.functions[0].rms > 0:
         return math.nan
-    return look.functions[-1].rms / look.functions[0].rms
+    grown = look.functions[-1].rms / look.functions[0].rms
+    # What overflows on the way has grown beyond all numbers.
+    return grown if math.isfinite(grown) or not math.isfinite(look.functions[0].rms) else math.inf
 
 
 def early_steps(look: Look) -> list[tuple[float, str, int]]:
@@ -227,6 +249,12 @@ def _dropout(look: Look, _: Sequence[Look]) -> Finding | None:
 
 
 def _clipped(look: Look, looks: Sequence[Look]) -> Finding | None:
+    # To an optimiser that divides the gradient by its own size it hardly matters.
+    return None if str(look.facts.get("optimiser", "")).startswith(ADAPTIVE) else clipped(looks)
+
+
+def clipped(looks: Sequence[Look]) -> Finding | None:
+    """Whether hardly anything is left of the gradient, in the median over looks."""
     every: list[Any] = [one.facts.get("clipped", math.nan) for one in looks]
     shares = [float(own) for own in every if math.isfinite(own)]
     if len(shares) < 3 or not np.median(shares) < CLIPPED:
@@ -234,7 +262,10 @@ def _clipped(look: Look, looks: Sequence[Look]) -> Finding | None:
     share = float(np.median(shares))
     sentence = f"The gradient is clipped to {100 * share:.2g} % of itself (median over {len(shares)} steps looked at)."
     remedy = "Allow a norm as large as the gradient usually has; clip for the rare steps that are far above."
-    return finding("clipped", "warning", sentence, {"share": share}, remedy=remedy, thresholds={"share": CLIPPED})
+    limits = {"share": CLIPPED}
+    return finding(
+        "clipped", "warning", sentence, {"share": share}, remedy=remedy, step=looks[-1].step, thresholds=limits
+    )
 
 
 def _strings(look: Look, name: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy as np
 from actlab.diagnosis.course import POOR, Course, course_of, loss_at
 from actlab.diagnosis.data import DATA
 from actlab.diagnosis.exact import EXACT
+from actlab.diagnosis.nothing import Neighbours, neighbours_of, nothing_learnt
 from actlab.diagnosis.outputs import OUTPUTS
-from actlab.diagnosis.soft import nothing_learnt, soft
+from actlab.diagnosis.soft import soft, untrained
 from actlab.statistics.findings.finding import Finding
 from actlab.watching.looks import Look
 from actlab.wording import number
@@ -26,7 +27,7 @@ _ORDER = [
     "input_not_finite", "missing_zero_grad", "detached", "not_in_optimiser", "rate_of_zero", "softmax_twice",
     "function_before_loss", "no_log_probabilities", "targets_out_of_reach", "evaluating", "single_sample",
     "units_alike", "no_function", "dropout_too_high", "clipped", "inputs_off_scale", "start_too_large",
-    "decay_too_strong", "loss_not_finite", "rate_too_high", "underflow", "dead_units", "loss_does_not_suit",
+    "decay_too_strong", "loss_not_finite", "rate_too_high", "underflow", "loss_does_not_suit", "dead_units",
     "saturated", "vanishing_signal", "vanishing_gradient", "class_imbalance", "rate_too_low", "frozen_layers",
     "learns_nothing", "unused_layers",
 ]  # fmt: skip
@@ -65,7 +66,7 @@ class Judge:
         self._missing: dict[str, int] = {}
         self._said: set[str] = set()
         self._highest = float("nan")
-        self._shared = False
+        self._neighbours: Neighbours | None = None
         self._went: Course | None = None
 
     def add(self, look: Look) -> None:
@@ -84,7 +85,12 @@ class Judge:
         self._went = course_of(looks, self._highest)
         self._count({own["code"]: own for own in soft(looks, self._went)})
         others = [own for own in self.findings if own["severity"] == "warning" and own["code"] != "learns_nothing"]
-        nothing = nothing_learnt(looks, self._went) if self._went.poor and not others else None
+        nothing = None
+        if self._went.poor and not others:
+            # Samples are seen at first alone: once is enough.
+            if self._neighbours is None or "sample" in look.facts:
+                self._neighbours = neighbours_of(looks)
+            nothing = nothing_learnt(looks, self._went, self._neighbours)
         self._count({"learns_nothing": nothing} if nothing else {}, {"learns_nothing"})
 
     def _count(self, shown: dict[str, Finding], codes: set[str] | None = None) -> None:
@@ -113,15 +119,7 @@ class Judge:
     def _without(self, muted: Collection[str]) -> list[Finding]:
         own = self._certain | {code: self._measured[code] for code in self._said if code not in self._certain}
         own = {code: one for code, one in own.items() if code not in muted}
-        found = sorted(own.values(), key=lambda one: _ORDER.index(one["code"]))
-        warnings = [one for one in found if one["severity"] == "warning"]
-        # Beside another cause it is no news that nothing is learnt.
-        if len(warnings) > 1 and warnings[-1]["code"] == "learns_nothing":
-            found.remove(warnings.pop())
-        if not warnings:
-            return found
-        root = warnings[0]["code"]
-        return [one | {"cause": root} if _follows(one, root) else one for one in found]
+        return _ordered(own.values())
 
     def verdict(self, muted: Collection[str] = ()) -> Verdict:
         """What can be said in all, as if findings of some codes were none."""
@@ -145,6 +143,19 @@ class Judge:
         falls = "and still falls" if went.falling else "at the last looks"
         sentence = f"It is too early to say: the loss is {number(went.share)} times the best constant answer's {falls}."
         return Verdict("too_early", sentence, found)
+
+
+def _ordered(own: Iterable[Finding]) -> list[Finding]:
+    """Findings with a cause before what follows from it, each of these with its `cause`."""
+    found = sorted(own, key=lambda one: _ORDER.index(one["code"]))
+    warnings = [one for one in found if one["severity"] == "warning"]
+    # Beside another cause it is no news that nothing is learnt.
+    if len(warnings) > 1 and warnings[-1]["code"] == "learns_nothing":
+        found.remove(warnings.pop())
+    if not warnings:
+        return found
+    root = warnings[0]["code"]
+    return [one | {"cause": root} if _follows(one, root) else one for one in found]
 
 
 def _follows(found: Finding, root: str) -> bool:
@@ -181,3 +192,16 @@ def verdict_of(looks: Sequence[Look]) -> Verdict:
     'too_early'
     """
     return judge_of(looks).verdict()
+
+
+def before_training(looks: Sequence[Look]) -> list[Finding]:
+    """What is wrong with a network that is not trained yet: all that is certain, and what its first look shows.
+
+    Args:
+        looks: at the first step, and perhaps at the one after it.
+    """
+    if not looks:
+        return []
+    judge = judge_of(looks)
+    own = {found["code"]: found for found in untrained(looks[0])} | {found["code"]: found for found in judge.findings}
+    return _ordered(own.values())

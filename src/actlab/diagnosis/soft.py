@@ -13,19 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from actlab.diagnosis.course import Course
-from actlab.diagnosis.exact import GROWS, LARGE_STEP, START, early_steps, growth_of
+from actlab.diagnosis.course import RISES, Course, loss_at
+from actlab.diagnosis.exact import GROWS, LARGE_STEP, START, clipped, early_steps, growth_of
 from actlab.functions import catalogue
 from actlab.functions.measured.facts import slope_supremum
 from actlab.recording.measures import histogram_edges
 from actlab.statistics.findings.finding import Finding, finding, share
-from actlab.statistics.findings.labels import neighbour_vote
 from actlab.watching.looks import FunctionLook, Look
 from actlab.wording import number
 
-# An untrained network whose loss is so many times the constant answer's is far surer of itself than it can be.
+# An untrained network whose loss is so many times that of one that knows nothing is far surer of itself than it can be.
 SURE_OF_ITSELF = 10.0
-RISES = 10.0
 # What is so many times above the constant answer has something wrong, though it falls.
 FAR = 3.0
 # In the median over matrices and looks a step that changes them by this share: healthy ones are below 0.04.
@@ -35,12 +33,13 @@ DEAD, LOOKS = 0.9, 2
 # Where the slope is below this share of its largest a function counts as saturated, and where more than half of the
 # (sample, unit) pairs are, the place does.
 BAND, SATURATED = 0.02, 0.5
-# Samples look alike behind a function where their spread is below this share of their size.
-ALIKE = 1e-3
+# Samples look alike behind a function where their spread is below this share of their size, untrained; and since, while
+# it is below that one.
+ALIKE, STILL_ALIKE = 1e-3, 1e-2
 # The gradient of the first matrix over that of the last, at every look from the fifth step on.
 VANISHED, SETTLED = 1e-4, 5
-# Share of a gradient that is exactly zero, of matrices in the median, and of units that may be dead besides.
-LOST, FEW_DEAD = 0.5, 0.2
+# Share of a gradient that is exactly zero, of matrices in the median; and how much of it dead units do not explain.
+LOST, UNEXPLAINED = 0.5, 0.2
 # ‖W‖ over what it was at the first look, in the median over matrices, with a decay in the optimiser.
 DECAYED = 0.1
 # Share of the most frequent class.
@@ -64,26 +63,43 @@ def soft(looks: Sequence[Look], went: Course) -> Iterator[Finding]:
             yield found
 
 
+def untrained(look: Look) -> Iterator[Finding]:
+    """What an untrained network shows already, where whether it learns is not known yet.
+
+    A large first step is for the record: many a network gets over it.
+    """
+    nothing = Course(math.nan, math.nan, math.nan, early=True, falling=False)
+    for rule in (_start, _underflow, _dead, _saturated, _vanishing):
+        # Units that are dead are dead at once: the same look twice.
+        if found := rule([look, look], nothing):
+            yield found
+    if found := _rate([look], nothing):
+        yield found | {"severity": "info"}
+
+
 def _start(looks: Sequence[Look], went: Course) -> Finding | None:
     first = looks[0]
     if first.step:
         return None
     grown = growth_of(first)
-    evidence, limits = {"growth": grown, "begun": went.begun}, {"growth": GROWS, "begun": SURE_OF_ITSELF}
+    evidence, limits = {"growth": grown, "begun": math.nan}, {"growth": GROWS, "begun": SURE_OF_ITSELF}
     if grown > GROWS:
         before, after = first.functions[0].name, first.functions[-1].name
         sentence = (
             f"Untrained, the signal grows {number(grown)} times from {before} to {after}: the weights begin too large."
         )
-        return _made("start_too_large", sentence, evidence, before, first.step, START, limits)
+        return made("start_too_large", sentence, evidence, before, first.step, START, limits)
     # Where a function is saturated from the start, that says more.
     saturated = any(saturated_share(own) > SATURATED for own in first.functions)
-    if not saturated and went.begun > SURE_OF_ITSELF and first.facts.get("loss_kind") in ("cross-entropy", "binary"):
+    classes = looks[-1].constant.classes
+    sure = loss_at(first) / math.log(classes) if classes > 1 else math.nan
+    evidence["begun"] = sure
+    if sure > SURE_OF_ITSELF and not saturated:
         sentence = (
-            f"Untrained, the network has {number(went.begun)} times the loss of the best constant answer: the weights "
-            "begin too large."
+            f"Untrained, the network has {number(sure)} times the loss of one that knows nothing: the weights begin "
+            "too large."
         )
-        return _made("start_too_large", sentence, evidence, None, first.step, START, limits)
+        return made("start_too_large", sentence, evidence, None, first.step, START, limits)
     return None
 
 
@@ -97,26 +113,26 @@ def _decay(looks: Sequence[Look], _: Course) -> Finding | None:
     sentence = f"Weight decay of {number(decay)} takes the weights away: {share(kept)} of their size is left (median)."
     remedy = "Take a hundredth of the decay."
     evidence = {"left": kept, "weight_decay": decay}
-    return _made("decay_too_strong", sentence, evidence, None, looks[-1].step, remedy, {"left": DECAYED})
+    return made("decay_too_strong", sentence, evidence, None, looks[-1].step, remedy, {"left": DECAYED})
 
 
 def _rate(looks: Sequence[Look], went: Course) -> Finding | None:
     worst = max((own for look in looks for own in early_steps(look)), default=None)
     remedy = "Take a tenth of the learning rate, or a hundredth."
     limits = {"update_ratio": LARGE_STEP, "highest": RISES, "usual": USUAL}
-    usual = _middle_step(looks)
+    usual = middle_step(looks)
     evidence = {"update_ratio": worst[0] if worst else math.nan, "highest": went.highest, "usual": usual}
     if worst is not None and worst[0] > LARGE_STEP:
         ratio, name, step = worst
         changes = f"step {step} changes the weights of {name} by {share(ratio)} of their size"
         sentence = f"The learning rate is too high: {changes}."
-        return _made("rate_too_high", sentence, evidence, name, step, remedy, limits)
+        return made("rate_too_high", sentence, evidence, name, step, remedy, limits)
     if went.highest > RISES:
         sentence = f"The learning rate is too high: the loss rises to {number(went.highest)} times what it began at."
-        return _made("rate_too_high", sentence, evidence, None, looks[-1].step, remedy, limits)
+        return made("rate_too_high", sentence, evidence, None, looks[-1].step, remedy, limits)
     if usual > USUAL:
         sentence = f"The learning rate is too high: a step changes weights by {share(usual)} of their size (median)."
-        return _made("rate_too_high", sentence, evidence, None, looks[-1].step, remedy, limits)
+        return made("rate_too_high", sentence, evidence, None, looks[-1].step, remedy, limits)
     return None
 
 
@@ -139,8 +155,27 @@ def _dead(looks: Sequence[Look], _: Course) -> Finding | None:
             else "Take a tenth of the learning rate, or a function that is nowhere flat."
         )
         evidence = {"dead": part, "from_the_start": born, "samples": place.samples}
-        return _made("dead_units", sentence, evidence, place.name, step, remedy, {"dead": DEAD})
+        return made("dead_units", sentence, evidence, place.name, step, remedy, {"dead": DEAD})
     return None
+
+
+def _unsuited(looks: Sequence[Look], _: Course) -> Finding | None:
+    """Of a function at the end that is saturated, with a squared loss behind it."""
+    last = looks[-1]
+    before: Any = last.facts.get("before_loss") or [""]
+    if not last.functions or before[0] not in SUITED or last.facts.get("loss_kind") not in ("squared", "absolute"):
+        return None
+    place = last.functions[-1]
+    flat = saturated_share(place)
+    if not flat > SATURATED:
+        return None
+    sentence = (
+        f"The model ends in a {place.function} that is saturated for {share(flat)} of its outputs, and the loss is a "
+        "squared one: where it is most wrong, it learns least."
+    )
+    remedy = "Leave the function out and take a loss with logits: binary_cross_entropy_with_logits, or cross_entropy."
+    evidence, limits = {"saturated": flat}, {"saturated": SATURATED, "slope": BAND}
+    return made("loss_does_not_suit", sentence, evidence, place.name, _since(looks, place), remedy, limits)
 
 
 def _saturated(looks: Sequence[Look], _: Course) -> Finding | None:
@@ -148,22 +183,17 @@ def _saturated(looks: Sequence[Look], _: Course) -> Finding | None:
         flat = saturated_share(place)
         if not flat > SATURATED:
             continue
-        seen = [(look.step, saturated_share(own)) for look in looks for own in look.functions if own.name == place.name]
-        step = next(step for step, own in seen if own > SATURATED)
-        evidence, limits = {"saturated": flat}, {"saturated": SATURATED, "slope": BAND}
-        before: Any = looks[-1].facts.get("before_loss") or [""]
-        last = place is looks[-1].functions[-1] and before[0] in SUITED
-        if last and looks[-1].facts.get("loss_kind") in ("squared", "absolute"):
-            sentence = (
-                f"The model ends in a {place.function} that is saturated for {share(flat)} of its outputs, and the "
-                "loss is a squared one: where it is most wrong, it learns least."
-            )
-            remedy = "Leave the function out and take a loss with logits: binary_cross_entropy_with_logits."
-            return _made("loss_does_not_suit", sentence, evidence, place.name, step, remedy, limits)
         sentence = f"{share(flat)} of what {place.name} does is flat: {place.function} is saturated there."
         remedy = "Bring the inputs and initial weights to unit scale, or take a loss that suits it at the output."
-        return _made("saturated", sentence, evidence, place.name, step, remedy, limits)
+        evidence, limits = {"saturated": flat}, {"saturated": SATURATED, "slope": BAND}
+        return made("saturated", sentence, evidence, place.name, _since(looks, place), remedy, limits)
     return None
+
+
+def _since(looks: Sequence[Look], place: FunctionLook) -> int:
+    """The first step at which a place was saturated."""
+    seen = [(look.step, saturated_share(own)) for look in looks for own in look.functions if own.name == place.name]
+    return next(step for step, flat in seen if flat > SATURATED)
 
 
 def saturated_share(place: FunctionLook) -> float:
@@ -187,15 +217,16 @@ def _steep(function: str) -> np.ndarray | None:
 
 def _vanishing(looks: Sequence[Look], _: Course) -> Finding | None:
     first = [own for look in looks[:2] for own in look.functions if own.signal < ALIKE and own.samples > 1]
-    if first:
+    now = min((own.signal for own in looks[-1].functions if own.samples > 1), default=math.nan)
+    if first and now < STILL_ALIKE:
         place = min(first, key=lambda own: own.signal)
         sentence = (
             f"Untrained, all samples look alike behind {place.name}: they differ by {share(place.signal)} of its size, "
             "and little can go back."
         )
         remedy = "Take initial weights that suit the function, another function, normalisation or shortcuts."
-        evidence, limits = {"signal": place.signal}, {"signal": ALIKE}
-        return _made("vanishing_signal", sentence, evidence, place.name, looks[0].step, remedy, limits)
+        evidence, limits = {"signal": place.signal, "now": now}, {"signal": ALIKE, "now": STILL_ALIKE}
+        return made("vanishing_signal", sentence, evidence, place.name, looks[0].step, remedy, limits)
     ratios = [_gradient_ratio(look) for look in looks if look.step >= SETTLED]
     known = [ratio for ratio in ratios if math.isfinite(ratio)]
     if len(known) >= LOOKS and max(known) < VANISHED:
@@ -204,7 +235,7 @@ def _vanishing(looks: Sequence[Look], _: Course) -> Finding | None:
         remedy = "Take another function, initial weights that suit it, normalisation or shortcuts."
         name = looks[-1].weights[0].name
         evidence, limits = {"ratio": ratio}, {"ratio": VANISHED}
-        return _made("vanishing_gradient", sentence, evidence, name, looks[-1].step, remedy, limits)
+        return made("vanishing_gradient", sentence, evidence, name, looks[-1].step, remedy, limits)
     return None
 
 
@@ -219,16 +250,25 @@ def _underflow(looks: Sequence[Look], _: Course) -> Finding | None:
     last = looks[-1]
     zeros = [own.zero_share for own in last.weights if math.isfinite(own.zero_share)]
     dead = [own.dead_share for own in last.functions if math.isfinite(own.dead_share)]
-    if not last.facts.get("half") or not zeros or float(np.median(zeros)) < LOST or max(dead, default=0.0) > FEW_DEAD:
+    if not last.facts.get("half") or not zeros:
         return None
-    lost = float(np.median(zeros))
+    # A weight between two units has no gradient where one of them is dead.
+    lost, explained = float(np.median(zeros)), 1 - (1 - float(np.mean(dead or [0.0]))) ** 2
+    if lost < LOST or lost - explained < UNEXPLAINED:
+        return None
     sentence = (
         f"{share(lost)} of the gradient is exactly zero (median over matrices) while units are alive: it is lost in "
         "half precision."
     )
     remedy = "Scale the loss with torch.amp.GradScaler, or take bfloat16."
-    evidence = {"zero": lost, "dead": max(dead, default=math.nan), "scale": last.gradient_scale}
-    return _made("underflow", sentence, evidence, None, last.step, remedy, {"zero": LOST, "dead": FEW_DEAD})
+    evidence = {"zero": lost, "unexplained": lost - explained, "scale": last.gradient_scale}
+    limits = {"zero": LOST, "unexplained": UNEXPLAINED}
+    return made("underflow", sentence, evidence, None, last.step, remedy, limits)
+
+
+def _clipped(looks: Sequence[Look], _: Course) -> Finding | None:
+    """Of an optimiser that divides the gradient by its own size, to which clipping hardly matters."""
+    return clipped(looks)
 
 
 def _frozen(looks: Sequence[Look], _: Course) -> Finding | None:
@@ -238,7 +278,7 @@ def _frozen(looks: Sequence[Look], _: Course) -> Finding | None:
     shown = ", ".join(repr(name) for name in frozen[:3]) + (", …" if len(frozen) > 3 else "")
     sentence = f"The network learns nothing, and some of it is frozen (requires_grad=False): {shown}."
     remedy = "Let these layers train, if they are not meant to stay as they are."
-    return _made("frozen_layers", sentence, {"layers": frozen}, frozen[0], looks[-1].step, remedy, {})
+    return made("frozen_layers", sentence, {"layers": frozen}, frozen[0], looks[-1].step, remedy, {})
 
 
 def _classes(looks: Sequence[Look], _: Course) -> Finding | None:
@@ -252,20 +292,20 @@ def _classes(looks: Sequence[Look], _: Course) -> Finding | None:
     sentence = f"One class has {share(majority)} of the samples{answered}: the others are not learnt."
     remedy = "Weigh the classes in the loss, or draw them equally often; and look at balanced accuracy."
     evidence = {"majority": majority, "answered": named}
-    return _made("class_imbalance", sentence, evidence, None, looks[-1].step, remedy, {"majority": MAJORITY})
+    return made("class_imbalance", sentence, evidence, None, looks[-1].step, remedy, {"majority": MAJORITY})
 
 
 def _slow(looks: Sequence[Look], _: Course) -> Finding | None:
-    ratio = _middle_step(looks)
+    ratio = middle_step(looks)
     if not 0 < ratio < UNMOVED:
         return None
     sentence = f"The learning rate is too low: a step changes weights by {share(ratio)} of their size (median)."
     remedy = "Take ten times the learning rate, or a hundred times."
     evidence, limits = {"update_ratio": ratio}, {"update_ratio": UNMOVED}
-    return _made("rate_too_low", sentence, evidence, None, looks[-1].step, remedy, limits)
+    return made("rate_too_low", sentence, evidence, None, looks[-1].step, remedy, limits)
 
 
-def _middle_step(looks: Sequence[Look]) -> float:
+def middle_step(looks: Sequence[Look]) -> float:
     """‖ΔW‖/‖W‖ in the median over matrices and looks, away from both ends of a schedule."""
     rates: list[Any] = [look.facts.get("learning_rate", math.nan) for look in looks]
     highest = np.nanmax(rates) if np.isfinite(rates).any() else math.nan
@@ -274,51 +314,18 @@ def _middle_step(looks: Sequence[Look]) -> float:
     return float(np.median(ratios)) if ratios else math.nan
 
 
-def nothing_learnt(looks: Sequence[Look], went: Course) -> Finding | None:
-    """Said where nothing else is found of a network that learns nothing; not where its answers follow the input."""
-    if went.answers:
-        return None
-    vote, most = neighbours_of(looks)
-    told = ""
-    if math.isfinite(vote):
-        told = (
-            f" Of samples seen, {share(vote)} have the label that most of their neighbours have, where naming the "
-            f"largest class gets {share(most)}."
-        )
-    sentence = (
-        f"The network learns no more than always giving the same answer: its loss is {number(went.share)} times the "
-        f"best constant answer's, while signals and gradients pass.{told}"
-    )
-    remedy = "Look at the labels and inputs, whether they belong together; and whether it learns one batch by heart."
-    evidence = {"share": went.share, "neighbours": vote, "majority": most}
-    return _made("learns_nothing", sentence, evidence, None, looks[-1].step, remedy, {})
-
-
-def neighbours_of(looks: Sequence[Look]) -> tuple[float, float]:
-    """Share of samples seen whose label is that of most of their neighbours, and of the largest class; NaN unknown."""
-    samples: list[Any] = [look.facts["sample"] for look in looks if "sample" in look.facts]
-    if not samples or len({(own[0].shape[1:], own[1].ndim) for own in samples}) > 1 or samples[0][1].ndim != 1:
-        return math.nan, math.nan
-    x, y = (np.concatenate([own[i] for own in samples]) for i in (0, 1))
-    # A sample that came twice would vote for itself.
-    _, first = np.unique(x.round(6), axis=0, return_index=True)
-    x, y = x[np.sort(first)], y[np.sort(first)]
-    if len(y) < 100:
-        return math.nan, math.nan
-    return neighbour_vote(x, y), float(np.unique(y, return_counts=True)[1].max() / len(y))
-
-
-def _made(
+def made(
     code: str, sentence: str, evidence: dict[str, Any], layer: str | None, step: int, remedy: str,
     limits: dict[str, float],
 ) -> Finding:  # fmt: skip
+    """A warning: see `finding`."""
     return finding(code, "warning", sentence, evidence, layer=layer, remedy=remedy, step=step, thresholds=limits)
 
 
 SoftRule = Callable[[Sequence[Look], Course], Finding | None]
 RULES: tuple[SoftRule, ...] = (
-    _start, _decay, _rate, _underflow, _dead, _saturated, _vanishing, _classes, _slow, _frozen,
+    _start, _decay, _rate, _underflow, _clipped, _unsuited, _dead, _saturated, _vanishing, _classes, _slow, _frozen,
 )  # fmt: skip
 # Of what still falls: from far above, and else, where it crawls.
-FAR_OFF: tuple[SoftRule, ...] = (_start, _decay, _rate, _saturated, _slow)
+FAR_OFF: tuple[SoftRule, ...] = (_start, _decay, _rate, _unsuited, _saturated, _slow)
 ON_ITS_WAY: tuple[SoftRule, ...] = (_slow,)

@@ -139,8 +139,9 @@ def is_half(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.dtype == torch.float16
 
 
-def is_finite_output(value: Any) -> bool:
-    """Whether all tensors that a model returns are finite, one level deep."""
+def size_of_output(value: Any) -> float:
+    """The largest |x| of all tensors that a model returns, one level deep; NaN where one is not finite."""
     values = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else [value]
-    tensors = [own for own in values if isinstance(own, torch.Tensor) and own.is_floating_point()]
-    return all(bool(torch.isfinite(own).all()) for own in tensors)
+    tensors = [own.detach() for own in values if isinstance(own, torch.Tensor) and own.is_floating_point()]
+    sizes = [float(own.abs().max()) for own in tensors if own.numel() and own.layout == torch.strided]
+    return max(sizes, default=0.0) if all(map(math.isfinite, sizes)) else math.nan

@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from actlab.torch.recognition import ACTIVATIONS
 from actlab.watching.looks import FunctionLook
-from actlab.watching.torch_facts import is_finite_output, is_half, sample_of_input, scale_of_input, takes_input
+from actlab.watching.torch_facts import is_half, sample_of_input, scale_of_input, size_of_output, takes_input
 from actlab.watching.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNCTIONS
 from actlab.watching.torch_values import FLAT, MOST_MEASURED, histogram, norm, slope_of, some_rows, supremum
 
@@ -57,7 +57,7 @@ class Taps:
         alone: names of batch normalisations that saw a single sample.
         ran: names of the modules that ran.
         ungraded: names of modules that ran without gradients, within a part of the model that ran with them.
-        finite_output: whether all that the model returned was finite.
+        output_size: the largest |x| of what the model returned; NaN where something was not finite.
         half: whether some module computed in float16.
         input: how large the input of the first layer is: see `scale_of_input`; None before it ran.
         sample, batch: some of that input: see `sample_of_input`, of so many.
@@ -92,7 +92,7 @@ class Taps:
         self.alone: set[str] = set()
         self.ran: set[str] = set()
         self.ungraded: set[str] = set()
-        self.finite_output = True
+        self.output_size = 0.0
         self.half = False
         self.input: Mapping[str, Any] | None = None
         self.sample: np.ndarray | None = None
@@ -153,7 +153,7 @@ class Taps:
 
     def _ended_forward(self, output: Any) -> None:
         if not _is_going_back():
-            self.finite_output = self.finite_output and is_finite_output(output)
+            self.output_size = float(np.maximum(size_of_output(output), self.output_size))
 
     def _begun_module(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         name = self._names[id(module)]

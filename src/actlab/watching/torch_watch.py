@@ -59,7 +59,9 @@ class TorchWatch:
     ) -> None:
         """Begin to watch; see `actlab.watching`."""
         model = getattr(model, "_orig_mod", model)  # That of a compiled one.
-        _check(model, every)
+        check_model(model)
+        if not isinstance(every, int) or every < 1:
+            raise InvalidModel(f"every={every!r}: a whole number of steps of 1 or more is expected.")
         self._model = weakref.ref(model)
         self._ids = {id(parameter): name for name, parameter in model.named_parameters()}
         self._known = {id(module): name for name, module in _own_functions(model)}
@@ -229,13 +231,14 @@ class _Step:
         # Of several models that train in turns, each loss is of its own.
         if not is_of(loss, {id(own) for own in self._parameters.values()}):
             return
+        before = any(own.grad is not None and norm(own.grad) > 0 for own in self._parameters.values())
         # Those that no optimiser holds, none sets to zero. Where gradients are summed over parts of a batch, they were
         # zero before the first; where two models train against each other, before the model's own.
         held = [own for name, own in self._parameters.items() if name in self._held]
         left = any(norm(own.grad) > 0 for own in held if own.grad is not None)
         self._left_over = left and (self.back is None or self._left_over)
         # Gone back through before, and set to zero since: that loss was another's.
-        self._apart = self._apart or (self.back is not None and not left)
+        self._apart = self._apart or (self.back is not None and not before)
         self.back = backward_of(loss)
 
     def before_update(self, parameters: list[torch.Tensor]) -> None:
@@ -297,7 +300,8 @@ class _Step:
             "linear": bool(back and back.is_linear),
             "clipped": self._clipped(),
             "ungraded": sorted(taps.ungraded),
-            "finite_output": taps.finite_output,
+            "finite_targets": back is None or back.targets is None or bool(np.isfinite(back.targets).all()),
+            "output_size": taps.output_size,
             "half": taps.half or any(own.dtype == torch.float16 for own in parameters.values()),
             "input": dict(taps.input or {}),
             "frozen": sorted({name.rpartition(".")[0] for name, own in parameters.items() if not own.requires_grad}),
@@ -308,15 +312,13 @@ class _Step:
             "target_range": _range(back),
             **self.settings,
             **self.begun,
+            **self._sample(),
         }
 
     def _sample(self) -> dict[str, object]:
-        """Some inputs with their classes; nothing where these are not one for each."""
+        """Some inputs with their targets; nothing where these are not one for each."""
         x, back = self.taps.sample, self.back
-        if x is None or back is None or back.kind != "cross-entropy" or back.targets is None:
-            return {}
-        count = self.taps.batch
-        if back.targets.ndim != 1 or len(back.targets) != count:
+        if x is None or back is None or back.targets is None or len(back.targets) != self.taps.batch:
             return {}
         return {"sample": (x, back.targets[: len(x)])}
 
@@ -367,16 +369,14 @@ def _weights_at_start(model: nn.Module) -> dict[str, object]:
     return {"zero_weights": zero, "alike_weights": alike, "bottleneck": narrow}
 
 
-def _check(model: nn.Module, every: int) -> None:
-    """Raise InvalidModel where a model cannot be watched."""
+def check_model(model: nn.Module, *, watched: bool = True) -> None:
+    """Raise InvalidModel where a model cannot be watched; `watched`: also where it is already."""
     if not isinstance(model, nn.Module):
         raise InvalidModel(f"a PyTorch module is expected, not {type(model).__name__}: give the model itself.")
-    if model in _watched:
+    if watched and model in _watched:
         raise InvalidModel("this model is being watched: call remove() of that watch first, or leave its with block.")
     if not any(own.requires_grad for own in model.parameters()):
         raise InvalidModel("this model has no parameters that train: there is nothing to watch.")
-    if not isinstance(every, int) or every < 1:
-        raise InvalidModel(f"every={every!r}: a whole number of steps of 1 or more is expected.")
 
 
 def _own_functions(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
