@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from actlab.diagnosis import course, data, exact, judgement, nothing, outputs, soft
+from actlab.diagnosis.judgement import findings_of
 from actlab.statistics.findings import gradient, inputs, labels, learning, rate, start, units
 from actlab.statistics.findings.codes import CODES, Code
 
@@ -29,6 +30,8 @@ RULES = {
     "soft": soft, "gradient": gradient, "inputs": inputs, "labels": labels, "learning": learning, "rate": rate,
     "start": start, "units": units,
 }  # fmt: skip
+# Losses that far above the constant answer's are drawn by their logarithms.
+FAR = 5.0
 HEAD = """# Findings, by code
 
 What `actlab.watch` and `actlab.diagnose` say of a model that is trained, and studies of their networks: one list. Each
@@ -111,6 +114,9 @@ def watched(code: str) -> list[Seen]:
     found = []
     for name, training in zip(("with the fault", "without it"), RUNS[code], strict=True):
         looks = training.looks()
+        first = next((own["code"] for own in findings_of(looks) if own["severity"] == CODES[code].severity), None)
+        if (first == code) != (name == "with the fault"):
+            sys.exit(f"{code}: the training {name} has {first} found first")
         when, losses = course_of(looks)
         finite = [look for look in looks if all(np.isfinite(own.gradient_norm) for own in look.weights)] or looks
         gradients = [own.gradient_norm for own in finite[-1].weights]
@@ -154,8 +160,11 @@ def _studies(code: str) -> Iterator[tuple[str, Any]]:
         case "first_convolution":
             image = [Conv(8), Act(), Flatten(), Dense(32), Act(), Dense(10)]
             pairs = ("sigmoid", {"network": image, "activations": ["sigmoid"]}), ("relu", {"network": image})
+        case "only_regulariser":
+            held = [Flatten(), Dense(32, l2=3.0), Act(), Dense(32, l2=3.0), Act(), Dense(10, l2=3.0)]
+            pairs = ("with the fault", {"network": held}), ("without it", {})
         case "comes_apart":
-            pairs = ("with the fault", {"learning_rate": 0.3}), ("without it", {})
+            pairs = ("with the fault", {"learning_rates": [0.3]}), ("without it", {})
         case _:
             pairs = ("sigmoid", {"activations": ["sigmoid"]}), ("relu", {})
     for name, settings in pairs:
@@ -176,7 +185,9 @@ def draw(seen: Sequence[Seen], path: Path, when: str) -> None:
             left.plot(own.when, _drawable(own.losses), color=colour, label=own.name, linewidth=1.4)
             for axes, values in ((middle, own.gradients), (right, own.spreads)):
                 places = np.arange(1, len(values) + 1)
-                axes.plot(places, _drawable(values), color=colour, marker=mark, markersize=3, linewidth=1)
+                few = {"marker": mark, "markersize": 3} if len(values) < 8 else {}
+                axes.plot(places, _drawable(values), color=colour, linewidth=1, **few)
+                axes.xaxis.get_major_locator().set_params(integer=True)
         left.axhline(1, color="0.6", linewidth=0.8, linestyle="--")
         for axes, title, below in (
             (left, "loss / constant answer's", when),
@@ -185,7 +196,8 @@ def draw(seen: Sequence[Seen], path: Path, when: str) -> None:
         ):
             axes.set_title(title, fontsize=8, loc="left")
             axes.set_xlabel(below)
-            axes.set_yscale("log")
+            if axes is not left or max(np.nanmax(own.losses, initial=0.0) for own in seen) > FAR:
+                axes.set_yscale("log")
             axes.minorticks_off()
         left.legend(frameon=False, fontsize=7)
         figure.savefig(path, metadata={"Date": None})
