@@ -286,7 +286,7 @@ FAULTS = {
         "rate_too_high", None,
     ),
     "labels without a meaning": (
-        lambda: steps(net(), data=(torch.randn(4096, 2), torch.randint(0, 2, (4096,))), rate=1e-3), "learns_nothing",
+        lambda: steps(net(), data=(torch.randn(4096, 2), torch.randint(0, 2, (4096,))), rate=1e-3), "labels_unlearnable",
         None,
     ),
 }  # fmt: skip
