@@ -1,7 +1,7 @@
 """The graph of a model's layers, as one forward pass of a training shows it: nothing is run for it, nothing changed.
 
 What each tensor comes from is followed through the functions of PyTorch that Python calls, so that frozen layers,
-layers called twice and functions between layers are seen; where a function tells nothing, PyTorch's own graph is walked.
+layers called twice and functions between layers are seen; where one tells nothing, PyTorch's own graph is walked.
 """
 
 from __future__ import annotations

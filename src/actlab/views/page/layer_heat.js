@@ -11,7 +11,7 @@ const RIGHT = 10;
 const PIN = 8;
 
 /** How high a row is: all of them together are seen without scrolling, if that leaves something to be seen. */
-export const rowHeight = (rows, alone) => Math.min(Math.max((alone ? 1000 : 420) / Math.max(rows, 1), 1.5), alone ? 22 : 18);
+export const rowHeight = (rows, alone) => Math.min(Math.max((alone ? 1000 : 420) / Math.max(rows, 1), 1.5), alone ? 26 : 22);
 
 /** Room for names left of the rows. */
 const leftOf = (width) => Math.min(Math.max(0.24 * width, 78), 190);
@@ -91,7 +91,7 @@ function paint(drawn, measure, picture, content, page) {
   context.strokeStyle = colours.rule;
   context.strokeRect(box.left - 0.5, box.top - 0.5, box.right - box.left + 1, down + 1);
   names(context, measure, box, colours);
-  steps(context, content.steps, edges, box, colours);
+  stepAxis(context, content.steps, edges, box, colours);
   chosenCell(context, measure, box, edges, content, page);
   pins(context, box, edges, content.findings, page, (own) => own.rows[measure.along] ?? []);
 }
@@ -113,7 +113,7 @@ function names(context, measure, box, colours) {
 }
 
 /** Steps below the columns. */
-export function steps(context, numbers, edges, box, colours) {
+export function stepAxis(context, numbers, edges, box, colours) {
   context.font = `10.5px ${colours.font}`;
   context.textBaseline = "top";
   context.fillStyle = colours.quiet;

@@ -3,7 +3,7 @@
 import { octets } from "./arrays.js";
 import { axes, clear, path, surface, ticks, written } from "./canvas.js";
 import { share } from "./heat.js";
-import { pins, steps as stepAxis } from "./layer_heat.js";
+import { pins, stepAxis } from "./layer_heat.js";
 import { watched } from "./sizes.js";
 import { columnAt, columns, inWords } from "./steps.js";
 

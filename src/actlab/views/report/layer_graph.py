@@ -57,7 +57,9 @@ def drawing(graph: Mapping[str, Any], lit: Mapping[str, Sequence[int]]) -> str:
 
 def caption(layers: Layers, shown: Layers) -> str:
     """What the drawing holds, in a sentence."""
-    found = f"{counted(len(layers.nodes), 'layer')} and functions in the order in which they run, the input at the bottom"
+    found = (
+        f"{counted(len(layers.nodes), 'layer')} and functions in the order in which they run, the input at the bottom"
+    )
     if len(shown.nodes) < len(layers.nodes):
         found += f", drawn as {len(shown.nodes)}: blocks that come again stand once, in a frame"
     return f"{found}."
