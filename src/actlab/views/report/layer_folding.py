@@ -78,7 +78,7 @@ def folded(layers: Layers, lit: Collection[str] = (), most: int = MOST) -> Layer
 def _longest_run(layers: Layers) -> tuple[int, int, int] | None:
     """Where the blocks begin of which folding saves most, how long each is, and how many they are."""
     signs = _signs(layers)
-    best, found = (0, 0, 0), None
+    best, found = (0, 0, 0), (0, 0, 0)
     for length in range(1, min(LONGEST_BLOCK, len(signs) // 2) + 1):
         same = 0
         for place in range(len(signs) - length - 1, -1, -1):
@@ -89,7 +89,7 @@ def _longest_run(layers: Layers) -> tuple[int, int, int] | None:
                 rated = (saved, len(_common(layers.nodes[place : place + length])), -length)
                 if rated > best:
                     best, found = rated, (place, length, same // length + 1)
-    return found
+    return found if found[1] else None
 
 
 def _signs(layers: Layers) -> list[Any]:
@@ -123,10 +123,10 @@ def _once(layers: Layers, first: int, length: int, times: int, lit: Collection[s
     blocks = [layers.nodes[first + length * k : first + length * (k + 1)] for k in range(times)]
     shown = next((k for k, own in enumerate(blocks) if any(set(node.names) & set(lit) for node in own)), 0)
     number = len(layers.frames)
-    titles = [".".join(_common(own)) if len(own) > 1 else own[0].names[0] for own in (blocks[0], blocks[-1])]
-    if titles[0] == titles[1]:
-        titles = [own[0].names[0] for own in (blocks[0], blocks[-1])]
-    frame = Frame(times, *titles)
+    start, stop = (".".join(_common(own)) if len(own) > 1 else own[0].names[0] for own in (blocks[0], blocks[-1]))
+    if start == stop:
+        start, stop = blocks[0][0].names[0], blocks[-1][0].names[0]
+    frame = Frame(times, start, stop)
     held = [
         # The name of the one that is shown stands first.
         Node(

@@ -49,7 +49,7 @@ def drawing(graph: Mapping[str, Any], lit: Mapping[str, Sequence[int]]) -> str:
     size = f"{left:.0f} {top:.0f} {right - left:.0f} {bottom - top:.0f}"
     return (
         f"<svg class='layers' viewBox='{size}' width='{right - left:.0f}' height='{bottom - top:.0f}' role='group' "
-        f"aria-label='{escape(caption(layers, shown), quote=True)}'><defs><marker id='arrow' viewBox='0 0 6 6' refX='5' "
+        f"aria-label='{escape(caption(layers, shown))}'><defs><marker id='arrow' viewBox='0 0 6 6' refX='5' "
         "refY='3' markerWidth='6' markerHeight='6' orient='auto'><path d='M0 0L6 3L0 6z'/></marker></defs>"
         f"{''.join(parts)}</svg>"
     )
@@ -142,7 +142,8 @@ def _edge(start: Point, end: Point, joint: bool) -> str:
     # Frames make gaps wider.
     if y - up < GAP + HEAD + 8:
         middle = (y + up) / 2
-        return f"<path class='edge' marker-end='url(#arrow)' d='M{x:.0f} {y:.0f}C{x:.0f} {middle:.0f} {to:.0f} {middle:.0f} {to:.0f} {up:.0f}'/>"
+        curve = f"M{x:.0f} {y:.0f}C{x:.0f} {middle:.0f} {to:.0f} {middle:.0f} {to:.0f} {up:.0f}"
+        return f"<path class='edge' marker-end='url(#arrow)' d='{curve}'/>"
     side, arrive = x + WIDTH / 2, to + (JOINT if joint else WIDTH / 2)
     y, up = start[1], end[1]
     out = max(side, to + WIDTH / 2) + min(FURTHEST, BULGE + (y - up) / 24)
@@ -159,7 +160,10 @@ def _node(node: Node, place: Point, lit: Mapping[str, Sequence[int]]) -> str:
     title = titled(node)
     attributes = f"data-names='{escape(json.dumps(node.names), quote=True)}' data-title='{escape(title, quote=True)}'"
     badge = f"<text class='pin' x='{x - WIDTH / 2 - 2:.0f}' y='{y + 4:.0f}'>{','.join(map(str, numbers))}</text>"
-    inside = f"<circle cx='{x:.0f}' cy='{y:.0f}' r='{JOINT}'/><text class='joint' x='{x:.0f}' y='{y + 4:.0f}'>{escape(node.kind)}</text>"
+    inside = (
+        f"<circle cx='{x:.0f}' cy='{y:.0f}' r='{JOINT}'/>"
+        f"<text class='joint' x='{x:.0f}' y='{y + 4:.0f}'>{escape(node.kind)}</text>"
+    )
     if not _joint(node):
         kind = "" if node.kind in node.names[0].split(": ") else shortened(node.kind, 18, end=True)
         name = shortened(node.names[0], LETTERS - len(kind) - 2)

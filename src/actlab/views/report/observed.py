@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from actlab.diagnosis import Finding, findings_of
 from actlab.diagnosis.course import course_of
@@ -63,7 +64,7 @@ class Watched:
 
     @cached_property
     def headline(self) -> str:
-        """What is found, in a sentence: the first cause, that it is too early to say, or that nothing wrong is found."""
+        """What is found, in a sentence: the first cause, that it is too early to say, or that nothing is wrong."""
         return headline(self.looks, self.findings)
 
     @cached_property
@@ -108,8 +109,9 @@ def page(recording: Recording) -> str:
         recording: of a training that was watched, complete or not.
     """
     watched = Watched(recording)
-    columns = layer_heat.columns_of(recording, [own["step"] for own in watched.findings]) if watched.looks else []
-    heat = layer_heat.measures(recording, np.asarray(columns, int)) if watched.looks else []
+    wanted = [own["step"] for own in watched.findings]
+    columns = layer_heat.columns_of(recording, wanted) if watched.looks else np.zeros(0, np.int64)
+    heat = layer_heat.measures(recording, columns) if watched.looks else []
     insides = layer_heat.insides(recording, _wanted(watched)) if watched.looks else []
     sections = list(_sections(watched, heat, insides))
     parts = {
@@ -144,7 +146,10 @@ def _wanted(watched: Watched) -> list[str]:
 
 
 def _content(
-    watched: Watched, columns: Sequence[int], heat: Sequence[Mapping[str, Any]], insides: Sequence[Mapping[str, Any]]
+    watched: Watched,
+    columns: npt.NDArray[np.int64],
+    heat: Sequence[Mapping[str, Any]],
+    insides: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     recording = watched.recording
     steps = layer_heat.steps_of(recording)[columns].tolist() if len(columns) else []
@@ -294,7 +299,7 @@ def _figure(title: str, attribute: str, label: str, caption: str = "", below: st
     small = f"<small>{escape(caption)}</small>" if caption else ""
     return (
         f"<figure><figcaption><span><b>{escape(title)}</b></span>{small}<output data-readout></output></figcaption>"
-        f"<canvas {attribute} tabindex='0' role='img' aria-label='{escape(label, quote=True)}'></canvas>{below}</figure>"
+        f"<canvas {attribute} tabindex='0' role='img' aria-label='{escape(label)}'></canvas>{below}</figure>"
     )
 
 
@@ -309,7 +314,7 @@ def _heat(watched: Watched, heat: Sequence[Mapping[str, Any]]) -> str:
     if kept < rows:
         lead += f" {kept} of {rows:,} looks are shown."
     choices = "".join(
-        f"<label><input type='radio' name='measure' value='{escape(str(value))}' data-measure>{escape(str(text))}</label>"
+        f"<label><input type='radio' name='measure' value='{value}' data-measure>{escape(str(text))}</label>"
         for value, text in (("", "all"), *((own["name"], own["title"]) for own in heat))
     )
     panels = "".join(
@@ -384,9 +389,7 @@ def _numbers(recording: Recording) -> str:
         ]
         if not names or not shown:
             continue
-        heads = "".join(
-            f"<th scope='col' title='{escape(own.sentence, quote=True)}'>{escape(own.title)}</th>" for own in shown
-        )
+        heads = "".join(f"<th scope='col' title='{escape(own.sentence)}'>{escape(own.title)}</th>" for own in shown)
         values = [recording.probes[own.name][-1, 0].astype(float) for own in shown]
         body = "".join(
             f"<tr><th scope='row'>{escape(name)}</th>"
@@ -395,7 +398,8 @@ def _numbers(recording: Recording) -> str:
             for row, name in enumerate(names)
         )
         title = "Layers with weights" if along == "weights" else "Functions"
-        table = f"<table class='numbers'><thead><tr><th scope='col'>layer</th>{heads}</tr></thead><tbody>{body}</tbody></table>"
+        head = f"<thead><tr><th scope='col'>layer</th>{heads}</tr></thead>"
+        table = f"<table class='numbers'>{head}<tbody>{body}</tbody></table>"
         found += f"<details><summary>{title} ({len(names)})</summary>{scrolling(title, table)}</details>"
     return found
 
@@ -408,7 +412,7 @@ def _method(watched: Watched) -> str:
         "Model": str(study.network),
         "Framework": study.framework,
         "Parameters": listed(f"{count:,}" for count in parameters.values()) if parameters else None,
-        "Looked at": f"the first steps densely, then every {study.every}; {counted(len(watched.looks), 'look')} recorded",
+        "Looked at": f"first steps densely, then every {study.every}; {counted(len(watched.looks), 'look')} recorded",
         "Steps": f"{watched.steps:,}" + ("" if recording.complete else ", and then it was stopped, or goes on"),
         "Functions": some(sorted(set(facts.get("place_functions", {}).values()))),
         "Machine": facts.get("machine"),
