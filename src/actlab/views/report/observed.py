@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actlab.diagnosis import Finding, findings_of
-from actlab.diagnosis.course import course_of
+from actlab.diagnosis.told import headline
 from actlab.recording import Recording
 from actlab.recording.measures import MEASURES
 from actlab.study import Observed
@@ -75,31 +75,6 @@ class Watched:
             if own["layer"]:
                 found.setdefault(str(own["layer"]), []).append(place)
         return found
-
-
-def headline(looks: Sequence[Look], found: Sequence[Finding]) -> str:
-    """What is said first of a training that is watched.
-
-    Args:
-        looks: in the order of their steps.
-        found: what `actlab.diagnosis.findings_of` says of them.
-    """
-    if not looks:
-        return "Nothing was seen of this training: it was stopped before its first step was made."
-    causes = [own for own in found if own["severity"] == "warning" and own["cause"] is None]
-    if causes:
-        return str(causes[0]["sentence"])
-    went = course_of(looks)
-    steps = counted(looks[-1].step + 1, "step")
-    if went.early:
-        return f"It is too early to say: nothing wrong is found in {steps}, but most faults show later."
-    seen = f"Nothing wrong is found in {counted(len(looks), 'look')} at {steps}"
-    known = [look.loss for look in looks if math.isfinite(look.loss)]
-    if not known:
-        return f"{seen}; the loss was not seen, so that it is not known whether the network learns."
-    text = f"{seen}: the loss went from {number(known[0])} to {number(known[-1])}"
-    constant = looks[-1].constant.loss
-    return f"{text}, where the best constant answer has {number(constant)}." if math.isfinite(constant) else f"{text}."
 
 
 def page(recording: Recording) -> str:

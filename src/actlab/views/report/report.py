@@ -23,7 +23,7 @@ from actlab.recording import Recording
 from actlab.replay import feature_space
 from actlab.statistics import reported, summarise, unseen_share
 from actlab.statistics.selection import Reported, probe_samples
-from actlab.study import Observed
+from actlab.study import is_watched
 from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
     conditions,
@@ -88,8 +88,7 @@ def report(recording: Recording, out: str | Path, summary: Mapping[str, Any] | N
     out = Path(out)
     if out.is_dir():
         raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
-    watched = isinstance(recording.study, Observed) and recording.study.watched
-    text = observed.page(recording) if watched else page(recording, summary)
+    text = observed.page(recording) if is_watched(recording.study) else page(recording, summary)
     try:
         write_synced(out, text.encode())
     except OSError as error:
