@@ -7,8 +7,9 @@ import { columnAt, columns, decoded, inWords, labelled, rowNames, shade } from "
 
 const TOP = 20;
 const BOTTOM = 22;
-const RIGHT = 10;
 const PIN = 8;
+// Numbers of findings stand there.
+const RIGHT = 2 * PIN + 6;
 
 /** How high a row is: all of them together are seen without scrolling, if that leaves something to be seen. */
 export const rowHeight = (rows, alone) => Math.min(Math.max((alone ? 1000 : 420) / Math.max(rows, 1), 1.5), alone ? 26 : 22);
@@ -148,12 +149,18 @@ function chosenCell(context, measure, box, edges, content, page) {
   }
 }
 
-/** Findings where they begin: a line at their step, a number on it at their rows, or above all. */
+/** Findings where they begin: a line at their step with their numbers above it, and these again at their rows' ends. */
 export function pins(context, box, edges, findings, page, rowsOf = () => []) {
   const colours = page.colours();
-  const taken = new Map();
+  const spots = new Map();
+  const at = (x, y, own, colour) => {
+    const key = `${Math.round(x / PIN)} ${Math.round(y / PIN)}`;
+    const held = spots.get(key) ?? { x, y, colour, numbers: [] };
+    held.numbers.push(own.number);
+    spots.set(key, held);
+  };
   for (const own of findings) {
-    const at = box.left + ((edges[own.column] + edges[own.column + 1]) / 2) * (box.right - box.left);
+    const x = box.left + ((edges[own.column] + edges[own.column + 1]) / 2) * (box.right - box.left);
     const strong = page.state.finding === own.number;
     const rows = rowsOf(own);
     const colour = own.severity === "warning" ? colours.wrong : colours.quiet;
@@ -161,33 +168,34 @@ export function pins(context, box, edges, findings, page, rowsOf = () => []) {
     context.lineWidth = strong ? 2 : 1;
     context.setLineDash(strong ? [] : [3, 3]);
     context.beginPath();
-    context.moveTo(at, box.top);
-    context.lineTo(at, box.bottom);
+    context.moveTo(x, box.top);
+    context.lineTo(x, box.bottom);
     context.stroke();
     context.setLineDash([]);
-    const last = rows.length ? Math.max(...rows) : -1;
-    if (rows.length) {
-      const [first, up] = [Math.min(...rows), box.bottom - (last + 1) * box.height];
-      context.strokeRect(at, up, Math.max(box.right - at, 3), (last + 1 - first) * box.height);
-    }
-    const y = rows.length ? box.bottom - (last + 0.5) * box.height : box.top - PIN - 1;
-    // Several at one place stand beside each other.
-    const beside = taken.get(`${at} ${y}`) ?? 0;
-    taken.set(`${at} ${y}`, beside + 1);
-    spot(context, Math.min(at + beside * (2 * PIN + 1), box.right), y, own.number, colour, colours);
+    at(x, box.top - PIN - 1, own, colour);
+    if (!rows.length) continue;
+    const [first, last] = [Math.min(...rows), Math.max(...rows)];
+    const [up, down] = [box.bottom - (last + 1) * box.height, box.bottom - first * box.height];
+    context.strokeRect(x, up, Math.max(box.right - x, 3), down - up);
+    at(box.right + PIN + 3, (up + down) / 2, own, colour);
   }
+  for (const spot of spots.values()) pill(context, spot, box.right + 2 * PIN + 5, colours);
 }
 
-function spot(context, x, y, number, colour, colours) {
+/** Numbers of findings on a ground that is as wide as they are, within the canvas. */
+function pill(context, { x, y, colour, numbers }, most, colours) {
+  const text = numbers.join(" ");
+  context.font = `bold 10.5px ${colours.font}`;
+  const half = Math.max(PIN, context.measureText(text).width / 2 + 5);
+  const middle = Math.min(x, most - half);
   context.fillStyle = colour;
   context.beginPath();
-  context.arc(x, y, PIN, 0, 2 * Math.PI);
+  context.roundRect(middle - half, y - PIN, 2 * half, 2 * PIN, PIN);
   context.fill();
   context.fillStyle = colours.paper;
-  context.font = `bold 10.5px ${colours.font}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  context.fillText(String(number), x, y + 0.5);
+  context.fillText(text, middle, y + 0.5);
 }
 
 /** What is seen at the chosen layer and step, in words. */

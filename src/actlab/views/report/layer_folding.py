@@ -86,7 +86,8 @@ def _longest_run(layers: Layers) -> tuple[int, int, int] | None:
             saved = length * (same // length)
             # Blocks that are modules before those that begin within one; short before long ones.
             if saved and saved >= best[0]:
-                rated = (saved, len(_common(layers.nodes[place : place + length])), -length)
+                inside = common([node.names[0] for node in layers.nodes[place : place + length]])
+                rated = (saved, len(inside), -length)
                 if rated > best:
                     best, found = rated, (place, length, same // length + 1)
     return found if found[1] else None
@@ -107,9 +108,13 @@ def _signs(layers: Layers) -> list[Any]:
     ]
 
 
-def _common(nodes: Sequence[Node]) -> tuple[str, ...]:
-    """The module that some nodes lie in, as parts of its name."""
-    parts = [node.names[0].partition(":")[0].split(".") for node in nodes]
+def common(names: Sequence[str]) -> tuple[str, ...]:
+    """The module that some layers lie in, as parts of its name.
+
+    >>> common(["a.0.conv", "a.0: relu", "a.0.act"]), common(["a", "b"])
+    (('a', '0'), ())
+    """
+    parts = [name.partition(":")[0].split(".") for name in names]
     found = []
     for own in zip(*parts, strict=False):
         if len(set(own)) > 1:
@@ -120,10 +125,10 @@ def _common(nodes: Sequence[Node]) -> tuple[str, ...]:
 
 def _once(layers: Layers, first: int, length: int, times: int, lit: Collection[str]) -> Layers:
     """A run of blocks drawn as one of them."""
-    blocks = [layers.nodes[first + length * k : first + length * (k + 1)] for k in range(times)]
+    blocks = [list(layers.nodes[first + length * k : first + length * (k + 1)]) for k in range(times)]
     shown = next((k for k, own in enumerate(blocks) if any(set(node.names) & set(lit) for node in own)), 0)
     number = len(layers.frames)
-    start, stop = (".".join(_common(own)) if len(own) > 1 else own[0].names[0] for own in (blocks[0], blocks[-1]))
+    start, stop = (".".join(common([node.names[0] for node in own])) for own in (blocks[0], blocks[-1]))
     if start == stop:
         start, stop = blocks[0][0].names[0], blocks[-1][0].names[0]
     frame = Frame(times, start, stop)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from actlab.views.report.layer_folding import Frame, Layers, Node, folded, layers_of, named
+from actlab.views.report.layer_folding import Frame, Layers, Node, common, folded, layers_of, named
 from actlab.wording import counted
 
 WIDTH, HEIGHT, GAP, BESIDE = 236, 26, 14, 26
@@ -40,7 +40,11 @@ def drawing(graph: Mapping[str, Any], lit: Mapping[str, Sequence[int]]) -> str:
               for number in range(len(shown.frames))}  # fmt: skip
     parts = [_frame(shown.frames[number], box) for number, box in frames.items() if box]
     parts += [_edge(places[start], places[end], _joint(shown.nodes[end])) for start, end in sorted(shown.edges)]
-    parts += [_node(node, place, meant) for node, place in zip(shown.nodes, places, strict=True)]
+    modules = [_module(shown, number) for number in range(len(shown.frames))]
+    parts += [
+        _node(node, place, meant, "" if node.frame is None else modules[node.frame])
+        for node, place in zip(shown.nodes, places, strict=True)
+    ]
     corners = [box for box in frames.values() if box] or [_box(places) or (0, 0, 0, 0)]
     left = min(0.0, *(x - WIDTH / 2 for x, _ in places), *(box[0] for box in corners)) - MARGIN
     right = max(*(x + WIDTH / 2 for x, _ in places), *(box[2] for box in corners), 0.0) + FURTHEST + MARGIN
@@ -126,7 +130,7 @@ def _box(places: Sequence[Point]) -> tuple[float, float, float, float] | None:
 
 def _frame(frame: Frame, box: tuple[float, float, float, float]) -> str:
     left, top, right, bottom = box
-    text = f"{shortened(frame.first, 15)} – {shortened(frame.last, 15)}"
+    text = frame.first if frame.first == frame.last else f"{shortened(frame.first, 15)} – {shortened(frame.last, 15)}"
     title = f"{frame.first} to {frame.last}: {frame.times} times the same, one after the other"
     return (
         f"<g class='again'><title>{escape(title)}</title><rect x='{left:.0f}' y='{top:.0f}' width='{right - left:.0f}' "
@@ -154,7 +158,13 @@ def _edge(start: Point, end: Point, joint: bool) -> str:
     )
 
 
-def _node(node: Node, place: Point, lit: Mapping[str, Sequence[int]]) -> str:
+def _module(layers: Layers, frame: int) -> str:
+    """What the names of all layers of a frame begin with: its title tells it, the nodes need not."""
+    firsts = [node.names[0] for node in layers.nodes if node.frame == frame]
+    return ".".join(common(firsts))
+
+
+def _node(node: Node, place: Point, lit: Mapping[str, Sequence[int]], module: str) -> str:
     x, y = place
     numbers = sorted({number for name in node.names for number in lit.get(name, ())})
     title = titled(node)
@@ -165,8 +175,11 @@ def _node(node: Node, place: Point, lit: Mapping[str, Sequence[int]]) -> str:
         f"<text class='joint' x='{x:.0f}' y='{y + 4:.0f}'>{escape(node.kind)}</text>"
     )
     if not _joint(node):
-        kind = "" if node.kind in node.names[0].split(": ") else shortened(node.kind, 18, end=True)
-        name = shortened(node.names[0], LETTERS - len(kind) - 2)
+        name = node.names[0]
+        if module and name.startswith((f"{module}.", f"{module}: ")):
+            name = name[len(module) :].lstrip(":. ")
+        kind = "" if node.kind in name.split(": ") else shortened(node.kind, 18, end=True)
+        name = shortened(name, LETTERS - len(kind) - 2)
         inside = (
             f"<rect x='{x - WIDTH / 2:.0f}' y='{y - HEIGHT / 2:.0f}' width='{WIDTH}' height='{HEIGHT}' rx='5'/>"
             f"<text x='{x - WIDTH / 2 + 8:.0f}' y='{y + 4:.0f}'>{escape(name)}</text>"

@@ -21,6 +21,12 @@ SHOWN = (
     "activation_rms",
 )  # fmt: skip
 SHARES = ("flat_share", "dead_share")
+# What is told of studies by their probe batch is told here by the batch of the step.
+SENTENCES = {
+    "activation_gradient_norm": "Size of the gradient that arrives at a function's output, ‖∂L/∂a‖₂ over the batch.",
+    "pre_activation_gradient_norm": "What the function's slope leaves of it at its input, ‖∂L/∂z‖₂ over the batch.",
+    "update_ratio": "Size of what the step changed over that of the weights, ‖ΔW‖₂ / ‖W‖₂.",
+}
 # Cells of all measures together; two bytes each.
 CELLS = 600_000
 FEWEST_COLUMNS = 40
@@ -69,6 +75,11 @@ def _shown(recording: Recording) -> list[Measure]:
     return [own for own in there if np.isfinite(recording.probes[own.name]).any()]
 
 
+def sentence(measure: Measure) -> str:
+    """What a measure is, of a training that was watched."""
+    return SENTENCES.get(measure.name, measure.sentence)
+
+
 def _content(recording: Recording, measure: Measure, columns: npt.NDArray[np.int64]) -> dict[str, Any]:
     values = recording.probes[measure.name][columns, 0].astype(float).T
     log = measure.name not in SHARES
@@ -77,7 +88,7 @@ def _content(recording: Recording, measure: Measure, columns: npt.NDArray[np.int
     return {
         "name": measure.name,
         "title": measure.title,
-        "sentence": measure.sentence,
+        "sentence": sentence(measure),
         "along": measure.along,
         "rows": list(recording.facts[measure.axis or ""]),
         "columns": len(columns),

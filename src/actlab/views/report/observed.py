@@ -364,7 +364,9 @@ def _numbers(recording: Recording) -> str:
         ]
         if not names or not shown:
             continue
-        heads = "".join(f"<th scope='col' title='{escape(own.sentence)}'>{escape(own.title)}</th>" for own in shown)
+        heads = "".join(
+            f"<th scope='col' title='{escape(layer_heat.sentence(own))}'>{escape(own.title)}</th>" for own in shown
+        )
         values = [recording.probes[own.name][-1, 0].astype(float) for own in shown]
         body = "".join(
             f"<tr><th scope='row'>{escape(name)}</th>"
