@@ -49,6 +49,7 @@ class LayerTracer:
     """
 
     def __init__(self, model: nn.Module) -> None:
+        model = getattr(model, "_orig_mod", model)  # That of a compiled one.
         self._names = {id(module): name for name, module in reversed(list(model.named_modules()))}
         self._kind = type(model).__name__
         self.failed: str | None = None
@@ -59,6 +60,7 @@ class LayerTracer:
         self._origins: dict[int, tuple[weakref.ref[torch.Tensor], Origins]] = {}
         self._functions: dict[Any, Origins] = {}
         self._mode: _Mode | None = None
+        self._passed_by: nn.Module | None = None
         self._handles: list[Any] = []
         self._ended = False
 
@@ -108,12 +110,13 @@ class LayerTracer:
             return None
 
     def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if self._ended or id(module) not in self._names:
+        if self._ended or id(module) not in self._names or self._passed_by is not None:
             return
         if not self._stack:
             # A validation, what is computed again on the way back, and a second part of the batch tell nothing new.
             again = id(module) in self._seen or torch._C._current_graph_task_id() != -1
             if again or not torch.is_grad_enabled():
+                self._passed_by = module
                 return
             self._seen.add(id(module))
             self._mode = _Mode(self)
@@ -134,6 +137,8 @@ class LayerTracer:
         call.origins = self._all(inputs)
 
     def _leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if self._passed_by is module:
+            self._passed_by = None
         if not self._stack or self._stack[-1].module is not module:
             return
         call = self._stack.pop()
