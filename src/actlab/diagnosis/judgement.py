@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actlab.diagnosis.course import course_of
+from actlab.diagnosis.elsewhere import elsewhere, worded
 from actlab.diagnosis.exact import exact
 from actlab.diagnosis.soft import nothing_learnt, soft
 from actlab.statistics.findings.finding import Finding
@@ -23,7 +24,7 @@ def findings_of(looks: Sequence[Look]) -> list[Finding]:
     if not looks:
         return []
     went = course_of(looks)
-    found = [*exact(looks), *soft(looks, went)]
+    found = [worded(own, looks) for own in (*exact(looks), *elsewhere(looks), *soft(looks, went))]
     if went.poor and not any(own["severity"] == "warning" for own in found):
         found.append(nothing_learnt(looks, went))
     warnings = [own for own in found if own["severity"] == "warning"]

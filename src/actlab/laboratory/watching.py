@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from actlab.diagnosis import Finding, findings_of
 from actlab.errors import InvalidModel, tell
+from actlab.laboratory.doors import framework_of, refusal_of, watch_flax, watch_keras
 from actlab.watching.looks import Look
 
 if TYPE_CHECKING:
@@ -56,24 +57,37 @@ class Watch:
                 tell(f"{own['sentence']} {own['help']} [{own['code']}]", stacklevel=8)
 
 
-def watch(model: Any, *, every: int = 50, include: str = "*", exclude: str = "", mute: Collection[str] = ()) -> Watch:
-    """Watch a PyTorch model while it trains, and say what is wrong.
+def watch(
+    model: Any, *, probe: Any = None, loss: Any = None, every: int = 50, include: str = "*", exclude: str = "",
+    mute: Collection[str] = (),
+) -> Any:  # fmt: skip
+    """Watch a PyTorch, Keras or Flax NNX model while it trains, and say what is wrong.
 
     At the first steps and every so manieth one, activation functions, gradients, updates and the loss are looked at;
-    between them nothing of the training is touched. No call per step is needed: the optimiser's steps are counted.
-    Weights end with the same bytes as without. What is found is told once, as an `ActlabWarning`, and kept.
+    between them nothing of the training is touched. Weights end with the same bytes as without. What is found is told
+    once, as an `ActlabWarning`, and kept.
+
+    A PyTorch training is seen as it runs: no call per step is needed, the optimiser's steps are counted. A callback of
+    Keras gets no batch, and a compiled step of Flax runs no Python: both are looked at with a probe batch, which goes
+    forward and back as in training without moving anything. Updates are those of the training's own steps.
 
     Args:
-        model: a `torch.nn.Module`, compiled or not. Copies and saved models are not watched.
+        model: a `torch.nn.Module`, compiled or not; a compiled `keras.Model`; or a `flax.nnx.Module`. Copies and saved
+            models are not watched.
+        probe: (x, y), some samples of the training data; needed for Keras and Flax.
+        loss: for Flax, a function of (outputs, y), which gives a number or one for each sample.
         every: so many steps lie between two looks.
         include, exclude: patterns of the names of functions' places, as "encoder.*".
         mute: codes of findings that are not wanted, as "rate_too_low".
 
     Returns:
-        the watch: `findings`, `looks`, `remove()`; it can stand in a `with` statement.
+        the watch: `findings`, `looks`, `stopped`, `remove()`; it can stand in a `with` statement. Of a Keras model it
+        is a callback: `model.fit(..., callbacks=[seen])`. Of a Flax module it has `step()`, to be called once after
+        each step of the training, as `step(model)` where copies of the module are trained.
 
     Raises:
-        InvalidModel: no PyTorch module, one without parameters that train, or one that is watched already.
+        InvalidModel: another object, a model without parameters that train, one that is watched already or not
+            compiled, no probe or loss where one is needed, or a probe that does not fit.
 
     >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
@@ -84,6 +98,14 @@ def watch(model: Any, *, every: int = 50, include: str = "*", exclude: str = "",
     >>> [look.step for look in seen.looks], seen.findings
     ([0], [])
     """
-    if not any(kind.__module__.startswith("torch.") for kind in type(model).__mro__):
-        raise InvalidModel(f"a PyTorch module is expected, not {type(model).__name__}: give the model itself.")
+    framework = framework_of(model)
+    if framework in ("keras", "flax"):
+        door = watch_keras if framework == "keras" else watch_flax
+        return door(model, probe, loss, every=every, include=include, exclude=exclude, mute=mute)
+    if framework != "torch":
+        raise refusal_of(model)
+    if probe is not None or loss is not None:
+        raise InvalidModel(
+            "probe and loss are for Keras and Flax: a PyTorch training is seen as it runs, leave them out."
+        )
     return Watch(model, every, include, exclude, mute)

@@ -68,7 +68,8 @@ class JaxBackend(_Common):
         """The trace that is under way."""
         import jax
 
-        return jax.core.get_opaque_trace_state(convention="nnx")
+        core: Any = jax.core
+        return core.get_opaque_trace_state(convention="nnx")
 
     def mark(self, tensor: Any, number: int, which: str) -> Any:
         """Add a zero that a gradient can be taken by."""
@@ -200,7 +201,7 @@ class TensorflowBackend(_Common):
         with tf.GradientTape() as tape:
             tape.watch(own)
             output = function(own)
-        return tf.stop_gradient(tape.gradient(output, own, unconnected_gradients="zero"))
+        return tf.stop_gradient(tape.gradient(output, own, unconnected_gradients=tf.UnconnectedGradients.ZERO))
 
     def compiled(self, forward: Forward, reduce: Reduce, *, eager: bool) -> Callable[..., Any]:
         """The whole pass as a function of (trained, other, x, y)."""

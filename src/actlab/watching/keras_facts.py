@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 import keras
@@ -34,14 +34,14 @@ _LINEAR = (
 def known_loss_of(model: Any, outputs: tuple[int, ...], y: np.ndarray) -> Loss:
     """The loss that a model with a single output was compiled with, by what it gives."""
     try:
-        function: Callable[..., Any] = keras.losses.get(model.loss)
+        function: Any = keras.losses.get(model.loss)
     except (ValueError, TypeError):
         return Loss()  # One of several outputs, or a name that is decided by shapes.
     targets = keras.ops.convert_to_tensor(y)
 
     def evaluate(values: np.ndarray) -> float:
-        found = function(targets, keras.ops.convert_to_tensor(values))
-        return float(np.mean(keras.ops.convert_to_numpy(found)))
+        found: Any = keras.ops.convert_to_numpy(function(targets, keras.ops.convert_to_tensor(values)))
+        return float(np.mean(found))
 
     try:
         return known_loss(evaluate, outputs, y)
@@ -49,20 +49,19 @@ def known_loss_of(model: Any, outputs: tuple[int, ...], y: np.ndarray) -> Loss:
         return Loss()
 
 
-def before_loss(model: Any, loss: Loss, last: str, undoes: Set[str]) -> list[str] | None:
-    """Operations from the loss to the last layer, from the loss on; None where they are not known.
+def before_loss(model: Any, loss: Loss, last: str, undoes: Set[str]) -> list[str]:
+    """Operations from the loss to the last layer, from the loss on; "unknown" where they are not known.
 
     A function that Keras takes away again before a loss of logits does not stand there.
     """
-    if not loss.kind:
-        return None
-    if not last and not _ends_in_a_layer(model):
-        return None
-    own = [_OPERATIONS.get(last, last)] if last else []
+    if not loss.kind or not (last or _ends_in_a_layer(model)):
+        return ["unknown"]
+    own = [_OPERATIONS.get(last, last)] if last and not (loss.logits and last in undoes) else []
+    if loss.kind != "cross-entropy":
+        return own
     if loss.logits:
-        own = [] if last in undoes else own
-        return ["LogSoftmaxBackward0", *own] if loss.kind == "cross-entropy" else own
-    return own
+        return ["LogSoftmaxBackward0", *own]
+    return ["LogBackward0", *own] if last == "softmax" else own
 
 
 def _ends_in_a_layer(model: Any) -> bool:

@@ -76,11 +76,11 @@ class Pass:
 
     def __call__(self, x: Any, y: Any) -> Passed:
         """Look at the model as it is now."""
-        tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
+        tensors: Any = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
         found = self._run([own.value for own in self._trained], [own.value for own in self._other], *tensors)
         taps = self._taps
         assert taps is not None
-        numbers = keras.tree.map_structure(_numpy, found)
+        numbers: Any = keras.tree.map_structure(_numpy, found)
         calls: dict[tuple[str, str], list[Call]] = {}
         for tapped, own in zip(taps.calls, numbers["calls"], strict=True):
             calls.setdefault((tapped.name, tapped.function), []).append(_call(own, tapped.axis))
@@ -126,7 +126,7 @@ class Pass:
             total = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=None, training=True)
             added = model.losses
             penalty = sum(added[1:], added[0]) if added else keras.ops.zeros(())
-        flat = keras.tree.flatten(outputs)
+        flat: Any = keras.tree.flatten(outputs)
         self._outputs = tuple(flat[0].shape) if len(flat) == 1 else None
         self._last = taps.made.get(id(flat[0]), "") if len(flat) == 1 else ""
         rest = {"penalty": penalty, "calls": [(own.z, own.a, own.slope) for own in taps.calls]}
@@ -194,7 +194,8 @@ def _some_values(values: Any, most: int) -> Any:
     if values is None:
         return None
     shape = [int(size) for size in values.shape]
-    return _float(keras.ops.reshape(values, (-1,))[:: value_stride(shape, most)])
+    flat: Any = keras.ops.reshape(values, (-1,))
+    return _float(flat[:: value_stride(shape, most)])
 
 
 def _norm(values: Any) -> Any:

@@ -277,7 +277,8 @@ def elementwise_functions(model: keras.Layer) -> dict[int, bool]:
     for layer in layers_of(model):
         function = layer if _is_function_layer(layer) else vars(layer).get("activation")
         if callable(function) and name_of(function) not in catalogue:
-            found[id(layer)] = _is_elementwise(getattr(layer, "activation", function))
+            own: Any = getattr(layer, "activation", function)
+            found[id(layer)] = _is_elementwise(own)
     return found
 
 
@@ -288,15 +289,19 @@ def _is_elementwise(function: Callable[[Any], Any]) -> bool:
     other[:, -1] += 0.5
     try:
         with keras.StatelessScope():
-            found = [keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(x))) for x in (one, other)]
+            found: list[Any] = [_through(function, x) for x in (one, other)]
     except Exception:  # A user's own code; whatever it raises, it is not known.
         return False
     return found[0].shape == one.shape and bool(np.array_equal(found[0][:, :-1], found[1][:, :-1]))
 
 
-def _set_aside(layer: keras.Layer, attribute: str, value: Any) -> Callable[[], None]:
+def _through(function: Callable[[Any], Any], x: np.ndarray) -> Any:
+    return keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(x)))
+
+
+def _set_aside(layer: Any, attribute: str, value: Any) -> Callable[[], None]:
     """Put something before an attribute of a layer, past Keras' tracking; returns what takes it away again."""
-    own = vars(layer)
+    own: dict[str, Any] = layer.__dict__
     before = own.get(attribute, _set_aside)
     own[attribute] = value
 

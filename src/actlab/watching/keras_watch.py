@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend import compute_output_spec  # pyright: ignore[reportMissingImports]
 
 from actlab.errors import InvalidModel, tell
 from actlab.watching.constant import constant_of
@@ -176,7 +177,9 @@ class KerasWatch(keras.callbacks.Callback):
         alone = self.steps == step + 1
         after = self._pass.samples() if alone else [None] * len(seen.weights)
         weights = tuple(own.look(now) for own, now in zip(seen.weights, after, strict=True))
-        if getattr(model.optimizer, "gradient_accumulation_steps", None) and all(own.update_ratio == 0 for own in weights):
+        if getattr(model.optimizer, "gradient_accumulation_steps", None) and all(
+            own.update_ratio == 0 for own in weights
+        ):
             weights = tuple(own.look(None) for own in seen.weights)
         look = Look(
             step,
@@ -200,13 +203,11 @@ class KerasWatch(keras.callbacks.Callback):
             "training": True,
             "without_gradient": list(seen.without_gradient),
             "loss_seen": True,
-            "loss_kind": "binary" if self._loss.kind == "binary" else self._loss.kind,
+            "loss_kind": self._loss.kind,
+            "before_loss": before_loss(model, self._loss, seen.last, self._pass.backend.undoes),
             "linear": is_linear(model) and not seen.functions,
             "dropout": dropouts(model, named_layers(model)),
         }
-        before = before_loss(model, self._loss, seen.last, self._pass.backend.undoes)
-        if before is not None:
-            facts["before_loss"] = before
         clipped = _clipped(model.optimizer, seen)
         if clipped is not None:
             facts["clipped"] = clipped
@@ -226,7 +227,8 @@ class KerasWatch(keras.callbacks.Callback):
         return unseen
 
     def _named(self, layer: Any) -> str:
-        return named_layers(self._own()).get(id(layer), layer.name)  # pyright: ignore[reportArgumentType]
+        own: Any = self._own()
+        return named_layers(own).get(id(layer), str(layer.name))
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -285,11 +287,13 @@ def _check_fit(model: keras.Model, x: Any, y: Any) -> None:
     shapes = [tuple(own.shape) for own in keras.tree.flatten(x)]
     given = keras.tree.map_structure(lambda own: keras.KerasTensor(own.shape, str(own.dtype)), x)
     try:
-        outputs = keras.tree.flatten(keras.src.backend.compute_output_spec(model.__call__, given))
+        outputs = keras.tree.flatten(compute_output_spec(model.__call__, given))
     except Exception as error:
         expected = f", the model takes {model.input_shape}" if hasattr(model, "input_shape") else ""
         reason = " ".join(str(error).split())[:200]
-        raise InvalidModel(f"probe: x has shape {shapes[0] if len(shapes) == 1 else shapes}{expected}: {reason}") from None
+        raise InvalidModel(
+            f"probe: x has shape {shapes[0] if len(shapes) == 1 else shapes}{expected}: {reason}"
+        ) from None
     if len(outputs) != 1 or not isinstance(y, np.ndarray):
         return
     shape = tuple(outputs[0].shape)

@@ -135,7 +135,7 @@ def _reduced(call: Call, function: str) -> tuple[dict[str, float], np.ndarray]:
             "signal": (math.sqrt(within / square) if square else 0.0) if len(a) > 1 else math.nan,
             "flat": float(flat.mean()),
         }
-    return numbers, flat.all(axis=tuple(place for place in range(flat.ndim) if place != axis))
+    return numbers, np.all(flat, axis=tuple(place for place in range(flat.ndim) if place != axis), keepdims=False)
 
 
 def _together(norms: Sequence[float]) -> float:
