@@ -50,8 +50,9 @@ class _Common:
 
     def operations(self) -> list[Any]:
         """The modules that Keras' own operations call; none where Keras has moved them."""
+        home = f"keras.src.backend.{keras.backend.backend()}"
         try:
-            return [importlib.import_module(f"keras.src.backend.{keras.backend.backend()}.nn")]
+            return [importlib.import_module(f"{home}.{name}") for name in ("nn", "numpy")]
         except ImportError:
             return []
 
@@ -66,10 +67,7 @@ class JaxBackend(_Common):
 
     def level(self) -> object:
         """The trace that is under way."""
-        import jax
-
-        core: Any = jax.core
-        return core.get_opaque_trace_state(convention="nnx")
+        return importlib.import_module("jax.core").get_opaque_trace_state(convention="nnx")
 
     def mark(self, tensor: Any, number: int, which: str) -> Any:
         """Add a zero that a gradient can be taken by."""

@@ -105,7 +105,7 @@ class Pass:
         return [_numpy(_some_values(own.value, MOST_WEIGHTS)) for own in self._trained if len(own.shape) > 1]
 
     def _matrices(self) -> list[str]:
-        return [self.parameters[id(own)] for own in self._trained if len(own.shape) > 1]
+        return [matrix_name(self.parameters[id(own)]) for own in self._trained if len(own.shape) > 1]
 
     def _without(self, reached: list[Any]) -> list[str]:
         """Names of parameters without a gradient: on JAX zeros, of which the graph tells whether they are such."""
@@ -165,17 +165,25 @@ class Pass:
 
 
 def parameter_names(model: keras.Model, names: Mapping[int, str]) -> dict[int, str]:
-    """Id of each variable of a model → "block.dense.kernel"; a matrix of weights is called by its layer alone."""
+    """Id of each variable of a model → "block.dense.kernel"."""
     found: dict[int, str] = {}
     for layer in [model, *model._flatten_layers(include_self=False)]:
         prefix = names.get(id(layer), "")
         own = {id(variable): variable for variable in [*layer._trainable_variables, *layer._non_trainable_variables]}
         for key, variable in own.items():
-            kernel = variable.name in ("kernel", "embeddings") and prefix
-            found.setdefault(key, prefix if kernel else f"{prefix}.{variable.name}".lstrip("."))
+            found.setdefault(key, f"{prefix}.{variable.name}".lstrip("."))
     for variable in model.variables:
         found.setdefault(id(variable), variable.path.replace("/", "."))
     return found
+
+
+def matrix_name(parameter: str) -> str:
+    """What a matrix of weights is called: by its layer alone.
+
+    >>> matrix_name("block.dense.kernel"), matrix_name("block.attention.query.bias")
+    ('block.dense', 'block.attention.query.bias')
+    """
+    return parameter.removesuffix(".kernel").removesuffix(".embeddings")
 
 
 def _numpy(value: Any) -> Any:

@@ -7,6 +7,7 @@ dropout): functions, gradients and the loss; updates are those of the training's
 from __future__ import annotations
 
 import math
+import re
 import weakref
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -20,7 +21,7 @@ from keras.src.backend import compute_output_spec  # pyright: ignore[reportMissi
 from actlab.errors import InvalidModel, tell
 from actlab.watching.constant import constant_of
 from actlab.watching.keras_facts import before_loss, dropouts, is_linear, known_loss_of
-from actlab.watching.keras_pass import Pass, Passed
+from actlab.watching.keras_pass import Pass, Passed, matrix_name
 from actlab.watching.keras_taps import layers_of, named_layers
 from actlab.watching.looks import Constant, Look
 from actlab.watching.losses import Loss
@@ -217,7 +218,10 @@ class KerasWatch(keras.callbacks.Callback):
 
     def _unseen(self, model: Any, seen: Passed, *, alone: bool) -> dict[str, str]:
         unseen = dict(seen.unseen)
-        for own, name in [(model, model.name), *((one, self._named(one)) for one in layers_of(model))]:
+        loops = [id(own) for one in layers_of(model) if isinstance(one, keras.layers.RNN) for own in layers_of(one)]
+        for own, name in [(model, "the model"), *((one, self._named(one)) for one in layers_of(model))]:
+            if id(own) in loops:
+                continue
             if own is not model and name not in seen.ran and own.trainable_variables:
                 unseen.setdefault(name, "it did not run in this step")
             elif _is_own_code(own):
@@ -255,7 +259,8 @@ def _check(model: Any, every: int) -> None:
         raise InvalidModel("this model is being watched: call remove() of that watch first, or leave its with block.")
     if not getattr(model, "compiled", False) or (model.loss is None):
         raise InvalidModel("this model is not compiled with a loss: call compile(optimizer, loss) before watch.")
-    if model.built and not model.trainable_variables:
+    made = model.built and all(layer.built for layer in layers_of(model))
+    if made and not model.trainable_variables:
         raise InvalidModel("this model has no parameters that train: there is nothing to watch.")
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise InvalidModel(f"every={every!r}: a whole number of steps of 1 or more is expected.")
@@ -277,7 +282,7 @@ def _probe(model: keras.Model, probe: Any) -> tuple[Any, Any]:
     if len(lengths) != 1 or 0 in lengths:
         shapes = [tuple(own.shape) for own in keras.tree.flatten((x, y))]
         raise InvalidModel(f"probe: as many samples of x as of y are expected, one at least, not shapes {shapes}.")
-    if model.built:
+    if model.built and model.trainable_variables:
         _check_fit(model, x, y)
     return x, y
 
@@ -289,17 +294,20 @@ def _check_fit(model: keras.Model, x: Any, y: Any) -> None:
     try:
         outputs = keras.tree.flatten(compute_output_spec(model.__call__, given))
     except Exception as error:
-        expected = f", the model takes {model.input_shape}" if hasattr(model, "input_shape") else ""
-        reason = " ".join(str(error).split())[:200]
-        raise InvalidModel(
-            f"probe: x has shape {shapes[0] if len(shapes) == 1 else shapes}{expected}: {reason}"
-        ) from None
+        told = f"the model takes {model.input_shape}" if hasattr(model, "input_shape") else _plain(error)
+        given = shapes[0] if len(shapes) == 1 else shapes
+        raise InvalidModel(f"probe: x has shape {given}, which does not fit: {told}.") from error
     if len(outputs) != 1 or not isinstance(y, np.ndarray):
         return
     shape = tuple(outputs[0].shape)
     fits = y.shape in (shape, shape[:-1], (*shape[:-1], 1)) or y.ndim != len(shape)
     if not fits:
         raise InvalidModel(f"probe: y has shape {y.shape}, and what the model gives for x has {shape}.")
+
+
+def _plain(error: Exception) -> str:
+    """What an error says, in one line and without colours."""
+    return " ".join(re.sub(r"\x1b\[\d+m", "", str(error)).split())[:200]
 
 
 def _array(value: Any) -> np.ndarray:
@@ -327,7 +335,7 @@ def _weights_at_start(model: Any, made: Pass) -> dict[str, object]:
         if len(own.shape) < 2:
             continue
         values = np.asarray(keras.ops.convert_to_numpy(own.value))
-        name = made.parameters[id(own)]
+        name = matrix_name(made.parameters[id(own)])
         alike = alike_at_start(name, values, 0 if own.name == "embeddings" else -1)
         if alike:
             found[alike].append(name)
