@@ -40,6 +40,20 @@ def trained(model, *, steps=1, loss="sparse_categorical_crossentropy", xy=None, 
     return seen
 
 
+def looked(model, *, steps=1, loss="sparse_categorical_crossentropy", xy=None, optimiser=None, probe=None):
+    """A watch on a model after looks at it, without any training between them: nothing else is compiled."""
+    model.compile(optimiser or "sgd", loss)
+    seen = actlab.watch(model, probe=probe or xy or data())
+    seen.set_model(model)
+    seen.on_train_begin()
+    for step in range(steps):
+        seen.on_train_batch_begin(step)
+        seen.on_train_batch_end(step)
+    assert seen.stopped is None, seen.stopped
+    seen.remove()
+    return seen
+
+
 class Subclassed(keras.Model):
     """The same network, its function called by name."""
 
@@ -117,7 +131,7 @@ def places():
         layers.Dropout(0.25, name="drop"),
         layers.Dense(4, activation="softmax"),
     )
-    seen = trained(model)
+    seen = looked(model)
     chosen = trained(network("argument"), include="nothing*")
     return numbers(seen.looks[0]) | {"chosen": [own.name for own in chosen.looks[0].functions]}
 
@@ -145,7 +159,7 @@ def hidden():
     model(np.zeros((2, 3), "float32"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        seen = trained(model)
+        seen = looked(model)
     return numbers(seen.looks[0]) | {"codes": [own["code"] for own in seen.findings]}
 
 
@@ -155,7 +169,7 @@ def dead():
     kernel, bias, *rest = model.get_weights()
     bias[:2] = -100
     model.set_weights([kernel, bias, *rest])
-    return numbers(trained(model).looks[0])["functions"][0]["dead"]
+    return numbers(looked(model).looks[0])["functions"][0]["dead"]
 
 
 def findings():
@@ -166,7 +180,8 @@ def findings():
     def look(name, model, **settings):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found[name] = [(own["code"], own["layer"]) for own in trained(model, **settings).findings]
+            see = trained if settings.get("steps", 1) > 4 else looked
+            found[name] = [(own["code"], own["layer"]) for own in see(model, **settings).findings]
 
     def mlp(last, function="relu", **settings):
         return sequential(layers.Dense(16, activation=function, name="first", **settings), layers.Dense(4, **last))
@@ -174,10 +189,9 @@ def findings():
     logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     softmax = {"activation": "softmax"}
     x, y = data()
-    one_hot, numbers = np.eye(4, dtype="float32")[y], x[:, :1] * 2
+    numbers = x[:, :1] * 2
     look("healthy", mlp(softmax), steps=60)
     look("healthy_logits", mlp({}), loss=logits, steps=60)
-    look("healthy_one_hot", mlp(softmax), loss="categorical_crossentropy", xy=(x, one_hot), steps=60)
     regression = sequential(layers.Dense(16, activation="gelu"), layers.Dense(1))
     look("healthy_regression", regression, loss="mse", xy=(x, numbers), steps=60, optimiser=keras.optimizers.Adam(0.01))
     look("softmax_twice", mlp(softmax), loss=logits)
@@ -231,7 +245,7 @@ def losses():
         )
         model.compile("sgd", loss)
         outputs = keras.ops.convert_to_numpy(model(x)).astype(float)
-        seen = trained(model, loss=loss, xy=(x, targets)).looks[0]
+        seen = looked(model, loss=loss, xy=(x, targets)).looks[0]
         found[name] = {
             "kind": seen.facts["loss_kind"], "before": seen.facts["before_loss"], "loss": seen.loss,
             "constant": seen.constant.loss, "outputs": outputs.tolist(),
@@ -327,7 +341,7 @@ def course():
     found["other"] = [wrong.stopped, len(wrong.looks)]
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
-        hot = trained(network("argument"), xy=(x * np.float32(np.nan), y), steps=2)
+        hot = looked(network("argument"), xy=(x * np.float32(np.nan), y), steps=2)
     found["not_finite"] = [own["code"] for own in hot.findings]
     inputs = {"left": keras.Input((3,), name="left"), "right": keras.Input((3,), name="right")}
     joined = layers.Dense(6, activation="relu", name="both")(layers.concatenate(list(inputs.values())))
@@ -374,7 +388,7 @@ def refused():
     model.compile("sgd", "sparse_categorical_crossentropy")
     attempt("no_parameters", model, probe=(x, y))
     empty = sequential(layers.Dense(4))
-    seen = trained(empty, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    seen = looked(empty, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     found["no_functions"] = [len(seen.looks[0].functions), seen.findings]
     return found
 

@@ -113,7 +113,7 @@ class Pass:
         known = dict(zip(self.program.inputs, [*values, *data], strict=True))
         self.places = _places(self._analysis, known, chosen, names)
         self.unseen = {_within(own.scope[0]): IN_A_LOOP for own in self._analysis.loops()}
-        self._run = jax.jit(lambda *given: {key: own for key, own in self._whole(*given).items() if key != "gradients"})
+        self._run = jax.jit(self._whole)
         self._connected: list[bool] | None = None
 
     def __call__(self, model: nnx.Module) -> Passed:
@@ -122,7 +122,9 @@ class Pass:
         values = jax.tree.leaves((parameters, rest))
         own, other = values[: self._count], values[self._count :]
         if self._connected is None:
-            self._connected = connected(jax.make_jaxpr(lambda *given: self._whole(*given)["gradients"])(own, other))
+            traced = self._run.trace(own, other)
+            kind = jax.tree.structure(traced.out_info)
+            self._connected = jax.tree.unflatten(kind, connected(traced.jaxpr))["reached"]
         found = jax.tree.map(np.asarray, self._run(own, other))
         calls: dict[tuple[str, str], list[Call]] = {}
         for place, numbers in zip(self.places, found["calls"], strict=True):
@@ -203,7 +205,7 @@ class Pass:
         ]
         reached = [jnp.any(by != 0) for by in by_own]
         return {
-            "loss": loss, "calls": calls, "weights": weights, "reached": reached, "gradients": by_own,
+            "loss": loss, "calls": calls, "weights": weights, "reached": reached,
             "outputs": jax.tree.leaves(outputs),
         }  # fmt: skip
 

@@ -105,18 +105,16 @@ class JaxBackend(_Common):
             added = [{key: jax.numpy.zeros(*own) for key, own in one.items()} for one in self._shapes]
             found = jax.value_and_grad(objective, argnums=(0, 1), has_aux=True)(trained, added, other, x, y)
             (total, (rest, _)), (by_trained, by_added) = found
-            reduced = reduce((total, rest), trained, by_trained, [own[key] for own in by_added for key in ("z", "a")])
-            return reduced, by_trained
+            return reduce((total, rest), trained, by_trained, [own[key] for own in by_added for key in ("z", "a")])
 
-        if eager:
-            return lambda *arguments: whole(*arguments)[0]
-        program = jax.jit(lambda *arguments: whole(*arguments)[0])
+        program = jax.jit(whole)
 
-        def run(trained: Any, other: Any, x: Any, y: Any) -> Any:
+        def run(*arguments: Any) -> Any:
             if self.connected is None:
-                graph = jax.make_jaxpr(lambda *own: whole(*own)[1])(trained, other, x, y)
-                self.connected = connected(graph)
-            return program(trained, other, x, y)
+                traced = program.trace(*arguments)
+                kind = jax.tree.structure(traced.out_info)
+                self.connected = jax.tree.unflatten(kind, connected(traced.jaxpr))["reached"]
+            return whole(*arguments) if eager else program(*arguments)
 
         return run
 
