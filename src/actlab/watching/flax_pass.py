@@ -32,6 +32,7 @@ from actlab.watching.values import (
     Call,
     WeightBefore,
     function_look,
+    is_matrix,
     sample_stride,
     value_stride,
 )
@@ -108,7 +109,9 @@ class Pass:
             )
         self._outputs = jax.tree.structure(shapes)
         self.program = flat_program(graph)
-        self._order = self._by_use([own.ndim > 1 for own in values[: self._count]])
+        self._order = self._by_use(
+            [is_matrix(name, own.shape) for name, own in zip(self.names, values[: self._count], strict=True)]
+        )
         self._analysis = Analysis(self.program, self.program.inputs[len(values) :])
         known = dict(zip(self.program.inputs, [*values, *data], strict=True))
         self.places = _places(self._analysis, known, chosen, names)
@@ -255,10 +258,11 @@ def _paths(model: nnx.Module) -> Iterator[tuple[int, str]]:
 def _parameter_names(parameters: Any) -> list[str]:
     """Names of the leaves, in their order."""
     leaves = jax.tree_util.tree_flatten_with_path(parameters)[0]
-    return [_path_name(path) for path, _ in leaves]
+    return [path_name(path) for path, _ in leaves]
 
 
-def _path_name(path: Sequence[Any]) -> str:
+def path_name(path: Sequence[Any]) -> str:
+    """A path of JAX's through a state, as "block.fc1.kernel"."""
     parts = [getattr(own, "key", getattr(own, "name", getattr(own, "idx", own))) for own in path]
     return ".".join(str(own) for own in parts if str(own) != "value")
 

@@ -16,10 +16,10 @@ from flax import nnx
 
 from actlab.errors import InvalidModel, tell
 from actlab.watching.constant import constant_of
-from actlab.watching.flax_pass import Pass, Passed
+from actlab.watching.flax_pass import Pass, Passed, path_name
 from actlab.watching.looks import Constant, Look
 from actlab.watching.losses import Loss, known_loss
-from actlab.watching.values import FIRST_STEPS, alike_at_start
+from actlab.watching.values import FIRST_STEPS, alike_at_start, is_matrix
 
 _watched: dict[int, weakref.ref[Any]] = {}
 _OPERATIONS = {
@@ -199,13 +199,10 @@ def _weights_at_start(model: nnx.Module) -> dict[str, object]:
     """Matrices that are all zero, or have all units alike, before the first step."""
     found: dict[str, list[str]] = {"zero": [], "alike": []}
     for path, value in jax.tree_util.tree_flatten_with_path(nnx.state(model, nnx.Param))[0]:
-        parts = [str(getattr(own, "key", getattr(own, "name", getattr(own, "idx", own)))) for own in path]
-        parts = [own for own in parts if own != "value"]
-        name = ".".join(parts)
-        values = np.asarray(value)
-        if values.ndim < 2:
+        name, values = path_name(path), np.asarray(value)
+        if not is_matrix(name, values.shape):
             continue
-        alike = alike_at_start(name, values, 0 if parts[-1] == "embedding" else -1)
+        alike = alike_at_start(name, values, 0 if name.endswith("embedding") else -1)
         if alike:
             found[alike].append(name.removesuffix(".kernel").removesuffix(".embedding"))
     return {"zero_weights": found["zero"], "alike_weights": found["alike"]}

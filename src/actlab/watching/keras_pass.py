@@ -25,6 +25,7 @@ from actlab.watching.values import (
     Call,
     WeightBefore,
     function_look,
+    is_matrix,
     sample_stride,
     value_stride,
 )
@@ -69,6 +70,7 @@ class Pass:
         self._trained = list(model.trainable_variables)
         self._other = list(model.non_trainable_variables)
         self.parameters = parameter_names(model, self._names)
+        self._matrix = [is_matrix(self.parameters[id(own)], own.shape) for own in self._trained]
         self._taps: Taps | None = None
         self._last, self._outputs = "", None
         eager = bool(getattr(model, "run_eagerly", False))
@@ -102,10 +104,14 @@ class Pass:
 
     def samples(self) -> list[np.ndarray]:
         """Some weights of each matrix, as they are now."""
-        return [_numpy(_some_values(own.value, MOST_WEIGHTS)) for own in self._trained if len(own.shape) > 1]
+        return [_numpy(_some_values(own.value, MOST_WEIGHTS)) for own in self.matrices()]
+
+    def matrices(self) -> list[Any]:
+        """The variables that are matrices of weights."""
+        return [own for own, is_one in zip(self._trained, self._matrix, strict=True) if is_one]
 
     def _matrices(self) -> list[str]:
-        return [matrix_name(self.parameters[id(own)]) for own in self._trained if len(own.shape) > 1]
+        return [matrix_name(self.parameters[id(own)]) for own in self.matrices()]
 
     def _without(self, reached: list[Any]) -> list[str]:
         """Names of parameters without a gradient: on JAX zeros, of which the graph tells whether they are such."""
@@ -157,8 +163,8 @@ class Pass:
                 "zero_share": None if by is None else keras.ops.mean(keras.ops.cast(by == 0, "float32")),
                 "gradient": _some_values(by, MOST_COUNTED),
             }
-            for own, by in zip(trained, by_trained, strict=True)
-            if len(own.shape) > 1
+            for own, by, is_one in zip(trained, by_trained, self._matrix, strict=True)
+            if is_one
         ]
         reached = [None if by is None else keras.ops.any(by != 0) for by in by_trained]
         return {"loss": total, "penalty": rest["penalty"], "calls": calls, "weights": weights, "reached": reached}

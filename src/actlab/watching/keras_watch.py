@@ -213,7 +213,7 @@ class KerasWatch(keras.callbacks.Callback):
         if clipped is not None:
             facts["clipped"] = clipped
         if self.steps == 0:
-            facts |= _weights_at_start(model, self._pass)
+            facts |= _weights_at_start(self._pass)
         return facts
 
     def _unseen(self, model: Any, seen: Passed, *, alone: bool) -> dict[str, str]:
@@ -328,12 +328,10 @@ def _clipped(optimiser: Any, seen: Passed) -> float | None:
     return None
 
 
-def _weights_at_start(model: Any, made: Pass) -> dict[str, object]:
+def _weights_at_start(made: Pass) -> dict[str, object]:
     """Matrices that are all zero, or have all units alike, before the first step."""
     found: Mapping[str, list[str]] = {"zero": [], "alike": []}
-    for own in model.trainable_variables:
-        if len(own.shape) < 2:
-            continue
+    for own in made.matrices():
         values = np.asarray(keras.ops.convert_to_numpy(own.value))
         name = matrix_name(made.parameters[id(own)])
         alike = alike_at_start(name, values, 0 if own.name == "embeddings" else -1)

@@ -179,6 +179,15 @@ def update_ratio(before: np.ndarray, after: np.ndarray) -> float:
     return moved / whole if whole else (math.inf if moved else 0.0)
 
 
+def is_matrix(name: str, shape: Sequence[int]) -> bool:
+    """Whether a parameter of this name is one of weights: attention has a bias for each head and feature.
+
+    >>> is_matrix("attention.key.kernel", (8, 2, 4)), is_matrix("attention.key.bias", (2, 4))
+    (True, False)
+    """
+    return len(shape) > 1 and name.rpartition(".")[2] not in ("bias", "beta", "gamma", "scale")
+
+
 def alike_at_start(name: str, values: np.ndarray, units: int = -1) -> str:
     """Whether all weights are "zero", or those of all units "alike", or neither: "".
 
