@@ -224,7 +224,11 @@ def main() -> None:
         (FOLDER / name).write_text(text, encoding="utf-8")
     for code in chosen.codes or CODES:
         kind = CODES[code]
-        draw(watched(code) if kind.watched else studied(code), FOLDER / f"{code}.svg", "step" if kind.watched else "epoch")
+        draw(
+            watched(code) if kind.watched else studied(code),
+            FOLDER / f"{code}.svg",
+            "step" if kind.watched else "epoch",
+        )
         print(code, (FOLDER / f"{code}.svg").stat().st_size)
 
 

@@ -39,8 +39,8 @@ def nothing_learnt(looks: Sequence[Look], went: Course, neighbours: Neighbours) 
     remedy = "Look at the labels and inputs, whether they belong together; and whether it learns one batch by heart."
     if telling is False:
         sentence = (
-            f"The inputs do not tell the targets: of samples seen, {_said(vote, most)}; and the network learns nothing: "
-            f"{loss}."
+            f"The inputs do not tell the targets: of samples seen, {_said(vote, most)}; and the network learns "
+            f"nothing: {loss}."
         )
         remedy = "Look at the labels and inputs, whether they belong together, and whether one of them was shuffled."
     elif telling:
