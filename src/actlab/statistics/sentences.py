@@ -218,11 +218,11 @@ def _loose(row: Mapping[str, Any]) -> str:
     where = "" if row["init"] == "stated" else BESIDE[row["init"]]
     shares = {"accuracy_sd": "accuracy", "micro_f1_sd": "micro F1"}
     moves = [f"{title} by {100 * row[key]:.2g} points" for key, title in shares.items() if key in row]
-    moved = moves[0] if moves else f"RMSE by {row['rmse_sd']:.2g}"
+    moves += [f"RMSE by {row['rmse_sd']:.2g}"] if "rmse_sd" in row else []
+    moved = f", which moves its validation {moves[0]}, standard deviation" if moves else ""
     return (
         f"{row['activation']}{where} ({100 * (1 - row['chosen_again']):.0f} % of draws, mostly "
-        f"{row['rates'][0]['learning_rate']:g} instead of {row['learning_rate']:g}, which moves its validation "
-        f"{moved}, standard deviation)"
+        f"{row['rates'][0]['learning_rate']:g} instead of {row['learning_rate']:g}{moved})"
     )
 
 

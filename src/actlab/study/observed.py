@@ -23,11 +23,19 @@ class Observed(Study):
         loop: the training, as "module:function"; "watched" of a single training that was watched.
         framework: what the model is made with.
         every: so many steps lie between two looks.
+        rows: what its epochs are: "looks" of a training that was watched, "epochs" that the loop told, or its "end"
+            alone, where it told none.
     """
 
     loop: str
     framework: Literal["PyTorch", "Keras", "Flax"] = "PyTorch"
     every: Count = 50
+    rows: Literal["looks", "epochs", "end"] = "looks"
+
+    @property
+    def own_loop(self) -> bool:
+        """Whether its members were trained in a loop of a user's own."""
+        return True
 
     @property
     def watched(self) -> bool:

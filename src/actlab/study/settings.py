@@ -364,6 +364,11 @@ class Study(Frozen):
         return Reading(**{name: value for name, value in settings.items() if value is not None})
 
     @property
+    def own_loop(self) -> bool:
+        """Whether its members were trained in a loop of a user's own, of which its settings say nothing."""
+        return False
+
+    @property
     def looks(self) -> tuple[int, ...]:
         """Where seeds are added as needed, the numbers of them after which the study is looked at; else empty.
 
