@@ -8,6 +8,8 @@ from typing import Any, Literal
 from actlab.layers import names_as_recorded
 from actlab.study.settings import Count, Study
 
+# What a loop of a user's own has its own of: settings that say nothing there.
+_UNKNOWN = frozenset({"optimiser", "batch", "task_seed", "init", "match", "milestones"})
 #: What the one activation of a model is called that is watched as it is.
 AS_BUILT = "as built"
 
@@ -36,6 +38,10 @@ class Observed(Study):
     def own_loop(self) -> bool:
         """Whether its members were trained in a loop of a user's own."""
         return True
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings that say something, JSON-safe."""
+        return self.model_dump(mode="json", exclude=set(_UNKNOWN))
 
     @property
     def watched(self) -> bool:

@@ -422,7 +422,11 @@ class Study(Frozen):
     def _settings_toml(self) -> str:
         import tomli_w
 
-        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+        return tomli_w.dumps(_without_none(self.to_dict()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings that say something, JSON-safe."""
+        return self.model_dump(mode="json")
 
     @property
     def own_functions(self) -> tuple[str, ...]:

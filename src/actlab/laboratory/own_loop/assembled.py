@@ -223,12 +223,3 @@ def _completed(study: Observed, held: Sequence[Outcome], epochs: int) -> Observe
     samples = [own.told["samples"] for own in held if own.told.get("samples")]
     told = {"epochs": max(epochs, 1), "rows": "epochs" if any(own.told["epochs"] for own in held) else "end"}
     return study.model_copy(update=told | ({"probe_samples": min(samples)} if samples else {}))
-
-
-def refuse_all_raised(outcomes: Sequence[Outcome]) -> None:
-    """Raise InvalidModel where not one training came to its end by itself: that is no comparison."""
-    if outcomes and all(own.raised for own in outcomes):
-        reasons = dict.fromkeys(own.ended[1] for own in outcomes if own.ended)
-        raise InvalidModel(
-            f"train raised something in all {counted(len(outcomes), 'network')}: {'; '.join(list(reasons)[:3])}."
-        )

@@ -15,7 +15,7 @@ from actlab.files import make_directory, write_synced
 from actlab.functions import activation_named
 from actlab.functions.variants import split_names
 from actlab.laboratory import tuning
-from actlab.laboratory.comparison import write_results
+from actlab.laboratory.comparison import write_missing_results
 from actlab.laboratory.own_loop import assembled, kept, processes
 from actlab.laboratory.own_loop.job import Job, takes_act, takes_watch
 from actlab.laboratory.own_loop.kept import FOLDER, Outcome
@@ -26,7 +26,7 @@ from actlab.recording import Recording as Stored
 from actlab.recording.format import STUDY
 from actlab.recording.lock import Lock
 from actlab.statistics.pairs import check_baseline
-from actlab.study import Observed, Variant, observed
+from actlab.study import Observed, Variant, observed, variants
 from actlab.study.seeds import MOST_SEEDS, seeds_after
 from actlab.views.figures.recording import Recording, load
 from actlab.views.terminal.progress import counting
@@ -88,7 +88,7 @@ def compare(
     processes: int | None,
 ) -> Recording:
     """See `actlab.torch.compare`."""
-    processes_asked = _processes(framework, processes)
+    most = _processes(framework, processes)
     better = dict(better or {})
     study = _study(framework, build, train, activations, seeds, learning_rates, tuning_seeds, every, metric)
     _check_words(better, score)
@@ -98,24 +98,24 @@ def compare(
     extent = {name: list(getattr(study, name)) for name in ("activations", "seeds", "learning_rates", "tuning_seeds")}
     asked = Asked(held, extent)
     directory = Path(directory)
+    made = None
     with _lock(directory):
         found = _finished(directory, asked, metric)
         if found is None:
             jobs = _Jobs(build, train, every, score, better)
-            takes_act(build)
-            takes_watch(train)
             framework.check([jobs.of(name, study.seeds[0], 1.0) for name in study.activations])
             _begin(directory, asked)
-            study, facts = _train_all(framework, study, jobs, directory, processes_asked)
-            outcomes = _outcomes(directory, _members(study))
-            assembled.refuse_all_raised(list(outcomes.values()))
-    if found is None:
-        facts |= {"asked": asdict(asked)}
+            made = _train_all(framework, study, jobs, directory, most)
+    if made is not None:
+        study, outcomes, facts = made
         if (directory / STUDY).exists():
+            # What lies there is of fewer seeds or activations, and made of the same members.
             discard(directory)
         with Claim(directory, study) as claim:
+            facts |= {"asked": asdict(asked)}
             found = Recording.of(assembled.record(study, claim, outcomes, better, **facts))
-    write_results(found, baseline)
+    assert found is not None
+    write_missing_results(found, baseline)
     return found
 
 
@@ -136,8 +136,8 @@ Key = tuple[str, float, int]
 
 def _train_all(
     framework: Framework, study: Observed, jobs: _Jobs, directory: Path, most: int
-) -> tuple[Observed, dict[str, Any]]:
-    """Choose factors where there are several, and train all members that are missing; the study with the choice."""
+) -> tuple[Observed, dict[Key, Outcome], dict[str, Any]]:
+    """Choose factors where there are several, and train what is missing: the study with the choice, members, facts."""
 
     def trained(keys: Iterable[Key], what: str) -> dict[Key, Outcome]:
         keys = list(keys)
@@ -151,16 +151,15 @@ def _train_all(
     used: list[int] = []
     facts: dict[str, Any] = {"tuning": None}
     if len(study.learning_rates or ()) > 1:
-        scores = _tuned(study, lambda keys: trained(keys, "choosing learning rates"))
+        scores = _tuned(directory, study, lambda keys: trained(keys, "choosing learning rates"))
         study = study.model_copy(update={"chosen_rates": tuning.chosen(scores)})
         facts = {"tuning": tuning.rows_of(scores, study)}
-    trained(_members(study), "training")
-    return study, facts | {"processes": max(used, default=1)}
+    outcomes = trained(_members(study), "training")
+    _refuse_all_raised(directory, outcomes)
+    return study, outcomes, facts | {"processes": max(used, default=1)}
 
 
 def _members(study: Observed) -> list[Key]:
-    from actlab.study import variants
-
     return [(own.activation, own.learning_rate, seed) for own in variants(study) for seed in study.seeds]
 
 
@@ -171,14 +170,29 @@ def _outcomes(directory: Path, keys: Iterable[Key]) -> dict[Key, Outcome]:
     return {key: own for key, own in found.items() if own is not None}
 
 
-def _tuned(study: Observed, trained: Callable[[Iterable[Key]], dict[Key, Outcome]]) -> tuning.Scores:
+def _refuse_all_raised(directory: Path, outcomes: Mapping[Key, Outcome]) -> None:
+    """Raise InvalidModel where not one training came to its end by itself; nothing of them is kept then."""
+    held = list(outcomes.values())
+    if not held or not all(own.raised for own in held):
+        return
+    for own in held:
+        kept.file_of(directory, own.activation, own.seed, own.factor).unlink(missing_ok=True)
+    folder = directory / FOLDER
+    if not any(path.suffix == ".npz" for path in folder.iterdir()):
+        (folder / ASKED).unlink(missing_ok=True)
+        folder.rmdir()
+    reasons = list(dict.fromkeys(own.ended[1] for own in held if own.ended))
+    raise InvalidModel(f"train raised something in all {counted(len(held), 'network')}: {'; '.join(reasons[:3])}.")
+
+
+def _tuned(directory: Path, study: Observed, trained: Callable[[Iterable[Key]], dict[Key, Outcome]]) -> tuning.Scores:
     """How all factors did with the tuning seeds, those beyond an end where the best lies there among them."""
     scores: tuning.Scores = {}
     waiting = [(study.activations, study.learning_rates or ())]
     for _ in range(tuning.EXTENSIONS + 1):
         wanted = [Variant(name, rate) for activations, rates in waiting for name in activations for rate in rates]
         outcomes = trained((own.activation, own.learning_rate, seed) for own in wanted for seed in study.tuning_seeds)
-        assembled.refuse_all_raised(list(outcomes.values()))
+        _refuse_all_raised(directory, outcomes)
         scores |= {
             own: _tried([outcomes[own.activation, own.learning_rate, seed] for seed in study.tuning_seeds])
             for own in wanted
@@ -225,17 +239,8 @@ def _study(
     if isinstance(activations, str):
         activations = split_names(activations)
     names = [activation_named(name).name for name in activations]
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
-        if not 1 <= seeds <= MOST_SEEDS:
-            raise InvalidStudy(f"seeds: a number from 1 to {MOST_SEEDS:,} or a list is expected, got {seeds}.")
-        seeds = range(seeds)
-    if isinstance(seeds, (str, float)) or not hasattr(seeds, "__iter__"):
-        raise InvalidStudy(f"seeds: a whole number, or a list of them, is expected, got {shortened(seeds)}.")
-    factors = FACTORS if learning_rates == "auto" else learning_rates
-    factors = (factors,) if isinstance(factors, (int, float)) else factors
-    if isinstance(factors, str):
-        raise InvalidStudy(f"learning_rates: factors or 'auto' are expected, got {shortened(factors)}.")
-    for what, values in (("activations", names), ("seeds", list(seeds)), ("learning_rates", list(factors))):
+    numbers, factors = _seeds(seeds), _factors(learning_rates)
+    for what, values in (("activations", names), ("seeds", numbers), ("learning_rates", factors)):
         if twice := [value for place, value in enumerate(values) if value in values[:place]]:
             raise InvalidStudy(f"{what}: {shortened(twice[0])} is named twice.")
     places = place_of(build), place_of(train)
@@ -244,14 +249,34 @@ def _study(
         loop=places[1],
         name=getattr(build, "__name__", places[0].partition(":")[2]),
         activations=names,
-        seeds=list(seeds),
-        factors=[float(own) if isinstance(own, int) else own for own in factors],
-        tuning_seeds=tuple(tuning_seeds) or (seeds_after(_whole(seeds)) if len(factors) > 1 else ()),
+        seeds=numbers,
+        factors=factors,
+        tuning_seeds=tuple(tuning_seeds) or (seeds_after(_whole(numbers)) if len(factors) > 1 else ()),
         source_digests={places[0]: digest_of(build), places[1]: digest_of(train)},
         framework=framework.name,
         every=every,
         metric=metric,
     )
+
+
+def _seeds(seeds: Any) -> list[Any]:
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise InvalidStudy(f"seeds: a number from 1 to {MOST_SEEDS:,} or a list is expected, got {seeds}.")
+        return list(range(seeds))
+    if isinstance(seeds, (str, bytes)) or not isinstance(seeds, Iterable):
+        raise InvalidStudy(f"seeds: a whole number, or a list of them, is expected, got {shortened(seeds)}.")
+    return list(seeds)
+
+
+def _factors(rates: Any) -> list[float]:
+    if isinstance(rates, str) and rates == "auto":
+        return list(FACTORS)
+    given = [rates] if isinstance(rates, (int, float)) else rates
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise InvalidStudy(f"learning_rates: factors of the loop's own or 'auto' are expected, got {shortened(rates)}.")
+    # What is no number is refused by the study.
+    return [float(own) if type(own) is int else own for own in given]
 
 
 def _whole(seeds: Iterable[Any]) -> list[int]:

@@ -155,7 +155,7 @@ def outcome(
         ended = len(rows) - (0 if watch.rows else 1), reason
     seen, arrays = measured(rows)
     facts = {"steps": watch.steps(), "epochs": bool(watch.rows), "raised": reason is not None}
-    metrics = tuple({name: value for name, value in row.metrics.items()} for row in rows)
+    metrics = tuple(dict(row.metrics) for row in rows)
     return Outcome(job.activation, job.seed, job.factor, metrics, ended, {**seen, **facts, **told}, arrays)
 
 

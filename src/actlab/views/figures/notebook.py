@@ -9,6 +9,7 @@ from typing import Any
 from actlab.errors import ActlabError
 from actlab.objectives import Lead, lead_in
 from actlab.recording import Recording
+from actlab.statistics.trained import words_of
 from actlab.views.report.html import BEST
 from actlab.wording import DASH, counted, interval, number, percent
 
@@ -30,7 +31,7 @@ def line(recording: Recording) -> str:
 def _reach(recording: Recording) -> str:
     wanted = recording.study.epochs
     if recording.complete:
-        return f"{counted(wanted, 'epoch')}, complete"
+        return f"{words_of(recording.study).span(wanted)}, complete"
     if recording.epochs < 0:
         return f"stopped before the first of {wanted} epochs"
     return f"stopped after epoch {recording.epochs} of {wanted}"
