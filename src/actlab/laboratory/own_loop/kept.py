@@ -103,7 +103,7 @@ def kept(directory: Path, activation: str, seed: int, factor: float) -> Outcome 
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
             told = json.loads(str(held["told"]))
             arrays = {name: held[name] for name in held.files if name != "told"}
         ended = told["ended"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import inspect
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,9 +28,10 @@ def place_of(code: Callable[..., Any]) -> str:
 
 
 def digest_of(code: Callable[..., Any]) -> str:
-    """SHA-256 of the source of code, and of what it uses of its own module: functions, classes and plain values.
+    """SHA-256 of the source of code, and of what it uses of its own module: functions, classes, what names stand for.
 
-    What other modules hold is not looked at.
+    Values of a module count by the text that makes them, and not by what has become of them. What other modules hold is
+    not looked at.
     """
     found = hashlib.sha256()
     for text in _texts(code, set()):
@@ -81,8 +84,33 @@ def _used(function: types.FunctionType, seen: set[int]) -> Iterator[str]:
         own = getattr(value, "__module__", None) == function.__module__
         if own and isinstance(_unwrapped(value), (types.FunctionType, type)):
             yield from _texts(value, seen)
-        elif isinstance(value, (*_PLAIN, tuple, list, dict)) and value is not None:
-            yield f"{name} = {_plain_text(value)}"
+        elif name in around:
+            yield f"{name} = {_unchanging(value)}"
+        elif name in function.__globals__:
+            yield _assigned(function.__module__).get(name) or f"{name} = {_unchanging(value)}"
+
+
+def _assigned(module: str) -> dict[str, str]:
+    """By name, the statements at the top of a module that give it a value; empty of one without a text."""
+    try:
+        text = inspect.getsource(sys.modules[module])
+        statements = ast.parse(text).body
+    except (OSError, TypeError, KeyError, SyntaxError):
+        return {}
+    found: dict[str, str] = {}
+    for statement in statements:
+        if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for node in (node for target in targets for node in ast.walk(target)):
+                if isinstance(node, ast.Name):
+                    found[node.id] = found.get(node.id, "") + (ast.get_source_segment(text, statement) or "")
+    return found
+
+
+def _unchanging(value: Any) -> str:
+    """A plain value that nothing changes, by its text; all others by their type."""
+    plain = isinstance(value, _PLAIN) or (isinstance(value, tuple) and all(isinstance(own, _PLAIN) for own in value))
+    return repr(value) if plain else type(value).__qualname__
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
