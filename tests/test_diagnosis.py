@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import warnings as python_warnings
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +14,9 @@ import torch.nn.functional as F
 from torch import nn
 
 import actlab
-from actlab.diagnosis import findings_of
-from actlab.errors import ActlabWarning, InvalidModel
+from actlab.diagnosis import Judge, findings_of, verdict_of
+from actlab.errors import ActlabWarning, InvalidModel, UnknownName
+from actlab.statistics.findings.codes import CODES
 from actlab.watching.torch_watch import TorchWatch
 
 STEPS = 101
@@ -111,18 +116,64 @@ def zeros(layer):
 
 
 class Detached(nn.Module):
+    def __init__(self, *, apart=False):
+        super().__init__()
+        self.first, self.last, self.apart = nn.Linear(2, 32), nn.Linear(32, 2), apart
+
+    def forward(self, x):
+        with torch.set_grad_enabled(not self.apart):
+            hidden = torch.relu(self.first(x))
+        return self.last(hidden.detach())
+
+
+class Dropping(nn.Module):
     def __init__(self):
         super().__init__()
         self.first, self.last = nn.Linear(2, 32), nn.Linear(32, 2)
 
     def forward(self, x):
-        return self.last(torch.relu(self.first(x)).detach())
+        return self.last(F.dropout(torch.relu(self.first(x)), 0.95, self.training))
 
 
-def holed(x):
+def holed(x, row=3):
     x = x.clone()
-    x[3, 0] = float("nan")
+    x[row, 0] = float("nan")
     return x
+
+
+def huge():
+    x = torch.randn(256, 8, generator=torch.Generator().manual_seed(1))
+    x[:, :2] = moons()[0]
+    x[:, 5] *= 1e4
+    return x
+
+
+def one_hot(output, y):
+    return F.mse_loss(output[:, 0], y.float())
+
+
+def in_half(size):
+    """A loss so small that its gradient is lost in float16."""
+    model = net(width=32)
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    half = torch.autocast("cpu", dtype=torch.float16)
+
+    def loss(output, y):
+        return size * F.cross_entropy(output.float(), y)
+
+    plain = model.forward
+    model.forward = lambda x: half(plain)(x)
+    return steps(model, loss, optimiser=optimiser)
+
+
+def frozen_dead():
+    """A first layer that says nothing, and is frozen: the rest learns no more than the shares of the classes."""
+    model = net(depth=2)
+    with torch.no_grad():
+        model[0].weight.copy_(torch.randn(32, 1).expand(32, 2) * torch.tensor([1e-2, -1e-2]))
+    for own in model[0].parameters():
+        own.requires_grad_(False)
+    return model
 
 
 def evaluated():
@@ -161,7 +212,11 @@ FAULTS = {
         "dropout_too_high", "2",
     ),
     "clipped to nothing": (
-        lambda: steps(net(), before=lambda model: nn.utils.clip_grad_norm_(model.parameters(), 1e-5)), "clipped", None,
+        lambda: (model := net()) and steps(
+            model, before=lambda model: nn.utils.clip_grad_norm_(model.parameters(), 1e-5),
+            optimiser=torch.optim.SGD(model.parameters(), 0.1),
+        ),
+        "clipped", None,
     ),
     "start too large": (
         lambda: steps(with_weights(net(depth=6), lambda layer: layer.weight.mul_(12)), rate=1e-4), "start_too_large",
@@ -177,8 +232,61 @@ FAULTS = {
         "saturated", "1",
     ),
     "vanishing": (lambda: steps(net(nn.Sigmoid, depth=12, width=16), rate=1e-3), "vanishing_signal", None),
+    "NaN in the targets": (
+        lambda: steps(net(outputs=1), F.mse_loss, (moons()[0], holed(targets(1.0)[1]))), "input_not_finite", None,
+    ),
+    "NaN in a batch between two looks": (
+        lambda: steps(net(), data=(holed(moons(1024)[0], 450), moons(1024)[1]), count=31), "input_not_finite", None,
+    ),
+    "inputs in thousands": (lambda: steps(net(nn.Tanh), data=moons(scale=3000.0)), "inputs_off_scale", None),
+    "one huge feature": (lambda: steps(net(inputs=8), data=(huge(), moons()[1])), "inputs_off_scale", None),
+    "inputs far from zero": (lambda: steps(net(), data=(moons()[0] + 60, moons()[1])), "inputs_off_scale", None),
+    "sigmoid before cross-entropy": (lambda: steps(net(end=(nn.Sigmoid(),))), "softmax_twice", None),
+    "probabilities as their logarithms": (
+        lambda: steps(net(end=(nn.Softmax(1),)), F.nll_loss), "no_log_probabilities", None,
+    ),
+    "targets that a sigmoid does not reach": (
+        lambda: steps(net(outputs=1, end=(nn.Sigmoid(),)), F.mse_loss, targets(3.0)), "targets_out_of_reach", None,
+    ),
+    "a saturated sigmoid and a squared loss": (
+        lambda: steps(raised(net(outputs=1, end=(nn.Sigmoid(),)), -12.0), one_hot, rate=1e-3), "loss_does_not_suit",
+        "5",
+    ),
+    "weight decay": (
+        lambda: (model := net()) and steps(
+            model, optimiser=torch.optim.SGD(model.parameters(), 0.1, weight_decay=0.5), count=201
+        ),
+        "decay_too_strong", None,
+    ),
+    "lost in half precision": (lambda: in_half(1e-6), "underflow", None),
+    "one class in twenty": (
+        lambda: steps(net(), data=(torch.randn(4096, 2), (torch.rand(4096) < 0.04).long())), "class_imbalance", None,
+    ),
+    "a rate of zero": (
+        lambda: (model := net()) and steps(model, optimiser=torch.optim.SGD(
+            [{"params": model[0].parameters(), "lr": 0.0}, {"params": model[2:].parameters()}], 0.1)),
+        "rate_of_zero", "0",
+    ),
+    "frozen, and nothing learnt": (lambda: steps(frozen_dead(), rate=1e-3), "frozen_layers", "0"),
+    "a part without gradients": (lambda: steps(Detached(apart=True)), "detached", "first"),
+    "dropout as a function": (lambda: steps(Dropping()), "dropout_too_high", None),
+    "a batch of one": (
+        lambda: steps(nn.Sequential(nn.Unflatten(1, (1, 1, 2)), nn.Conv2d(1, 8, 1), nn.BatchNorm2d(8), nn.ReLU(),
+                                    nn.Flatten(), nn.Linear(16, 2)), batch=1),
+        "single_sample", "2",
+    ),
+    "the start overflows": (
+        lambda: steps(with_weights(net(depth=9), lambda layer: layer.weight.mul_(1e6)), rate=1e-4), "start_too_large",
+        None,
+    ),
+    "steps that run away": (
+        lambda: (model := net(outputs=1)) and steps(
+            model, F.mse_loss, targets(1.0), optimiser=torch.optim.SGD(model.parameters(), 1e3)
+        ),
+        "rate_too_high", None,
+    ),
     "labels without a meaning": (
-        lambda: steps(net(), data=(torch.randn(4096, 2), torch.randint(0, 2, (4096,))), rate=1e-3), "learns_nothing",
+        lambda: steps(net(), data=(torch.randn(4096, 2), torch.randint(0, 2, (4096,))), rate=1e-3), "labels_unlearnable",
         None,
     ),
 }  # fmt: skip
@@ -196,6 +304,9 @@ def test_what_is_wrong_is_said_first_and_where(name):
     assert first["help"].endswith(".")
     assert first["sentence"].endswith(".")
     assert all(own["cause"] == code for own in found if own["severity"] == "warning" and own is not first)
+    assert {own["code"] for own in found} <= set(CODES)
+    assert all(set(own["evidence"].get("thresholds", ())) is not None for own in found)
+    json.dumps(found)
 
 
 def frozen():
@@ -316,3 +427,134 @@ def test_two_models_that_train_against_each_other_are_left_in_peace():
             making.step()
     assert watch.stopped is None
     assert "missing_zero_grad" not in warnings(findings_of(watch.looks))
+
+
+def looks_of(model, loss=F.cross_entropy, count=STEPS, rate=0.01, schedule=None, data=None, every=20):
+    x, y = data or moons()
+    optimiser = torch.optim.Adam(model.parameters(), rate)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule) if schedule else None
+    with TorchWatch(model, every=every) as watch:
+        for _ in range(count):
+            optimiser.zero_grad()
+            loss(model(x), y).backward()
+            optimiser.step()
+            if scheduler:
+                scheduler.step()
+    assert watch.stopped is None
+    return watch.looks
+
+
+def test_a_verdict_says_what_is_known():
+    torch.manual_seed(0)
+    assert verdict_of(looks_of(net())).state == "healthy"
+    assert verdict_of(looks_of(net(), count=10)).state == "too_early"
+    twice = verdict_of(looks_of(net(end=(nn.Softmax(1),)), count=10))
+    assert (twice.state, twice.findings[0]["code"]) == ("faulty", "softmax_twice")
+    assert twice.sentence == twice.findings[0]["sentence"]
+    unknown = verdict_of(looks_of(net(), lambda o, y: (o[:, 0] - y).abs().sqrt().mean()))
+    assert unknown.state == "unknown"
+    assert unknown.sentence == (
+        "Whether the network learns cannot be told: its loss is one of your own, whose best constant answer is not "
+        "known."
+    )
+
+
+def test_a_warm_up_is_too_early_to_say():
+    """A rate that rises from next to nothing looks like one that is too low, until it has risen."""
+    torch.manual_seed(0)
+    looks = looks_of(net(), count=121, rate=1e-2, schedule=lambda step: min(1e-6 * 1.1**step, 1.0))
+    assert verdict_of(looks).state == "too_early"
+    assert warnings(findings_of(looks)) == []
+    same = looks_of(net(), count=121, rate=1e-8)
+    assert warnings(findings_of(same)) == ["rate_too_low"]
+
+
+def test_two_looks_say_what_is_told_by_measure_and_three_take_it_back():
+    torch.manual_seed(0)
+    bad = [look for look in looks_of(net(), rate=1e-7, count=141) if look.step >= 20]
+    good = looks_of(net(), rate=1e-2, count=241)
+    good = [replace(look, step=look.step + 200) for look in good if look.step >= 100]
+    assert len(bad) > 4
+    assert len(good) > 4
+    judge, said = Judge(), []
+    for look in [*bad, *good]:
+        judge.add(look)
+        said.append((look.step, warnings(judge.findings)))
+    assert said[0] == (20, [])
+    assert said[1:3] == [(30, []), (40, ["rate_too_low"])]
+    assert all(codes == ["rate_too_low"] for _, codes in said[2 : len(bad)])
+    assert [codes for _, codes in said[len(bad) :]] == [["rate_too_low"]] * 2 + [[]] * (len(good) - 2)
+
+
+def test_of_a_long_training_no_more_is_read_than_of_a_short_one():
+    torch.manual_seed(0)
+    looks = looks_of(net(), count=201, every=5)
+    judge = Judge()
+    for look in looks:
+        judge.add(look)
+    assert len(judge._first) + len(judge._last) < len(looks)
+    assert judge.findings == []
+
+
+def test_penalties_are_no_part_of_what_a_constant_answer_has():
+    """A loss with a large penalty, of a network that learns."""
+    torch.manual_seed(0)
+    model = net()
+    looks = looks_of(model, lambda o, y: F.cross_entropy(o, y) + 100.0 + 0 * model[0].weight.square().sum())
+    assert looks[-1].loss > 100
+    assert verdict_of(looks).state == "healthy"
+
+
+def test_faults_that_have_nothing_to_do_with_each_other_are_both_causes():
+    torch.manual_seed(0)
+    found = steps(nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Dropout(0.95), nn.Linear(32, 2), nn.Softmax(1)))
+    assert [(own["code"], own["cause"]) for own in found] == [("softmax_twice", None), ("dropout_too_high", None)]
+
+
+def test_codes_to_mute_are_checked():
+    with pytest.raises(UnknownName, match=r"unknown finding 'rate_to_low': did you mean 'rate_too_low'\?"):
+        actlab.watch(net(), mute=["rate_to_low"])
+
+
+def test_a_muted_cause_leaves_what_followed_from_it():
+    torch.manual_seed(0)
+    looks = looks_of(with_weights(net(), zeros))
+    judge = Judge()
+    for look in looks:
+        judge.add(look)
+    assert judge.verdict().findings[0]["code"] == "units_alike"
+    left = judge.verdict({"units_alike"}).findings
+    assert left[0]["code"] == "dead_units"
+    assert left[0]["cause"] is None
+
+
+SOURCES = Path(actlab.__file__).parent
+
+
+def codes_in_source():
+    """Codes of findings that are made anywhere: what `finding`, `made` and dictionaries are given."""
+    makers, found = {"finding", "made"}, set()
+    for path in [*(SOURCES / "diagnosis").glob("*.py"), *(SOURCES / "statistics").rglob("*.py"),
+                 *(SOURCES / "laboratory").glob("*.py")]:  # fmt: skip
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            strings = []
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in makers:
+                strings = [node.args[0]]
+            elif isinstance(node, ast.Dict):
+                strings = [v for k, v in zip(node.keys, node.values, strict=True) if getattr(k, "value", 0) == "code"]
+            elif isinstance(node, ast.Assign) and "code" in {
+                getattr(target, "id", "") for part in node.targets for target in getattr(part, "elts", [part])
+            }:
+                strings = [node.value]
+            for own in strings:
+                first = own.elts[0] if isinstance(own, ast.Tuple) else own
+                parts = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+                found |= {
+                    part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                }
+    return found
+
+
+def test_every_code_is_in_the_table_and_is_found_somewhere():
+    assert codes_in_source() == set(CODES)

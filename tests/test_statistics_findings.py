@@ -19,7 +19,7 @@ from actlab.statistics.linear_folding import collapse, product
 
 DEEP = (Dense(5), Act(), Dense(4), Act(), Dense(3), Act(), Dense(1))
 LAYERS = {"weight_layers": ["dense1", "dense2", "dense3", "dense4"], "act_layers": ["act1", "act2", "act3"]}
-KEYS = {"code", "severity", "activation", "layer", "sentence", "evidence", "cause", "help"}
+KEYS = {"code", "severity", "activation", "layer", "step", "sentence", "evidence", "cause", "help"}
 # A training cross-entropy of 0.6, where naming the classes' frequencies has 0.69: what learns badly.
 BADLY = {"train_loss": 0.6}
 

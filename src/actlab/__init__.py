@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from actlab.errors import ActlabError
     from actlab.functions import Activation, catalogue, register, unregister
     from actlab.laboratory import run
+    from actlab.laboratory.diagnosing import diagnose
     from actlab.laboratory.watching import watch
     from actlab.layers import Act, Conv, Dense, Dropout, Flatten, MaxPool
     from actlab.recipes import recipe
@@ -35,6 +36,7 @@ _HOMES = {
     "Recording": "views.figures.recording",
     "Study": "study",
     "catalogue": "functions",
+    "diagnose": "laboratory.diagnosing",
     "load": "views.figures.recording",
     "recipe": "recipes",
     "register": "functions",
@@ -57,6 +59,7 @@ __all__ = [
     "Recording",
     "Study",
     "catalogue",
+    "diagnose",
     "load",
     "recipe",
     "register",

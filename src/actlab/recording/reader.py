@@ -118,7 +118,7 @@ class Recording:
             raise ValueError(f"its {STUDY} lacks the network or the learning rates: it is not that of a run")
         if isinstance(self.study, Observed):
             # How long a loop of a user's own goes on, nobody knew when it began.
-            self.study = self.study.model_copy(update={"epochs": max(self.facts["epochs"], 1)})
+            self.study = self.study.model_copy(update={"epochs": self.facts["epochs"]})
         checks.check_facts(self.facts, self.study)
         if "chosen_rates" in self.facts:
             # A run that takes the place of another is entered with its database; its study.toml follows.

@@ -87,3 +87,12 @@ def observed(
         return Observed(**given)
     finally:
         names_as_recorded.reset(token)
+
+
+def is_watched(study: Study) -> bool:
+    """Whether a study is of a single training that was watched, and compares nothing.
+
+    >>> is_watched(observed("my_models:Net")), is_watched(observed("my_models:Net", loop="my_models:train"))
+    (True, False)
+    """
+    return isinstance(study, Observed) and study.watched

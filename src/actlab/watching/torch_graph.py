@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+
+from actlab.watching.torch_facts import answers_of
 
 # A larger graph is looked at so far.
 MOST_NODES = 20_000
@@ -27,6 +30,9 @@ LOSSES = {
     "MseLossBackward0": "squared", "SmoothL1LossBackward0": "absolute", "HuberLossBackward0": "absolute",
 }  # fmt: skip
 MEAN, SUM = 1, 2
+# What is infinite at zero, or has a slope that is: where these are, a loss that is not finite may come from them.
+SINGULAR = {"LogBackward0", "Log2Backward0", "Log10Backward0", "SqrtBackward0", "RsqrtBackward0", "DivBackward0 of two",
+            "ReciprocalBackward0", "LinalgVectorNormBackward0", "AcosBackward0"}  # fmt: skip
 # What brings weights and values together.
 WEIGHTED = {"AddmmBackward0", "MmBackward0", "BmmBackward0", "ConvolutionBackward0", "LinearBackward0"}
 # What a composition of stays linear in the input; anything else is taken for something that is not.
@@ -37,6 +43,8 @@ LINEAR = WEIGHTED | {
     "DivBackward0", "MeanBackward0", "MeanBackward1", "SumBackward0", "SumBackward1", "SliceBackward0",
     "SelectBackward0", "CatBackward0", "AsStridedBackward0", "ToCopyBackward0", "NativeDropoutBackward0",
     "AvgPool2DBackward0", "AvgPool1DBackward0", "MeanBackward2", "AliasBackward0", "SplitBackward0",
+    # An affine map of each channel, but for what it takes from the batch.
+    "NativeBatchNormBackward0", "CudnnBatchNormBackward0", "MiopenBatchNormBackward0",
 }  # fmt: skip
 # Between a loss and the last layer these change no value.
 # What is linear in each factor, and not in both.
@@ -57,6 +65,13 @@ class Backward:
         targets: (samples,) classes, or (samples, targets) numbers; None where they are not known.
         before: operations between loss and the last layer, from the loss on, without those that only change shapes.
         operations: how often each operation is in the graph from the last layer on, as far as it was looked at.
+        singular: operations between loss and the last layer that are not finite at zero; of an unknown loss, in the
+            whole graph.
+        weights: of the classes, or of a label that is 1, in the loss; None where all count alike.
+        bend: where an absolute loss passes from squared to straight.
+        answers: what is answered: see `answers_of`.
+        alone: the mean loss without what is added to it or multiplies it, which a constant answer has no part in; None
+            where it is not known.
     """
 
     loss: float
@@ -65,6 +80,11 @@ class Backward:
     targets: np.ndarray | None
     before: tuple[str, ...]
     operations: Counter[str] = field(default_factory=Counter)
+    singular: tuple[str, ...] = ()
+    weights: np.ndarray | None = None
+    bend: float = 1.0
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    alone: float | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -80,12 +100,77 @@ def backward_of(loss: torch.Tensor) -> Backward:
     node = next((one for one in _walk(top) if _name(one) in LOSSES), None)
     value = float(loss.detach()) / scale if scale else math.nan
     if node is None:
-        return Backward(value, scale, "", None, (), _operations(top))
+        operations = _operations(top)
+        return Backward(value, scale, "", None, (), operations, tuple(SINGULAR & set(operations)))
     kind, targets = LOSSES[_name(node)], _targets(node)
     if getattr(node, "_saved_reduction", MEAN) == SUM and targets is not None:
         value /= max(targets.size if kind != "cross-entropy" else len(targets), 1)
     before, last = _before(node.next_functions[0][0])
-    return Backward(value, scale, kind, targets, tuple(before), _operations(last))
+    operations = _operations(last)
+    return Backward(
+        value, scale, kind, targets, tuple(before), operations,
+        tuple(own for own in before if own in SINGULAR), _weights(node, kind), _bend(node), _answers(node, kind),
+        _own_value(node),
+    )  # fmt: skip
+
+
+def _saved(node: Any, name: str) -> Any:
+    """What a node keeps; None where it keeps no such thing, or was let go."""
+    try:
+        return getattr(node, f"_saved_{name}", None)
+    except RuntimeError:
+        return None
+
+
+def _own_value(node: Any) -> float | None:
+    """The mean loss over samples at a node, computed again from what it keeps; None where it does not."""
+    outputs, targets = _saved(node, "self"), _saved(node, "target")
+    if outputs is None or targets is None or outputs.shape[:1] != targets.shape[:1]:
+        return None
+    with torch.no_grad(), torch.autocast(outputs.device.type, enabled=False):
+        outputs = outputs.detach().float()
+        match _name(node):
+            case "NllLossBackward0" | "NllLoss2DBackward0":
+                found = F.nll_loss(outputs, targets, _saved(node, "weight"), ignore_index=_ignored(node))
+            case "BinaryCrossEntropyWithLogitsBackward0":
+                found = F.binary_cross_entropy_with_logits(
+                    outputs, targets.float(), _saved(node, "weight"), pos_weight=_saved(node, "pos_weight")
+                )
+            case "BinaryCrossEntropyBackward0":
+                found = F.binary_cross_entropy(outputs, targets.float(), _saved(node, "weight"))
+            case "MseLossBackward0" if outputs.shape == targets.shape:
+                found = F.mse_loss(outputs, targets.float())
+            case "SmoothL1LossBackward0" if outputs.shape == targets.shape:
+                found = F.smooth_l1_loss(outputs, targets.float(), beta=_bend(node))
+            case "HuberLossBackward0" if outputs.shape == targets.shape:
+                # As the smooth absolute loss: Huber's is that, times its bend.
+                found = F.smooth_l1_loss(outputs, targets.float(), beta=_bend(node))
+            case _:
+                return None
+    return float(found)
+
+
+def _bend(node: Any) -> float:
+    found = _saved(node, "beta") if _name(node) == "SmoothL1LossBackward0" else _saved(node, "delta")
+    return 1.0 if found is None else float(found)
+
+
+def _weights(node: Any, kind: str) -> np.ndarray | None:
+    found = _saved(node, "weight" if kind == "cross-entropy" else "pos_weight")
+    return None if found is None else found.detach().float().cpu().numpy()
+
+
+def _answers(node: Any, kind: str) -> Mapping[str, Any]:
+    outputs, targets = _saved(node, "self"), _saved(node, "target")
+    if outputs is None or targets is None:
+        return {}
+    return answers_of(kind, outputs, targets, _ignored(node))
+
+
+def _ignored(node: Any) -> int:
+    """The class that a loss leaves out; PyTorch hands over a negative one as a number of 64 bits without a sign."""
+    found = _saved(node, "ignore_index")
+    return -100 if found is None else int(found) - 2**64 * (found >= 2**63)
 
 
 def is_of(loss: torch.Tensor, parameters: Set[int]) -> bool:
@@ -150,12 +235,11 @@ def _before(node: Any) -> tuple[list[str], Any]:
 
 def _targets(node: Any) -> np.ndarray | None:
     """Some targets of a loss, classes flat and numbers by column."""
-    try:
-        targets = node._saved_target
-    except (AttributeError, RuntimeError):
+    targets = _saved(node, "target")
+    if targets is None:
         return None
     if LOSSES[_name(node)] == "cross-entropy":
         flat = targets.detach().reshape(-1)
-        return flat[flat != node._saved_ignore_index][:MOST_TARGETS].cpu().numpy()
+        return flat[flat != _ignored(node)][:MOST_TARGETS].cpu().numpy()
     own = targets.detach().to(torch.float32)
     return own.reshape(len(own), -1)[:MOST_TARGETS, :64].cpu().numpy() if own.dim() else own.reshape(1, 1).cpu().numpy()

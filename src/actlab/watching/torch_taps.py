@@ -16,17 +16,20 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from actlab.torch.recognition import ACTIVATIONS
 from actlab.watching.looks import FunctionLook
+from actlab.watching.torch_facts import is_half, sample_of_input, scale_of_input, size_of_output, takes_input
 from actlab.watching.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNCTIONS
 from actlab.watching.torch_values import FLAT, MOST_MEASURED, histogram, norm, slope_of, some_rows, supremum
 
 # What PyTorch's own functions are called draws nothing when it is called as `as_if_apart` does.
 CALLED = frozenset(FUNCTIONS.values())
+DROPPING = frozenset((F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout))
 Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -53,6 +56,12 @@ class Taps:
         evaluating: names of layers that were in evaluation, though the step goes back through them.
         alone: names of batch normalisations that saw a single sample.
         ran: names of the modules that ran.
+        ungraded: names of modules that ran without gradients, within a part of the model that ran with them.
+        output_size: the largest |x| of what the model returned; NaN where something was not finite.
+        half: whether some module computed in float16.
+        input: how large the input of the first layer is: see `scale_of_input`; None before it ran.
+        sample, batch: some of that input: see `sample_of_input`, of so many.
+        dropped: by name, the rate of dropout that a function was called with.
     """
 
     def __init__(
@@ -82,6 +91,13 @@ class Taps:
         self.evaluating: dict[str, str] = {}
         self.alone: set[str] = set()
         self.ran: set[str] = set()
+        self.ungraded: set[str] = set()
+        self.output_size = 0.0
+        self.half = False
+        self.input: Mapping[str, Any] | None = None
+        self.sample: np.ndarray | None = None
+        self.batch = 0
+        self.dropped: dict[str, float] = {}
 
     def attach(self) -> None:
         """Look from now on: hooks of PyTorch's for all modules, so that the model itself is not touched."""
@@ -102,7 +118,11 @@ class Taps:
         self._handles = []
 
     def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if self._ended or id(module) not in self._names or not torch.is_grad_enabled():
+        if self._ended or id(module) not in self._names:
+            return
+        if not torch.is_grad_enabled():
+            if self._stack:
+                self.ungraded.add(self._names[id(module)])
             return
         self._stack.append(module)
         if self._mode is None:
@@ -118,7 +138,9 @@ class Taps:
         if self._inside is module:
             self._guard(self._done)(self._begun, output, inputs[0])
             self._inside = None
+        self.half = self.half or is_half(output)
         if self._mode is not None and not self._stack:
+            self._guard(self._ended_forward)(output)
             self._mode.__exit__(None, None, None)
             self._mode = None
             if self._ended:
@@ -129,9 +151,18 @@ class Taps:
             self.forwards += 1
             self.finite_input = self.finite_input and all(map(_is_finite, inputs))
 
+    def _ended_forward(self, output: Any) -> None:
+        if not _is_going_back():
+            self.output_size = float(np.maximum(size_of_output(output), self.output_size))
+
     def _begun_module(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         name = self._names[id(module)]
         self.ran.add(name)
+        if self.input is None and takes_input(module):
+            fits = bool(inputs) and isinstance(inputs[0], torch.Tensor)
+            self.input = scale_of_input(name, module, inputs[0]) if fits else {}
+            self.sample = sample_of_input(inputs[0]) if fits else None
+            self.batch = len(inputs[0]) if fits and inputs[0].dim() else 0
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             if not module.training:
                 self.evaluating[name] = type(module).__name__
@@ -152,6 +183,8 @@ class Taps:
         elif function in CHANNELS_LAST:
             self._axis = -1
         inputs = args[0] if args else kwargs.get("input")
+        if function in DROPPING:
+            self._guard(self._dropping)(args, kwargs)
         unwanted = self._ended or self._inside is not None or function not in FUNCTIONS
         if unwanted or not torch.is_grad_enabled() or not isinstance(inputs, torch.Tensor):
             return function(*args, **kwargs)
@@ -160,6 +193,12 @@ class Taps:
         if begin is not None:
             self._guard(self._done)(begin, output, inputs)
         return output
+
+    def _dropping(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Of dropout that is called as a function: `F.dropout(input, p, training)`, by name or by place."""
+        rate = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
+        if kwargs.get("training", args[2] if len(args) > 2 else True):
+            self.dropped[self._names[id(self._stack[-1])] if self._stack else ""] = float(rate)
 
     def _begin_call(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], inputs: torch.Tensor

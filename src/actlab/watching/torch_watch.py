@@ -6,7 +6,6 @@ import math
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import wraps
 from typing import Any
@@ -19,7 +18,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from actlab.errors import InvalidModel, tell
 from actlab.torch.module import Activation
 from actlab.torch.recognition import find, is_foreign, named_function
-from actlab.watching.looks import Constant, Look, WeightLook
+from actlab.watching.constant import constant_of
+from actlab.watching.looks import Constant, Look, WeightLook, keep
+from actlab.watching.torch_facts import settings_of
 from actlab.watching.torch_functions import HIDING
 from actlab.watching.torch_graph import Backward, backward_of, is_of
 from actlab.watching.torch_process import begin, end
@@ -28,6 +29,8 @@ from actlab.watching.torch_values import histogram, norm, sample_of
 
 # Looked at besides every so manieth step: most of what is wrong is wrong from the start.
 FIRST_STEPS = (0, 1, 2, 3, 4, 5, 10, 20, 30)
+# Up to this step some inputs are kept, and their scale is looked at.
+LAST_SAMPLES = 20
 # A gradient scaler multiplies the loss by powers of two, from this on.
 LEAST_SCALE = 2.0
 # A step that is looked at runs eagerly: what compiled code would make of the hooks does not matter.
@@ -52,16 +55,19 @@ class TorchWatch:
         include: str = "*",
         exclude: str = "",
         on_look: Callable[[Look], None] = lambda _: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to watch; see `actlab.watching`."""
         model = getattr(model, "_orig_mod", model)  # That of a compiled one.
-        _check(model, every)
+        check_model(model)
+        if not isinstance(every, int) or every < 1:
+            raise InvalidModel(f"every={every!r}: a whole number of steps of 1 or more is expected.")
         self._model = weakref.ref(model)
         self._ids = {id(parameter): name for name, parameter in model.named_parameters()}
         self._known = {id(module): name for name, module in _own_functions(model)}
         self._names = {id(module): name for name, module in reversed(list(model.named_modules()))}
         self._hiding = dict(_hiding(model))
-        self._every, self._on_look = every, on_look
+        self._every, self._on_look, self._on_end = every, on_look, on_end
         self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
         self._held: set[str] = set()
         self._targets: list[np.ndarray] = []
@@ -86,15 +92,17 @@ class TorchWatch:
 
     def remove(self) -> None:
         """Watch no longer; nothing is left in the model or the optimiser. Again, it does nothing."""
-        for hook in self._hooks:
+        hooks, self._hooks = self._hooks, []
+        for hook in hooks:
             hook.remove()
-        self._hooks = []
         if self._step is not None:
             self._step.close()
             self._step = None
         model = self._model()
         if model is not None and _watched.get(model) is self:
             del _watched[model]
+        if hooks:
+            self._on_end()
 
     def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """A hook that never ends a training: what fails in it ends the watching, and is told once."""
@@ -126,6 +134,8 @@ class TorchWatch:
         if model is not None and (self.steps in FIRST_STEPS or self.steps % self._every == 0):
             self._step = _Step(model, self._names, self._chosen, self._known, self._guarded, self._held)
             self._step.begun = _weights_at_start(model) if self.steps == 0 else {}
+            if self.steps > LAST_SAMPLES:  # Data keep their scale.
+                self._step.taps.input = {}
 
     def _of_this(self, optimiser: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
         for group in optimiser.param_groups:
@@ -136,6 +146,7 @@ class TorchWatch:
         self._held |= {self._ids[id(parameter)] for parameter in own}
         if own and self._step is not None:
             self._step.before_update(own)
+            self._step.settings |= settings_of(optimiser, self._ids, self._ids)
 
     def _after_step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
         if not any(True for _ in self._of_this(optimiser)):
@@ -145,7 +156,7 @@ class TorchWatch:
             step.close()
             look = self._look(step)
             if look is not None:
-                self.looks.append(look)
+                keep(self.looks, look)
                 self._on_look(look)
         self.steps += 1
         self._arm()
@@ -155,8 +166,9 @@ class TorchWatch:
         if model is None:
             return None
         if step.back is not None and step.back.targets is not None:
-            self._targets = [*self._targets[-7:], step.back.targets]
-        constant = constant_of(step.back.kind if step.back else "", self._targets)
+            self._targets = [*self._targets[-15:], step.back.targets]
+        back = step.back
+        constant = constant_of(back.kind, self._targets, back.weights, back.bend) if back else Constant()
         return step.look(self.steps, constant, model, self._held, self._hiding)
 
 
@@ -180,6 +192,8 @@ class _Step:
     ) -> None:
         self._held = held
         self.begun: dict[str, object] = {}
+        self.settings: dict[str, object] = {}
+        self._apart = False
         self._parameters = {name: own for name, own in model.named_parameters() if own.requires_grad}
         self._left_over = False
         self._guard = guard
@@ -217,11 +231,14 @@ class _Step:
         # Of several models that train in turns, each loss is of its own.
         if not is_of(loss, {id(own) for own in self._parameters.values()}):
             return
+        before = any(own.grad is not None and norm(own.grad) > 0 for own in self._parameters.values())
         # Those that no optimiser holds, none sets to zero. Where gradients are summed over parts of a batch, they were
         # zero before the first; where two models train against each other, before the model's own.
         held = [own for name, own in self._parameters.items() if name in self._held]
         left = any(norm(own.grad) > 0 for own in held if own.grad is not None)
         self._left_over = left and (self.back is None or self._left_over)
+        # Gone back through before, and set to zero since: that loss was another's.
+        self._apart = self._apart or (self.back is not None and not before)
         self.back = backward_of(loss)
 
     def before_update(self, parameters: list[torch.Tensor]) -> None:
@@ -254,7 +271,8 @@ class _Step:
             functions,
             weights,
             scale,
-            self._facts(parameters, held) | {"dropout": dict(_dropouts(model)), "training": model.training},
+            self._facts(parameters, held)
+            | {"dropout": dict(_dropouts(model)) | self.taps.dropped, "training": model.training},
             {**hiding, **dict(self._idle(parameters))},
         )
 
@@ -281,8 +299,28 @@ class _Step:
             "before_loss": list(back.before) if back else [],
             "linear": bool(back and back.is_linear),
             "clipped": self._clipped(),
+            "ungraded": sorted(taps.ungraded),
+            "finite_targets": back is None or back.targets is None or bool(np.isfinite(back.targets).all()),
+            "output_size": taps.output_size,
+            "half": taps.half or any(own.dtype == torch.float16 for own in parameters.values()),
+            "input": dict(taps.input or {}),
+            "frozen": sorted({name.rpartition(".")[0] for name, own in parameters.items() if not own.requires_grad}),
+            "shared_loss": self._apart,
+            "loss_alone": back.alone if back and back.alone is not None else math.nan,
+            "singular": sorted(back.singular) if back else [],
+            "answers": dict(back.answers) if back else {},
+            "target_range": _range(back),
+            **self.settings,
             **self.begun,
+            **self._sample(),
         }
+
+    def _sample(self) -> dict[str, object]:
+        """Some inputs with their targets; nothing where these are not one for each."""
+        x, back = self.taps.sample, self.back
+        if x is None or back is None or back.targets is None or len(back.targets) != self.taps.batch:
+            return {}
+        return {"sample": (x, back.targets[: len(x)])}
 
     def _idle(self, parameters: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, str]]:
         """Layers that did not run, or ran without gradients."""
@@ -303,6 +341,13 @@ class _Step:
         return used * factor / came if came and math.isfinite(came) else math.nan
 
 
+def _range(back: Backward | None) -> list[float]:
+    """The smallest and largest target; empty where they are classes, or not known."""
+    if back is None or back.targets is None or back.kind == "cross-entropy" or not back.targets.size:
+        return []
+    return [float(back.targets.min()), float(back.targets.max())]
+
+
 _DROPOUT = nn.modules.dropout._DropoutNd
 
 
@@ -318,19 +363,20 @@ def _weights_at_start(model: nn.Module) -> dict[str, object]:
             zero.append(name.removesuffix(".weight"))
         elif len(values) > 1 and bool((values == values[:1]).all()):
             alike.append(name.removesuffix(".weight"))
-    return {"zero_weights": zero, "alike_weights": alike}
+    shapes = [tuple(own.shape) for own in model.parameters() if own.dim() == 2]
+    widths = [shape[0] for shape in shapes[:-1]]
+    narrow = bool(widths) and min(widths) < min(shapes[0][1], shapes[-1][0])
+    return {"zero_weights": zero, "alike_weights": alike, "bottleneck": narrow}
 
 
-def _check(model: nn.Module, every: int) -> None:
-    """Raise InvalidModel where a model cannot be watched."""
+def check_model(model: nn.Module, *, watched: bool = True) -> None:
+    """Raise InvalidModel where a model cannot be watched; `watched`: also where it is already."""
     if not isinstance(model, nn.Module):
         raise InvalidModel(f"a PyTorch module is expected, not {type(model).__name__}: give the model itself.")
-    if model in _watched:
+    if watched and model in _watched:
         raise InvalidModel("this model is being watched: call remove() of that watch first, or leave its with block.")
     if not any(own.requires_grad for own in model.parameters()):
         raise InvalidModel("this model has no parameters that train: there is nothing to watch.")
-    if not isinstance(every, int) or every < 1:
-        raise InvalidModel(f"every={every!r}: a whole number of steps of 1 or more is expected.")
 
 
 def _own_functions(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -354,27 +400,3 @@ def _dropouts(model: nn.Module) -> Iterator[tuple[str, float]]:
     for name, module in model.named_modules():
         if isinstance(module, _DROPOUT):
             yield name, module.p
-
-
-def constant_of(kind: str, targets: list[np.ndarray]) -> Constant:
-    """The best constant answer for some targets: of several steps, as many as were kept.
-
-    >>> constant_of("cross-entropy", [np.array([0, 0, 1]), np.array([1])])
-    Constant(loss=0.6931471805599453, majority=0.5, samples=4)
-    """
-    if not kind or not targets:
-        return Constant()
-    if kind == "cross-entropy":
-        _, counts = np.unique(np.concatenate(targets), return_counts=True)
-        shares = counts / counts.sum()
-        return Constant(float(-(shares * np.log(shares)).sum()), float(shares.max()), int(counts.sum()))
-    width = targets[-1].shape[1]
-    values = np.concatenate([own for own in targets if own.shape[1] == width]).astype(float)
-    if kind in ("binary", "probabilities"):
-        means = np.clip(values.mean(axis=0), 1e-12, 1 - 1e-12)
-        entropy = -(means * np.log(means) + (1 - means) * np.log1p(-means))
-        majority = float(np.maximum(means, 1 - means).mean())
-        return Constant(float(entropy.mean()), majority, len(values))
-    if kind == "squared":
-        return Constant(float(values.var(axis=0).mean()), samples=len(values))
-    return replace(Constant(), samples=len(values))

@@ -1,10 +1,11 @@
 """Findings: what goes on inside the networks, in sentences that state what was measured, a cause before what follows.
 
 Each finding is a pure function of a recording and the activations that enter its report, and returns `{"code",
-"severity", "activation", "layer", "sentence", "evidence", "cause", "help"}` or nothing: no finding where data are
-missing, or where no epoch was trained. `cause` is the code of the finding that this one follows from, None for a cause
-itself; `help` what would help, None where there is nothing to mend. Rules that could take a healthy network for a
-faulty one speak of those alone that learn badly: see `Course.poor`.
+"severity", "activation", "layer", "step", "sentence", "evidence", "cause", "help"}` or nothing: no finding where data
+are missing, or where no epoch was trained. `cause` is the code of the finding that this one follows from, None for a
+cause itself; `help` what would help, None where there is nothing to mend; `step` is of watched trainings. Rules
+that could take a healthy network for a faulty one speak of those alone that learn badly: see `Course.poor`. All codes
+are in `codes.py`.
 
 Sources: Schoop, Huang & Hartmann 2021, UMLAUT, doi 10.1145/3411764.3445538; Zhang and others 2021, AUTOTRAINER,
 doi 10.1109/ICSE43902.2021.00043. The thresholds are held against networks of known faults in `benchmarks/faults.py`.
@@ -63,7 +64,7 @@ def findings(
             within_noise(comparisons, [entry.activation for entry in reported], recording.lead),
         ],
     )
-    made = [{"cause": None, "help": None} | finding for finding in found]
+    made = [{"cause": None, "help": None, "step": None} | finding for finding in found]
     return sorted(made, key=lambda finding: finding["severity"] != "warning")
 
 

@@ -12,26 +12,30 @@ Finding = dict[str, Any]
 
 def finding(
     code: str, severity: str, sentence: str, evidence: Mapping[str, Any], *, activation: str | None = None,
-    layer: str | None = None, remedy: str | None = None,
+    layer: str | None = None, remedy: str | None = None, step: int | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Finding:  # fmt: skip
     """A finding, which follows from no other one yet.
 
     Args:
-        code: its name for programs.
+        code: its name for programs, one of `CODES`.
         severity: "warning" or "info".
         sentence: what was measured.
         evidence: the numbers of the sentence.
         activation: whose; None for what concerns all.
         layer: where.
         remedy: what would help, in a sentence.
+        step: of the optimiser at which it was found, in a training that is watched.
+        thresholds: what numbers of the evidence are held against, by their names; they become a part of it.
     """
     return {
         "code": code,
         "severity": severity,
         "activation": activation,
         "layer": layer,
+        "step": step,
         "sentence": sentence,
-        "evidence": dict(evidence),
+        "evidence": dict(evidence) | ({"thresholds": dict(thresholds)} if thresholds else {}),
         "cause": None,
         "help": remedy,
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from actlab.replay import feature_space
 from actlab.statistics import reported, summarise, unseen_share
 from actlab.statistics.selection import Reported, probe_samples
 from actlab.statistics.trained import words_of
+from actlab.study import is_watched
 from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
     conditions,
@@ -35,13 +35,14 @@ from actlab.views.report import (
     html,
     learnt,
     measures,
+    observed,
     outcome,
     player,
     player_html,
     published,
 )
 from actlab.views.report.charts import Chart
-from actlab.views.report.scripts import asset, bundle, table
+from actlab.views.report.scripts import asset, bundle, script_json, table
 from actlab.views.trained import again
 from actlab.wording import listed
 
@@ -89,7 +90,7 @@ def report(recording: Recording, out: str | Path, summary: Mapping[str, Any] | N
     out = Path(out)
     if out.is_dir():
         raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
-    text = page(recording, summary)
+    text = observed.page(recording) if is_watched(recording.study) else page(recording, summary)
     try:
         write_synced(out, text.encode())
     except OSError as error:
@@ -218,16 +219,6 @@ def plotly() -> str:
     # Level 9 takes a third longer and saves three of 1,470 KB.
     packed = gzip.compress(get_plotlyjs().encode(), 6, mtime=0)
     return f'<script type="text/plain" id="plotly">{base64.b64encode(packed).decode()}</script>'
-
-
-def script_json(value: Any) -> str:
-    """JSON that can stand inside a script element: no text in it can end the element or begin another.
-
-    >>> script_json({"name": "</script>"})
-    '{"name":"\\\\u003c/script\\\\u003e"}'
-    """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _facts_line(recording: Recording) -> str:
