@@ -70,39 +70,41 @@ class Asked:
     extent: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Options:
+    """What is asked besides what is compared, as the arguments of `actlab.torch.compare`."""
+
+    learning_rates: Any
+    tuning_seeds: tuple[int, ...]
+    score: str
+    better: dict[str, str]
+    metric: str | None
+    every: int
+    processes: int | None
+
+
 def compare(
     framework: Framework,
     build: Callable[..., Any],
     train: Callable[..., Any],
     activations: Sequence[str],
     seeds: int | Sequence[int],
-    directory: str | Path,
-    *,
-    learning_rates: str | float | Sequence[float],
-    tuning_seeds: Sequence[int],
-    score: str,
-    better: Mapping[str, str] | None,
-    metric: str | None,
+    directory: Path,
+    options: Options,
     baseline: str | None,
-    every: int,
-    processes: int | None,
 ) -> Recording:
     """See `actlab.torch.compare`."""
-    most = _processes(framework, processes)
-    better = dict(better or {})
-    study = _study(framework, build, train, activations, seeds, learning_rates, tuning_seeds, every, metric)
+    most = _processes(framework, options.processes)
+    study = _study(framework, build, train, activations, seeds, options)
+    better, score, metric = options.better, options.score, options.metric
     _check_words(better, score)
     check_baseline(study, baseline)
-    held = {"build": place_of(build), "train": place_of(train), "sources": study.source_digests, "every": study.every}
-    held |= {"framework": study.framework, "score": score, "better": better}
-    extent = {name: list(getattr(study, name)) for name in ("activations", "seeds", "learning_rates", "tuning_seeds")}
-    asked = Asked(held, extent)
-    directory = Path(directory)
+    asked = _asked(study, build, train, options)
     made = None
     with _lock(directory):
         found = _finished(directory, asked, metric)
         if found is None:
-            jobs = _Jobs(build, train, every, score, better)
+            jobs = _Jobs(build, train, study.every, score, better)
             framework.check([jobs.of(name, study.seeds[0], 1.0) for name in study.activations])
             _begin(directory, asked)
             made = _train_all(framework, study, jobs, directory, most)
@@ -117,6 +119,13 @@ def compare(
     assert found is not None
     write_missing_results(found, baseline)
     return found
+
+
+def _asked(study: Observed, build: Any, train: Any, options: Options) -> Asked:
+    held = {"build": place_of(build), "train": place_of(train), "sources": study.source_digests, "every": study.every}
+    held |= {"framework": study.framework, "score": options.score, "better": options.better}
+    extent = {name: list(getattr(study, name)) for name in ("activations", "seeds", "learning_rates", "tuning_seeds")}
+    return Asked(held, extent)
 
 
 @dataclass(frozen=True)
@@ -222,24 +231,14 @@ def _last(own: Outcome, metric: str) -> float:
     return own.metrics[-1].get(metric, math.nan) if own.ended is None else math.nan
 
 
-def _study(
-    framework: Framework,
-    build: Any,
-    train: Any,
-    activations: Any,
-    seeds: Any,
-    learning_rates: Any,
-    tuning_seeds: Sequence[int],
-    every: int,
-    metric: str | None,
-) -> Observed:
+def _study(framework: Framework, build: Any, train: Any, activations: Any, seeds: Any, options: Options) -> Observed:
     """What is asked as a study, checked."""
     takes_act(build)
     takes_watch(train)
     if isinstance(activations, str):
         activations = split_names(activations)
     names = [activation_named(name).name for name in activations]
-    numbers, factors = _seeds(seeds), _factors(learning_rates)
+    numbers, factors = _seeds(seeds), _factors(options.learning_rates)
     for what, values in (("activations", names), ("seeds", numbers), ("learning_rates", factors)):
         if twice := [value for place, value in enumerate(values) if value in values[:place]]:
             raise InvalidStudy(f"{what}: {shortened(twice[0])} is named twice.")
@@ -251,11 +250,11 @@ def _study(
         activations=names,
         seeds=numbers,
         factors=factors,
-        tuning_seeds=tuple(tuning_seeds) or (seeds_after(_whole(numbers)) if len(factors) > 1 else ()),
+        tuning_seeds=options.tuning_seeds or (seeds_after(_whole(numbers)) if len(factors) > 1 else ()),
         source_digests={places[0]: digest_of(build), places[1]: digest_of(train)},
         framework=framework.name,
-        every=every,
-        metric=metric,
+        every=options.every,
+        metric=options.metric,
     )
 
 

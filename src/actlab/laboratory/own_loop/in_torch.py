@@ -13,23 +13,15 @@ from actlab.laboratory.own_loop import comparison
 from actlab.laboratory.own_loop.torch_member import check, train_member
 from actlab.views.figures.recording import Recording
 
+_PYTORCH = comparison.Framework("PyTorch", train_member, check, torch.accelerator.is_available, torch.set_num_threads)
+
 
 def compare(
-    build: Callable[..., nn.Module],
-    train: Callable[..., Any],
-    activations: Sequence[str],
-    seeds: int | Sequence[int],
-    directory: str | Path,
-    *,
-    learning_rates: str | float | Sequence[float] = (1.0,),
-    tuning_seeds: Sequence[int] = (),
-    score: str = "test_score",
-    better: Mapping[str, str] | None = None,
-    metric: str | None = None,
-    baseline: str | None = None,
-    every: int = 50,
-    processes: int | None = None,
-) -> Recording:
+    build: Callable[..., nn.Module], train: Callable[..., Any], activations: Sequence[str], seeds: int | Sequence[int],
+    directory: str | Path, *, learning_rates: str | float | Sequence[float] = (1.0,), tuning_seeds: Sequence[int] = (),
+    score: str = "test_score", better: Mapping[str, str] | None = None, metric: str | None = None,
+    baseline: str | None = None, every: int = 50, processes: int | None = None,
+) -> Recording:  # fmt: skip
     """Compare activation functions in a PyTorch model and a training loop of your own.
 
     Each function is trained with each seed, by one call of `train`. PyTorch's, NumPy's and Python's global generators
@@ -68,19 +60,5 @@ def compare(
         such activation. InvalidStudy: seeds or factors that are none. InvalidRecording: the directory holds something
         else, or this comparison with another source of `build` or `train`.
     """
-    return comparison.compare(
-        comparison.Framework("PyTorch", train_member, check, torch.accelerator.is_available, torch.set_num_threads),
-        build,
-        train,
-        activations,
-        seeds,
-        directory,
-        learning_rates=learning_rates,
-        tuning_seeds=tuning_seeds,
-        score=score,
-        better=better,
-        metric=metric,
-        baseline=baseline,
-        every=every,
-        processes=processes,
-    )
+    asked = comparison.Options(learning_rates, tuple(tuning_seeds), score, dict(better or {}), metric, every, processes)
+    return comparison.compare(_PYTORCH, build, train, activations, seeds, Path(directory), asked, baseline)
