@@ -126,7 +126,7 @@ class Recorder:
             "samples": {"train": max(look.constant.samples, 1), "validation": 0, "test": 0},
             **{name: edges().tolist() for name, edges in EDGES.items()},
             "started": time.time(),
-            "versions": _versions(self._study.framework),
+            "versions": versions(self._study.framework),
             **self._facts,
         }
         members = [Member(0, AS_BUILT, 1.0, self._study.seeds[0])]
@@ -135,7 +135,8 @@ class Recorder:
         )
 
 
-def _versions(framework: str) -> dict[str, str]:
+def versions(framework: str) -> dict[str, str]:
+    """Versions of what a training was made with."""
     found = {}
     for name in ("actlab", "numpy", *_FRAMEWORKS[framework]):
         try:
