@@ -350,6 +350,20 @@ def test_layouts_of_memory():
         torch.testing.assert_close(leaf.grad, catalogue["mish"].derivative(x.contiguous()))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["relu", "gelu", "mish", "softplus"])
+def test_a_gradient_that_lies_otherwise_than_the_input(name, dtype):
+    """As where a transposed input meets the gradient of a product: of float32 beyond a block, of float64 always."""
+    x = torch.randn(2, 700, 900, dtype=dtype, generator=torch.Generator().manual_seed(1)).transpose(1, 2)
+    gradient = torch.randn(x.shape, dtype=dtype, generator=torch.Generator().manual_seed(2))
+    assert gradient.is_contiguous()
+    for rows in (slice(None), slice(0, 3)):
+        leaf, own = x[:, rows].detach().requires_grad_(), gradient[:, rows].contiguous()
+        catalogue[name](leaf).backward(own)
+        expected = own * catalogue[name].derivative(x[:, rows].contiguous())
+        torch.testing.assert_close(leaf.grad, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_saves_the_input_alone():
     saved = []
     x = torch.randn(5, requires_grad=True)

@@ -182,4 +182,4 @@ def _flat(x: Tensor | None, order: list[int]) -> Tensor | None:
         return None
     if x.numel() > 1 and not any(x.stride()):  # one number for all, as the gradient of a sum is
         return x[(0,) * x.ndim]
-    return x.view(-1) if x.is_contiguous() else x.permute(order).reshape(-1)
+    return x.permute(order).reshape(-1)
