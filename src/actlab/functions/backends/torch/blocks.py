@@ -144,7 +144,7 @@ def _mend_few(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor, c
     width = coarse.shape[1]
     block, column = coarse.nonzero().unbind(1)
     indices = (torch.arange(_FOLDS).mul_(width)[:, None] + (block * (width * _FOLDS) + column)).reshape(-1)
-    marks = marked(native, flat_x.index_select(0, indices))
+    marks = marked(native, flat_x.index_select(0, indices)) if len(indices) else None
     if marks is not None:
         mend(native, flat_x, along, flat_out, indices[marks.nonzero().squeeze(1)])
 
