@@ -3,8 +3,8 @@
 
 In JAX the network calls `act(x, name="conv1")` where an activation goes, in PyTorch it puts the module `act("conv1")`
 there; which function that is, and what is recorded there, the laboratory decides. A study names the network by where it
-is defined, as `"my_networks:residual"`, so that a study file can say it too. Which engine trains it follows from what it
-is.
+is defined, as `"my_networks:residual"`, so that a study file can say it too. Which engine trains it follows from what
+it is.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ class TorchNetwork(CustomNetwork):
     """What builds a network in PyTorch.
 
     Attributes:
-        factory: a class or function: `Net(act)`, which puts the module `act("fc1")` where an activation goes, or `Net()`,
-            whose activation modules are replaced. It returns a torch.nn.Module: module(x) -> logits (batch, outputs).
+        factory: a class or function: `Net(act)`, which puts the module `act("fc1")` where an activation goes, or
+            `Net()`, whose activation modules are replaced. It returns a torch.nn.Module: module(x) -> logits
+            (batch, outputs).
     """
 
     factory: Callable[..., Any]
@@ -88,7 +89,8 @@ def custom_network(value: Any) -> CustomNetwork:
     >>> custom_network("json:decoder")
     Traceback (most recent call last):
     actlab.errors.InvalidNetwork: 'json:decoder' is no network: an object with init(key) and apply(params, x, act, *, \
-training, key), a pair of these two functions, or a class or function Net(act) that builds a torch.nn.Module is expected.
+training, key), a pair of these two functions, or a class or function Net(act) that builds a torch.nn.Module is \
+expected.
     """
     if isinstance(value, CustomNetwork):
         return value
@@ -102,7 +104,8 @@ training, key), a pair of these two functions, or a class or function Net(act) t
         init, apply = getattr(found, "init", None), getattr(found, "apply", None)
     if callable(init) and callable(apply):
         return JaxNetwork(said or _name(found, apply), init, apply)
-    if not callable(found) or not (_is_torch(found) or _builds(found)):
+    built_already = _is_torch(found) and not isinstance(found, type)
+    if not callable(found) or built_already or not (_is_torch(found) or _builds(found)):
         raise InvalidNetwork(_no_network(found, value))
     return TorchNetwork(said or _name(found, found), found)
 
@@ -119,8 +122,8 @@ def _no_network(found: Any, value: Any) -> str:
     name = shortened(value) if isinstance(value, str) else shortened(found)
     if _is_torch(found):
         return (
-            f"{name} is a module that is built already, and every seed has initial weights of its own: give the class or "
-            "the function that builds it."
+            f"{name} is a module that is built already, and every seed has initial weights of its own: give the class "
+            "or the function that builds it."
         )
     return (
         f"{name} is no network: an object with init(key) and apply(params, x, act, *, training, key), a pair of these "

@@ -70,7 +70,7 @@ class Run:
         function: under study.
         own: its trainable parameters by place, (units,) each; where a place is not among them, their defaults.
         taps: by place, what is added before the function, and to its value.
-        noise: noise for an input at a place, of functions that draw while they are trained; None where nothing is drawn.
+        noise: noise for an input at a place, of functions that draw in training; None where nothing is drawn.
         value: what computes the function; `activated` where None.
         seen: by place, in the order of the calls, what went in and what came out.
         axes: by place, the axis of the units counted from the end.
@@ -175,8 +175,8 @@ def built(own: TorchNetwork) -> nn.Module:
         place = Place(f"act{len(places) + 1}" if name is None else str(name), axis)
         if place.name in [other.name for other in places]:
             raise InvalidNetwork(
-                f"network {own.name}: act is called twice under the name {place.name!r}: give every place a name of its "
-                "own."
+                f"network {own.name}: act is called twice under the name {place.name!r}: give every place a name of "
+                "its own."
             )
         if place.name.partition("/")[0] == CUSTOM_PARAMETERS:
             raise InvalidNetwork(
@@ -279,9 +279,7 @@ def _swapped(own: TorchNetwork, module: nn.Module) -> tuple[dict[str, str], dict
     return {name: str(old) for name, (old, _) in swapped.changes.items()}, dict(swapped.left)
 
 
-def _tried(
-    own: TorchNetwork, module: nn.Module, function: Activation, x: Tensor, *, training: bool
-) -> tuple[Run, Any]:
+def _tried(own: TorchNetwork, module: nn.Module, function: Activation, x: Tensor, *, training: bool) -> tuple[Run, Any]:
     run = Run(function)
     try:
         with torch.no_grad(), carried(run):
@@ -298,16 +296,21 @@ def _tried(
 
 def _changed_by_training(own: TorchNetwork, module: nn.Module, function: Activation, x: Tensor) -> tuple[str, ...]:
     """Names of the buffers that a step of training changes in place."""
-    before = {name: (buffer, buffer._version) for name, buffer in module.named_buffers()}
+    # Kernels write running statistics without telling, hence the copies.
+    before = {name: (buffer, buffer.clone(), buffer._version) for name, buffer in module.named_buffers()}
     _tried(own, module, function, x, training=True)
     after = dict(module.named_buffers())
-    for name, (buffer, _) in before.items():
+    for name, (buffer, _, _) in before.items():
         if after.get(name) is not buffer:
             raise InvalidNetwork(
-                f"network {own.name}: forward puts a new tensor in the place of its buffer {name!r}, which is lost where "
-                f"all members are trained at once: change it in place (self.{name}.copy_(…)), or {_WAY_OUT}."
+                f"network {own.name}: forward puts a new tensor in the place of its buffer {name!r}, which is lost "
+                f"where all members are trained at once: change it in place (self.{name}.copy_(…)), or {_WAY_OUT}."
             )
-    return tuple(name for name, (buffer, version) in before.items() if buffer._version != version)
+    return tuple(
+        name
+        for name, (buffer, copy, version) in before.items()
+        if buffer._version != version or not torch.equal(buffer, copy)
+    )
 
 
 def _tensors(module: nn.Module) -> Tensors:

@@ -120,8 +120,8 @@ class _Torch:
     def streams(self, data: Data, memory: int | None) -> bool:
         if memory is not None:
             raise InvalidStudy(
-                "memory is a limit that the engine for PyTorch does not keep: leave it out, or compare fewer activations "
-                "or seeds at a time."
+                "memory is a limit that the engine for PyTorch does not keep: leave it out, or compare fewer "
+                "activations or seeds at a time."
             )
         return False
 

@@ -17,7 +17,7 @@ from actlab.engine import kept, measures, training
 from actlab.engine.compiler import EVERYWHERE, Compiler, compiler_of, members_first
 from actlab.engine.devices import SEED
 from actlab.engine.forward import PopulationModel
-from actlab.plan.batches import OBSERVE, SKIP, TRAIN
+from actlab.plan.batches import SKIP, TRAIN
 from actlab.plan.collector import Observed
 from actlab.plan.evaluation import Data, sliced
 from actlab.plan.layout import Layouts

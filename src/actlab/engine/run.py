@@ -122,7 +122,11 @@ def _record(
     cards = {name: _card(name) for name in study.activations}
     with engine.compiling() as compiling:
         programs = engine.build(study, data, groups, chunk, memory, streamed=streamed)
-    facts = _facts(study, task, engine, programs, data) | {"tuning": tuning, "started": time.time(), "streamed": streamed}
+    facts = _facts(study, task, engine, programs, data) | {
+        "tuning": tuning,
+        "started": time.time(),
+        "streamed": streamed,
+    }
     writer = Writer.create(claim, study, members(groups), cards, programs[0].population.objective, **facts)
     try:
         return _train(study, task, engine, programs, data, writer, chunk, compiling.seconds, progress)
@@ -249,9 +253,7 @@ def _commit_sample(writer: Writer, programs: Sequence[Program], task: Task, stud
         writer.commit(0, {}, sample, {}, kind="sample")
 
 
-def _facts(
-    study: Study, task: Task, engine: Engine, programs: Sequence[Program], data: Data
-) -> dict[str, Any]:
+def _facts(study: Study, task: Task, engine: Engine, programs: Sequence[Program], data: Data) -> dict[str, Any]:
     networks = {name: network for program in programs for name, network in program.population.networks.items()}
     layouts = {name: program.layout for program in programs for name in program.population.networks}
     first = programs[0].population.network

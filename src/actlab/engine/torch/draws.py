@@ -147,8 +147,8 @@ def by_seed(graph: torch.fx.GraphModule, network: str, noise_operation: Any) -> 
             if node.target not in _BY_SEED:
                 known = ", ".join(sorted({str(known).split(".")[1] for known in _BY_SEED}))
                 raise InvalidNetwork(
-                    f"network {network}: it draws by {node.target}, which cannot be drawn seed by seed where all members "
-                    f"are trained at once: use dropout or one of {known}, or a training loop of your own."
+                    f"network {network}: it draws by {node.target}, which cannot be drawn seed by seed where all "
+                    f"members are trained at once: use dropout or one of {known}, or a training loop of your own."
                 )
             node.target, node.args = _BY_SEED[node.target], (place, *node.args)
             place += 1

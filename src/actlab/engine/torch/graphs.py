@@ -103,7 +103,7 @@ class Tracer:
         return self._traced(members, state, data, training=True, doing="trained")
 
     def outputs(self, state: State, data: Tensors) -> Graph:
-        """(state, data) → the outputs (members, samples, outputs) of a network as it is used; data: "x" (samples, …)."""
+        """(state, data) → outputs (members, samples, outputs) of a network as it is used; data: "x" (samples, …)."""
 
         def forward(trained: Tensors, own: Tree, running: Tensors, fixed: Tensors, data: Tensors) -> Tensor:
             return self._run(trained, own, running, fixed, data["x"])[0]
@@ -128,7 +128,7 @@ class Tracer:
         ) -> tuple[Tree, Tree]:
             return grad(loss, argnums=(0, 1, 2), has_aux=True)(trained, own, taps, running, fixed, data)
 
-        axes = (*state.axes, dict.fromkeys(data), {place: (None, None) for place in taps})
+        axes = (*state.axes, dict.fromkeys(data), dict.fromkeys(taps, (None, None)))
         members = vmap(member, in_dims=axes, randomness="different")
         return self._traced(members, state, data, taps, training=False, doing="observed")
 

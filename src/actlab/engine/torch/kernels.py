@@ -109,9 +109,7 @@ class _Noise(torch.autograd.Function):
         return _Noise.apply(_members_first(info, x, axes[0]), kind, number), 0
 
 
-def value(
-    function: Activation, x: Tensor, axis: int, own: Mapping[str, Tensor], noise: Tensor | None = None
-) -> Tensor:
+def value(function: Activation, x: Tensor, axis: int, own: Mapping[str, Tensor], noise: Tensor | None = None) -> Tensor:
     """f(x), as `custom_torch.activated`: one operation where it can be."""
     plain = x.device.type == "cpu" and not own and noise is None
     known = catalogue.get(function.name) is function and function.kind != "grouping"

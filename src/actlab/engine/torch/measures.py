@@ -156,4 +156,3 @@ def histogram(array: Tensor, edges: np.ndarray) -> Tensor:
     rows = torch.arange(members, device=places.device)[:, None] * (bins + 1)
     counts = torch.bincount((places + rows).flatten(), minlength=members * (bins + 1))
     return counts.reshape(members, bins + 1)[:, :bins].to(torch.int32)
-

@@ -81,12 +81,11 @@ class Program:
         Returns:
             NumPy arrays (epochs that are not skipped, variants, seeds, …).
         """
-        places = {seed: place for place, seed in enumerate(self.seeds)}
+        columns = self._columns()
 
         def chunk(own: Slice) -> Observed:
-            columns = [places[seed] for seed in own.members.seeds]
             epochs = []
-            for kind, batches in zip(kinds, order[..., columns], strict=True):
+            for kind, batches in zip(kinds, order[..., columns(own)], strict=True):
                 if kind == TRAIN:
                     own.train(self.data, batches)
                 if kind != SKIP:
@@ -94,6 +93,11 @@ class Program:
             return self._chunk(epochs)
 
         return self._whole([list(found) for found in _of_groups(self.slices, self._computed(chunk))])
+
+    def train(self, order: np.ndarray) -> None:
+        """An epoch of training alone: order (steps, batch, seeds)."""
+        columns = self._columns()
+        self._computed(lambda own: own.train(self.data, order[..., columns(own)]))
 
     def parameters(self) -> Tree:
         """The members' parameters as they are now, (variants, seeds, …) NumPy arrays."""
@@ -104,13 +108,18 @@ class Program:
         whole = self._joined([[group[0].weights()] for group in self.slices], axis=0)
         return _tree(lambda array: array[:, :1], whole)
 
-    def _computed(self, chunk: Callable[[Slice], Observed]) -> list[Observed]:
+    def _columns(self) -> Callable[[Slice], list[int]]:
+        """Where the seeds of a slice lie among those of the population."""
+        places = {seed: place for place, seed in enumerate(self.seeds)}
+        return lambda own: [places[seed] for seed in own.members.seeds]
+
+    def _computed(self, chunk: Callable[[Slice], Any]) -> list[Any]:
         """A function of every slice, some at a time."""
         every = [own for group in self.slices for own in group]
         if self.workers == 1:
             return [chunk(own) for own in every]
 
-        def alone(own: Slice) -> Observed:
+        def alone(own: Slice) -> Any:
             torch.set_num_threads(1)  # of this thread
             return chunk(own)
 
@@ -240,7 +249,7 @@ def machine() -> str:
 
 
 def facts(groups: Sequence[Population]) -> dict[str, Any]:
-    """What a recording says of modules: by place the axis of the units, and what was replaced where act is not taken."""
+    """What a recording says of modules: by place the axis of the units; what was replaced where act is not taken."""
     network = cast("TracedModule", groups[0].network)
     found: dict[str, Any] = {"unit_axes": dict(network.axes)}
     if network.replaced:

@@ -221,10 +221,11 @@ def started(network: TracedModule, members: Members, initial: Mapping[int, Tenso
     defaults = {p.name: float(p.default or 0.0) for p in network.activation.parameters if p.trainable}
     count = variants * len(members.seeds)
     own = {
-        built.name: {name: torch.full((count, *shape), defaults[name]) for name, shape in built.parameter_shapes.items()}
+        built.name: {
+            name: torch.full((count, *shape), defaults[name]) for name, shape in built.parameter_shapes.items()
+        }
         for built in network.layers
         if built.parameter_shapes
     }
     trained = {name: stacked(name) for name in network.leaves}
     return State(trained, own, {name: stacked(name) for name in network.running}, fixed, shared)
-
