@@ -286,8 +286,8 @@ FAULTS = {
         "rate_too_high", None,
     ),
     "labels without a meaning": (
-        lambda: steps(net(), data=(torch.randn(4096, 2), torch.randint(0, 2, (4096,))), rate=1e-3), "labels_unlearnable",
-        None,
+        lambda: steps(net(), data=(torch.randn(4096, 2), torch.randint(0, 2, (4096,))), rate=1e-3, count=141),
+        "labels_unlearnable", None,
     ),
 }  # fmt: skip
 

@@ -29,6 +29,8 @@ LARGE_STEP, FIRST = 0.4, 5
 # From the first function to the last at the first step.
 GROWS = 100.0
 START = "Take initial weights that suit the function (as nn.init.kaiming_normal_), or normalise between layers."
+# After so many steps what began alike and differs at all has begun to differ.
+STILL = 3
 # Layers may see one sample in the last batch of an epoch; in more than this share of looks it is the rule.
 MOSTLY = 0.5
 
@@ -207,20 +209,30 @@ def _single(look: Look, looks: Sequence[Look]) -> Finding | None:
     return finding("single_sample", "warning", sentence, evidence, layer=names[0], remedy=remedy, thresholds=limits)
 
 
-def _start(look: Look, _: Sequence[Look]) -> Finding | None:
-    # Zeros that get a gradient are a custom, as at the end of a residual block.
-    stuck = {own.name for own in look.weights if own.gradient_norm == 0}
-    zero = [name for name in _strings(look, "zero_weights") if name in stuck]
-    alike = _strings(look, "alike_weights")
-    if zero:
-        sentence, names = f"All weights of {counted(len(zero), 'layer')} begin at zero and stay: {_named(zero)}.", zero
-    elif alike:
-        sentence, names = f"All units of {_named(alike)} begin with the same weights: they stay alike.", alike
-    else:
+def _start(look: Look, looks: Sequence[Look]) -> Finding | None:
+    """Units that begin alike: layers of equal units at once, what may be something else when it is so after some steps.
+
+    Zeros that begin to differ are a custom, as at the end of a residual block.
+    """
+    begun = looks[0]
+    zero, alike = _strings(begun, "zero_weights"), _strings(begun, "alike_layers") if look is begun else []
+    moving = any(float(one.facts.get("learning_rate", 0.0)) > 0 for one in looks)  # pyright: ignore[reportArgumentType]
+    still = set(_strings(look, "still_alike")) if look.step >= STILL and moving else set[str]()
+    if len(looks) == 1 and not moving:
+        # No step is made, as before training: what gets no gradient, and nothing that is zero does.
+        without = {own.name for own in look.weights if own.gradient_norm == 0}
+        still = set(zero) if set(zero) <= without else set()
+    zero = [name for name in zero if name in still]
+    alike = alike or [name for name in _strings(begun, "alike_weights") if name in still]
+    if not (zero or alike):
         return None
+    if zero:
+        sentence = f"All weights of {counted(len(zero), 'layer')} begin at zero and stay alike: {_named(zero)}."
+    else:
+        sentence = f"All units of {_named(alike)} begin with the same weights: they stay alike."
     remedy = "Draw the weights at random, as the layers do by themselves."
     evidence = {"zero": zero, "alike": alike}
-    return finding("units_alike", "warning", sentence, evidence, layer=names[0], remedy=remedy)
+    return finding("units_alike", "warning", sentence, evidence, layer=(zero or alike)[0], remedy=remedy)
 
 
 def _no_function(look: Look, _: Sequence[Look]) -> Finding | None:

@@ -26,8 +26,8 @@ _CERTAIN = (*EXACT[:5], *OUTPUTS, *EXACT[5:], *DATA)
 _ORDER = [
     "input_not_finite", "missing_zero_grad", "detached", "not_in_optimiser", "rate_of_zero", "softmax_twice",
     "function_before_loss", "no_log_probabilities", "targets_out_of_reach", "evaluating", "single_sample",
-    "units_alike", "no_function", "dropout_too_high", "clipped", "inputs_off_scale", "start_too_large",
-    "decay_too_strong", "loss_not_finite", "rate_too_high", "underflow", "loss_does_not_suit", "dead_units",
+    "units_alike", "no_function", "dropout_too_high", "clipped", "loss_not_finite", "inputs_off_scale",
+    "start_too_large", "decay_too_strong", "rate_too_high", "underflow", "loss_does_not_suit", "dead_units",
     "saturated", "vanishing_signal", "vanishing_gradient", "class_imbalance", "rate_too_low", "frozen_layers",
     "labels_unlearnable", "learns_nothing", "unused_layers",
 ]  # fmt: skip
@@ -161,9 +161,7 @@ def _ordered(own: Iterable[Finding]) -> list[Finding]:
 
 
 def _follows(found: Finding, root: str) -> bool:
-    if found["severity"] != "warning" or found["code"] == root:
-        return False
-    return not (root in _APART and found["code"] in _APART)
+    return found["severity"] == "warning" and found["code"] != root and found["code"] not in _APART
 
 
 def judge_of(looks: Sequence[Look]) -> Judge:
@@ -200,7 +198,7 @@ def before_training(looks: Sequence[Look]) -> list[Finding]:
     """What is wrong with a network that is not trained yet: all that is certain, and what its first look shows.
 
     Args:
-        looks: at the first step, and perhaps at the one after it.
+        looks: at the first step, and perhaps at some after it.
     """
     if not looks:
         return []

@@ -20,7 +20,7 @@ from actlab.torch.module import Activation
 from actlab.torch.recognition import find, is_foreign, named_function
 from actlab.watching.constant import constant_of
 from actlab.watching.looks import Constant, Look, WeightLook, keep
-from actlab.watching.torch_facts import settings_of
+from actlab.watching.torch_facts import settings_of, still_alike, weights_at_start
 from actlab.watching.torch_functions import HIDING
 from actlab.watching.torch_graph import Backward, backward_of, is_of
 from actlab.watching.torch_process import begin, end
@@ -71,6 +71,7 @@ class TorchWatch:
         self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
         self._held: set[str] = set()
         self._targets: list[np.ndarray] = []
+        self._alike: list[str] = []
         self._step: _Step | None = None
         self.looks: list[Look] = []
         self.steps = 0
@@ -133,7 +134,11 @@ class TorchWatch:
         model = self._model()
         if model is not None and (self.steps in FIRST_STEPS or self.steps % self._every == 0):
             self._step = _Step(model, self._names, self._chosen, self._known, self._guarded, self._held)
-            self._step.begun = _weights_at_start(model) if self.steps == 0 else {}
+            if self.steps == 0:
+                self._step.begun = weights_at_start(model)
+                self._alike = [*self._step.begun["zero_weights"], *self._step.begun["alike_weights"]]
+            elif self._alike and self.steps <= LAST_SAMPLES:
+                self._step.begun = {"still_alike": still_alike(model, self._alike)}
             if self.steps > LAST_SAMPLES:  # Data keep their scale.
                 self._step.taps.input = {}
 
@@ -191,7 +196,7 @@ class _Step:
         held: Set[str],
     ) -> None:
         self._held = held
-        self.begun: dict[str, object] = {}
+        self.begun: dict[str, Any] = {}
         self.settings: dict[str, object] = {}
         self._apart = False
         self._parameters = {name: own for name, own in model.named_parameters() if own.requires_grad}
@@ -349,24 +354,6 @@ def _range(back: Backward | None) -> list[float]:
 
 
 _DROPOUT = nn.modules.dropout._DropoutNd
-
-
-def _weights_at_start(model: nn.Module) -> dict[str, object]:
-    """Matrices that are all zero, or have all rows equal, before the first step."""
-    zero, alike = [], []
-    for name, own in model.named_parameters():
-        # A number for each row is a factor, as of a scaled residual, and no matrix.
-        if own.dim() < 2 or own.numel() == len(own) or not own.requires_grad or own.is_sparse:
-            continue
-        values = own.detach()
-        if not bool(values.any()):
-            zero.append(name.removesuffix(".weight"))
-        elif len(values) > 1 and bool((values == values[:1]).all()):
-            alike.append(name.removesuffix(".weight"))
-    shapes = [tuple(own.shape) for own in model.parameters() if own.dim() == 2]
-    widths = [shape[0] for shape in shapes[:-1]]
-    narrow = bool(widths) and min(widths) < min(shapes[0][1], shapes[-1][0])
-    return {"zero_weights": zero, "alike_weights": alike, "bottleneck": narrow}
 
 
 def check_model(model: nn.Module, *, watched: bool = True) -> None:
