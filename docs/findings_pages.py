@@ -80,8 +80,8 @@ def caption(kind: Code) -> str:
     spread = "untrained" if kind.watched else "at the end"
     return (
         f"Left: the loss over {when}, as a multiple of what the best constant answer has. Middle: the norm of the "
-        "gradient of each matrix at the last of them, from the input on. Right: how far samples are apart behind each function, "
-        f"{spread}. What is not finite is not drawn."
+        "gradient of each matrix at the last of them, from the input on. Right: how far samples are apart behind each "
+        f"function, {spread}. What is not finite is not drawn."
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from actlab.diagnosis.course import POOR, Course, course_of, loss_at
 from actlab.diagnosis.data import DATA
-from actlab.diagnosis.exact import EXACT
+from actlab.diagnosis.exact import EXACT, not_finite
 from actlab.diagnosis.nothing import Neighbours, neighbours_of, nothing_learnt
 from actlab.diagnosis.outputs import OUTPUTS
 from actlab.diagnosis.soft import soft, untrained
@@ -94,6 +94,21 @@ class Judge:
                 self._neighbours = neighbours_of(looks)
             nothing = nothing_learnt(looks, self._went, self._neighbours)
         self._count({nothing["code"]: nothing} if nothing else {}, _NOTHING)
+
+    def end(self, step: int) -> None:
+        """Take in that weights were not finite when the training ended, if this was not seen before.
+
+        Args:
+            step: of the end.
+        """
+        looks = [*self._first, *self._last]
+        if not looks or not np.isfinite(looks[-1].loss):
+            return
+        last = looks[-1]
+        facts = {**last.facts, "loss_seen": True, "output_size": float("nan"), "finite_input": True}
+        lost = replace(last, step=step, loss=float("nan"), functions=(), weights=(), facts=facts)
+        if (found := not_finite(lost, [*looks, lost])) is not None and found["code"] not in self._certain:
+            self._certain[found["code"]] = found | {"step": step}
 
     def _count(self, shown: dict[str, Finding], codes: set[str] | None = None) -> None:
         """Which findings by measure are said, by how often they were shown of late."""

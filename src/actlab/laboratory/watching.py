@@ -132,6 +132,9 @@ class Watch:
                 "copy of the model trained, or none?",
                 stacklevel=6,
             )
+        if self._watch.lost:
+            self._judge.end(self._watch.steps)
+            self._tell()
         if self._recorder is not None:
             recorder, self._recorder = self._recorder, None
             try:

@@ -174,6 +174,12 @@ def is_half(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.dtype == torch.float16
 
 
+def is_finite_model(model: nn.Module) -> bool:
+    """Whether all parameters that train are finite."""
+    own = [one.detach() for one in model.parameters() if one.requires_grad and one.device.type != "meta"]
+    return all(bool(torch.isfinite(one).all()) for one in own)
+
+
 def size_of_output(value: Any) -> float:
     """The largest |x| of all tensors that a model returns, one level deep; NaN where one is not finite."""
     values = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else [value]

@@ -20,7 +20,7 @@ from actlab.torch.module import Activation
 from actlab.torch.recognition import find, is_foreign, named_function
 from actlab.watching.constant import constant_of
 from actlab.watching.looks import Constant, Look, WeightLook, keep
-from actlab.watching.torch_facts import settings_of, still_alike, weights_at_start
+from actlab.watching.torch_facts import is_finite_model, settings_of, still_alike, weights_at_start
 from actlab.watching.torch_functions import HIDING
 from actlab.watching.torch_graph import Backward, backward_of, is_of
 from actlab.watching.torch_process import begin, end
@@ -45,6 +45,7 @@ class TorchWatch:
         looks: what was seen, step by step.
         steps: of the optimiser that holds the model's parameters, so far.
         stopped: why watching ended by itself; None while it goes on.
+        lost: whether weights were not finite when watching ended.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class TorchWatch:
         self.looks: list[Look] = []
         self.steps = 0
         self.stopped: str | None = None
+        self.lost = False
         _watched[model] = self
         # Whoever forgets to end it: with the model it goes.
         weakref.finalize(model, _remove, weakref.ref(self))
@@ -103,6 +105,7 @@ class TorchWatch:
         if model is not None and _watched.get(model) is self:
             del _watched[model]
         if hooks:
+            self.lost = model is not None and self.stopped is None and not is_finite_model(model)
             self._on_end()
 
     def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -312,6 +315,7 @@ class _Step:
             "frozen": sorted({name.rpartition(".")[0] for name, own in parameters.items() if not own.requires_grad}),
             "shared_loss": self._apart,
             "loss_alone": back.alone if back and back.alone is not None else math.nan,
+            "least_logged": back.logged if back else math.inf,
             "singular": sorted(back.singular) if back else [],
             "answers": dict(back.answers) if back else {},
             "target_range": _range(back),
