@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -40,6 +41,8 @@ _HISTOGRAMS = {
 }
 _GRADIENTS = ("activation_gradient_histogram", "weight_gradient_histogram")
 Arrays = dict[str, npt.NDArray[Any]]
+# Where a fact is an array, its numbers stand under this name.
+_ARRAY = "base64"
 
 
 def arrays_of(looks: Sequence[Look], places: Sequence[str], layers: Sequence[str]) -> Arrays:
@@ -85,11 +88,33 @@ def told_of(look: Look) -> dict[str, Any]:
         "loss": look.loss,
         "constant": asdict(look.constant),
         "gradient_scale": look.gradient_scale,
-        "facts": dict(look.facts),
+        "facts": {name: _plain(value) for name, value in look.facts.items()},
         "unseen": dict(look.unseen),
         "functions": [[own.name, own.function, own.calls, own.samples, own.dead.size] for own in look.functions],
         "weights": [own.name for own in look.weights],
     }
+
+
+def _plain(value: Any) -> Any:
+    """A fact as JSON: arrays as text, with their types and shapes.
+
+    >>> _arrays(_plain((np.array([1, 2], np.int32), "a")))
+    [array([1, 2], dtype=int32), 'a']
+    """
+    if isinstance(value, np.ndarray):
+        text = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
+        return {_ARRAY: text, "dtype": value.dtype.str, "shape": list(value.shape)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(own) for own in value]
+    return value
+
+
+def _arrays(value: Any) -> Any:
+    """The reverse of `_plain`; what was a tuple is a list."""
+    if isinstance(value, dict) and _ARRAY in value:
+        flat = np.frombuffer(base64.b64decode(value[_ARRAY]), np.dtype(value["dtype"]))
+        return flat.reshape(value["shape"]).copy()
+    return [_arrays(own) for own in value] if isinstance(value, list) else value
 
 
 def brief(told: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -156,10 +181,9 @@ def _look(
         for name in told["weights"]
         if name in layers
     )
+    facts = {name: _arrays(value) for name, value in told["facts"].items()}
     constant = Constant(**told["constant"])
-    return Look(
-        told["step"], told["loss"], constant, functions, weights, told["gradient_scale"], told["facts"], told["unseen"]
-    )
+    return Look(told["step"], told["loss"], constant, functions, weights, told["gradient_scale"], facts, told["unseen"])
 
 
 def _numbers(recording: Recording, row: int, along: str) -> dict[str, list[float]]:
