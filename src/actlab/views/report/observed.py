@@ -399,13 +399,15 @@ def _method(watched: Watched) -> str:
         "Versions": ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items()),
     }
     rows = "".join(f"<div><dt>{term}</dt><dd>{escape(str(text))}</dd></div>" for term, text in terms.items() if text)
-    return f"{_lead('What was looked at, and what could not be seen.')}<dl>{rows}</dl>{_unseen(watched.looks)}"
+    return f"{_lead('What was looked at, and what could not be seen.')}<dl>{rows}</dl>{_unseen(watched)}"
 
 
-def _unseen(looks: Sequence[Look]) -> str:
+def _unseen(watched: Watched) -> str:
     """What could not be looked at, by the reason."""
     reasons: dict[str, list[str]] = {}
-    for look in looks:
+    if missing := watched.recording.facts.get("without_graph"):
+        reasons[str(missing)] = ["the graph of layers"]
+    for look in watched.looks:
         for name, reason in look.unseen.items():
             held = reasons.setdefault(reason, [])
             if name not in held:
