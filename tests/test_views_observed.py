@@ -190,7 +190,7 @@ def test_the_pages_columns_and_numbers_are_those_of_python(tmp_path):
     values = np.array([1e-5, 3e-3, 0.0, 2.0])
     codes, low, high = layer_heat.coded(values, log=True)
     steps = [0, 1, 2, 10, 50, 100]
-    names = [f"stage{k // 8}.block{k}.conv" for k in range(24)]
+    names = [f"stage{k // 8}.block{k}.conv" for k in range(40)]
     given = {
         "steps": steps,
         "kind": "scale",
@@ -210,7 +210,10 @@ def test_the_pages_columns_and_numbers_are_those_of_python(tmp_path):
     assert found["labelled"][0] == 0
     assert found["labelled"][-1] == 5
     # Where names have no room, those of the modules stand at their first rows.
-    assert found["tight"] == [{"row": row, "text": f"stage{row // 8}"} for row in (0, 8, 16)]
+    assert found["tight"] == [{"row": row, "text": f"stage{row // 8}"} for row in (0, 8, 16, 24, 32)]
     assert [own["text"] for own in found["roomy"]] == names
+    # Of a single module those within are named, as many as there is room for.
+    single = run(tmp_path, STEPS, given | {"names": [f"blocks.{k}.conv" for k in range(40)]})
+    assert single["tight"] == [{"row": row, "text": f"blocks.{row}"} for row in (0, 6, 12, 18, 24, 30, 36)]
     evenly = run(tmp_path, STEPS, given | {"kind": "looks"})
     np.testing.assert_allclose(evenly["edges"], np.arange(7) / 6)

@@ -184,7 +184,7 @@ export function pins(context, box, edges, findings, page, rowsOf = () => []) {
 
 /** Numbers of findings on a ground that is as wide as they are, within the canvas. */
 function pill(context, { x, y, colour, numbers }, most, colours) {
-  const text = numbers.join(" ");
+  const text = numbers.join(", ");
   context.font = `bold 10.5px ${colours.font}`;
   const half = Math.max(PIN, context.measureText(text).width / 2 + 5);
   const middle = Math.min(x, most - half);

@@ -60,19 +60,25 @@ export function labelled(edges, width, room) {
 /** The module that a layer lies in, to so many parts of its name. */
 const prefix = (name, depth) => name.split(":")[0].split(".").slice(0, depth).join(".");
 
+// With fewer names of modules than this a reader does not find a row: some of the modules within are named then.
+const FEW = 4;
+
 /** Names beside rows, [{row, text}]: of each row where there is room, else of the modules that rows lie in. */
 export function rowNames(names, height, room = 12) {
   if (height >= room - 1) return names.map((text, row) => ({ row, text }));
   const most = (names.length * height) / room;
+  let within = names.map((text, row) => ({ row, text }));
   for (let depth = 4; depth > 0; depth -= 1) {
     const starts = [];
     names.forEach((name, row) => {
       const text = prefix(name, depth);
       if (!starts.length || starts.at(-1).text !== text) starts.push({ row, text });
     });
-    if (starts.length <= most) return spaced(starts, room / height);
+    if (starts.length <= most && starts.length >= FEW) return spaced(starts, room / height);
+    if (starts.length < FEW) break;
+    within = starts;
   }
-  return spaced(names.map((text, row) => ({ row, text })), room / height);
+  return spaced(within, room / height);
 }
 
 function spaced(starts, apart) {
