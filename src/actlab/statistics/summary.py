@@ -86,7 +86,7 @@ def summarise(recording: Recording, baseline: str | None = None, *, derived: boo
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
-        "study": recording.study.model_dump(mode="json"),
+        "study": recording.study.to_dict(),
         "epoch": recording.epochs if recording.epochs >= 0 else None,
         "complete": recording.complete,
         "contest": {key: first.pop(key) for key in ("name", "title")},

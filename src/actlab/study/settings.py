@@ -364,6 +364,11 @@ class Study(Frozen):
         return Reading(**{name: value for name, value in settings.items() if value is not None})
 
     @property
+    def own_loop(self) -> bool:
+        """Whether its members were trained in a loop of a user's own, of which its settings say nothing."""
+        return False
+
+    @property
     def looks(self) -> tuple[int, ...]:
         """Where seeds are added as needed, the numbers of them after which the study is looked at; else empty.
 
@@ -417,7 +422,11 @@ class Study(Frozen):
     def _settings_toml(self) -> str:
         import tomli_w
 
-        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+        return tomli_w.dumps(_without_none(self.to_dict()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings that say something, JSON-safe."""
+        return self.model_dump(mode="json")
 
     @property
     def own_functions(self) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -41,8 +43,6 @@ _HISTOGRAMS = {
 }
 _GRADIENTS = ("activation_gradient_histogram", "weight_gradient_histogram")
 Arrays = dict[str, npt.NDArray[Any]]
-# Where a fact is an array, its numbers stand under this name.
-_ARRAY = "base64"
 
 
 def arrays_of(looks: Sequence[Look], places: Sequence[str], layers: Sequence[str]) -> Arrays:
@@ -81,6 +81,29 @@ def arrays_of(looks: Sequence[Look], places: Sequence[str], layers: Sequence[str
     return found
 
 
+def _packed(value: Any) -> Any:
+    """Something of a look as JSON: an array by its bytes, which a list of numbers would be many times as long as."""
+    if isinstance(value, np.ndarray):
+        packed = base64.b64encode(zlib.compress(np.ascontiguousarray(value).tobytes())).decode()
+        return {"dtype": value.dtype.str, "shape": list(value.shape), "packed": packed}
+    if isinstance(value, (tuple, list)):
+        return [_packed(own) for own in value]
+    return {name: _packed(own) for name, own in value.items()} if isinstance(value, Mapping) else value
+
+
+def _unpacked(value: Any) -> Any:
+    """The reverse."""
+    if isinstance(value, Mapping) and value.keys() == {"dtype", "shape", "packed"}:
+        shape, dtype = [int(own) for own in value["shape"]], np.dtype(value["dtype"])
+        size = math.prod(shape) * dtype.itemsize
+        # No more is unpacked than the array has bytes.
+        data = zlib.decompressobj().decompress(base64.b64decode(value["packed"]), size)
+        return np.frombuffer(data, dtype).reshape(shape).copy()
+    if isinstance(value, list):
+        return [_unpacked(own) for own in value]
+    return {name: _unpacked(own) for name, own in value.items()} if isinstance(value, Mapping) else value
+
+
 def told_of(look: Look) -> dict[str, Any]:
     """What of a look is no array: JSON-safe."""
     return {
@@ -88,33 +111,11 @@ def told_of(look: Look) -> dict[str, Any]:
         "loss": look.loss,
         "constant": asdict(look.constant),
         "gradient_scale": look.gradient_scale,
-        "facts": {name: _plain(value) for name, value in look.facts.items()},
+        "facts": {name: _packed(value) for name, value in look.facts.items()},
         "unseen": dict(look.unseen),
         "functions": [[own.name, own.function, own.calls, own.samples, own.dead.size] for own in look.functions],
         "weights": [own.name for own in look.weights],
     }
-
-
-def _plain(value: Any) -> Any:
-    """A fact as JSON: arrays as text, with their types and shapes.
-
-    >>> _arrays(_plain((np.array([1, 2], np.int32), "a")))
-    [array([1, 2], dtype=int32), 'a']
-    """
-    if isinstance(value, np.ndarray):
-        text = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
-        return {_ARRAY: text, "dtype": value.dtype.str, "shape": list(value.shape)}
-    if isinstance(value, (list, tuple)):
-        return [_plain(own) for own in value]
-    return value
-
-
-def _arrays(value: Any) -> Any:
-    """The reverse of `_plain`; what was a tuple is a list."""
-    if isinstance(value, dict) and _ARRAY in value:
-        flat = np.frombuffer(base64.b64decode(value[_ARRAY]), np.dtype(value["dtype"]))
-        return flat.reshape(value["shape"]).copy()
-    return [_arrays(own) for own in value] if isinstance(value, list) else value
 
 
 def brief(told: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -181,8 +182,7 @@ def _look(
         for name in told["weights"]
         if name in layers
     )
-    facts = {name: _arrays(value) for name, value in told["facts"].items()}
-    constant = Constant(**told["constant"])
+    constant, facts = Constant(**told["constant"]), {name: _unpacked(value) for name, value in told["facts"].items()}
     return Look(told["step"], told["loss"], constant, functions, weights, told["gradient_scale"], facts, told["unseen"])
 
 

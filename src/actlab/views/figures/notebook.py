@@ -9,6 +9,7 @@ from typing import Any
 from actlab.errors import ActlabError
 from actlab.objectives import Lead, lead_in
 from actlab.recording import Recording
+from actlab.statistics.trained import words_of
 from actlab.study import is_watched
 from actlab.views.report.html import BEST
 from actlab.wording import DASH, counted, interval, number, percent
@@ -36,7 +37,7 @@ def _reach(recording: Recording) -> str:
         looks = counted(recording.epochs + 1, "look")
         return f"{looks}, complete" if recording.complete else f"{looks} so far"
     if recording.complete:
-        return f"{counted(wanted, 'epoch')}, complete"
+        return f"{words_of(recording.study).span(wanted)}, complete"
     if recording.epochs < 0:
         return f"stopped before the first of {wanted} epochs"
     return f"stopped after epoch {recording.epochs} of {wanted}"

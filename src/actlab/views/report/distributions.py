@@ -15,6 +15,7 @@ import numpy.typing as npt
 from actlab.recording import Recording
 from actlab.recording.measures import MEASURES, Measure
 from actlab.statistics.gradients import still_training
+from actlab.statistics.trained import sentence_of
 from actlab.views.report.charts import Floats, thinned
 from actlab.views.report.page_data import packed
 from actlab.wording import number
@@ -61,7 +62,7 @@ def _content(
     return {
         "name": measure.title.replace(" ", "-"),
         "title": measure.title,
-        "sentence": measure.sentence,
+        "sentence": sentence_of(measure, recording.study),
         "layers": layers,
         "epochs": epochs.tolist(),
         "edges": [float(f"{edge:.6g}") for edge in edges[first : last + 1]],
