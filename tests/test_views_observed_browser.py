@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.page_in_browser import WITHOUT_CHROMIUM, Visit, chromium, painted
 from tests.watched_recording import chain, look_at, record_looks, record_watched
 
@@ -150,6 +153,31 @@ def test_one_measure_alone_and_hundreds_of_layers(visit, many):
     assert lit.count() == 1
     assert lit.get_attribute("data-names").startswith('["blocks.120.act"')
     assert page.locator("[data-insides] select").input_value() == "blocks.120.act"
+
+
+def test_every_figure_can_be_saved(visit, recording):
+    page = visit()
+
+    def saved(selector, kind):
+        with page.expect_download() as waiting:
+            page.locator(f"figure:has({selector}) [data-save='{kind}']").click()
+        return waiting.value.path()
+
+    rows = list(csv.DictReader(io.StringIO(saved(HEAT, "csv").read_text(encoding="utf-8"))))
+    found = {(row["layer"], int(row["step"])): float(row["gradient norm"]) for row in rows}
+    for column, name in enumerate(recording.weight_layers):
+        for row, step in enumerate(recording.probes["step"][:, 0]):
+            value = recording.probes["weight_gradient_norm"][row, 0, column]
+            assert found[name, step] == pytest.approx(value, rel=1e-3)
+    losses = list(csv.DictReader(io.StringIO(saved("[data-losses]", "csv").read_text(encoding="utf-8"))))
+    assert [float(row["loss"]) for row in losses] == [1.3] * 12
+    inside = list(csv.DictReader(io.StringIO(saved("[data-inside='activations']", "csv").read_text(encoding="utf-8"))))
+    shares = {}
+    for row in inside:
+        shares[row["step"]] = shares.get(row["step"], 0) + float(row["share"])
+    assert all(share == pytest.approx(1, abs=0.03) for share in shares.values())
+    with Image.open(saved(HEAT, "png")) as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 3
 
 
 def test_the_theme_is_the_readers(visit):

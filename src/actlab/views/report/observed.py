@@ -22,7 +22,7 @@ from actlab.statistics.watched import headline
 from actlab.study import Observed
 from actlab.views.palette import HEAT_STEPS
 from actlab.views.report import layer_graph, layer_heat
-from actlab.views.report.html import scrolling
+from actlab.views.report.html import SAVE, scrolling
 from actlab.views.report.scripts import asset, bundle, script_json
 from actlab.watching.looks import Look
 from actlab.watching.recorded import looks_of
@@ -276,7 +276,8 @@ def _scales() -> str:
 def _figure(title: str, attribute: str, label: str, caption: str = "", below: str = "") -> str:
     small = f"<small>{escape(caption)}</small>" if caption else ""
     return (
-        f"<figure><figcaption><span><b>{escape(title)}</b></span>{small}<output data-readout></output></figcaption>"
+        f"<figure><figcaption><span><b>{escape(title)}</b>{SAVE}</span>{small}<output data-readout></output>"
+        "</figcaption>"
         f"<canvas {attribute} tabindex='0' role='img' aria-label='{escape(label)}'></canvas>{below}</figure>"
     )
 
