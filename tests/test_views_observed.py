@@ -215,5 +215,10 @@ def test_the_pages_columns_and_numbers_are_those_of_python(tmp_path):
     # Of a single module those within are named, as many as there is room for.
     single = run(tmp_path, STEPS, given | {"names": [f"blocks.{k}.conv" for k in range(40)]})
     assert single["tight"] == [{"row": row, "text": f"blocks.{row}"} for row in (0, 6, 12, 18, 24, 30, 36)]
+    # A module of one row does not take the place of a large one beside it.
+    uneven = ["stem", *(f"body{k // 12}.{k}" for k in range(48)), "head"]
+    told = run(tmp_path, STEPS, given | {"names": uneven})["tight"]
+    rows = [(1, "body0"), (13, "body1"), (25, "body2"), (37, "body3"), (49, "head")]
+    assert [(own["row"], own["text"]) for own in told] == rows
     evenly = run(tmp_path, STEPS, given | {"kind": "looks"})
     np.testing.assert_allclose(evenly["edges"], np.arange(7) / 6)

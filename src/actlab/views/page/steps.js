@@ -74,17 +74,23 @@ export function rowNames(names, height, room = 12) {
       const text = prefix(name, depth);
       if (!starts.length || starts.at(-1).text !== text) starts.push({ row, text });
     });
-    if (starts.length <= most && starts.length >= FEW) return spaced(starts, room / height);
+    if (starts.length <= most && starts.length >= FEW) return spaced(starts, room / height, names.length);
     if (starts.length < FEW) break;
     within = starts;
   }
-  return spaced(within, room / height);
+  return spaced(within, room / height, names.length);
 }
 
-function spaced(starts, apart) {
+/** Those that are so many rows apart; of two that are too near each other the one that stands for more rows. */
+function spaced(starts, apart, total) {
   const found = [];
-  for (const own of starts) if (!found.length || own.row - found.at(-1).row >= apart) found.push(own);
-  return found;
+  const rows = (place) => (starts[place + 1]?.row ?? total) - starts[place].row;
+  starts.forEach((own, place) => {
+    const last = found.at(-1);
+    if (last === undefined || own.row - starts[last].row >= apart) found.push(place);
+    else if (rows(place) > rows(last)) found[found.length - 1] = place;
+  });
+  return found.map((place) => starts[place]);
 }
 
 /** A number in words. */
