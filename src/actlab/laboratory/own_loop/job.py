@@ -144,11 +144,11 @@ def _where(error: Exception) -> str:
 def reason_of(error: Exception) -> str:
     """What was raised, in a line.
 
-    >>> reason_of(ValueError("too  many"))
-    'ValueError: too many'
+    >>> reason_of(ValueError("too  many")), reason_of(AssertionError())
+    ('ValueError: too many', 'AssertionError: without a text')
     """
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:LONGEST].rstrip(": ")
+    text = " ".join(str(error).split()) or "without a text"
+    return f"{type(error).__name__}: {text}"[:LONGEST]
 
 
 def outcome(
