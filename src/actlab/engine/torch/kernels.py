@@ -72,7 +72,7 @@ class _Value(torch.autograd.Function):
         return _Pull.apply(gradient, *ctx.saved_tensors, ctx.function), None
 
     @staticmethod
-    def vmap(info: Any, axes: tuple[Any, ...], x: Tensor, function: str) -> tuple[Any, int]:
+    def vmap(info: Any, axes: tuple[Any, ...], x: Tensor, function: str) -> tuple[Any, int]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return _Value.apply(_members_first(info, x, axes[0]), function), 0
 
 
@@ -86,7 +86,7 @@ class _Pull(torch.autograd.Function):
         pass
 
     @staticmethod
-    def vmap(info: Any, axes: tuple[Any, ...], gradient: Tensor, x: Tensor, function: str) -> tuple[Any, int]:
+    def vmap(info: Any, axes: tuple[Any, ...], gradient: Tensor, x: Tensor, function: str) -> tuple[Any, int]:  # pyright: ignore[reportIncompatibleMethodOverride]
         own = (_members_first(info, tensor, axis) for tensor, axis in zip((gradient, x), axes[:2], strict=True))
         return _Pull.apply(*own, function), 0
 
@@ -105,7 +105,7 @@ class _Noise(torch.autograd.Function):
         return None, None, None
 
     @staticmethod
-    def vmap(info: Any, axes: tuple[Any, ...], x: Tensor, kind: str, number: int) -> tuple[Any, int]:
+    def vmap(info: Any, axes: tuple[Any, ...], x: Tensor, kind: str, number: int) -> tuple[Any, int]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return _Noise.apply(_members_first(info, x, axes[0]), kind, number), 0
 
 
