@@ -217,17 +217,17 @@ def _rates() -> Iterator[Training]:
     )
     yield _fault(
         "rate too large",
-        "Adam at 3, a tabular net of tanh",
+        "Adam at 10, a tabular net of tanh",
         partial(stack, (16, 40, 40, 5), nn.Tanh),
-        loader("clusters", adam(3.0), ce),
+        loader("clusters", adam(10.0), ce),
         train=loader("clusters", adam(3e-3), ce),
     )
     yield _fault(
         "rate too large",
-        "RAdam at 2 for an LSTM",
-        partial(Tokens, 3, 3),
-        slices("majority", lambda p: torch.optim.RAdam(p, lr=2.0), ce, steps=200),
-        train=slices("majority", adam(5e-3), ce, steps=200),
+        "RMSprop at 3 for a GRU",
+        forecast,
+        slices("series", lambda p: torch.optim.RMSprop(p, lr=3.0), mse, steps=200),
+        train=slices("series", lambda p: torch.optim.RMSprop(p, lr=3e-3), mse, steps=200),
     )
     yield _fault(
         "clipped",
@@ -322,7 +322,7 @@ def _data_and_labels() -> Iterator[Training]:
 
 def _losses() -> Iterator[Training]:
     soft = partial(F.softmax, dim=-1)
-    tokens = slices("majority", adam(1e-3), ce, steps=200)
+    tokens = slices("majority", sgd(0.3, momentum=0.9), ce, steps=120)
     yield _fault(
         "softmax twice",
         "a softmax function behind an LSTM",
@@ -371,9 +371,9 @@ def _losses() -> Iterator[Training]:
     yield _fault(
         "log of zero",
         "a softmax by hand",
-        lambda: init_all(stack((16, 40, 5), nn.ReLU), partial(nn.init.normal_, std=4.0)),
-        loader("clusters", adam(1e-3), nll_by_hand),
-        train=loader("clusters", adam(1e-3), ce),
+        lambda: init_all(stack((16, 40, 5), nn.ReLU), partial(nn.init.normal_, std=2.0)),
+        loader("clusters", adam(1e-2), nll_by_hand),
+        train=loader("clusters", adam(1e-2), ce),
     )
     roots = lambda out, y: (torch.log(out + 0.2) - torch.log(y + 4.0)).square().mean()  # noqa: E731
     yield _fault(
@@ -449,7 +449,7 @@ def _loops() -> Iterator[Training]:
         "detached",
         "what goes on is .data",
         lambda: Head(Signal(nn.SiLU), nn.Linear(3, 3), "data"),
-        loader("signals", sgd(0.05), ce, epochs=8),
+        loader("signals", adam(3e-3), ce, epochs=8),
         "backbone backbone.features.conv0 backbone.features.conv1 backbone.classifier",
         build=lambda: Head(Signal(nn.SiLU), nn.Linear(3, 3)),
     )

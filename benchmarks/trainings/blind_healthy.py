@@ -357,7 +357,7 @@ def _loops() -> Iterator[Training]:
     yield _well("an average by PyTorch", partial(Net, 16, 5, 40, F.mish), followed)
     yield _well("computed again in segments", Recomputed, loader("clusters", adam(2e-3), ce, epochs=6))
     yield _well(
-        "not far yet, a rate of 1e-3 in SGD",
+        "not far yet, a hundred steps of SGD",
         partial(stack, (16, 40, 5), nn.ReLU),
         slices("clusters", sgd(2e-2), ce, steps=100, change_both=no_change),
     )
