@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from benchmarks.trainings.blind_models import Factors, Forecast, Head, Net, Plain, Signal, Tokens, init_all
+from benchmarks.trainings.blind_models import Factors, Forecast, Head, Net, Plain, Signal, init_all
 from benchmarks.trainings.blind_pieces import (
     adam,
     adamw,
@@ -322,13 +322,12 @@ def _data_and_labels() -> Iterator[Training]:
 
 def _losses() -> Iterator[Training]:
     soft = partial(F.softmax, dim=-1)
-    tokens = slices("majority", sgd(0.3, momentum=0.9), ce, steps=120)
     yield _fault(
         "softmax twice",
-        "a softmax function behind an LSTM",
-        partial(Tokens, 3, 3, end=soft),
-        tokens,
-        build=partial(Tokens, 3, 3),
+        "a softmax module at the end, all samples at once",
+        partial(stack, (4, 16, 3), nn.Tanh, nn.Softmax(dim=1)),
+        whole_batch("iris", sgd(0.05), ce, 60),
+        build=partial(stack, (4, 16, 3), nn.Tanh),
     )
     yield _fault(
         "softmax twice",
