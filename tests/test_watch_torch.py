@@ -200,7 +200,7 @@ def test_a_model_that_goes_is_let_go():
 
 def test_an_error_in_watching_never_ends_a_training(monkeypatch):
     model = mlp()
-    monkeypatch.setattr("actlab.watching.torch_taps.histogram", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("actlab.watching.torch_taps.histograms", lambda *_, **__: 1 / 0)
     watch = TorchWatch(model)
     with pytest.warns(ActlabWarning, match=r"watching ended at step 0 \(ZeroDivisionError: .*\); the training goes on"):
         train(model, 1)
@@ -554,7 +554,7 @@ def test_constant_answers_against_a_search():
 @pytest.mark.filterwarnings("error")
 def test_where_warnings_are_errors_the_training_goes_on_all_the_same(monkeypatch, capsys):
     model = mlp()
-    monkeypatch.setattr("actlab.watching.torch_taps.histogram", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("actlab.watching.torch_taps.histograms", lambda *_, **__: 1 / 0)
     watch = TorchWatch(model)
     train(model, 2)
     assert watch.stopped.startswith("ZeroDivisionError")

@@ -27,11 +27,13 @@ LOSSES = {
     "MseLossBackward0": "squared", "SmoothL1LossBackward0": "absolute", "HuberLossBackward0": "absolute",
 }  # fmt: skip
 MEAN, SUM = 1, 2
+# A parameter, or another tensor that gradients are summed into.
+LEAF = "torch::autograd::AccumulateGrad"
 # What brings weights and values together.
 WEIGHTED = {"AddmmBackward0", "MmBackward0", "BmmBackward0", "ConvolutionBackward0", "LinearBackward0"}
 # What a composition of stays linear in the input; anything else is taken for something that is not.
 LINEAR = WEIGHTED | {
-    "torch::autograd::AccumulateGrad", "TBackward0", "TransposeBackward0", "PermuteBackward0", "ViewBackward0",
+    LEAF, "TBackward0", "TransposeBackward0", "PermuteBackward0", "ViewBackward0",
     "UnsafeViewBackward0", "ReshapeAliasBackward0", "ExpandBackward0", "SqueezeBackward0", "SqueezeBackward1",
     "UnsqueezeBackward0", "CloneBackward0", "AddBackward0", "SubBackward0", "NegBackward0", "MulBackward0",
     "DivBackward0", "MeanBackward0", "MeanBackward1", "SumBackward0", "SumBackward1", "SliceBackward0",
@@ -56,7 +58,8 @@ class Backward:
             "absolute", or "" of an unknown one.
         targets: (samples,) classes, or (samples, targets) numbers; None where they are not known.
         before: operations between loss and the last layer, from the loss on, without those that only change shapes.
-        operations: how often each operation is in the graph from the last layer on, as far as it was looked at.
+        operations: how often each operation is in the graph from the last layer on; once two layers are seen and
+            something that is not linear, nothing is looked at beyond.
     """
 
     loss: float
@@ -69,8 +72,7 @@ class Backward:
     @property
     def is_linear(self) -> bool:
         """Whether two layers or more follow each other with nothing but linear operations between them."""
-        layers = sum(count for name, count in self.operations.items() if name in WEIGHTED)
-        return layers > 1 and not set(self.operations) - LINEAR
+        return _layers(self.operations) > 1 and not self.operations.keys() - LINEAR
 
 
 def backward_of(loss: torch.Tensor) -> Backward:
@@ -90,8 +92,17 @@ def backward_of(loss: torch.Tensor) -> Backward:
 
 def is_of(loss: torch.Tensor, parameters: Set[int]) -> bool:
     """Whether a loss goes back to some of these parameters (ids); true where none can be told, behind a checkpoint."""
-    found = [node.variable for node in _walk(loss.grad_fn) if hasattr(node, "variable")]
-    return not found or any(id(own) in parameters for own in found)
+    none = True
+    for node in _walk(loss.grad_fn):
+        if _name(node) == LEAF:
+            if id(node.variable) in parameters:
+                return True
+            none = False
+    return none
+
+
+def _layers(operations: Counter[str]) -> int:
+    return sum(operations[name] for name in WEIGHTED)
 
 
 def _name(node: Any) -> str:
@@ -127,7 +138,12 @@ def _walk(start: Any) -> Iterator[Any]:
 
 
 def _operations(start: Any) -> Counter[str]:
-    return Counter(f"{_name(node)} of two" if _multiplies_two(node) else _name(node) for node in _walk(start))
+    found: Counter[str] = Counter()
+    for node in _walk(start):
+        found[f"{_name(node)} of two" if _multiplies_two(node) else _name(node)] += 1
+        if _layers(found) > 1 and found.keys() - LINEAR:
+            break
+    return found
 
 
 def _multiplies_two(node: Any) -> bool:
@@ -135,7 +151,7 @@ def _multiplies_two(node: Any) -> bool:
     if _name(node) not in PRODUCTS:
         return False
     factors = [one for one, _ in node.next_functions if one is not None]
-    return len(factors) > 1 and not any(hasattr(one, "variable") for one in factors)
+    return len(factors) > 1 and not any(_name(one) == LEAF for one in factors)
 
 
 def _before(node: Any) -> tuple[list[str], Any]:

@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,16 @@ from actlab.watching.looks import Constant, Look, WeightLook
 from actlab.watching.torch_functions import HIDING
 from actlab.watching.torch_graph import Backward, backward_of, is_of
 from actlab.watching.torch_process import begin, end
-from actlab.watching.torch_taps import Taps, look_of
-from actlab.watching.torch_values import histogram, norm, sample_of
+from actlab.watching.torch_taps import Taps, looks_of
+from actlab.watching.torch_values import (
+    MOST_WEIGHTS,
+    Array,
+    histograms,
+    norms,
+    numbers,
+    size_of,
+    some_values,
+)  # fmt: skip
 
 # Looked at besides every so manieth step: most of what is wrong is wrong from the start.
 FIRST_STEPS = (0, 1, 2, 3, 4, 5, 10, 20, 30)
@@ -99,7 +106,6 @@ class TorchWatch:
     def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """A hook that never ends a training: what fails in it ends the watching, and is told once."""
 
-        @wraps(hook)
         def called(*arguments: Any) -> Any:
             if self.stopped is None:
                 try:
@@ -166,6 +172,10 @@ def _remove(watch: weakref.ref[TorchWatch]) -> None:
         own.remove()
 
 
+# Some weights, the norm of all, and the same of the gradient in another order; None without one.
+_Before = tuple[Array, torch.Tensor, torch.Tensor | None, Array | None]
+
+
 class _Step:
     """One step while it is looked at."""
 
@@ -180,49 +190,48 @@ class _Step:
     ) -> None:
         self._held = held
         self.begun: dict[str, object] = {}
-        self._parameters = {name: own for name, own in model.named_parameters() if own.requires_grad}
+        self._all = dict(model.named_parameters())
+        self._parameters = {name: own for name, own in self._all.items() if own.requires_grad}
         self._left_over = False
         self._guard = guard
-        self._before: dict[str, tuple[torch.Tensor, float, float, float, np.ndarray]] = {}
-        self._accumulated: dict[str, float] = {}
+        self._before: dict[str, _Before] = {}
+        self._came: dict[str, torch.Tensor] = {}
+        self._after_backward = guard(self._gone_back)
+        self._closed = False
         self.back: Backward | None = None
         self.taps = Taps(names, chosen, known, guard)
         self.taps.attach()
         self._note = guard(self._going_back)
         begin(self._note)
-        self._handles = [
-            own.register_post_accumulate_grad_hook(guard(self._noted(name))) for name, own in self._parameters.items()
-        ]
 
     def close(self) -> None:
         """Take all hooks away."""
         self.taps.remove()
         end(self._note)
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        self._closed = True
 
-    def _noted(self, name: str) -> Callable[[torch.Tensor], None]:
-        def note(parameter: torch.Tensor) -> None:
-            if parameter.grad is not None:
-                self._accumulated[name] = norm(parameter.grad)
-
-        return note
-
-    def _going_back(self, tensors: Any) -> None:
+    def _going_back(self, tensors: Any) -> Callable[[], None] | None:
         """Before gradients are computed: read the loss, and whether gradients of the step before are still there."""
         loss = tensors[0] if isinstance(tensors, (tuple, list)) and tensors else tensors
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not self.taps.forwards:
-            return
+            return None
         # Of several models that train in turns, each loss is of its own.
         if not is_of(loss, {id(own) for own in self._parameters.values()}):
-            return
+            return None
         # Those that no optimiser holds, none sets to zero. Where gradients are summed over parts of a batch, they were
         # zero before the first; where two models train against each other, before the model's own.
         held = [own for name, own in self._parameters.items() if name in self._held]
-        left = any(norm(own.grad) > 0 for own in held if own.grad is not None)
+        left = any(size > 0 for size in norms([own.grad for own in held if own.grad is not None]))
         self._left_over = left and (self.back is None or self._left_over)
         self.back = backward_of(loss)
+        return self._after_backward
+
+    def _gone_back(self) -> None:
+        """After gradients are computed: how large they came, of all parts of a batch so far."""
+        # Where the optimiser steps while going back, the look is made already.
+        if not self._closed:
+            matrices = [(name, own.grad) for name, own in self._parameters.items() if own.dim() > 1]
+            self._came = {name: size_of(gradient) for name, gradient in matrices if gradient is not None}
 
     def before_update(self, parameters: list[torch.Tensor]) -> None:
         """As the optimiser gets them: norms and gradients, and some weights to be held against what they become."""
@@ -232,21 +241,19 @@ class _Step:
             if name is None or own.dim() < 2:
                 continue
             gradient = own.grad
-            if gradient is None:
-                size, zeros, counts = math.nan, math.nan, np.zeros(0, np.int64)
-            else:
+            size = some = None
+            if gradient is not None:
                 values = gradient.coalesce().values() if gradient.is_sparse else gradient
-                size, zeros = norm(gradient), float((values == 0).float().mean())
-                counts = histogram(values, gradient=True)
-            self._before[name] = sample_of(own), norm(own), size, zeros, counts
+                size, some = size_of(values), some_values(values)
+            self._before[name] = some_values(own, MOST_WEIGHTS), size_of(own), size, some
 
     def look(self, step: int, constant: Constant, model: nn.Module, held: set[str], hiding: Mapping[str, str]) -> Look:
         """What was seen, once the step is made."""
         back = self.back
         scale = back.scale if back and back.scale and math.isfinite(back.scale) else 1.0
-        parameters = dict(model.named_parameters())
-        weights = tuple(self._weight(name, parameters[name]) for name in self._before)
-        functions = tuple(look_of(place, scale) for place in self.taps.places.values() if place.calls)
+        parameters = self._all
+        functions = looks_of(self.taps.places.values(), scale)
+        weights, clipped = self._weights()
         return Look(
             step,
             back.loss if back else math.nan,
@@ -254,16 +261,28 @@ class _Step:
             functions,
             weights,
             scale,
-            self._facts(parameters, held) | {"dropout": dict(_dropouts(model)), "training": model.training},
+            self._facts(parameters, held)
+            | {"clipped": clipped, "dropout": dict(_dropouts(model)), "training": model.training},
             {**hiding, **dict(self._idle(parameters))},
         )
 
-    def _weight(self, name: str, parameter: torch.Tensor) -> WeightLook:
-        some, size, gradient, zeros, counts = self._before[name]
-        moved = float(torch.linalg.vector_norm(sample_of(parameter) - some))
-        whole = float(torch.linalg.vector_norm(some))
-        ratio = moved / whole if whole else (math.inf if moved else 0.0)
-        return WeightLook(name.removesuffix(".weight"), size, gradient, ratio, zeros, counts)
+    def _weights(self) -> tuple[tuple[WeightLook, ...], float]:
+        """Every matrix before and after the step; and by how much gradients were clipped."""
+        before = self._before
+        with_gradient = [name for name, own in before.items() if own[2] is not None]
+        counts = dict(zip(with_gradient, histograms([before[name][3] for name in with_gradient],
+                                                    gradient=True), strict=True))  # fmt: skip
+        used = dict(zip(with_gradient, numbers([before[name][2] for name in with_gradient]), strict=True))
+        sizes = numbers([own[1] for own in before.values()])
+        weights = []
+        for (name, (some, _, _, gradient)), size in zip(before.items(), sizes, strict=True):
+            zeros = math.nan if gradient is None else 1 - np.count_nonzero(gradient) / max(gradient.size, 1)
+            ratio = _ratio(some, some_values(self._all[name], MOST_WEIGHTS))
+            weights.append(
+                WeightLook(name.removesuffix(".weight"), size, used.get(name, math.nan), ratio, zeros,
+                           counts.get(name, np.zeros(0, np.int64)))
+            )  # fmt: skip
+        return tuple(weights), self._clipped(used)
 
     def _facts(self, parameters: Mapping[str, torch.Tensor], held: set[str]) -> dict[str, object]:
         back, taps = self.back, self.taps
@@ -280,7 +299,6 @@ class _Step:
             "loss_kind": back.kind if back else "",
             "before_loss": list(back.before) if back else [],
             "linear": bool(back and back.is_linear),
-            "clipped": self._clipped(),
             **self.begun,
         }
 
@@ -294,13 +312,21 @@ class _Step:
             if without and owner not in self.taps.ran:
                 yield owner, "it did not run in this step"
 
-    def _clipped(self) -> float:
+    def _clipped(self, sizes: Mapping[str, float]) -> float:
         """The gradient as it was used over that as it came, both unscaled; 1 where nothing was clipped."""
-        known = {name: before[2] for name, before in self._before.items() if name in self._accumulated}
-        came = math.sqrt(sum(self._accumulated[name] ** 2 for name in known))
-        used = math.sqrt(sum(size**2 for size in known.values() if math.isfinite(size)))
+        known = [name for name in self._before if name in self._came]
+        came = math.hypot(*numbers([self._came[name] for name in known]))
+        used = math.hypot(*(sizes[name] for name in known if math.isfinite(sizes.get(name, math.nan))))
         factor = self.back.scale if self.back and self.back.scale >= LEAST_SCALE else 1.0
         return used * factor / came if came and math.isfinite(came) else math.nan
+
+
+def _ratio(before: Array, after: Array) -> float:
+    """‖ΔW‖₂ / ‖W‖₂ of some weights."""
+    with np.errstate(all="ignore"):
+        moved, whole = after - before, math.sqrt(np.dot(before, before))
+        distance = math.sqrt(np.dot(moved, moved))
+    return distance / whole if whole else (math.inf if distance else 0.0)
 
 
 _DROPOUT = nn.modules.dropout._DropoutNd
