@@ -174,9 +174,11 @@ def _dropout(look: Look, _: Sequence[Look]) -> Finding | None:
 
 
 def _clipped(look: Look, looks: Sequence[Look]) -> Finding | None:
+    if look is not looks[-1]:
+        return None
     every: list[Any] = [one.facts.get("clipped", math.nan) for one in looks]
     shares = [float(own) for own in every if math.isfinite(own)]
-    if look is not looks[-1] or len(shares) < 3 or not np.median(shares) < CLIPPED:
+    if len(shares) < 3 or not np.median(shares) < CLIPPED:
         return None
     share = float(np.median(shares))
     sentence = f"The gradient is clipped to {100 * share:.2g} % of itself (median over {len(shares)} steps looked at)."

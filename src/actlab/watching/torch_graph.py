@@ -171,7 +171,7 @@ def _targets(node: Any) -> np.ndarray | None:
     except (AttributeError, RuntimeError):
         return None
     if LOSSES[_name(node)] == "cross-entropy":
-        flat = targets.detach().reshape(-1)
-        return flat[flat != node._saved_ignore_index][:MOST_TARGETS].cpu().numpy()
+        flat = targets.detach().reshape(-1)[: 64 * MOST_TARGETS].cpu().numpy()
+        return flat[flat != node._saved_ignore_index][:MOST_TARGETS]
     own = targets.detach().to(torch.float32)
     return own.reshape(len(own), -1)[:MOST_TARGETS, :64].cpu().numpy() if own.dim() else own.reshape(1, 1).cpu().numpy()

@@ -289,7 +289,7 @@ def _is_finite(value: Any) -> bool:
         return True
     # The sum tells where it is finite, and is quick; it may overflow where no number does.
     own = value.detach()
-    return bool(torch.isfinite(own.sum())) or bool(torch.isfinite(own).all())
+    return math.isfinite(own.sum().item()) or bool(torch.isfinite(own).all())
 
 
 def _key(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable | None:
@@ -306,7 +306,7 @@ def _read_before(values: Array, flat: np.ndarray, axis: int) -> dict[str, Any]:
     """Of what goes into a call: it may be overwritten by it."""
     z = fewer_rows(values)
     with np.errstate(all="ignore"):
-        z_mean = z.mean()
+        z_mean = np.add.reduce(z, axis=None) / np.float32(z.size)
         apart = (z - z_mean).reshape(-1)
         z_std = math.sqrt(np.dot(apart, apart) / apart.size)
     return {
@@ -340,10 +340,11 @@ def _read_after(a: Array) -> dict[str, Any]:
     with np.errstate(all="ignore"):
         # Of each unit, over the samples: everything else follows from these.
         own = a.reshape(len(a), -1)
-        middle = own.mean(axis=0)
+        middle = np.add.reduce(own, axis=0) / np.float32(len(a))
         apart = (own - middle).reshape(-1)
-        within, a_mean = float(np.dot(apart, apart)) / max(apart.size, 1), float(middle.mean())
-        middle -= middle.mean()
+        within = float(np.dot(apart, apart)) / max(apart.size, 1)
+        a_mean = float(np.add.reduce(middle)) / max(middle.size, 1)
+        middle -= np.float32(a_mean)
         between = float(np.dot(middle, middle)) / max(middle.size, 1)
     square = within + between + a_mean**2
     return {
@@ -379,8 +380,8 @@ def _look_of(place: Place, scale: float, sizes: list[float], counts: list[Counts
     def mean(name: str) -> float:
         return parts[0][name] if len(parts) == 1 else float(np.dot(share, [part[name] for part in parts]))
 
-    alike = {part["dead"].shape for part in parts}
-    dead = np.all([part["dead"] for part in parts], axis=0) if len(alike) == 1 else parts[-1]["dead"]
+    alike = len({part["dead"].shape for part in parts}) == 1
+    dead = np.all([part["dead"] for part in parts], axis=0) if alike and len(parts) > 1 else parts[-1]["dead"]
     complete = 0 < len(sizes) == place.calls
     arrived = not place.in_place and len(place.arriving) == place.calls
     return FunctionLook(
@@ -396,9 +397,14 @@ def _look_of(place: Place, scale: float, sizes: list[float], counts: list[Counts
         mean("signal"),
         mean("flat"),
         dead,
-        np.sum([part["z_histogram"] for part in parts], axis=0),
-        np.sum([part["a_histogram"] for part in parts], axis=0),
+        _together([part["z_histogram"] for part in parts]),
+        _together([part["a_histogram"] for part in parts]),
         math.hypot(*sizes) / scale if complete else math.nan,
         math.hypot(*numbers(place.arriving)) / scale if arrived else math.nan,
-        np.sum(counts, axis=0) if complete else np.zeros(0, np.int64),
+        _together(counts) if complete else np.zeros(0, np.int64),
     )
+
+
+def _together(counts: list[Counts]) -> Counts:
+    # A copy: that of all places is not to be kept for one.
+    return counts[0].copy() if len(counts) == 1 else np.sum(counts, axis=0)

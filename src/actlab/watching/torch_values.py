@@ -22,7 +22,7 @@ from actlab.recording.measures import BINS, BINS_PER_DECADE, DECADES, REACH
 FLAT = 1e-3
 # Of larger tensors every so manieth sample is looked at: for units that are flat, and, of fewer, for all else; and a
 # histogram counts every so manieth value.
-MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**17, 2**14, 2**11
+MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**17, 2**13, 2**10
 # Of a larger matrix so many weights are held against what they become.
 MOST_WEIGHTS = 2**12
 FEWEST_SAMPLES = 8
@@ -92,8 +92,14 @@ def histograms(samples: Sequence[Array], *, gradient: bool = False) -> list[Coun
             places = np.copysign(np.log(size + np.sqrt(size * size + 1)), own)
             places += np.float32(REACH)
             places *= np.float32(BINS / (2 * REACH))
-        # What is no number is counted one bin further, which is dropped.
-        places = np.where(np.isnan(own), np.float32(bins), np.clip(np.floor(places), 0, bins - 1)).astype(np.int64)
+        np.floor(places, out=places)
+        np.maximum(places, np.float32(0), out=places)
+        np.minimum(places, np.float32(bins - 1), out=places)
+    # What is no number is counted one bin further, which is dropped.
+    unknown = np.isnan(places)
+    if unknown.any():
+        places[unknown] = bins
+    places = places.astype(np.int64)
     places += np.repeat(np.arange(len(samples)) * (bins + 1), [one.size for one in samples])
     counts = np.bincount(places, minlength=len(samples) * (bins + 1))
     return list(counts.reshape(len(samples), bins + 1)[:, :bins])

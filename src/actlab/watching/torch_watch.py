@@ -37,6 +37,8 @@ from actlab.watching.torch_values import (
 FIRST_STEPS = (0, 1, 2, 3, 4, 5, 10, 20, 30)
 # A gradient scaler multiplies the loss by powers of two, from this on.
 LEAST_SCALE = 2.0
+# Of more classes it is quicker to sort the targets than to count them.
+MOST_CLASSES = 4096
 # A step that is looked at runs eagerly: what compiled code would make of the hooks does not matter.
 warnings.filterwarnings("ignore", message="Using `torch.compile.module.` when there are global hooks on modules")
 _watched: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary()
@@ -71,6 +73,7 @@ class TorchWatch:
         self._every, self._on_look = every, on_look
         self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
         self._held: set[str] = set()
+        self._optimisers: weakref.WeakKeyDictionary[Any, tuple[tuple[int, ...], bool]] = weakref.WeakKeyDictionary()
         self._targets: list[np.ndarray] = []
         self._step: _Step | None = None
         self.looks: list[Look] = []
@@ -133,18 +136,25 @@ class TorchWatch:
             self._step = _Step(model, self._names, self._chosen, self._known, self._guarded, self._held)
             self._step.begun = _weights_at_start(model) if self.steps == 0 else {}
 
-    def _of_this(self, optimiser: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
-        for group in optimiser.param_groups:
-            yield from (own for own in group["params"] if id(own) in self._ids)
+    def _of_this(self, optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
+        return [own for group in optimiser.param_groups for own in group["params"] if id(own) in self._ids]
+
+    def _holds_some(self, optimiser: torch.optim.Optimizer) -> bool:
+        """Whether an optimiser holds parameters of the model: asked again where it holds more or fewer than before."""
+        counts = tuple(len(group["params"]) for group in optimiser.param_groups)
+        known = self._optimisers.get(optimiser)
+        if known is None or known[0] != counts:
+            own = self._of_this(optimiser)
+            self._held |= {self._ids[id(parameter)] for parameter in own}
+            known = self._optimisers[optimiser] = counts, bool(own)
+        return known[1]
 
     def _before_step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
-        own = list(self._of_this(optimiser))
-        self._held |= {self._ids[id(parameter)] for parameter in own}
-        if own and self._step is not None:
-            self._step.before_update(own)
+        if self._holds_some(optimiser) and self._step is not None:
+            self._step.before_update(self._of_this(optimiser))
 
     def _after_step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
-        if not any(True for _ in self._of_this(optimiser)):
+        if not self._holds_some(optimiser):
             return
         step, self._step = self._step, None
         if step is not None:
@@ -195,7 +205,7 @@ class _Step:
         self._left_over = False
         self._guard = guard
         self._before: dict[str, _Before] = {}
-        self._came: dict[str, torch.Tensor] = {}
+        self._came: dict[str, Array] = {}
         self._after_backward = guard(self._gone_back)
         self._closed = False
         self.back: Backward | None = None
@@ -227,11 +237,11 @@ class _Step:
         return self._after_backward
 
     def _gone_back(self) -> None:
-        """After gradients are computed: how large they came, of all parts of a batch so far."""
+        """After gradients are computed: some of them as they came, of all parts of a batch so far."""
         # Where the optimiser steps while going back, the look is made already.
         if not self._closed:
             matrices = [(name, own.grad) for name, own in self._parameters.items() if own.dim() > 1]
-            self._came = {name: size_of(gradient) for name, gradient in matrices if gradient is not None}
+            self._came = {name: some_values(_filled(own)) for name, own in matrices if own is not None}
 
     def before_update(self, parameters: list[torch.Tensor]) -> None:
         """As the optimiser gets them: norms and gradients, and some weights to be held against what they become."""
@@ -243,7 +253,7 @@ class _Step:
             gradient = own.grad
             size = some = None
             if gradient is not None:
-                values = gradient.coalesce().values() if gradient.is_sparse else gradient
+                values = _filled(gradient)
                 size, some = size_of(values), some_values(values)
             self._before[name] = some_values(own, MOST_WEIGHTS), size_of(own), size, some
 
@@ -282,7 +292,7 @@ class _Step:
                 WeightLook(name.removesuffix(".weight"), size, used.get(name, math.nan), ratio, zeros,
                            counts.get(name, np.zeros(0, np.int64)))
             )  # fmt: skip
-        return tuple(weights), self._clipped(used)
+        return tuple(weights), self._clipped()
 
     def _facts(self, parameters: Mapping[str, torch.Tensor], held: set[str]) -> dict[str, object]:
         back, taps = self.back, self.taps
@@ -312,13 +322,19 @@ class _Step:
             if without and owner not in self.taps.ran:
                 yield owner, "it did not run in this step"
 
-    def _clipped(self, sizes: Mapping[str, float]) -> float:
-        """The gradient as it was used over that as it came, both unscaled; 1 where nothing was clipped."""
-        known = [name for name in self._before if name in self._came]
-        came = math.hypot(*numbers([self._came[name] for name in known]))
-        used = math.hypot(*(sizes[name] for name in known if math.isfinite(sizes.get(name, math.nan))))
+    def _clipped(self) -> float:
+        """The gradient as it was used over that as it came, of some weights, both unscaled; 1 where nothing was cut."""
+        both = [(self._came[name], own[3]) for name, own in self._before.items() if name in self._came]
+        pairs = [(came, used) for came, used in both if used is not None]
+        with np.errstate(all="ignore"):
+            came = math.hypot(*(math.sqrt(np.dot(own, own)) for own, _ in pairs))
+            used = math.hypot(*(math.sqrt(np.dot(own, own)) for _, own in pairs))
         factor = self.back.scale if self.back and self.back.scale >= LEAST_SCALE else 1.0
         return used * factor / came if came and math.isfinite(came) else math.nan
+
+
+def _filled(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.coalesce().values() if gradient.is_sparse else gradient
 
 
 def _ratio(before: Array, after: Array) -> float:
@@ -382,6 +398,14 @@ def _dropouts(model: nn.Module) -> Iterator[tuple[str, float]]:
             yield name, module.p
 
 
+def _counts(classes: np.ndarray) -> np.ndarray:
+    """How often each class that there is comes."""
+    if classes.size and classes.min() >= 0 and classes.max() < MOST_CLASSES:
+        counts = np.bincount(classes)
+        return counts[counts > 0]
+    return np.unique(classes, return_counts=True)[1]
+
+
 def constant_of(kind: str, targets: list[np.ndarray]) -> Constant:
     """The best constant answer for some targets: of several steps, as many as were kept.
 
@@ -391,7 +415,7 @@ def constant_of(kind: str, targets: list[np.ndarray]) -> Constant:
     if not kind or not targets:
         return Constant()
     if kind == "cross-entropy":
-        _, counts = np.unique(np.concatenate(targets), return_counts=True)
+        counts = _counts(np.concatenate(targets))
         shares = counts / counts.sum()
         return Constant(float(-(shares * np.log(shares)).sum()), float(shares.max()), int(counts.sum()))
     width = targets[-1].shape[1]
