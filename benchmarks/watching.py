@@ -33,8 +33,8 @@ import actlab.watching.torch_watch
 from actlab.watching.torch_watch import FIRST_STEPS
 
 # A run after the first looks, which are dense, that an observation at each 10th and at each 50th step divides.
-SETTLED = 50
-RUN = 200
+SETTLED = 40
+RUN = 100
 FIRST = 100
 # Columns of the table: row of `measured` → heading.
 COLUMNS = {
@@ -178,7 +178,7 @@ def memory(name: str) -> tuple[float, float]:
     """The peak of a process that trains watched over that of one that does not, and KiB of a look that is kept."""
     peaks: dict[str, list[float]] = {"bare": [], "watched": []}
     kept = 0.0
-    for _ in range(3):
+    for _ in range(2):
         for way, found in peaks.items():
             line = [sys.executable, __file__, "--memory", name, "--way", way]
             peak, kept = map(float, subprocess.run(line, check=True, capture_output=True, text=True).stdout.split())

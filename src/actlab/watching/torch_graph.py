@@ -139,9 +139,12 @@ def _walk(start: Any) -> Iterator[Any]:
 
 def _operations(start: Any) -> Counter[str]:
     found: Counter[str] = Counter()
+    layers, linear = 0, True
     for node in _walk(start):
-        found[f"{_name(node)} of two" if _multiplies_two(node) else _name(node)] += 1
-        if _layers(found) > 1 and found.keys() - LINEAR:
+        name = f"{_name(node)} of two" if _multiplies_two(node) else _name(node)
+        found[name] += 1
+        layers, linear = layers + (name in WEIGHTED), linear and name in LINEAR
+        if layers > 1 and not linear:
             break
     return found
 

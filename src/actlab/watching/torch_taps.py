@@ -27,12 +27,11 @@ from actlab.watching.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNC
 from actlab.watching.torch_values import (
     FLAT,
     MOST_COUNTED,
-    MOST_MEASURED,
     Array,
     Counts,
     array_of,
-    fewer_rows,
     histograms,
+    measured,
     numbers,
     size_of,
     slope_of,
@@ -211,7 +210,12 @@ class Taps:
                 slope = slope_of(again, rows, drawing=function not in CALLED).abs()
             flat = (slope <= FLAT * (supremum(function) or float(slope.max()))).cpu().numpy()
         place.in_place = place.in_place or in_place
-        return place, _read_before(values, flat, self._axis if values.ndim > 2 or self._axis == -1 else 1)
+        return place, {
+            "samples": len(values),
+            "flat": np.count_nonzero(flat) / max(flat.size, 1),
+            "dead": _along(flat, self._axis if values.ndim > 2 or self._axis == -1 else 1),
+            "z": measured(values),
+        }
 
     def _place(self, name: str, function: str) -> tuple[str, Place | None]:
         """The place of a name; another one of the same name that computes something else is numbered."""
@@ -229,7 +233,8 @@ class Taps:
         if begun is None or not isinstance(output, torch.Tensor):
             return
         place, part = begun
-        place.parts.append(part | _read_after(array_of(some_rows(output, MOST_MEASURED))))
+        part["a"] = measured(array_of(some_rows(output)))
+        place.parts.append(part)
         place.calls += 1
         if output.requires_grad:
             output.register_hook(self._guard(lambda own: place.gradients.append((size_of(own), some_values(own)))))
@@ -302,23 +307,6 @@ def _key(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
 _PLAIN = (int, float, str, type(None))
 
 
-def _read_before(values: Array, flat: np.ndarray, axis: int) -> dict[str, Any]:
-    """Of what goes into a call: it may be overwritten by it."""
-    z = fewer_rows(values)
-    with np.errstate(all="ignore"):
-        z_mean = np.add.reduce(z, axis=None) / np.float32(z.size)
-        apart = (z - z_mean).reshape(-1)
-        z_std = math.sqrt(np.dot(apart, apart) / apart.size)
-    return {
-        "samples": len(values),
-        "z_mean": float(z_mean),
-        "z_std": z_std,
-        "flat": np.count_nonzero(flat) / flat.size,
-        "dead": _along(flat, axis),
-        "z": _some(z),
-    }
-
-
 def _along(flat: np.ndarray, axis: int) -> np.ndarray:
     """Whether all is flat, for each unit; the units are on an axis."""
     if flat.ndim == 1:
@@ -330,37 +318,48 @@ def _along(flat: np.ndarray, axis: int) -> np.ndarray:
     return flat.reshape(-1, flat.shape[-1]).all(axis=0)
 
 
-def _some(values: np.ndarray) -> Array:
+def _some(values: Array) -> Array:
     flat = values.reshape(-1)
-    return flat[:: stride_of(flat.size, MOST_COUNTED)].copy()
+    return flat[:: stride_of(flat.size, MOST_COUNTED)]
 
 
-def _read_after(a: Array) -> dict[str, Any]:
-    """Of what a call gives."""
-    with np.errstate(all="ignore"):
-        # Of each unit, over the samples: everything else follows from these.
-        own = a.reshape(len(a), -1)
-        middle = np.add.reduce(own, axis=0) / np.float32(len(a))
-        apart = (own - middle).reshape(-1)
-        within = float(np.dot(apart, apart)) / max(apart.size, 1)
-        a_mean = float(np.add.reduce(middle)) / max(middle.size, 1)
-        middle -= np.float32(a_mean)
-        between = float(np.dot(middle, middle)) / max(middle.size, 1)
-    square = within + between + a_mean**2
-    return {
-        "a_mean": a_mean,
-        "a_std": math.sqrt(within + between),
-        "rms": math.sqrt(square),
-        "signal": (math.sqrt(within / square) if square else 0.0) if len(a) > 1 else math.nan,
-        "a": _some(a),
-    }
+def _measure(parts: list[dict[str, Any]]) -> None:
+    """Moments of all calls, those of the same shape at once."""
+    alike: dict[Any, list[dict[str, Any]]] = {}
+    for part in parts:
+        alike.setdefault((part["z"].shape, part["a"].shape), []).append(part)
+    for group in alike.values():
+        z_mean, within, between = _moments([part["z"] for part in group])
+        a_mean, *spread = _moments([part["a"] for part in group])
+        several = len(group[0]["a"]) > 1
+        z_std = np.sqrt(within + between)
+        names = ("z_mean", "z_std", "a_mean", "within", "between")
+        for part, *numbers_of in zip(group, *map(np.ndarray.tolist, (z_mean, z_std, a_mean, *spread)), strict=True):
+            part |= zip(names, numbers_of, strict=True)
+            variance = part["within"] + part["between"]
+            square = variance + part["a_mean"] ** 2
+            part["a_std"], part["rms"] = math.sqrt(variance), math.sqrt(square)
+            part["signal"] = (math.sqrt(part["within"] / square) if square else 0.0) if several else math.nan
+
+
+def _moments(values: list[Array]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, variance over samples in the mean of units, and variance of the units' means, of each array."""
+    own = np.stack(values)
+    middle = np.add.reduce(own, axis=1) / np.float32(max(own.shape[1], 1))
+    own -= middle[:, None]
+    own *= own
+    mean = middle.mean(axis=1, dtype=np.float64)
+    between = np.square(middle - mean[:, None]).mean(axis=1)
+    return mean, own.reshape(len(own), -1).mean(axis=1), between
 
 
 def looks_of(places: Iterable[Place], scale: float) -> tuple[FunctionLook, ...]:
     """All calls of each place together; gradients divided by what the loss was scaled by."""
     own = [place for place in places if place.calls]
     parts = [part for place in own for part in place.parts]
-    counted = iter(histograms([part[name] for name in ("z", "a") for part in parts]))
+    with np.errstate(all="ignore"):
+        _measure(parts)
+    counted = iter(histograms([_some(part[name]) for name in ("z", "a") for part in parts]))
     for name in ("z", "a"):
         for part in parts:
             part[f"{name}_histogram"] = next(counted)

@@ -20,12 +20,12 @@ from actlab.recording.measures import BINS, BINS_PER_DECADE, DECADES, REACH
 
 # A function counts as flat where its slope is below this share of the largest, as in the engine.
 FLAT = 1e-3
-# Of larger tensors every so manieth sample is looked at: for units that are flat, and, of fewer, for all else; and a
-# histogram counts every so manieth value.
-MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**17, 2**13, 2**10
+# Of larger tensors every so manieth sample is looked at for units that are flat; of fewer samples and units all else
+# is measured; and a histogram counts every so manieth value.
+MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**17, 2**12, 2**10
 # Of a larger matrix so many weights are held against what they become.
-MOST_WEIGHTS = 2**12
-FEWEST_SAMPLES = 8
+MOST_WEIGHTS = 2**11
+FEWEST_SAMPLES, MEASURED_SAMPLES = 8, 32
 
 Array = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -50,18 +50,23 @@ def array_of(values: torch.Tensor) -> Array:
     return own.resolve_neg().numpy() if own.is_neg() else own.numpy()
 
 
-def fewer_rows(values: Array, most: int = MOST_MEASURED) -> Array:
-    """Every so manieth sample of an array, some `most` numbers and eight samples at least."""
-    if values.size <= most:
-        return values
-    return values[:: max(1, min(-(-values.size // most), len(values) // FEWEST_SAMPLES))]
+def measured(values: Array) -> Array:
+    """A copy of some samples and units, (samples, units): at most MOST_MEASURED numbers."""
+    own = values.reshape(len(values), -1)
+    if own.size > MOST_MEASURED:
+        rows = max(1, len(own) // MEASURED_SAMPLES)
+        own = own[::rows, :: stride_of(-(-len(own) // rows) * own.shape[1], MOST_MEASURED)]
+    return own.copy()
 
 
 def some_values(values: torch.Tensor, most: int = MOST_COUNTED) -> Array:
     """A copy of every so manieth number of a tensor, at most `most`."""
-    flat = values.detach().reshape(-1)
-    count = flat.numel()
-    return array_of(flat[:: stride_of(count, most)] if count > most else flat).copy()
+    own = values.detach()
+    if own.device.type == "cpu" and own.dtype is torch.float32:
+        flat = array_of(own).reshape(-1)
+        return flat[:: stride_of(flat.size, most)].copy()
+    flat = own.reshape(-1)
+    return array_of(flat[:: stride_of(flat.numel(), most)]).copy()
 
 
 def stride_of(count: int, most: int) -> int:
