@@ -373,11 +373,10 @@ def looks_of(places: Iterable[Place], scale: float) -> tuple[FunctionLook, ...]:
 
 def _look_of(place: Place, scale: float, sizes: list[float], counts: list[Counts]) -> FunctionLook:
     parts = place.parts
-    samples = np.array([part["samples"] for part in parts], float)
-    share = samples / samples.sum()
+    samples = sum(part["samples"] for part in parts)
 
     def mean(name: str) -> float:
-        return parts[0][name] if len(parts) == 1 else float(np.dot(share, [part[name] for part in parts]))
+        return parts[0][name] if len(parts) == 1 else sum(part["samples"] * part[name] for part in parts) / samples
 
     alike = len({part["dead"].shape for part in parts}) == 1
     dead = np.all([part["dead"] for part in parts], axis=0) if alike and len(parts) > 1 else parts[-1]["dead"]
@@ -387,7 +386,7 @@ def _look_of(place: Place, scale: float, sizes: list[float], counts: list[Counts
         place.name,
         place.function,
         place.calls,
-        int(samples.sum()),
+        samples,
         mean("z_mean"),
         mean("z_std"),
         mean("a_mean"),

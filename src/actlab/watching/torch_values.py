@@ -22,7 +22,7 @@ from actlab.recording.measures import BINS, BINS_PER_DECADE, DECADES, REACH
 FLAT = 1e-3
 # Of larger tensors every so manieth sample is looked at for units that are flat; of fewer samples and units all else
 # is measured; and a histogram counts every so manieth value.
-MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**17, 2**12, 2**10
+MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**17, 2**12, 2**9
 # Of a larger matrix so many weights are held against what they become.
 MOST_WEIGHTS = 2**11
 FEWEST_SAMPLES, MEASURED_SAMPLES = 8, 32
