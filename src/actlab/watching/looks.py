@@ -70,7 +70,8 @@ class WeightLook:
         name: of the parameter, without ".weight".
         norm: ‖W‖₂ before the step.
         gradient_norm: ‖∂L/∂W‖₂, unscaled, clipped as it was used; NaN where there was no gradient.
-        update_ratio: ‖ΔW‖₂ / ‖W‖₂ of the step, of a part of a larger matrix; infinite where all weights were 0 and some moved.
+        update_ratio: ‖ΔW‖₂ / ‖W‖₂ of the step, of a part of a larger matrix; infinite where all its weights were 0
+            and some moved.
         zero_share: share of the gradient that is exactly 0, of the numbers that the histogram counts.
         histogram: counts of |∂L/∂W|, in the bins of `gradient_edges`.
     """

@@ -314,8 +314,8 @@ def _along(flat: np.ndarray, axis: int) -> np.ndarray:
     axis %= flat.ndim
     if axis and axis < flat.ndim - 1:
         # Within a sample first, which is one piece of memory.
-        flat = flat.reshape(*flat.shape[: axis + 1], -1).all(axis=-1)
-    return flat.reshape(-1, flat.shape[-1]).all(axis=0)
+        flat = np.logical_and.reduce(flat.reshape(*flat.shape[: axis + 1], -1), axis=-1)
+    return np.logical_and.reduce(flat.reshape(-1, flat.shape[-1]), axis=0)
 
 
 def _some(values: Array) -> Array:

@@ -182,10 +182,6 @@ def _remove(watch: weakref.ref[TorchWatch]) -> None:
         own.remove()
 
 
-# Some weights, the norm of all, and the same of the gradient in another order; None without one.
-_Before = tuple[Array, torch.Tensor, torch.Tensor | None, Array | None]
-
-
 class _Step:
     """One step while it is looked at."""
 
@@ -204,7 +200,9 @@ class _Step:
         self._parameters = {name: own for name, own in self._all.items() if own.requires_grad}
         self._left_over = False
         self._guard = guard
-        self._before: dict[str, _Before] = {}
+        # Of each matrix some numbers, and the norm of all.
+        self._before: dict[str, tuple[Array, torch.Tensor]] = {}
+        self._gradients: dict[str, tuple[torch.Tensor, Array]] = {}
         self._came: dict[str, Array] = {}
         self._after_backward = guard(self._gone_back)
         self._closed = False
@@ -250,12 +248,10 @@ class _Step:
             name = names.get(id(own))
             if name is None or own.dim() < 2:
                 continue
-            gradient = own.grad
-            size = some = None
-            if gradient is not None:
-                values = _filled(gradient)
-                size, some = size_of(values), some_values(values)
-            self._before[name] = some_values(own, MOST_WEIGHTS), size_of(own), size, some
+            if own.grad is not None:
+                values = _filled(own.grad)
+                self._gradients[name] = size_of(values), some_values(values)
+            self._before[name] = some_values(own, MOST_WEIGHTS), size_of(own)
 
     def look(self, step: int, constant: Constant, model: nn.Module, held: set[str], hiding: Mapping[str, str]) -> Look:
         """What was seen, once the step is made."""
@@ -278,20 +274,22 @@ class _Step:
 
     def _weights(self) -> tuple[tuple[WeightLook, ...], float]:
         """Every matrix before and after the step; and by how much gradients were clipped."""
-        before = self._before
-        with_gradient = [name for name, own in before.items() if own[2] is not None]
-        counts = dict(zip(with_gradient, histograms([before[name][3] for name in with_gradient],
-                                                    gradient=True), strict=True))  # fmt: skip
-        used = dict(zip(with_gradient, numbers([before[name][2] for name in with_gradient]), strict=True))
-        sizes = numbers([own[1] for own in before.values()])
-        weights = []
-        for (name, (some, _, _, gradient)), size in zip(before.items(), sizes, strict=True):
-            zeros = math.nan if gradient is None else 1 - np.count_nonzero(gradient) / max(gradient.size, 1)
-            ratio = _ratio(some, some_values(self._all[name], MOST_WEIGHTS))
-            weights.append(
-                WeightLook(name.removesuffix(".weight"), size, used.get(name, math.nan), ratio, zeros,
-                           counts.get(name, np.zeros(0, np.int64)))
-            )  # fmt: skip
+        known = self._gradients
+        counts = dict(zip(known, histograms([some for _, some in known.values()], gradient=True), strict=True))
+        used = dict(zip(known, numbers([size for size, _ in known.values()]), strict=True))
+        zeros = {name: 1 - np.count_nonzero(some) / max(some.size, 1) for name, (_, some) in known.items()}
+        sizes = numbers([size for _, size in self._before.values()])
+        weights = [
+            WeightLook(
+                name.removesuffix(".weight"),
+                size,
+                used.get(name, math.nan),
+                _ratio(some, some_values(self._all[name], MOST_WEIGHTS)),
+                zeros.get(name, math.nan),
+                counts[name].copy() if name in counts else np.zeros(0, np.int64),
+            )
+            for (name, (some, _)), size in zip(self._before.items(), sizes, strict=True)
+        ]
         return tuple(weights), self._clipped()
 
     def _facts(self, parameters: Mapping[str, torch.Tensor], held: set[str]) -> dict[str, object]:
@@ -324,8 +322,7 @@ class _Step:
 
     def _clipped(self) -> float:
         """The gradient as it was used over that as it came, of some weights, both unscaled; 1 where nothing was cut."""
-        both = [(self._came[name], own[3]) for name, own in self._before.items() if name in self._came]
-        pairs = [(came, used) for came, used in both if used is not None]
+        pairs = [(self._came[name], used) for name, (_, used) in self._gradients.items() if name in self._came]
         with np.errstate(all="ignore"):
             came = math.hypot(*(math.sqrt(np.dot(own, own)) for own, _ in pairs))
             used = math.hypot(*(math.sqrt(np.dot(own, own)) for _, own in pairs))
