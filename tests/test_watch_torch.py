@@ -559,7 +559,7 @@ def test_attention_alone_gets_gradients_and_its_projection_is_no_idle_layer():
 
 
 def test_batches_are_not_counted_twice_by_batch_normalisation():
-    """Of a checkpoint the function is run again, and so is what is watched: buffers are those of the bare training."""
+    """Where a function is tried on what it gets, the model is not run again: buffers are those of the bare training."""
 
     def made():
         torch.manual_seed(0)
