@@ -141,8 +141,9 @@ def table(rows: list[tuple[int, str, dict[str, float]]], told: str, samples: int
     """Markdown."""
     lines = [
         f"784-512-10 on {samples:,} training samples ({told}), 8 functions × 10 seeds, float32, "
-        f"{platform.machine()} with {os.cpu_count()} cores, PyTorch {torch.__version__}. Milliseconds for a step of "
-        "one network; in brackets how many times as long as in the population.",
+        f"{platform.machine()} with {os.cpu_count()} cores, PyTorch {torch.__version__}, load average "
+        f"{os.getloadavg()[0]:.0f} at the end. Milliseconds for a step of one network; in brackets how many times as "
+        "long as in the population.",
         "",
         "| batch | optimiser | population | loops, by indexing | loops, DataLoader | tracing, once | observing, once |",
         "|--:|---|--:|--:|--:|--:|--:|",

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from actlab.custom import CUSTOM_PARAMETERS, TorchNetwork, TracedNetwork
+from actlab.custom_base import CUSTOM_PARAMETERS, TorchNetwork, TracedNetwork
 from actlab.errors import ActlabError, InvalidNetwork
 from actlab.functions import Activation, catalogue
 from actlab.functions.backends.evaluation import prepared

@@ -18,7 +18,7 @@ from actlab.wording import number
 # By how much of their size weights have to have moved, all steps together, and in so many steps, before it is said: by
 # whether neighbours do not tell the targets, are not known, or do. What has hardly moved has hardly begun; and where
 # inputs do tell, many a healthy network stands still for a while before it learns.
-UNTOLD, UNKNOWN, TOLD = (0.05, 30), (0.5, 150), (1.0, 200)
+UNTOLD, UNKNOWN, TOLD = (0.2, 100), (3.0, 500), (3.0, 500)
 FEWEST = 100
 # Standard errors by which a vote has to be above the largest class's share.
 TELLING = 3.0

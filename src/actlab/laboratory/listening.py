@@ -61,6 +61,10 @@ class Listener:
                 self._recorder = None
                 tell(f"recording ended at step {look.step}: {error} The training goes on, watched.", stacklevel=8)
         self._judge.add(look)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what is found for the first time."""
         for own in self.verdict.findings:
             # What follows from another finding is not said beside it.
             if own["severity"] == "warning" and own["cause"] is None and own["code"] not in self._told:
@@ -69,8 +73,13 @@ class Listener:
                 if self._on_finding is not None:
                     self._on_finding(own)
 
-    def end(self, stopped: str | None) -> None:
-        """Close the recording; where nothing was heard of a training that was not stopped, say so. Once."""
+    def end(self, stopped: str | None, lost: int | None = None) -> None:
+        """Close the recording; where nothing was heard of a training that was not stopped, say so. Once.
+
+        Args:
+            stopped: why watching ended by itself; None where it did not.
+            lost: the step at the end, where weights are not finite then; None where they are.
+        """
         if self._over:
             return
         self._over = True
@@ -80,6 +89,9 @@ class Listener:
                 "copy of the model trained, or none?",
                 stacklevel=6,
             )
+        if lost is not None:
+            self._judge.end(lost)
+            self._tell()
         if self._recorder is not None:
             recorder, self._recorder = self._recorder, None
             try:

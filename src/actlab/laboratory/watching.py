@@ -107,7 +107,7 @@ class Watch:
     def _end(self) -> None:
         if self._tracer is not None:
             self._tracer.remove()
-        self._listener.end(self._watch.stopped)
+        self._listener.end(self._watch.stopped, self._watch.steps if self._watch.lost else None)
 
 
 def _recorder(model: nn.Module, directory: str | Path, every: int) -> Recorder:

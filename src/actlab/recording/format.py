@@ -17,7 +17,7 @@ SEGMENT = re.compile(rf"{SEGMENTS}/[\w-]+\.safetensors", re.ASCII)
 # Those that a writer gives: kind, first epoch, and a mark where an earlier recording of the study has the name.
 WRITTEN = re.compile(r"(?:epochs|weights|first-seed|sample|test)-\d{6,}(?P<mark>-\d+)?\.safetensors", re.ASCII)
 # How the reason begins of a member whose training raised something.
-RAISED = re.compile(r"\w+(?::|$)")
+RAISED = re.compile(r"\w+: ")
 #: Names of the metrics of classes, from "train_loss" to "test_accuracy".
 METRICS = CLASSES.columns
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -130,8 +130,8 @@ def _flatness(network: TracedModule, own: Mapping[str, Tensor], z: Tensor) -> tu
         nothing = z.new_full((len(z),), math.nan)
         return nothing, nothing
     # Parameters of every member's units beside z.
-    placed: dict[str, Any] = {name: value.reshape(len(z), *(1,) * (z.ndim - 2), -1) for name, value in own.items()}
-    slope = function.derivative(z, **placed).abs()
+    placed = {name: value.reshape(len(z), *(1,) * (z.ndim - 2), -1) for name, value in own.items()}
+    slope = function.derivative(z, axis=-1, **cast("Any", placed)).abs()
     flat = slope <= (FLAT * steepest if math.isfinite(steepest) else 0.0)
     always = flat.all(dim=1) if flat.ndim == 3 else flat.flatten(1, -2).all(dim=1)
     return flat.flatten(1).to(z.dtype).mean(dim=1), always.to(z.dtype).mean(dim=1)

@@ -216,7 +216,8 @@ def started(network: TracedModule, members: Members, initial: Mapping[int, Tenso
         own = torch.stack([tensors[name] for tensors in of_seeds])
         return own.repeat(variants, *(1,) * (own.ndim - 1))
 
-    shared = frozenset(n for n in network.fixed if all(torch.equal(own[n], of_seeds[0][n]) for own in of_seeds))
+    # For all seeds there are, not those of this slice alone: slices of one width share their graphs.
+    shared = frozenset(n for n in network.fixed if all(torch.equal(own[n], of_seeds[0][n]) for own in initial.values()))
     fixed = {name: of_seeds[0][name].clone() if name in shared else stacked(name) for name in network.fixed}
     defaults = {p.name: float(p.default or 0.0) for p in network.activation.parameters if p.trainable}
     count = variants * len(members.seeds)

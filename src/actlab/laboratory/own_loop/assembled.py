@@ -58,7 +58,7 @@ def record(
         "classes": [],
         "input_shape": [1],
         **{name: edges().tolist() for name, edges in EDGES.items()},
-        "parameters": {own.activation: own.told["parameters"] for own in reversed(held)},
+        "parameters": {own.activation: own.told["parameters"] for own in reversed(held) if own.told.get("parameters")},
         "versions": versions(study.framework),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "data_notes": notes,
@@ -212,6 +212,8 @@ def _notes(study: Observed, held: Sequence[Outcome], epochs: int) -> list[str]:
         notes.append(
             f"Watching ended before the training in some networks ({'; '.join(stopped)}): their measures are missing."
         )
+    if skipped := list(dict.fromkeys(name for own in held for name in own.told.get("skipped", ()))):
+        notes.append(f"Not recorded: {listed(skipped)}, of which nobody has said which values are better.")
     unseen = {place: reason for own in held for place, reason in own.told.get("unseen", {}).items()}
     if unseen:
         told = "; ".join(f"{place or 'the model'}: {reason}" for place, reason in list(unseen.items())[:5])

@@ -190,7 +190,7 @@ def _refuse_all_raised(directory: Path, outcomes: Mapping[Key, Outcome]) -> None
     if not any(path.suffix == ".npz" for path in folder.iterdir()):
         (folder / ASKED).unlink(missing_ok=True)
         folder.rmdir()
-    reasons = list(dict.fromkeys(own.ended[1] for own in held if own.ended))
+    reasons = list(dict.fromkeys(f"{own.ended[1]} ({own.told['raised']})" for own in held if own.ended))
     raise InvalidModel(f"train raised something in all {counted(len(held), 'network')}: {'; '.join(reasons[:3])}.")
 
 

@@ -6,16 +6,18 @@ import inspect
 import math
 import random
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from actlab.errors import InvalidModel
 from actlab.laboratory.own_loop.kept import Outcome, measured
-from actlab.laboratory.own_loop.telling import MemberWatch, Misused, first_not_finite, in_rows, returned
+from actlab.laboratory.own_loop.telling import MemberWatch, Misused, first_not_finite, in_rows
 from actlab.watching.looks import Look
 
 # Of a reason, so much is kept.
@@ -105,36 +107,55 @@ def takes_watch(train: Callable[..., Any]) -> str | None:
     return found
 
 
-def trained(job: Job, model: Any, watch: MemberWatch) -> tuple[dict[str, float], str | None]:
-    """Call `train`: the metrics of what it returned, and why it ended where it raised something."""
+@dataclass(frozen=True)
+class Raised:
+    """What a training raised.
+
+    Attributes:
+        reason: in a line.
+        where: file and line of the user's code that it came from.
+    """
+
+    reason: str
+    where: str
+
+
+def trained(job: Job, model: Any, watch: MemberWatch) -> tuple[dict[str, float], Raised | None]:
+    """Call `train`: the metrics of what it returned, and what it raised."""
     how = takes_watch(job.train)
     try:
         if how == "name":
             value = job.train(model, job.seed, watch=watch)
         else:
             value = job.train(model, job.seed, *([watch] if how == "place" else []))
-        return returned(value, job.better, job.score), None
+        return watch.result(value, job.score), None
     except Misused:
         raise
     except Exception as error:  # Whatever it is, the other members go on.
-        return {}, reason_of(error)
+        return {}, Raised(reason_of(error), _where(error))
+
+
+def _where(error: Exception) -> str:
+    """The first line outside of this file that what was raised came through."""
+    frames = [own for own in traceback.extract_tb(error.__traceback__) if own.filename != __file__]
+    return f"{Path(frames[0].filename).name}, line {frames[0].lineno}" if frames else ""
 
 
 def reason_of(error: Exception) -> str:
     """What was raised, in a line.
 
-    >>> reason_of(ValueError("too  many"))
-    'ValueError: too many'
+    >>> reason_of(ValueError("too  many")), reason_of(AssertionError())
+    ('ValueError: too many', 'AssertionError: without a text')
     """
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:LONGEST].rstrip(": ")
+    text = " ".join(str(error).split()) or "without a text"
+    return f"{type(error).__name__}: {text}"[:LONGEST]
 
 
 def outcome(
     job: Job,
     watch: MemberWatch,
     result: Mapping[str, float],
-    reason: str | None,
+    raised: Raised | None,
     first: Look | None,
     told: dict[str, Any],
 ) -> Outcome:
@@ -144,17 +165,17 @@ def outcome(
         job: the member.
         watch: what it told.
         result: metrics of what it returned.
-        reason: why it ended before; None where it did not.
+        raised: what it ended with before its end; None where it came to that.
         first: the first look at the network.
         told: what is known besides, JSON-safe.
     """
     rows = in_rows(watch.rows, first, watch.look(), watch.steps(), result)
     ended = first_not_finite(rows)
-    if reason is not None and (ended is None or not watch.rows):
+    if raised is not None and (ended is None or not watch.rows):
         # It ended in the epoch after the last that was told.
-        ended = len(rows) - (0 if watch.rows else 1), reason
+        ended = len(rows) - (0 if watch.rows else 1), raised.reason
     seen, arrays = measured(rows)
-    facts = {"steps": watch.steps(), "epochs": bool(watch.rows), "raised": reason is not None}
+    facts = {"steps": watch.steps(), "epochs": bool(watch.rows), "raised": None if raised is None else raised.where}
     metrics = tuple(dict(row.metrics) for row in rows)
     return Outcome(job.activation, job.seed, job.factor, metrics, ended, {**seen, **facts, **told}, arrays)
 

@@ -45,7 +45,7 @@ class Outcome:
     @property
     def raised(self) -> bool:
         """Whether its training ended with an error."""
-        return bool(self.told.get("raised"))
+        return self.told.get("raised") is not None
 
 
 def measured(rows: list[Row]) -> tuple[dict[str, Any], Arrays]:

@@ -63,6 +63,10 @@ class MemberWatch:
         """
         self.rows.append(Row(checked(metrics, self.better, "watch.epoch"), self.steps(), self.look()))
 
+    def result(self, value: Any, score: str) -> dict[str, float]:
+        """What a training returned, as metrics of its end."""
+        return returned(value, self.better, score)
+
 
 def checked(metrics: Mapping[str, Any], better: Mapping[str, str], where: str) -> dict[str, float]:
     """Metrics as numbers by their names.

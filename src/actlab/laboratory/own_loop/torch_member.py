@@ -79,14 +79,14 @@ def train_member(job: Job) -> Outcome:
         )
         with watching, _factor(model, job.factor) as scaled:
             _seed(job.seed)
-            result, reason = trained(job, model, watch)
-        if job.factor != 1.0 and not scaled and reason is None:
+            result, raised = trained(job, model, watch)
+        if job.factor != 1.0 and not scaled and raised is None:
             raise Misused(
                 f"learning_rates: no optimiser of torch.optim stepped on the model's parameters, so that the factor "
                 f"{job.factor:g} was never applied: leave learning_rates out."
             )
         told |= {"seconds": clock.seconds(), "stopped": watching.stopped}
-        return outcome(job, watch, result, reason, first[0] if first else None, told)
+        return outcome(job, watch, result, raised, first[0] if first else None, told)
 
 
 def _note(look: Look, first: list[Look], latest: list[Look], watching: TorchWatch) -> None:
