@@ -106,7 +106,7 @@ def backward_of(loss: torch.Tensor) -> Backward:
     node = next((one for one in _walk(top) if _name(one) in LOSSES), None)
     value = float(loss.detach()) / scale if scale else math.nan
     if node is None:
-        operations = _operations(top)
+        operations = _operations(top, whole=True)
         singular = tuple(SINGULAR & set(operations))
         return Backward(value, scale, "", None, (), operations, singular, logged=_logged(top))
     kind, targets = LOSSES[_name(node)], _targets(node)
@@ -234,14 +234,14 @@ def _walk(start: Any) -> Iterator[Any]:
         waiting = following
 
 
-def _operations(start: Any) -> Counter[str]:
+def _operations(start: Any, *, whole: bool = False) -> Counter[str]:
     found: Counter[str] = Counter()
     layers, linear = 0, True
     for node in _walk(start):
         name = f"{_name(node)} of two" if _multiplies_two(node) else _name(node)
         found[name] += 1
         layers, linear = layers + (name in WEIGHTED), linear and name in LINEAR
-        if layers > 1 and not linear:
+        if layers > 1 and not linear and not whole:
             break
     return found
 
