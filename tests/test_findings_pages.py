@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from docs import findings_pages as pages
 
 from actlab.statistics.findings.codes import CODES, page_of
-from docs import findings_pages as pages
 
 ROOT = Path(__file__).parent.parent
 # A picture is looked at on a page, which is to be light.
