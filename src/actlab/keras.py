@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import importlib.util
 from collections.abc import Mapping
 from typing import Any
@@ -39,7 +40,17 @@ except ImportError as error:
         "or set the environment variable KERAS_BACKEND to one that is installed; jax comes with actlab."
     ) from error
 
-__all__ = ["Activation", "get"]
+__all__ = ["Activation", "compare", "get"]  # noqa: F822  # pyright: ignore[reportUnsupportedDunderAll]
+
+# What lies in the laboratory, far to the right of the doors, and is found here when it is first asked for.
+_HOMES = {"compare": "actlab.laboratory.own_loop.in_keras"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'actlab.keras' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
 
 Shape = tuple[int | None, ...]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from actlab.diagnosis.course import POOR, Course, course_of, loss_at
 from actlab.diagnosis.data import DATA
+from actlab.diagnosis.elsewhere import no_logarithm, worded
 from actlab.diagnosis.exact import EXACT, not_finite
 from actlab.diagnosis.nothing import Neighbours, neighbours_of, nothing_learnt
 from actlab.diagnosis.outputs import OUTPUTS
@@ -22,7 +23,7 @@ FIRE, CLEAR = 2, 3
 # Of a long training the rules read so many looks from its beginning, and so many last ones.
 BEGINNING, LAST = 12, 12
 # What is certain, in the order in which it spoils a training; and what of it is a cause of its own beside others.
-_CERTAIN = (*EXACT[:5], *OUTPUTS, *EXACT[5:], *DATA)
+_CERTAIN = (*EXACT[:5], *OUTPUTS, no_logarithm, *EXACT[5:], *DATA)
 _ORDER = [
     "input_not_finite", "missing_zero_grad", "detached", "not_in_optimiser", "rate_of_zero", "softmax_twice",
     "function_before_loss", "no_log_probabilities", "targets_out_of_reach", "evaluating", "single_sample",
@@ -83,9 +84,9 @@ class Judge:
         for rule in _CERTAIN:
             found = rule(look, looks)
             if found is not None and found["code"] not in self._certain:
-                self._certain[found["code"]] = found | {"step": look.step}
+                self._certain[found["code"]] = worded(found, look) | {"step": look.step}
         self._went = course_of(looks, self._highest)
-        self._count({own["code"]: own for own in soft(looks, self._went)})
+        self._count({own["code"]: worded(own, look) for own in soft(looks, self._went)})
         others = [own for own in self.findings if own["severity"] == "warning" and own["code"] not in _NOTHING]
         nothing = None
         if self._went.poor and not others:
