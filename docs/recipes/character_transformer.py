@@ -66,6 +66,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """What it makes of its input, (batch, letters, width)."""
         batch, length, _ = x.shape
         parts = self.queries(self.before_attention(x)).reshape(batch, length, 3, HEADS, WIDTH // HEADS)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)
@@ -84,6 +85,7 @@ class Transformer(nn.Module):
         self.out = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(ALPHABET)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of the letter after each, (batch, letters, alphabet)."""
         return self.out(self.blocks(self.letters(x) + self.places(torch.arange(x.shape[1]))))
 
 

@@ -41,6 +41,7 @@ class Block(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """What it makes of its input, (batch, channels, height, width)."""
         return x + self.inner(x)
 
 
