@@ -28,7 +28,7 @@ from benchmarks.trainings import HEALTHY, TRAININGS, Training
 import actlab
 
 PAGE = Path(__file__).parent.parent / "docs" / "diagnosis-bench.md"
-HALVES = ("tuning", "held out")
+HALVES = ("tuning", "held out", "blind")
 # By kind of fault, the codes that name it. A rate that is too large kills ReLU, and a strong decay looks like one:
 # these cannot be told apart by numbers alone.
 NAMED: Mapping[str, tuple[str, ...]] = {

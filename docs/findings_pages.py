@@ -1,4 +1,4 @@
-"""Write docs/findings/: a page for each code of a finding, with a picture of a training that has the fault and one without.
+"""Write docs/findings/: a page for each code, with a picture of a training that has the fault and one without.
 
     .venv/bin/python -m docs.findings_pages            pages and pictures
     .venv/bin/python -m docs.findings_pages --check    whether the pages say what the rules do; trains nothing
@@ -79,9 +79,9 @@ def caption(kind: Code) -> str:
     when = "steps" if kind.watched else "epochs"
     spread = "untrained" if kind.watched else "at the end"
     return (
-        f"Left: the loss over {when}, as a multiple of what the best constant answer has. Middle: the norm of the gradient "
-        "of each matrix at the last of them, from the input on. Right: how far samples are apart behind each function, "
-        f"{spread}. What is not finite is not drawn."
+        f"Left: the loss over {when}, as a multiple of what the best constant answer has. Middle: the norm of the "
+        "gradient of each matrix at the last of them, from the input on. Right: how far samples are apart behind each "
+        f"function, {spread}. What is not finite is not drawn."
     )
 
 
@@ -224,7 +224,11 @@ def main() -> None:
         (FOLDER / name).write_text(text, encoding="utf-8")
     for code in chosen.codes or CODES:
         kind = CODES[code]
-        draw(watched(code) if kind.watched else studied(code), FOLDER / f"{code}.svg", "step" if kind.watched else "epoch")
+        draw(
+            watched(code) if kind.watched else studied(code),
+            FOLDER / f"{code}.svg",
+            "step" if kind.watched else "epoch",
+        )
         print(code, (FOLDER / f"{code}.svg").stat().st_size)
 
 

@@ -268,7 +268,10 @@ RUNS: dict[str, tuple[Training, Training]] = {
         Training(lambda: mlp(depth=6), optimiser=adam(1e-3)),
     ),
     "inputs_off_scale": (Training(data=with_data(huge)), USUAL),
-    "class_imbalance": (Training(lambda: mlp(outputs=2), with_data(rare), optimiser=sgd(0.1), steps=401), Training(lambda: mlp(outputs=10))),
+    "class_imbalance": (
+        Training(lambda: mlp(outputs=2), with_data(rare), optimiser=sgd(0.1), steps=401),
+        Training(optimiser=sgd(0.1), steps=401),
+    ),
     "rate_too_high": (Training(lambda: mlp(nn.Tanh), optimiser=adam(1.0)), Training(lambda: mlp(nn.Tanh))),
     "rate_too_low": (Training(optimiser=adam(1e-6)), USUAL),
     "decay_too_strong": (Training(optimiser=sgd(0.1, weight_decay=0.5)), Training(optimiser=sgd(0.1))),
@@ -277,7 +280,9 @@ RUNS: dict[str, tuple[Training, Training]] = {
         Training(changed(lambda: mlp(nn.Tanh, 3), lambda own: own.weight.mul_(50)), optimiser=adam(1e-4)),
         Training(lambda: mlp(nn.Tanh, 3)),
     ),
-    "vanishing_signal": (Training(lambda: mlp(nn.Sigmoid, 10)), Training(lambda: mlp(nn.ELU, 10), optimiser=adam(1e-3))),
+    "vanishing_signal": (
+        Training(lambda: mlp(nn.Sigmoid, 10)), Training(lambda: mlp(nn.ELU, 10), optimiser=adam(1e-3)),
+    ),
     "vanishing_gradient": (
         Training(changed(lambda: mlp(nn.Tanh, 8), shrunk), optimiser=sgd(0.1)),
         Training(changed(lambda: mlp(nn.Tanh, 8), lambda own: nn.init.orthogonal_(own.weight)), optimiser=sgd(0.1)),

@@ -53,9 +53,11 @@ NETWORKS = (README.parent / "docs" / "own-networks.md").read_text(encoding="utf-
 
 
 @pytest.mark.parametrize(
-    "text", re.findall(r"```python\n(.*?)```", NETWORKS, flags=re.DOTALL), ids=["jax", "tokens", "nnx", "equinox"]
+    "text",
+    re.findall(r"```python\n(.*?)```", NETWORKS, flags=re.DOTALL),
+    ids=["jax", "tokens", "nnx", "equinox", "torch"],
 )
-def test_networks_of_plain_jax_flax_and_equinox_run(text, folder):
+def test_networks_of_plain_jax_flax_equinox_and_pytorch_run(text, folder):
     done = subprocess.run([sys.executable, "-W", "error", "-c", text], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -57,25 +57,39 @@ def faulty() -> Iterator[Training]:
     """The faults, one after another."""
     numbers = partial(mlp, (10, 48, 48, 1))
     yield _fault(
-        "vanishing", "12 tanh behind small weights, regression",
-        lambda: started(deep(10, 24, 1, 12, nn.Tanh), scaled(0.3)), FRIEDMAN.but(optimiser="SGD", rate=0.05),
+        "vanishing",
+        "12 tanh behind small weights, regression",
+        lambda: started(deep(10, 24, 1, 12, nn.Tanh), scaled(0.3)),
+        FRIEDMAN.but(optimiser="SGD", rate=0.05),
         twin=lambda: deep(10, 24, 1, 3, nn.Tanh),
-    )  # fmt: skip
+    )
     yield _fault(
-        "vanishing", "a plain Transformer that counts", partial(Transformer, 16, 16, 10, each=True, plain=True),
+        "vanishing",
+        "a plain Transformer that counts",
+        partial(Transformer, 16, 16, 10, each=True, plain=True),
         Loop("counting", rate=1e-3, steps=200, loss=lambda out, y: F.cross_entropy(out.transpose(1, 2), y)),
         twin=partial(Transformer, 16, 16, 3, each=True),
-    )  # fmt: skip
+    )
     yield _fault(
-        "saturation", "sigmoids of weights 60 times as large", lambda: started(mlp((30, 24, 24, 1), nn.Sigmoid), scaled(60.0)),
-        Loop("cancer", optimiser="SGD", rate=0.02, loss=binary, steps=200), layers="1 3",
-        twin=partial(mlp, (30, 24, 24, 1), nn.ELU), rate=0.1,
-    )  # fmt: skip
+        "saturation",
+        "sigmoids of weights 60 times as large",
+        lambda: started(mlp((30, 24, 24, 1), nn.Sigmoid), scaled(60.0)),
+        Loop("cancer", optimiser="SGD", rate=0.02, loss=binary, steps=200),
+        layers="1 3",
+        twin=partial(mlp, (30, 24, 24, 1), nn.ELU),
+        rate=0.1,
+    )
     yield _fault(
         "dead units", "convolutions with biases of -8", lambda: biased(cnn(), "3", -8.0), PIXELS, layers="3 4", twin=cnn
     )
-    yield _fault("dead units", "a step function's slope, regression", lambda: biased(numbers(partial(nn.Threshold, 8.0, 0.0)), "2", -2.0),
-                 FRIEDMAN, layers="2 3 1", twin=numbers)  # fmt: skip
+    yield _fault(
+        "dead units",
+        "a step function's slope, regression",
+        lambda: biased(numbers(partial(nn.Threshold, 8.0, 0.0)), "2", -2.0),
+        FRIEDMAN,
+        layers="2 3 1",
+        twin=numbers,
+    )
     yield _fault(
         "dead by rate",
         "RMSprop at 3 kills ReLU",
@@ -84,11 +98,12 @@ def faulty() -> Iterator[Training]:
         rate=3e-3,
     )
     yield _fault(
-        "exploding", "nine convolutions of large weights",
-        lambda: started(nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), *[k for _ in range(8) for k in (nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))], nn.ReLU(), nn.Flatten(), nn.Linear(512, 10)), scaled(6.0)),
+        "exploding",
+        "nine convolutions of large weights",
+        lambda: started(_convolutions(9), scaled(6.0)),
         PIXELS.but(optimiser="SGD", rate=0.01),
-        twin=lambda: started(nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), *[k for _ in range(8) for k in (nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))], nn.ReLU(), nn.Flatten(), nn.Linear(512, 10)), he),
-    )  # fmt: skip
+        twin=lambda: started(_convolutions(9), he),
+    )
     yield _fault(
         "rate too small",
         "SGD at 1e-6 on pictures",
@@ -101,9 +116,13 @@ def faulty() -> Iterator[Training]:
         "rate too large", "regression with Adam at 5", partial(numbers, nn.Tanh), FRIEDMAN.but(rate=5.0), rate=3e-3
     )
     yield _fault(
-        "rate too large", "a recurrent network with SGD at 60", partial(Recurrent, nn.GRU, 8, 4),
-        Loop("first token", optimiser="SGD", rate=60.0, steps=300), optimiser="Adam", rate=5e-3,
-    )  # fmt: skip
+        "rate too large",
+        "a recurrent network with SGD at 60",
+        partial(Recurrent, nn.GRU, 8, 4),
+        Loop("first token", optimiser="SGD", rate=60.0, steps=300),
+        optimiser="Adam",
+        rate=5e-3,
+    )
     yield _fault(
         "zero start",
         "weights of zero, regression",
@@ -121,13 +140,19 @@ def faulty() -> Iterator[Training]:
         twin=partial(cnn, nn.ELU),
     )
     yield _fault(
-        "unscaled inputs", "wine as measured", partial(mlp, (13, 24, 3), nn.Sigmoid), Loop("raw wine", optimiser="SGD", rate=0.1, batch=16),
+        "unscaled inputs",
+        "wine as measured",
+        partial(mlp, (13, 24, 3), nn.Sigmoid),
+        Loop("raw wine", optimiser="SGD", rate=0.1, batch=16),
         data="wine",
-    )  # fmt: skip
+    )
     yield _fault(
-        "one huge feature", "one of ten columns times 20,000, regression", numbers,
-        FRIEDMAN.but(optimiser="SGD", rate=0.01, change=column_times(20000.0, 4)), change=Loop.change,
-    )  # fmt: skip
+        "one huge feature",
+        "one of ten columns times 20,000, regression",
+        numbers,
+        FRIEDMAN.but(optimiser="SGD", rate=0.01, change=column_times(20000.0, 4)),
+        change=Loop.change,
+    )
     yield _fault(
         "softmax twice",
         "convolutions and a softmax",
@@ -136,19 +161,29 @@ def faulty() -> Iterator[Training]:
         twin=cnn,
     )
     yield _fault(
-        "softmax twice", "a sigmoid before a loss with logits", lambda: mlp((6, 16, 1), end=nn.Sigmoid()),
-        Loop("imbalanced", optimiser="SGD", rate=0.05, steps=300, loss=binary), twin=partial(mlp, (6, 16, 1)), rate=0.3,
-    )  # fmt: skip
+        "softmax twice",
+        "a sigmoid before a loss with logits",
+        lambda: mlp((6, 16, 1), end=nn.Sigmoid()),
+        Loop("imbalanced", optimiser="SGD", rate=0.05, steps=300, loss=binary),
+        twin=partial(mlp, (6, 16, 1)),
+        rate=0.3,
+    )
     yield _fault(
-        "squared and saturated", "a sigmoid of a large start with a squared error",
+        "squared and saturated",
+        "a sigmoid of a large start with a squared error",
         lambda: biased(mlp((30, 24, 1), nn.Tanh, end=nn.Sigmoid()), "2", 14.0),
-        Loop("cancer", optimiser="SGD", rate=0.3, loss=lambda out, y: F.mse_loss(out[:, 0], y.float())), layers="3",
-        twin=partial(mlp, (30, 24, 1), nn.Tanh), loss=binary,
-    )  # fmt: skip
+        Loop("cancer", optimiser="SGD", rate=0.3, loss=lambda out, y: F.mse_loss(out[:, 0], y.float())),
+        layers="3",
+        twin=partial(mlp, (30, 24, 1), nn.Tanh),
+        loss=binary,
+    )
     yield _fault(
-        "no function", "three layers for waves", lambda: nn.Sequential(nn.Linear(2, 48), nn.Linear(48, 48), nn.Linear(48, 1)),
-        Loop("waves", steps=500, rate=3e-3, loss=squared), twin=partial(mlp, (2, 48, 48, 1), nn.SiLU),
-    )  # fmt: skip
+        "no function",
+        "three layers for waves",
+        lambda: nn.Sequential(nn.Linear(2, 48), nn.Linear(48, 48), nn.Linear(48, 1)),
+        Loop("waves", steps=500, rate=3e-3, loss=squared),
+        twin=partial(mlp, (2, 48, 48, 1), nn.SiLU),
+    )
     yield _fault(
         "ReLU before the loss",
         "pictures, a ReLU behind the last layer",
@@ -163,27 +198,43 @@ def faulty() -> Iterator[Training]:
         "labels shuffled", "numbers of other samples", numbers, FRIEDMAN.but(change=shuffled), change=Loop.change
     )
     yield _fault(
-        "class collapse", "one in forty, a single logit", partial(mlp, (6, 24, 1), nn.Tanh), Loop("imbalanced", rate=1e-4, loss=binary),
-        rate=3e-3, loss=lambda out, y: F.binary_cross_entropy_with_logits(out[:, 0], y.float(), pos_weight=torch.tensor(40.0)),
-    )  # fmt: skip
+        "class collapse",
+        "one in forty, a single logit",
+        partial(mlp, (6, 24, 1), nn.Tanh),
+        Loop("imbalanced", rate=1e-4, loss=binary),
+        rate=3e-3,
+        loss=lambda out, y: F.binary_cross_entropy_with_logits(out[:, 0], y.float(), pos_weight=torch.tensor(40.0)),
+    )
     yield _fault(
-        "dropout", "a recurrent network behind dropout of 0.97",
-        lambda: Behind(nn.Embedding(8, 32), nn.Sequential(nn.Dropout(0.97), nn.Flatten(), nn.Linear(320, 4)), as_it_is),
-        Loop("first token", rate=3e-3, steps=200), layers="head.0",
-        twin=lambda: Behind(nn.Embedding(8, 32), nn.Sequential(nn.Flatten(), nn.Linear(320, 4)), as_it_is),
-    )  # fmt: skip
+        "dropout",
+        "dropout of 0.97 between GELUs",
+        lambda: nn.Sequential(
+            *(nn.Linear(30, 32), nn.GELU(), nn.Dropout(0.97), nn.Linear(32, 32), nn.GELU(), nn.Dropout(0.97)),
+            nn.Linear(32, 1),
+        ),
+        Loop("cancer", optimiser="SGD", rate=0.02, steps=150, loss=binary),
+        layers="2 5",
+        twin=partial(mlp, (30, 32, 32, 1), nn.GELU),
+    )
     yield _fault(
         "missing zero_grad", "Adam on pictures", cnn, PIXELS.but(zero=False, rate=0.02, steps=300), zero=True, rate=3e-3
     )
     yield _fault(
-        "frozen by mistake", "the last convolution and head alone", partial(cnn, nn.ReLU, channels=2),
-        PIXELS.but(parameters=lambda model: model[6].parameters(), steps=150, rate=1e-2), layers="0 3", parameters=Loop.parameters,
-    )  # fmt: skip
+        "frozen by mistake",
+        "the last convolution and head alone",
+        partial(cnn, nn.ReLU, channels=2),
+        PIXELS.but(parameters=lambda model: model[6].parameters(), steps=150, rate=1e-2),
+        layers="0 3",
+        parameters=Loop.parameters,
+    )
     yield _fault(
-        "detached", "through NumPy", lambda: Behind(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), mlp((3, 8, 1)), through_numpy),
-        Loop("circles", rate=1e-2, steps=400, loss=binary), layers="trunk trunk.0",
+        "detached",
+        "through NumPy",
+        lambda: Behind(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), mlp((3, 8, 1)), through_numpy),
+        Loop("circles", rate=1e-2, steps=400, loss=binary),
+        layers="trunk trunk.0",
         twin=lambda: Behind(nn.Sequential(nn.Linear(2, 16), nn.Tanh()), mlp((16, 8, 1)), as_it_is),
-    )  # fmt: skip
+    )
     yield _fault(
         "NaN in the data",
         "one of 900 numbers is missing",
@@ -192,9 +243,12 @@ def faulty() -> Iterator[Training]:
         change=Loop.change,
     )
     yield _fault(
-        "log of zero", "a binary loss by hand", lambda: started(mlp((30, 24, 1)), scaled(9.0)),
-        Loop("cancer", loss=binary_by_hand), loss=binary,
-    )  # fmt: skip
+        "log of zero",
+        "a binary loss by hand",
+        lambda: started(mlp((30, 24, 1)), scaled(9.0)),
+        Loop("cancer", loss=binary_by_hand),
+        loss=binary,
+    )
     yield _fault(
         "clipped", "SGD on pictures, clipped to 1e-5", cnn, PIXELS.but(optimiser="SGD", rate=0.05, clip=1e-5), clip=5.0
     )
@@ -206,16 +260,29 @@ def faulty() -> Iterator[Training]:
         settings={},
     )
     yield _fault(
-        "batch norm at batch 1", "the tail of each epoch, all of it one by one",
+        "batch norm at batch 1",
+        "the tail of each epoch, all of it one by one",
         lambda: nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.SiLU(), nn.Flatten(), nn.Linear(288, 10)),
-        Loop("pixels", steps=400, batch=1, optimiser="SGD", rate=0.2), layers="1", batch=32, rate=0.05,
-    )  # fmt: skip
+        Loop("pixels", steps=400, batch=1, optimiser="SGD", rate=0.2),
+        layers="1",
+        batch=32,
+        rate=0.05,
+    )
     yield _fault(
-        "evaluation mode", "convolutions on raw pixels, never in training", partial(cnn, nn.SiLU, norm=True),
-        Loop("pixels", optimiser="SGD", rate=0.02, change=inputs_times(90.0, -500.0), evaluating=True), layers="1 5", evaluating=False,
-    )  # fmt: skip
-    yield _fault("underflow", "float16 over many outputs", lambda: mlp((10, 48, 48, 1), nn.Tanh),
-                 FRIEDMAN.but(half=torch.float16, loss=times(1e-7, squared)), half=None)  # fmt: skip
+        "evaluation mode",
+        "convolutions on raw pixels, never in training",
+        partial(cnn, nn.SiLU, norm=True),
+        Loop("pixels", optimiser="SGD", rate=0.02, change=inputs_times(90.0, -500.0), evaluating=True),
+        layers="1 5",
+        evaluating=False,
+    )
+    yield _fault(
+        "underflow",
+        "float16 over many outputs",
+        lambda: mlp((10, 48, 48, 1), nn.Tanh),
+        FRIEDMAN.but(half=torch.float16, loss=times(1e-7, squared)),
+        half=None,
+    )
 
 
 def _imagined(model: nn.Module, seed: int) -> float:
@@ -309,7 +376,7 @@ def healthy() -> Iterator[Training]:
         lambda: mlp((10, 48, 1), nn.SiLU, end=nn.Softplus()),
         FRIEDMAN.but(change=targets_times(1.0)),
     )
-    yield well("not far yet, pictures", cnn, PIXELS.but(optimiser="SGD", rate=0.02, steps=120))
+    yield well("not far yet, pictures", cnn, PIXELS.but(optimiser="SGD", rate=0.04, steps=130))
     yield well("a generator", partial(mlp, (4, 48, 2)), odd.adversarial("generator", 400, 1e-3))
     yield well("a variational autoencoder, meant", partial(odd.Variational, 8), odd.variational("mean", 500))
     yield well("L-BFGS with a penalty", partial(mlp, (10, 12, 1), nn.Tanh), odd.quasi_newton)
@@ -331,6 +398,12 @@ def healthy() -> Iterator[Training]:
             loss=lambda out, y: F.cross_entropy(out, y, weight=torch.tensor([1.0, 40.0])),
         ),
     )
+
+
+def _convolutions(layers: int) -> nn.Sequential:
+    first, *others = (nn.Conv2d(8 if layer else 1, 8, 3, padding=1) for layer in range(layers))
+    between = [part for layer in others for part in (nn.ReLU(), layer)]
+    return nn.Sequential(first, *between, nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))
 
 
 def _normed(layers: int) -> nn.Module:

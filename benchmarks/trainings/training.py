@@ -11,7 +11,7 @@ from torch import nn
 Build = Callable[[], nn.Module]
 Train = Callable[[nn.Module, int], float]
 HEALTHY = "healthy"
-Half = Literal["tuning", "held out"]
+Half = Literal["tuning", "held out", "blind"]
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ def _scale(look: Look, _: Sequence[Look]) -> Finding | None:
         remedy = "Divide the inputs by their scale, or standardise every feature."
     else:
         return None
-    return finding("inputs_off_scale", "warning", sentence, evidence, remedy=remedy, thresholds=limits)
+    layer = found["layer"]
+    return finding("inputs_off_scale", "warning", sentence, evidence, layer=layer, remedy=remedy, thresholds=limits)
 
 
 DATA = (_scale,)

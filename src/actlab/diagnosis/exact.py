@@ -20,6 +20,8 @@ CLIPPED = 0.01
 ADAPTIVE = ("Adam", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta", "Lion", "Rprop", "Adafactor", "Muon")
 # With more left out than this, hardly anything gets through.
 DROPPED = 0.8
+# In float32 the smallest number is 1e-45, and full precision ends at 1e-38: what is below this reaches zero.
+NEXT_TO_ZERO = 1e-30
 # Outputs beyond this are on their way to overflow: a loss that is not finite comes of them.
 ENORMOUS = 1e6
 # A loss that rises to so many times its first, or weights to so many times theirs, before all is NaN: steps too large.
@@ -29,6 +31,8 @@ LARGE_STEP, FIRST = 0.4, 5
 # From the first function to the last at the first step.
 GROWS = 100.0
 START = "Take initial weights that suit the function (as nn.init.kaiming_normal_), or normalise between layers."
+# After so many steps what began alike and differs at all has begun to differ.
+STILL = 3
 # Layers may see one sample in the last batch of an epoch; in more than this share of looks it is the rule.
 MOSTLY = 0.5
 
@@ -50,13 +54,15 @@ def _input(look: Look, _: Sequence[Look]) -> Finding | None:
     return finding("input_not_finite", "warning", sentence, {}, remedy=remedy)
 
 
-def _loss(look: Look, looks: Sequence[Look]) -> Finding | None:
+def not_finite(look: Look, looks: Sequence[Look]) -> Finding | None:
     """A loss that is not finite: by what the outputs were, and by what came before, whose fault it is."""
     bad = [one for one in looks if one.facts.get("loss_seen") and not math.isfinite(one.loss)]
     # What came of it later is no news; and what was not finite to begin with, makes the loss so.
     if not bad or bad[0] is not look or not all(map(_is_given, looks)):
         return None
     is_now = f"The loss of step {look.step} is {number(look.loss) if math.isinf(look.loss) else 'not a number'}"
+    if not look.weights:
+        is_now = f"At the end, after {look.step} steps, the weights are no numbers"
     evidence: dict[str, object] = {"loss": look.loss, "output": look.facts.get("output_size")}
     size = float(look.facts.get("output_size", 0.0))  # pyright: ignore[reportArgumentType]
     if size < ENORMOUS:
@@ -99,6 +105,17 @@ def _loss(look: Look, looks: Sequence[Look]) -> Finding | None:
     remedy = "Take a tenth of the learning rate, or a hundredth."
     limits = {"risen": RISEN, "update_ratio": LARGE_STEP}
     return finding("rate_too_high", "warning", sentence, evidence, remedy=remedy, thresholds=limits)
+
+
+def _logarithm(look: Look, _: Sequence[Look]) -> Finding | None:
+    """A logarithm next to the loss of what has all but reached zero."""
+    least = float(look.facts.get("least_logged", math.inf))  # pyright: ignore[reportArgumentType]
+    if not 0 <= least < NEXT_TO_ZERO:
+        return None
+    sentence = f"The loss of step {look.step} takes a logarithm of {number(least)}: at zero it is infinite."
+    remedy = "Take the loss of PyTorch's that is given logits, or add a small number under the logarithm."
+    limits = {"logarithm_of": NEXT_TO_ZERO}
+    return finding("loss_not_finite", "warning", sentence, {"logarithm_of": least}, remedy=remedy, thresholds=limits)
 
 
 def _is_given(look: Look) -> bool:
@@ -207,20 +224,30 @@ def _single(look: Look, looks: Sequence[Look]) -> Finding | None:
     return finding("single_sample", "warning", sentence, evidence, layer=names[0], remedy=remedy, thresholds=limits)
 
 
-def _start(look: Look, _: Sequence[Look]) -> Finding | None:
-    # Zeros that get a gradient are a custom, as at the end of a residual block.
-    stuck = {own.name for own in look.weights if own.gradient_norm == 0}
-    zero = [name for name in _strings(look, "zero_weights") if name in stuck]
-    alike = _strings(look, "alike_weights")
-    if zero:
-        sentence, names = f"All weights of {counted(len(zero), 'layer')} begin at zero and stay: {_named(zero)}.", zero
-    elif alike:
-        sentence, names = f"All units of {_named(alike)} begin with the same weights: they stay alike.", alike
-    else:
+def _start(look: Look, looks: Sequence[Look]) -> Finding | None:
+    """Units that begin alike: layers of equal units at once, what may be something else when it is so after some steps.
+
+    Zeros that begin to differ are a custom, as at the end of a residual block.
+    """
+    begun = looks[0]
+    zero, alike = _strings(begun, "zero_weights"), _strings(begun, "alike_layers") if look is begun else []
+    moving = any(float(one.facts.get("learning_rate", 0.0)) > 0 for one in looks)  # pyright: ignore[reportArgumentType]
+    still = set(_strings(look, "still_alike")) if look.step >= STILL and moving else set[str]()
+    if len(looks) == 1 and not moving:
+        # No step is made, as before training: what gets no gradient, and nothing that is zero does.
+        without = {own.name for own in look.weights if own.gradient_norm == 0}
+        still = set(zero) if set(zero) <= without else set()
+    zero = [name for name in zero if name in still]
+    alike = alike or [name for name in _strings(begun, "alike_weights") if name in still]
+    if not (zero or alike):
         return None
+    if zero:
+        sentence = f"All weights of {counted(len(zero), 'layer')} begin at zero and stay alike: {_named(zero)}."
+    else:
+        sentence = f"All units of {_named(alike)} begin with the same weights: they stay alike."
     remedy = "Draw the weights at random, as the layers do by themselves."
     evidence = {"zero": zero, "alike": alike}
-    return finding("units_alike", "warning", sentence, evidence, layer=names[0], remedy=remedy)
+    return finding("units_alike", "warning", sentence, evidence, layer=(zero or alike)[0], remedy=remedy)
 
 
 def _no_function(look: Look, _: Sequence[Look]) -> Finding | None:
@@ -281,5 +308,5 @@ Rule = Callable[[Look, Sequence[Look]], Finding | None]
 #: In the order in which they spoil a training; each gets a look, and those up to it.
 EXACT: tuple[Rule, ...] = (
     _input, _left_over, _detached, _not_held, _rate_of_zero, _evaluating, _single, _start, _no_function, _dropout,
-    _clipped, _loss, _idle,
+    _clipped, not_finite, _logarithm, _idle,
 )  # fmt: skip

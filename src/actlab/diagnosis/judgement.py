@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from actlab.diagnosis.course import POOR, Course, course_of, loss_at
 from actlab.diagnosis.data import DATA
-from actlab.diagnosis.exact import EXACT
+from actlab.diagnosis.elsewhere import no_logarithm, worded
+from actlab.diagnosis.exact import EXACT, not_finite
 from actlab.diagnosis.nothing import Neighbours, neighbours_of, nothing_learnt
 from actlab.diagnosis.outputs import OUTPUTS
 from actlab.diagnosis.soft import soft, untrained
@@ -22,12 +23,12 @@ FIRE, CLEAR = 2, 3
 # Of a long training the rules read so many looks from its beginning, and so many last ones.
 BEGINNING, LAST = 12, 12
 # What is certain, in the order in which it spoils a training; and what of it is a cause of its own beside others.
-_CERTAIN = (*EXACT[:5], *OUTPUTS, *EXACT[5:], *DATA)
+_CERTAIN = (*EXACT[:5], *OUTPUTS, no_logarithm, *EXACT[5:], *DATA)
 _ORDER = [
     "input_not_finite", "missing_zero_grad", "detached", "not_in_optimiser", "rate_of_zero", "softmax_twice",
     "function_before_loss", "no_log_probabilities", "targets_out_of_reach", "evaluating", "single_sample",
-    "units_alike", "no_function", "dropout_too_high", "clipped", "inputs_off_scale", "start_too_large",
-    "decay_too_strong", "loss_not_finite", "rate_too_high", "underflow", "loss_does_not_suit", "dead_units",
+    "units_alike", "no_function", "dropout_too_high", "clipped", "loss_not_finite", "inputs_off_scale",
+    "start_too_large", "decay_too_strong", "rate_too_high", "underflow", "loss_does_not_suit", "dead_units",
     "saturated", "vanishing_signal", "vanishing_gradient", "class_imbalance", "rate_too_low", "frozen_layers",
     "labels_unlearnable", "learns_nothing", "unused_layers",
 ]  # fmt: skip
@@ -83,9 +84,9 @@ class Judge:
         for rule in _CERTAIN:
             found = rule(look, looks)
             if found is not None and found["code"] not in self._certain:
-                self._certain[found["code"]] = found | {"step": look.step}
+                self._certain[found["code"]] = worded(found, look) | {"step": look.step}
         self._went = course_of(looks, self._highest)
-        self._count({own["code"]: own for own in soft(looks, self._went)})
+        self._count({own["code"]: worded(own, look) for own in soft(looks, self._went)})
         others = [own for own in self.findings if own["severity"] == "warning" and own["code"] not in _NOTHING]
         nothing = None
         if self._went.poor and not others:
@@ -94,6 +95,21 @@ class Judge:
                 self._neighbours = neighbours_of(looks)
             nothing = nothing_learnt(looks, self._went, self._neighbours)
         self._count({nothing["code"]: nothing} if nothing else {}, _NOTHING)
+
+    def end(self, step: int) -> None:
+        """Take in that weights were not finite when the training ended, if this was not seen before.
+
+        Args:
+            step: of the end.
+        """
+        looks = [*self._first, *self._last]
+        if not looks or not np.isfinite(looks[-1].loss):
+            return
+        last = looks[-1]
+        facts = {**last.facts, "loss_seen": True, "output_size": float("nan"), "finite_input": True}
+        lost = replace(last, step=step, loss=float("nan"), functions=(), weights=(), facts=facts)
+        if (found := not_finite(lost, [*looks, lost])) is not None and found["code"] not in self._certain:
+            self._certain[found["code"]] = found | {"step": step}
 
     def _count(self, shown: dict[str, Finding], codes: set[str] | None = None) -> None:
         """Which findings by measure are said, by how often they were shown of late."""
@@ -161,9 +177,7 @@ def _ordered(own: Iterable[Finding]) -> list[Finding]:
 
 
 def _follows(found: Finding, root: str) -> bool:
-    if found["severity"] != "warning" or found["code"] == root:
-        return False
-    return not (root in _APART and found["code"] in _APART)
+    return found["severity"] == "warning" and found["code"] != root and found["code"] not in _APART
 
 
 def judge_of(looks: Sequence[Look]) -> Judge:
@@ -200,7 +214,7 @@ def before_training(looks: Sequence[Look]) -> list[Finding]:
     """What is wrong with a network that is not trained yet: all that is certain, and what its first look shows.
 
     Args:
-        looks: at the first step, and perhaps at the one after it.
+        looks: at the first step, and perhaps at some after it.
     """
     if not looks:
         return []

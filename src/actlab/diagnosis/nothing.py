@@ -18,7 +18,7 @@ from actlab.wording import number
 # By how much of their size weights have to have moved, all steps together, and in so many steps, before it is said: by
 # whether neighbours do not tell the targets, are not known, or do. What has hardly moved has hardly begun; and where
 # inputs do tell, many a healthy network stands still for a while before it learns.
-UNTOLD, UNKNOWN, TOLD = (0.05, 30), (0.5, 150), (1.0, 200)
+UNTOLD, UNKNOWN, TOLD = (0.2, 100), (3.0, 500), (3.0, 500)
 FEWEST = 100
 # Standard errors by which a vote has to be above the largest class's share.
 TELLING = 3.0
@@ -39,8 +39,8 @@ def nothing_learnt(looks: Sequence[Look], went: Course, neighbours: Neighbours) 
     remedy = "Look at the labels and inputs, whether they belong together; and whether it learns one batch by heart."
     if telling is False:
         sentence = (
-            f"The inputs do not tell the targets: of samples seen, {_said(vote, most)}; and the network learns nothing: "
-            f"{loss}."
+            f"The inputs do not tell the targets: of samples seen, {_said(vote, most)}; and the network learns "
+            f"nothing: {loss}."
         )
         remedy = "Look at the labels and inputs, whether they belong together, and whether one of them was shuffled."
     elif telling:

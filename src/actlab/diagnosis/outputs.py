@@ -44,7 +44,9 @@ def _rectified(look: Look, _: Sequence[Look]) -> Finding | None:
         return None
     sentence = "The model's outputs go through a ReLU before the loss: no class can be said to be unlikely."
     remedy = "End the model with its last layer, without a function behind it."
-    return finding("function_before_loss", "warning", sentence, {"before_loss": before}, remedy=remedy)
+    last = look.functions[-1] if look.functions else None
+    layer = last.name if last is not None and last.function == "relu" else None
+    return finding("function_before_loss", "warning", sentence, {"before_loss": before}, layer=layer, remedy=remedy)
 
 
 def _no_logarithm(look: Look, _: Sequence[Look]) -> Finding | None:

@@ -44,6 +44,8 @@ LOST, UNEXPLAINED = 0.5, 0.2
 DECAYED = 0.1
 # Share of the most frequent class.
 MAJORITY = 0.9
+# Of a loss that still falls: share of the answers that name one class, over so many looks, from this step on.
+ALONE, NAMED_ALONE, LONG = 0.99, 3, 100
 # ‖ΔW‖/‖W‖ in the median over matrices and looks; away from both ends of a schedule, where the rate is this share of its
 # highest at least.
 UNMOVED, WITHIN = 1e-4, 0.5
@@ -281,18 +283,22 @@ def _frozen(looks: Sequence[Look], _: Course) -> Finding | None:
     return made("frozen_layers", sentence, {"layers": frozen}, frozen[0], looks[-1].step, remedy, {})
 
 
-def _classes(looks: Sequence[Look], _: Course) -> Finding | None:
+def _classes(looks: Sequence[Look], went: Course) -> Finding | None:
     majority = looks[-1].constant.majority
     if not majority > MAJORITY:
         return None
-    answers: list[Any] = [look.facts.get("answers") for look in looks[-6:]]
+    answers: list[Any] = [look.facts.get("answers") for look in looks[-NAMED_ALONE:]]
     counts = [np.array(own["named"], float) for own in answers if own and "named" in own]
     named = float(np.max(np.sum(counts, axis=0)) / np.sum(counts)) if counts else math.nan
+    # What still falls may only be on its way to naming that class.
+    alone = len(looks) > 2 * NAMED_ALONE and looks[-1].step >= LONG and named > ALONE and not went.answers
+    if not (went.poor or alone):
+        return None
     answered = f", and {share(named)} of the answers" if math.isfinite(named) else ""
     sentence = f"One class has {share(majority)} of the samples{answered}: the others are not learnt."
     remedy = "Weigh the classes in the loss, or draw them equally often; and look at balanced accuracy."
-    evidence = {"majority": majority, "answered": named}
-    return made("class_imbalance", sentence, evidence, None, looks[-1].step, remedy, {"majority": MAJORITY})
+    evidence, limits = {"majority": majority, "answered": named}, {"majority": MAJORITY, "answered": ALONE}
+    return made("class_imbalance", sentence, evidence, None, looks[-1].step, remedy, limits)
 
 
 def _slow(looks: Sequence[Look], _: Course) -> Finding | None:
@@ -327,5 +333,5 @@ RULES: tuple[SoftRule, ...] = (
     _start, _decay, _rate, _underflow, _clipped, _unsuited, _dead, _saturated, _vanishing, _classes, _slow, _frozen,
 )  # fmt: skip
 # Of what still falls: from far above, and else, where it crawls.
-FAR_OFF: tuple[SoftRule, ...] = (_start, _decay, _rate, _unsuited, _saturated, _slow)
-ON_ITS_WAY: tuple[SoftRule, ...] = (_slow,)
+FAR_OFF: tuple[SoftRule, ...] = (_start, _decay, _rate, _unsuited, _saturated, _classes, _slow)
+ON_ITS_WAY: tuple[SoftRule, ...] = (_classes, _slow)

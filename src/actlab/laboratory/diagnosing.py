@@ -20,7 +20,7 @@ class Diagnosis:
         findings: what is wrong, a cause before what follows from it; as of a training that is watched.
         left_out: sentences, each of what was not looked at, and why.
         loss: what was gone back from.
-        looks: what was seen, at the first step and the one after it.
+        looks: what was seen, at the first steps.
     """
 
     findings: tuple[Finding, ...]
@@ -44,7 +44,7 @@ def diagnose(
 ) -> Diagnosis:  # fmt: skip
     """Say what is wrong with a PyTorch model before it is trained, by one batch.
 
-    A copy goes forward and back, and makes two steps where an optimiser is given. The model, its gradients, the
+    A copy goes forward and back, and makes some steps where an optimiser is given. The model, its gradients, the
     optimiser and all random states are afterwards what they were. What can only be told while it trains, `actlab.watch`
     tells.
 

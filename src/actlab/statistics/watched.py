@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actlab.recording import Recording
 from actlab.wording import counted
+
+if TYPE_CHECKING:
+    from actlab.diagnosis import Verdict
 
 ONE = (
     "This is a single training that was watched: nothing is compared, losses are those of batches, and validation and "
@@ -16,20 +19,23 @@ ONE = (
 
 def of_watched(recording: Recording) -> Mapping[str, Any]:
     """Those parts of a summary that are different of a training that was watched: findings, notes and headline."""
-    # The rules of what is watched are told by those of what is compared: they are asked for once these are there.
-    from actlab.diagnosis.judgement import findings_of
-    from actlab.diagnosis.told import headline
-    from actlab.watching.recorded import looks_of
+    # The rules for what is watched share their words with those for studies, and are asked for once these are there.
+    from actlab.diagnosis.recorded import verdict_in
 
-    looks = looks_of(recording)
-    found = findings_of(looks)
-    stopped = [] if recording.complete else [f"It was stopped, or goes on: {counted(len(looks), 'look')} are recorded."]
-    helps = [own for own in found if own["severity"] == "warning" and own["cause"] is None and own["help"]]
+    verdict = verdict_in(recording)
+    looks = counted(recording.epochs + 1, "look")
+    stopped = [] if recording.complete else [f"It was stopped, or goes on: {looks} are recorded."]
+    causes = [own for own in verdict.findings if own["severity"] == "warning" and own["cause"] is None and own["help"]]
     return {
         "best_set": [],
         "not_compared": [],
-        "findings": found,
+        "findings": list(verdict.findings),
         "notes": [ONE, *stopped],
-        "next_steps": [{"sentence": own["help"], "command": ""} for own in helps],
-        "headline": headline(looks, found),
+        "next_steps": [{"sentence": own["help"], "command": ""} for own in causes],
+        "headline": headline(verdict),
     }
+
+
+def headline(verdict: Verdict) -> str:
+    """What is said first: the verdict, and of a training that learns that nothing wrong is found."""
+    return f"Nothing wrong is found. {verdict.sentence}" if verdict.state == "healthy" else verdict.sentence

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -78,6 +81,29 @@ def arrays_of(looks: Sequence[Look], places: Sequence[str], layers: Sequence[str
     return found
 
 
+def _packed(value: Any) -> Any:
+    """Something of a look as JSON: an array by its bytes, which a list of numbers would be many times as long as."""
+    if isinstance(value, np.ndarray):
+        packed = base64.b64encode(zlib.compress(np.ascontiguousarray(value).tobytes())).decode()
+        return {"dtype": value.dtype.str, "shape": list(value.shape), "packed": packed}
+    if isinstance(value, (tuple, list)):
+        return [_packed(own) for own in value]
+    return {name: _packed(own) for name, own in value.items()} if isinstance(value, Mapping) else value
+
+
+def _unpacked(value: Any) -> Any:
+    """The reverse."""
+    if isinstance(value, Mapping) and value.keys() == {"dtype", "shape", "packed"}:
+        shape, dtype = [int(own) for own in value["shape"]], np.dtype(value["dtype"])
+        size = math.prod(shape) * dtype.itemsize
+        # No more is unpacked than the array has bytes.
+        data = zlib.decompressobj().decompress(base64.b64decode(value["packed"]), size)
+        return np.frombuffer(data, dtype).reshape(shape).copy()
+    if isinstance(value, list):
+        return [_unpacked(own) for own in value]
+    return {name: _unpacked(own) for name, own in value.items()} if isinstance(value, Mapping) else value
+
+
 def told_of(look: Look) -> dict[str, Any]:
     """What of a look is no array: JSON-safe."""
     return {
@@ -85,7 +111,7 @@ def told_of(look: Look) -> dict[str, Any]:
         "loss": look.loss,
         "constant": asdict(look.constant),
         "gradient_scale": look.gradient_scale,
-        "facts": dict(look.facts),
+        "facts": {name: _packed(value) for name, value in look.facts.items()},
         "unseen": dict(look.unseen),
         "functions": [[own.name, own.function, own.calls, own.samples, own.dead.size] for own in look.functions],
         "weights": [own.name for own in look.weights],
@@ -156,10 +182,8 @@ def _look(
         for name in told["weights"]
         if name in layers
     )
-    constant = Constant(**told["constant"])
-    return Look(
-        told["step"], told["loss"], constant, functions, weights, told["gradient_scale"], told["facts"], told["unseen"]
-    )
+    constant, facts = Constant(**told["constant"]), {name: _unpacked(value) for name, value in told["facts"].items()}
+    return Look(told["step"], told["loss"], constant, functions, weights, told["gradient_scale"], facts, told["unseen"])
 
 
 def _numbers(recording: Recording, row: int, along: str) -> dict[str, list[float]]:

@@ -63,6 +63,10 @@ class Recorder:
         self._begun = self._written = time.monotonic()
         self._times: list[tuple[int, float]] = []
 
+    def know(self, **facts: Any) -> None:
+        """Enter what is known of the model besides, before the first look: JSON-safe."""
+        self._facts = {**self._facts, **{name: value for name, value in facts.items() if value is not None}}
+
     def add(self, look: Look) -> None:
         """Record a look, now or with those that follow."""
         self._seen += 1

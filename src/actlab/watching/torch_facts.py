@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,41 @@ def sample_of_input(inputs: torch.Tensor) -> np.ndarray | None:
         return None
     rows = inputs.detach()[:MOST_SAMPLES].reshape(min(len(inputs), MOST_SAMPLES), -1)
     return rows[:, :: max(1, -(-rows.shape[1] // MOST_FEATURES))].to(torch.float32, copy=True).cpu().numpy()
+
+
+def weights_at_start(model: nn.Module) -> dict[str, Any]:
+    """Matrices before the first step: all zero, or all rows equal, and which of these are layers of units.
+
+    And whether a dense layer within is narrower than what comes in first and goes out last.
+    """
+    zero, alike = [], []
+    for name, own in model.named_parameters():
+        # A number for each row is a factor, as of a scaled residual, and no matrix.
+        if own.dim() < 2 or own.numel() == len(own) or not own.requires_grad or own.is_sparse:
+            continue
+        values = own.detach()
+        if not bool(values.any()):
+            zero.append(name.removesuffix(".weight"))
+        elif len(values) > 1 and bool((values == values[:1]).all()):
+            alike.append(name.removesuffix(".weight"))
+    modules = dict(model.named_modules())
+    layers = [name for name in alike if _joins_all(modules.get(name))]
+    shapes = [tuple(own.shape) for own in model.parameters() if own.dim() == 2]
+    widths = [shape[0] for shape in shapes[:-1]]
+    narrow = bool(widths) and min(widths) < min(shapes[0][1], shapes[-1][0])
+    return {"zero_weights": zero, "alike_weights": alike, "alike_layers": layers, "bottleneck": narrow}
+
+
+def _joins_all(module: nn.Module | None) -> bool:
+    """Whether every unit of a layer gets all that comes in, so that equal weights make equal units."""
+    return isinstance(module, nn.Linear) or (isinstance(module, _CONVOLUTIONS) and module.groups == 1)
+
+
+def still_alike(model: nn.Module, names: Sequence[str]) -> list[str]:
+    """Of matrices that began with all rows equal, those that are so still."""
+    parameters = dict(model.named_parameters())
+    found = {name: parameters.get(f"{name}.weight", parameters.get(name)) for name in names}
+    return [name for name, own in found.items() if own is not None and bool((own.detach() == own.detach()[:1]).all())]
 
 
 def settings_of(optimiser: torch.optim.Optimizer, own: Container[int], names: Mapping[int, str]) -> dict[str, Any]:
@@ -137,6 +172,12 @@ def is_half(value: Any) -> bool:
     if isinstance(value, (tuple, list)) and value:
         value = value[0]
     return isinstance(value, torch.Tensor) and value.dtype == torch.float16
+
+
+def is_finite_model(model: nn.Module) -> bool:
+    """Whether all parameters that train are finite."""
+    own = [one.detach() for one in model.parameters() if one.requires_grad and one.device.type != "meta"]
+    return all(bool(torch.isfinite(one).all()) for one in own)
 
 
 def size_of_output(value: Any) -> float:

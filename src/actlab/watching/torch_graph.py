@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ LOSSES = {
     "MseLossBackward0": "squared", "SmoothL1LossBackward0": "absolute", "HuberLossBackward0": "absolute",
 }  # fmt: skip
 MEAN, SUM = 1, 2
+_LOGARITHMS = ("LogBackward0", "Log2Backward0", "Log10Backward0")
 # What is infinite at zero, or has a slope that is: where these are, a loss that is not finite may come from them.
 SINGULAR = {"LogBackward0", "Log2Backward0", "Log10Backward0", "SqrtBackward0", "RsqrtBackward0", "DivBackward0 of two",
             "ReciprocalBackward0", "LinalgVectorNormBackward0", "AcosBackward0"}  # fmt: skip
@@ -72,6 +74,7 @@ class Backward:
         answers: what is answered: see `answers_of`.
         alone: the mean loss without what is added to it or multiplies it, which a constant answer has no part in; None
             where it is not known.
+        logged: the smallest number that a logarithm near the loss is taken of; infinite without one.
     """
 
     loss: float
@@ -85,6 +88,7 @@ class Backward:
     bend: float = 1.0
     answers: Mapping[str, Any] = field(default_factory=dict)
     alone: float | None = None
+    logged: float = math.inf
 
     @property
     def is_linear(self) -> bool:
@@ -101,7 +105,8 @@ def backward_of(loss: torch.Tensor) -> Backward:
     value = float(loss.detach()) / scale if scale else math.nan
     if node is None:
         operations = _operations(top)
-        return Backward(value, scale, "", None, (), operations, tuple(SINGULAR & set(operations)))
+        singular = tuple(SINGULAR & set(operations))
+        return Backward(value, scale, "", None, (), operations, singular, logged=_logged(top))
     kind, targets = LOSSES[_name(node)], _targets(node)
     if getattr(node, "_saved_reduction", MEAN) == SUM and targets is not None:
         value /= max(targets.size if kind != "cross-entropy" else len(targets), 1)
@@ -110,8 +115,15 @@ def backward_of(loss: torch.Tensor) -> Backward:
     return Backward(
         value, scale, kind, targets, tuple(before), operations,
         tuple(own for own in before if own in SINGULAR), _weights(node, kind), _bend(node), _answers(node, kind),
-        _own_value(node),
+        _own_value(node), _logged(top),
     )  # fmt: skip
+
+
+def _logged(top: Any) -> float:
+    """The smallest number of which a logarithm is taken among the operations next to the loss."""
+    logarithms = [node for node in islice(_walk(top), MOST_BEFORE) if _name(node) in _LOGARITHMS]
+    taken = [own for node in logarithms if (own := _saved(node, "self")) is not None and own.numel()]
+    return min((float(own.detach().min()) for own in taken), default=math.inf)
 
 
 def _saved(node: Any, name: str) -> Any:

@@ -23,6 +23,8 @@ from actlab.watching.torch_watch import TorchWatch, check_model
 
 # Probabilities of a sample sum to one within this.
 SUMS = 1e-3
+# Steps that are made with an optimiser: after three, weights that began alike and may differ do.
+STEPS = 4
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Trial:
     """What was seen of a model on a batch.
 
     Attributes:
-        looks: one; with an optimiser two, as after a step.
+        looks: one; with an optimiser, of its first steps.
         loss: what was gone back from, in words.
         left_out: sentences, each of what could not be looked at.
     """
@@ -208,8 +210,8 @@ def _optimiser(own: nn.Module, model: nn.Module, optimiser: Any, done: Trial) ->
         return still
     try:
         if isinstance(optimiser, torch.optim.Optimizer):
-            return 2, _copied(own, model, optimiser)
-        return 2, optimiser([one for one in own.parameters() if one.requires_grad])
+            return STEPS, _copied(own, model, optimiser)
+        return STEPS, optimiser([one for one in own.parameters() if one.requires_grad])
     except Exception as error:
         done.left_out.append(f"The optimiser cannot be made anew, and was not looked at ({_line(error)}).")
         return still

@@ -20,7 +20,7 @@ from actlab.torch.module import Activation
 from actlab.torch.recognition import find, is_foreign, named_function
 from actlab.watching.constant import constant_of
 from actlab.watching.looks import Constant, Look, WeightLook, keep
-from actlab.watching.torch_facts import settings_of
+from actlab.watching.torch_facts import is_finite_model, settings_of, still_alike, weights_at_start
 from actlab.watching.torch_functions import HIDING
 from actlab.watching.torch_graph import Backward, backward_of, is_of
 from actlab.watching.torch_process import begin, end
@@ -45,6 +45,7 @@ class TorchWatch:
         looks: what was seen, step by step.
         steps: of the optimiser that holds the model's parameters, so far.
         stopped: why watching ended by itself; None while it goes on.
+        lost: whether weights were not finite when watching ended.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class TorchWatch:
         self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
         self._held: set[str] = set()
         self._targets: list[np.ndarray] = []
+        self._alike: list[str] = []
         self._step: _Step | None = None
         self.looks: list[Look] = []
         self.steps = 0
         self.stopped: str | None = None
+        self.lost = False
         _watched[model] = self
         # Whoever forgets to end it: with the model it goes.
         weakref.finalize(model, _remove, weakref.ref(self))
@@ -102,6 +105,7 @@ class TorchWatch:
         if model is not None and _watched.get(model) is self:
             del _watched[model]
         if hooks:
+            self.lost = model is not None and self.stopped is None and not is_finite_model(model)
             self._on_end()
 
     def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,7 +137,11 @@ class TorchWatch:
         model = self._model()
         if model is not None and (self.steps in FIRST_STEPS or self.steps % self._every == 0):
             self._step = _Step(model, self._names, self._chosen, self._known, self._guarded, self._held)
-            self._step.begun = _weights_at_start(model) if self.steps == 0 else {}
+            if self.steps == 0:
+                self._step.begun = weights_at_start(model)
+                self._alike = [*self._step.begun["zero_weights"], *self._step.begun["alike_weights"]]
+            elif self._alike and self.steps <= LAST_SAMPLES:
+                self._step.begun = {"still_alike": still_alike(model, self._alike)}
             if self.steps > LAST_SAMPLES:  # Data keep their scale.
                 self._step.taps.input = {}
 
@@ -191,7 +199,7 @@ class _Step:
         held: Set[str],
     ) -> None:
         self._held = held
-        self.begun: dict[str, object] = {}
+        self.begun: dict[str, Any] = {}
         self.settings: dict[str, object] = {}
         self._apart = False
         self._parameters = {name: own for name, own in model.named_parameters() if own.requires_grad}
@@ -307,6 +315,7 @@ class _Step:
             "frozen": sorted({name.rpartition(".")[0] for name, own in parameters.items() if not own.requires_grad}),
             "shared_loss": self._apart,
             "loss_alone": back.alone if back and back.alone is not None else math.nan,
+            "least_logged": back.logged if back else math.inf,
             "singular": sorted(back.singular) if back else [],
             "answers": dict(back.answers) if back else {},
             "target_range": _range(back),
@@ -349,24 +358,6 @@ def _range(back: Backward | None) -> list[float]:
 
 
 _DROPOUT = nn.modules.dropout._DropoutNd
-
-
-def _weights_at_start(model: nn.Module) -> dict[str, object]:
-    """Matrices that are all zero, or have all rows equal, before the first step."""
-    zero, alike = [], []
-    for name, own in model.named_parameters():
-        # A number for each row is a factor, as of a scaled residual, and no matrix.
-        if own.dim() < 2 or own.numel() == len(own) or not own.requires_grad or own.is_sparse:
-            continue
-        values = own.detach()
-        if not bool(values.any()):
-            zero.append(name.removesuffix(".weight"))
-        elif len(values) > 1 and bool((values == values[:1]).all()):
-            alike.append(name.removesuffix(".weight"))
-    shapes = [tuple(own.shape) for own in model.parameters() if own.dim() == 2]
-    widths = [shape[0] for shape in shapes[:-1]]
-    narrow = bool(widths) and min(widths) < min(shapes[0][1], shapes[-1][0])
-    return {"zero_weights": zero, "alike_weights": alike, "bottleneck": narrow}
 
 
 def check_model(model: nn.Module, *, watched: bool = True) -> None:

@@ -42,7 +42,8 @@ export function layerHeat(section, content, page) {
     }
   };
   for (const canvas of canvases) listen(canvas, measures.get(canvas.dataset.layers), sizes, content, page);
-  return { draw, said: (canvas) => said(measures.get(canvas.dataset.layers), content, page.state), measures };
+  const of = (canvas) => measures.get(canvas.dataset.layers);
+  return { draw, said: (canvas) => said(of(canvas), content, page.state), rows: (canvas) => table(of(canvas), content) };
 }
 
 /** Where the rows lie, and how high each is. */
@@ -184,7 +185,7 @@ export function pins(context, box, edges, findings, page, rowsOf = () => []) {
 
 /** Numbers of findings on a ground that is as wide as they are, within the canvas. */
 function pill(context, { x, y, colour, numbers }, most, colours) {
-  const text = numbers.join(" ");
+  const text = numbers.join(", ");
   context.font = `bold 10.5px ${colours.font}`;
   const half = Math.max(PIN, context.measureText(text).width / 2 + 5);
   const middle = Math.min(x, most - half);
@@ -206,6 +207,18 @@ function said(measure, content, { layer, column }) {
   const computes = measure.along === "functions" ? content.functions[layer] : "";
   const beside = computes && !layer.endsWith(computes) ? ` (${computes})` : "";
   return `${layer}${beside}, step ${content.steps[column]}: ${inWords(value, !measure.log)}`;
+}
+
+/** All cells as rows of a table. */
+function table(measure, { steps }) {
+  const rows = [["layer", "step", measure.title]];
+  measure.codes.forEach((code, place) => {
+    const value = decoded(code, measure);
+    const step = steps[place % measure.columns];
+    const shown = Number.isFinite(value) ? Number(value.toPrecision(4)) : Number.isNaN(value) ? "" : "inf";
+    rows.push([measure.rows[Math.floor(place / measure.columns)], step, shown]);
+  });
+  return rows;
 }
 
 /** Pointer, tap and arrow keys choose a cell. */

@@ -72,7 +72,12 @@ export function lossCurve(canvas, { steps, loss, constant }, findings, page) {
     event.preventDefault();
     say((at = Math.min(Math.max(at + by, 0), steps.length - 1)));
   });
-  return { draw };
+  const told = (value) => (Number.isFinite(value) ? value : Number.isNaN(value) ? "" : "inf");
+  const rows = () => [
+    ["step", "loss", "best constant answer"],
+    ...steps.map((step, i) => [step, told(losses[i]), told(constants[i])]),
+  ];
+  return { draw, rows };
 }
 
 /** The distributions in one layer over the steps. */
@@ -110,7 +115,21 @@ export function insideLayer(section, quantities, page) {
       canvas.closest("figure").querySelector("[data-readout]").textContent = `step ${own.steps[column]}, ${own.words[bin]}: ${words}`;
     });
   }
-  return { draw };
+  const rows = (canvas) => insideRows(known.get(canvas.dataset.inside), select.value);
+  return { draw, rows };
+}
+
+/** The distribution in a layer as rows of a table. */
+function insideRows(own, layer) {
+  const [row, bins] = [own.layers.indexOf(layer), own.words.length];
+  const rows = [["layer", "step", "values", "share"]];
+  own.steps.forEach((step, i) => {
+    own.words.forEach((words, bin) => {
+      const value = share(own.octets[(row * own.steps.length + i) * bins + bin], own.top);
+      rows.push([layer, step, words, Number(value.toPrecision(3))]);
+    });
+  });
+  return rows;
 }
 
 const insideBox = ([width, height]) => ({ left: LEFT, right: width - RIGHT, top: 8, bottom: height - 24 });

@@ -3,6 +3,7 @@
 import { canvasColours } from "./colours.js";
 import { layerHeat } from "./layer_heat.js";
 import { insideLayer, lossCurve } from "./losses.js";
+import { joined, saving } from "./saving.js";
 import { tellState, toldState } from "./observed_state.js";
 import { sortable } from "./tables.js";
 
@@ -164,11 +165,24 @@ function alongNodes(event) {
   inSight(page.state.layer);
 }
 
+/** What there is to save of a figure: its name, its picture and its data. */
+function saved(figure) {
+  const canvas = figure.querySelector("canvas");
+  const { layers, inside: distribution } = canvas.dataset;
+  const ground = getComputedStyle(document.body).backgroundColor;
+  return {
+    name: layers ?? distribution ?? "loss",
+    png: () => new Promise((resolve) => joined([canvas], ground).toBlob(resolve)),
+    rows: () => (layers ? heat : distribution ? inside : loss).rows(canvas),
+  };
+}
+
 const part = (name) => document.querySelector(`[data-${name}]`);
 const heat = part("panels") ? layerHeat(part("panels"), content, page) : { draw() {}, said: () => "" };
-parts.push(heat);
-if (part("losses")) parts.push(lossCurve(part("losses"), content.losses, content.findings, page));
-if (part("insides")) parts.push(insideLayer(part("insides"), content.insides, page));
+const loss = part("losses") ? lossCurve(part("losses"), content.losses, content.findings, page) : null;
+const inside = part("insides") ? insideLayer(part("insides"), content.insides, page) : null;
+parts.push(...[heat, loss, inside].filter(Boolean));
+saving(saved);
 showTheme();
 listen();
 sortable();

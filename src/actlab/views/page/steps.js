@@ -60,25 +60,37 @@ export function labelled(edges, width, room) {
 /** The module that a layer lies in, to so many parts of its name. */
 const prefix = (name, depth) => name.split(":")[0].split(".").slice(0, depth).join(".");
 
+// With fewer names of modules than this a reader does not find a row: some of the modules within are named then.
+const FEW = 4;
+
 /** Names beside rows, [{row, text}]: of each row where there is room, else of the modules that rows lie in. */
 export function rowNames(names, height, room = 12) {
   if (height >= room - 1) return names.map((text, row) => ({ row, text }));
   const most = (names.length * height) / room;
+  let within = names.map((text, row) => ({ row, text }));
   for (let depth = 4; depth > 0; depth -= 1) {
     const starts = [];
     names.forEach((name, row) => {
       const text = prefix(name, depth);
       if (!starts.length || starts.at(-1).text !== text) starts.push({ row, text });
     });
-    if (starts.length <= most) return spaced(starts, room / height);
+    if (starts.length <= most && starts.length >= FEW) return spaced(starts, room / height, names.length);
+    if (starts.length < FEW) break;
+    within = starts;
   }
-  return spaced(names.map((text, row) => ({ row, text })), room / height);
+  return spaced(within, room / height, names.length);
 }
 
-function spaced(starts, apart) {
+/** Those that are so many rows apart; of two that are too near each other the one that stands for more rows. */
+function spaced(starts, apart, total) {
   const found = [];
-  for (const own of starts) if (!found.length || own.row - found.at(-1).row >= apart) found.push(own);
-  return found;
+  const rows = (place) => (starts[place + 1]?.row ?? total) - starts[place].row;
+  starts.forEach((own, place) => {
+    const last = found.at(-1);
+    if (last === undefined || own.row - starts[last].row >= apart) found.push(place);
+    else if (rows(place) > rows(last)) found[found.length - 1] = place;
+  });
+  return found.map((place) => starts[place]);
 }
 
 /** A number in words. */

@@ -20,7 +20,7 @@ from actlab.study import Study, conditions
 from actlab.study.conditions import initial_weights
 from actlab.views.paper.latex import escape
 from actlab.views.paper.layers import layer_in_words
-from actlab.views.paper.writing import write_text
+from actlab.views.paper.writing import check_compared, write_text
 from actlab.views.trained import own_sentences, pairing
 from actlab.wording import counted, listed
 
@@ -73,7 +73,11 @@ def methods(recording: Recording) -> str:
 
     Data, network, optimiser, learning rates, seeds, test set, statistics, machine, and what diverged. What the
     recording does not hold is left out.
+
+    Raises:
+        ActlabError: it is of a single training that was watched.
     """
+    check_compared(recording)
     own = recording.study.own_loop
     sentences = (
         *(own_sentences(recording) if own else (*_data(recording), *_network(recording), *_training(recording))),

@@ -12,13 +12,18 @@ from actlab.study import is_watched
 
 def check_recorded(recording: Recording) -> None:
     """Raise ActlabError where no epoch is recorded, or nothing is compared."""
+    check_compared(recording)
+    if recording.epochs < 0:
+        raise ActlabError(f"{recording.directory} was stopped before its first epoch: there is nothing to compare.")
+
+
+def check_compared(recording: Recording) -> None:
+    """Raise ActlabError where a recording is of a single training that was watched."""
     if is_watched(recording.study):
         raise ActlabError(
             f"{recording.directory} is a single training that was watched: there is no comparison to write of. Its "
             "numbers are in its report, in event files (--tensorboard), and in actlab.load(...).probes."
         )
-    if recording.epochs < 0:
-        raise ActlabError(f"{recording.directory} was stopped before its first epoch: there is nothing to compare.")
 
 
 def check_file(file: Path) -> None:

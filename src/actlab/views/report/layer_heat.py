@@ -13,7 +13,6 @@ from actlab.recording.measures import MEASURES, Measure
 from actlab.views.report.distributions import distributions
 from actlab.views.report.layer_folding import within
 from actlab.views.report.page_data import packed
-from actlab.wording import number
 
 # Measures with a row for each layer, in the order in which they are shown: of weights first.
 SHOWN = (
@@ -144,7 +143,7 @@ def _ticks(start: float, end: float, log: bool) -> list[list[Any]]:
     width = end - start
     powers = list(range(int(np.ceil(start - 1e-9)), int(np.floor(end + 1e-9)) + 1))
     if len(powers) < 2:
-        return [[0.0, number(10**start, ".2g")], [1.0, number(10**end, ".2g")]]
+        return [[place, f"{float(f'{10**power:.2g}'):g}"] for place, power in ((0.0, start), (1.0, end))]
     step = -(-len(powers) // 6)
     return [[round((power - start) / width, 4), f"10^{power}"] for power in powers[::step]]
 

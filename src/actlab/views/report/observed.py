@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from actlab.diagnosis import Finding, findings_of
-from actlab.diagnosis.told import headline
+from actlab.diagnosis import Finding, Verdict
+from actlab.diagnosis.judgement import judge_of
 from actlab.recording import Recording
 from actlab.recording.measures import MEASURES
+from actlab.statistics.findings.codes import CODES
+from actlab.statistics.watched import headline
 from actlab.study import Observed
 from actlab.views.palette import HEAT_STEPS
 from actlab.views.report import layer_graph, layer_heat
-from actlab.views.report.html import scrolling
+from actlab.views.report.html import SAVE, scrolling
 from actlab.views.report.scripts import asset, bundle, script_json
 from actlab.watching.looks import Look
 from actlab.watching.recorded import looks_of
@@ -46,9 +48,14 @@ class Watched:
         return looks_of(self.recording)
 
     @cached_property
-    def findings(self) -> list[Finding]:
+    def verdict(self) -> Verdict:
+        """What can be said of it in all."""
+        return judge_of(self.looks).verdict()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
         """What is wrong, a cause first."""
-        return findings_of(self.looks)
+        return self.verdict.findings
 
     @property
     def study(self) -> Observed:
@@ -61,11 +68,6 @@ class Watched:
     def steps(self) -> int:
         """The steps that were made until the last look, with the one looked at."""
         return self.looks[-1].step + 1 if self.looks else 0
-
-    @cached_property
-    def headline(self) -> str:
-        """What is found, in a sentence: the first cause, that it is too early to say, or that nothing is wrong."""
-        return headline(self.looks, self.findings)
 
     @cached_property
     def lit(self) -> dict[str, list[int]]:
@@ -93,7 +95,7 @@ def page(recording: Recording) -> str:
         "title": escape(f"{recording.study.name}: a training that was watched"),
         "style": asset("report.css") + asset("observed.css"),
         "study": escape(recording.study.name),
-        "headline": escape(watched.headline),
+        "headline": escape(headline(watched.verdict)),
         "facts": _facts_line(watched),
         "contents": "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title, _ in sections),
         "legend": "",
@@ -208,6 +210,7 @@ def _findings(watched: Watched) -> str:
 
 def _item(place: int, own: Finding, watched: Watched) -> str:
     codes = [other["code"] for other in watched.findings]
+    title = CODES[own["code"]].title if own["code"] in CODES else ""
     where = [f"<button type='button' data-light='{place}' data-where='layers'>step {own['step']:,}</button>"]
     if own["layer"]:
         target = "model" if watched.recording.facts.get("graph") else "layers"
@@ -225,7 +228,7 @@ def _item(place: int, own: Finding, watched: Watched) -> str:
     return (
         f"<li class='{escape(own['severity'])}' data-finding='{place}'><p class='sentence'><span class='number'>{place}"
         f"</span>{escape(str(own['sentence']))}</p>{follows}{remedy}<p class='where'>{''.join(where)}"
-        f"<code>{escape(str(own['code']))}</code></p>{proof}</li>"
+        f"<code title='{escape(title)}'>{escape(str(own['code']))}</code></p>{proof}</li>"
     )
 
 
@@ -273,7 +276,8 @@ def _scales() -> str:
 def _figure(title: str, attribute: str, label: str, caption: str = "", below: str = "") -> str:
     small = f"<small>{escape(caption)}</small>" if caption else ""
     return (
-        f"<figure><figcaption><span><b>{escape(title)}</b></span>{small}<output data-readout></output></figcaption>"
+        f"<figure><figcaption><span><b>{escape(title)}</b>{SAVE}</span>{small}<output data-readout></output>"
+        "</figcaption>"
         f"<canvas {attribute} tabindex='0' role='img' aria-label='{escape(label)}'></canvas>{below}</figure>"
     )
 
@@ -396,13 +400,15 @@ def _method(watched: Watched) -> str:
         "Versions": ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items()),
     }
     rows = "".join(f"<div><dt>{term}</dt><dd>{escape(str(text))}</dd></div>" for term, text in terms.items() if text)
-    return f"{_lead('What was looked at, and what could not be seen.')}<dl>{rows}</dl>{_unseen(watched.looks)}"
+    return f"{_lead('What was looked at, and what could not be seen.')}<dl>{rows}</dl>{_unseen(watched)}"
 
 
-def _unseen(looks: Sequence[Look]) -> str:
+def _unseen(watched: Watched) -> str:
     """What could not be looked at, by the reason."""
     reasons: dict[str, list[str]] = {}
-    for look in looks:
+    if missing := watched.recording.facts.get("without_graph"):
+        reasons[str(missing)] = ["the graph of layers"]
+    for look in watched.looks:
         for name, reason in look.unseen.items():
             held = reasons.setdefault(reason, [])
             if name not in held:
