@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-import importlib
+import importlib.util
 import io
 import json
 import linecache
@@ -11,6 +11,7 @@ import random
 import re
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -459,3 +460,22 @@ def test_a_member_that_cannot_be_read_is_trained_again(tmp_path):
     with pytest.warns(ActlabWarning, match="this network is trained again"):
         actlab.torch.compare(own_loops.build, own_loops.train, ["relu", "tanh"], 1, run, processes=1)
     assert own_loops.CALLS == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["residual_cnn", "character_transformer"])
+def test_recipes_run(name, tmp_path):
+    path = Path(__file__).parent.parent / "docs" / "recipes" / f"{name}.py"
+    found = importlib.util.spec_from_file_location(f"recipe_{name}", path)
+    assert found is not None
+    assert found.loader is not None
+    recipe = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = recipe
+    found.loader.exec_module(recipe)
+    build = recipe.build if hasattr(recipe, "build") else recipe.Transformer
+    functions = [recipe.FUNCTIONS[0], recipe.FUNCTIONS[-1]]
+    run = actlab.torch.compare(build, recipe.train_briefly, functions, 1, tmp_path / "run", processes=1)
+    assert run.complete
+    assert run.act_layers
+    # Gated units have as many parameters.
+    assert len(set(run.facts["parameters"].values())) == 1
+    del sys.modules[found.name]

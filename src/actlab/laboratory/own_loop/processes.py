@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.process
 import os
 import pickle
 import re
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -118,7 +120,7 @@ def _apart(
     """Train in processes; gives those that are left where one of these ended by itself."""
     context = multiprocessing.get_context("spawn")
     threads = max(1, cores() // processes)
-    pool = ProcessPoolExecutor(processes, context, initializer=set_threads, initargs=(threads,))
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(set_threads, threads))
     left = dict(enumerate(jobs))
     try:
         waiting = {pool.submit(_train_and_keep, train, job, directory): number for number, job in left.items()}
@@ -132,6 +134,19 @@ def _apart(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return list(left.values())
+
+
+def _begin(set_threads: Callable[[int], None], threads: int) -> None:
+    """In a process that trains: how it computes; and it ends with the one that began it, however that ends."""
+    set_threads(threads)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _train_and_keep(train: Train, job: Job, directory: Path) -> None:
