@@ -94,8 +94,8 @@ class Taps:
         """Call before and after each step of an optimiser that holds parameters of the model."""
         import torch
         import torch.nn.functional as F
+        import torch.optim.optimizer as steps
         from torch.nn.modules.module import register_module_forward_pre_hook
-        from torch.optim import optimizer as steps
 
         own = {id(one) for one in self.model.parameters()}
 
@@ -288,9 +288,11 @@ def one_run(tool: str, number: int, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def counted(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def counted(results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Precision, recall and what else is counted, as of actlab's own; a run that a tool ends has no finding."""
-    sums = dict.fromkeys(("faulty", "healthy", "right", "accused", "kind", "layers", "layer", "crashed"), 0)
+    sums: dict[str, int] = dict.fromkeys(
+        ("faulty", "healthy", "right", "accused", "kind", "layers", "layer", "crashed"), 0
+    )
     for own in results:
         right = [one for one in own["found"] if one["family"] in RIGHT.get(own["kind"], ())]
         sums["crashed"] += own["crashed"] is not None
