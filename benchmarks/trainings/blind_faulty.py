@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from benchmarks.trainings.blind_models import Factors, Forecast, Head, Net, Plain, Signal, init_all
+from benchmarks.trainings.blind_models import Factors, Forecast, Head, Net, Plain, Signal, init_all, normalised, pooled
 from benchmarks.trainings.blind_pieces import (
     adam,
     adamw,
@@ -458,7 +458,7 @@ _LOOPS: tuple[Training, ...] = (
     _fault(
         "batch norm at batch 1",
         "two values of each channel",
-        _pooled,
+        pooled,
         loader("signals", sgd(0.02), ce, epochs=1, batch_size=1),
         "3",
         train=loader("signals", sgd(0.1), ce, epochs=12, batch_size=16),
@@ -466,7 +466,7 @@ _LOOPS: tuple[Training, ...] = (
     _fault(
         "evaluation mode",
         "looked at before training, and never back",
-        _normalised,
+        normalised,
         loader("raw circuit", sgd(0.02), mse, back_to_train=False),
         "0 2 5",
         train=loader("raw circuit", sgd(0.02), mse),
@@ -480,21 +480,6 @@ _LOOPS: tuple[Training, ...] = (
         train=slices("ratings", adam(3e-2), mse),
     ),
 )
-
-
-def _pooled() -> nn.Sequential:
-    return nn.Sequential(
-        *(nn.Conv1d(1, 12, 9, stride=4), nn.ReLU(), nn.AdaptiveAvgPool1d(2), nn.BatchNorm1d(12)),
-        *(nn.Flatten(), nn.Linear(24, 3)),
-    )
-
-
-def _normalised() -> nn.Sequential:
-    """A net whose first layer brings inputs to scale."""
-    return nn.Sequential(
-        *(nn.BatchNorm1d(4), nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU()),
-        *(nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 1)),
-    )
 
 
 BLIND_FAULTY: tuple[Training, ...] = (*_STARTS, *_RATES, *_DATA_AND_LABELS, *_LOSSES, *_LOOPS)

@@ -22,6 +22,7 @@ from benchmarks.trainings.blind_models import (
     Signal,
     Tokens,
     init_all,
+    shared,
 )
 from benchmarks.trainings.blind_pieces import (
     Trainer,
@@ -225,7 +226,7 @@ _FUNCTIONS: tuple[Training, ...] = (
         ),
         loader("circuit", adam(2e-3), mse),
     ),
-    _well("one module of PReLU everywhere", _shared, clusters),
+    _well("one module of PReLU everywhere", shared, clusters),
     _well("hard swish in place", lambda: stack((16, 48, 48, 5), partial(nn.Hardswish, inplace=True)), clusters),
     _well("sine functions", partial(Net, 3, 1, 50, torch.sin), roll),
     _well("log-sigmoid gates by hand", partial(Net, 16, 5, 40, lambda x: x * torch.sigmoid(1.7 * x)), clusters),
@@ -240,11 +241,6 @@ _FUNCTIONS: tuple[Training, ...] = (
         slices("counts", adam(3e-3), mse),
     ),
 )
-
-
-def _shared() -> nn.Sequential:
-    function = nn.PReLU()
-    return nn.Sequential(nn.Linear(16, 40), function, nn.Linear(40, 40), function, nn.Linear(40, 5))
 
 
 _LOSSES: tuple[Training, ...] = (
