@@ -347,13 +347,17 @@ def run_all(given: argparse.Namespace) -> None:
     from benchmarks.trainings import TRAININGS
 
     numbers = [number for number, own in enumerate(TRAININGS) if given.half in (None, own.half)]
+    random.Random(0).shuffle(numbers)  # So that what is there when it is ended is a fair part.
     start = time.monotonic()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         pending = [
-            pool.submit(one_run, tool, number, seed) for tool in TOOLS for number in numbers for seed in given.seeds
+            pool.submit(one_run, tool, number, seed) for seed in given.seeds for number in numbers for tool in TOOLS
         ]
-        results = [one.result() for one in pending]
-    given.out.write_text(json.dumps(results, indent=1))
+        results = []
+        for one in pending:
+            results.append(one.result())
+            # What is there so far is kept, should it be ended.
+            given.out.write_text(json.dumps(results, indent=1))
     for tool in TOOLS:
         own = [one for one in results if one["tool"] == tool]
         print(tool, counted(own))
