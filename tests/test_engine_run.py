@@ -18,6 +18,7 @@ from actlab.errors import InvalidNetwork, InvalidRecording
 from actlab.layers import Act, Dense
 from actlab.objectives import CLASSES
 from actlab.plan.batches import orders
+from actlab.plan.cards import card_of
 from actlab.plan.collector import Collector, Observed
 from actlab.plan.population import members, populations
 from actlab.recording import METRICS, Writer, load
@@ -349,9 +350,9 @@ def test_a_network_without_parameters_is_run_or_refused_in_words(task, tmp_path)
 
 
 def test_cards_say_of_a_function_what_it_computes():
-    card = run._card("leaky_relu")
+    card = card_of("leaky_relu")
     x = np.array(card["x"])
     assert (x[0], x[-1], len(x)) == (-6, 6, 241)
     np.testing.assert_allclose(card["value"], np.where(x > 0, x, 0.01 * x))
     np.testing.assert_allclose(np.delete(card["derivative"], 120), np.delete(np.where(x > 0, 1, 0.01), 120))
-    assert run._card("maxout")["value"] is None
+    assert card_of("maxout")["value"] is None

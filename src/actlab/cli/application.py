@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 from actlab.cli.catalogue import functions, recipes
 from actlab.cli.compare import Stopped, compare
+from actlab.cli.diagnose import diagnose
 from actlab.cli.figures import animate, figure
 from actlab.cli.recordings import export, power, report
 from actlab.cli.task import task
@@ -50,6 +51,7 @@ app.command()(recipes)
 app.command()(task)
 app.command()(compare)
 app.command()(report)
+app.command()(diagnose)
 app.command()(power)
 app.command()(figure)
 app.command()(animate)

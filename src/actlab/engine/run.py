@@ -19,8 +19,8 @@ from actlab.engine import devices
 from actlab.engine.memory import build_within, device_memory
 from actlab.engine.program import OBSERVE, SKIP, TRAIN, Program
 from actlab.engine.streaming import streams
-from actlab.functions import catalogue
 from actlab.plan.batches import chunk_length, orders
+from actlab.plan.cards import card_of
 from actlab.plan.collector import Collector
 from actlab.plan.evaluation import Data, constant_answer, prepare
 from actlab.plan.population import members, populations
@@ -121,7 +121,7 @@ def _record(
     data = prepare(study, task)
     streamed = streams(data, memory or device_memory())
     chunk = 1 if streamed else min(chunk_length(study, population, len(task.x_train)) for population in groups)
-    cards = {name: _card(name) for name in study.activations}
+    cards = {name: card_of(name) for name in study.activations}
     with devices.Stopwatch() as compiling:
         programs = build_within(study, data, groups, chunk, memory, streamed=streamed)
     facts = _facts(study, task, programs, data) | {"tuning": tuning, "started": time.time(), "streamed": streamed}
@@ -283,22 +283,3 @@ def _targets(task: Task, programs: Sequence[Program], data: Data) -> dict[str, A
         return {"targets": task.labels, "target_means": [0.0] * len(ones), "target_scales": ones, "constant": constant}
     scaled = {"target_means": task.targets.means, "target_scales": task.targets.scales}
     return {"targets": task.targets.names, **scaled, "constant": constant}
-
-
-# Of a function's record, what the views show.
-CARD = ("title", "formula", "latex", "family", "year", "source", "kind", "parameters", "facts")
-
-
-def _card(name: str) -> dict[str, Any]:
-    """What the views show of a function, sampled here so that they need neither the function nor JAX."""
-    function = catalogue[name]
-    record = function.to_dict()
-    card: dict[str, Any] = {key: record[key] for key in CARD}
-    if function.source_code:
-        card |= {"source_code": function.source_code, "source_digest": function.source_digest}
-    x = np.linspace(-6, 6, 241)
-    curves = function.kind != "grouping"
-    card["x"] = x.tolist() if curves else None
-    card["value"] = function(x).tolist() if curves else None
-    card["derivative"] = function.derivative(x).tolist() if curves else None
-    return card

@@ -5,6 +5,7 @@ from actlab.objectives.classification import BINARY, CLASSES
 from actlab.objectives.derived import Derived, log_odds
 from actlab.objectives.lead import ACCURACY, BALANCED, Lead, lead_among, lead_in, usual_lead
 from actlab.objectives.objective import PARTS, Metric, Objective, Score, Spread, further
+from actlab.objectives.own import known_metric, own_objective
 from actlab.objectives.regression import Loss, regression
 from actlab.objectives.several import SEVERAL, best_constant, f1_by_label
 
@@ -26,12 +27,14 @@ __all__ = [
     "best_constant",
     "f1_by_label",
     "further",
+    "known_metric",
     "lead_among",
     "lead_in",
     "log_odds",
     "objective_for",
     "objective_named",
     "outputs_for",
+    "own_objective",
     "regression",
     "usual_lead",
 ]

@@ -103,7 +103,7 @@ class Objective:
 
     Attributes:
         name: "binary" or "classes"; "labels" where a sample has several; of numbers as targets, which error is made
-            small: "squared", "absolute" or "huber".
+            small: "squared", "absolute" or "huber"; "own" of a training in a loop of a user's own.
         loss: of each sample.
         decision: the class that each sample is put into; of numbers, the prediction.
         probability: of class 1 with one output, of each class along `axis` with several; of numbers, the prediction.
@@ -119,7 +119,7 @@ class Objective:
             None of classes.
     """
 
-    name: Literal["binary", "classes", "labels", "squared", "absolute", "huber"]
+    name: Literal["binary", "classes", "labels", "squared", "absolute", "huber", "own"]
     loss: Score
     decision: Rule
     probability: Rule

@@ -25,7 +25,7 @@ from pydantic import (
 from actlab.errors import complaint
 from actlab.recording.format import SEGMENT, Member, Segment
 from actlab.recording.measures import MEASURES
-from actlab.study import Study, variants
+from actlab.study import Observed, Study, variants
 
 KINDS = ("epochs", "weights", "first-seed", "sample", "test")
 
@@ -95,7 +95,7 @@ class _Facts(_Checked):
     complete: bool
     weight_layers: list[str]
     act_layers: list[str]
-    objective: Literal["binary", "classes", "labels", "squared", "absolute", "huber"]
+    objective: Literal["binary", "classes", "labels", "squared", "absolute", "huber", "own"]
     metrics: list[_Metric]
     classes: list[str]
     input_shape: list[PositiveInt]
@@ -142,11 +142,16 @@ def check_facts(facts: Mapping[str, Any], study: Study) -> None:
     if chosen is not None and any(set(study.activations) - set(chosen.get(i, ())) for i in {"stated", study.init}):
         raise ValueError("chosen_rates lacks some of the activations")
     names = [metric["name"] for metric in facts["metrics"]]
-    decides = facts["objective"] in ("binary", "classes")
-    needed = ("loss", "accuracy" if decides else "micro_f1" if facts["objective"] == "labels" else "rmse")
+    own, decides = facts["objective"] == "own", facts["objective"] in ("binary", "classes")
+    needed = (
+        "loss",
+        *(() if own else ("accuracy" if decides else "micro_f1" if facts["objective"] == "labels" else "rmse",)),
+    )
     if len(set(names)) < len(names) or not {*needed} <= {*names}:
         raise ValueError(f"its metrics are {names}, where {', '.join(needed)} and others, each once, are expected")
     scaled = {len(facts.get(name, ())) for name in ("targets", "target_means", "target_scales")}
+    if own:
+        return
     if scaled != {0} if decides else scaled == {0} or len(scaled) > 1 or facts.get("constant") is None:
         raise ValueError("its targets are not those of its objective")
     counts = facts.get("class_counts", ())
@@ -195,7 +200,9 @@ def metrics_of(
     places = np.stack(np.divmod(np.arange(len(values)), members), axis=-1)
     if epochs * members != len(values) or not np.array_equal(values[:, :2], places):
         raise ValueError("metrics of some epochs or members are missing")
-    if epochs > study.epochs + 1 or (complete and epochs <= study.epochs):
+    # A training that was watched at its first step alone has one row.
+    wanted = 0 if isinstance(study, Observed) else study.epochs
+    if epochs > study.epochs + 1 or (complete and epochs <= wanted):
         raise ValueError(f"there are metrics up to epoch {epochs - 1}, and the run is of {study.epochs} epochs")
     shaped = values[:, 2:].reshape(epochs, members, len(columns))
     return {name: shaped[..., i] for i, name in enumerate(columns)}

@@ -126,6 +126,17 @@ _TABLE = (
         "Standard deviation of what comes out of the function, over samples and units.",
         "functions",
     ),
+    Measure(
+        "signal",
+        "signal",
+        "Spread over the samples of what comes out of the function, over its size (both rms): 0 where all look alike.",
+        "functions",
+    ),
+    Measure("activation_rms", "activation size", "Root mean square of what comes out of the function.", "functions"),
+    Measure("weight_norm", "weight norm", "Size of a layer's weights before the step, ‖W‖₂.", "weights"),
+    Measure(
+        "zero_gradient_share", "zero gradients", "Share of a layer's weight gradient that is exactly 0.", "weights"
+    ),
     Measure("penalty", "penalty", "The L2 term that training adds to the cross-entropy.", "network"),
     Measure(
         "class_accuracy", "accuracy by class", "Of each class's training samples, the share put into it.", "classes"

@@ -21,11 +21,21 @@ from actlab.errors import InvalidRecording, InvalidStudy, NothingRecorded, Unkno
 from actlab.functions import catalogue
 from actlab.functions.variants import bare
 from actlab.network import Network, Params
-from actlab.objectives import PARTS, Derived, Lead, Objective, further, lead_among, objective_named, usual_lead
+from actlab.objectives import (
+    PARTS,
+    Derived,
+    Lead,
+    Objective,
+    further,
+    lead_among,
+    objective_named,
+    own_objective,
+    usual_lead,
+)
 from actlab.recording import checks
 from actlab.recording.format import DATABASE, SCHEMA, SEGMENT_COLUMNS, STUDY, Member, Segment
 from actlab.recording.migrations import MIGRATIONS, Stored
-from actlab.study import from_toml
+from actlab.study import Observed, from_toml
 from actlab.wording import quoted
 
 # How long a writer's transaction is waited for, in seconds.
@@ -106,6 +116,9 @@ class Recording:
         self.facts = dict(stored.facts)
         if self.study.network is None or self.study.learning_rates is None:
             raise ValueError(f"its {STUDY} lacks the network or the learning rates: it is not that of a run")
+        if isinstance(self.study, Observed):
+            # How long a loop of a user's own goes on, nobody knew when it began.
+            self.study = self.study.model_copy(update={"epochs": self.facts["epochs"]})
         checks.check_facts(self.facts, self.study)
         if "chosen_rates" in self.facts:
             # A run that takes the place of another is entered with its database; its study.toml follows.
@@ -142,6 +155,8 @@ class Recording:
     @property
     def objective(self) -> Objective:
         """What the outputs of its networks mean."""
+        if self.facts["objective"] == "own":
+            return own_objective(self.facts["metrics"])
         return objective_named(self.facts["objective"], len(self.facts.get("targets", ())))
 
     @property

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,7 @@ class Writer:
         diverged: Mapping[int, tuple[int, str]],
         kind: str = "epochs",
         members: Sequence[int] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Add a range of epochs: the segment file first, then one transaction with its row and the metrics.
 
@@ -132,6 +133,7 @@ class Writer:
             kind: "epochs", "weights" where these come alone, "first-seed" for the weights of the first seed's
                 members only, "sample", or "test" for what is made of the test samples; see `Segment`.
             members: ids of those that the arrays are of; all where None.
+            facts: what is known of the run by now, besides.
 
         Raises:
             RecordingFailed: an array is not of the shape that its measure declares, or it cannot be written; nothing of
@@ -151,22 +153,34 @@ class Writer:
         try:
             digest = _write_segment(path, arrays)
             with self._transaction(what):
-                self._database.execute(
-                    "INSERT INTO segments (kind, file, first_epoch, last_epoch, sha256, members) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
-                    (kind, segment.file, first_epoch, last, digest, json.dumps(whose)),
-                )
-                if metrics:
-                    self._insert_metrics(first_epoch, np.stack([metrics[name] for name in self._columns], axis=-1))
-                for member, (epoch, reason) in diverged.items():
-                    update = "UPDATE members SET diverged_epoch = ?, diverged_reason = ? WHERE id = ?"
-                    self._database.execute(update, (epoch, reason, member))
+                self._enter(replace(segment, sha256=digest), metrics, diverged, facts or {})
         except (OSError, sqlite3.Error) as error:
             self._discard(path)
             raise RecordingFailed(
                 f"{self.directory}: {what} cannot be written ({_reason(error)}); {self._kept()}"
             ) from None
         self._files.append(name)
+
+    def _enter(
+        self,
+        segment: Segment,
+        metrics: Mapping[str, np.ndarray],
+        diverged: Mapping[int, tuple[int, str]],
+        facts: Mapping[str, Any],
+    ) -> None:
+        """The rows of a segment and of what comes with it, within a transaction."""
+        named = (segment.kind, segment.file, segment.first_epoch, segment.last_epoch, segment.sha256)
+        self._database.execute(
+            "INSERT INTO segments (kind, file, first_epoch, last_epoch, sha256, members) VALUES (?, ?, ?, ?, ?, ?)",
+            (*named, json.dumps(segment.members)),
+        )
+        if metrics:
+            self._insert_metrics(segment.first_epoch, np.stack([metrics[name] for name in self._columns], axis=-1))
+        for member, (epoch, reason) in diverged.items():
+            update = "UPDATE members SET diverged_epoch = ?, diverged_reason = ? WHERE id = ?"
+            self._database.execute(update, (epoch, reason, member))
+        for name, value in facts.items():
+            self._set(name, value)
 
     def finish(self, **facts: Any) -> None:
         """Mark the recording as complete, with facts known only now (throughput); it takes an earlier one's place.

@@ -6,16 +6,19 @@ A study is data: validated when it is made, saved as TOML, and complete enough t
 from actlab.study.completion import complete, load_task, weights_of
 from actlab.study.conditions import Condition, Variant, conditions, variants
 from actlab.study.file import from_toml
+from actlab.study.observed import AS_BUILT, Observed, observed
 from actlab.study.optimisers import SGD, Adam, AdamW, RMSProp
 from actlab.study.settings import DEFAULT_ACTIVATIONS, Milestone, Study
 
 __all__ = [
+    "AS_BUILT",
     "DEFAULT_ACTIVATIONS",
     "SGD",
     "Adam",
     "AdamW",
     "Condition",
     "Milestone",
+    "Observed",
     "RMSProp",
     "Study",
     "Variant",
@@ -23,6 +26,7 @@ __all__ = [
     "conditions",
     "from_toml",
     "load_task",
+    "observed",
     "variants",
     "weights_of",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from actlab.errors import InvalidStudy, UnknownName
 from actlab.functions.variants import bare, split_names
 from actlab.layers import names_as_recorded
+from actlab.study.observed import Observed
 from actlab.study.settings import OWN_FUNCTIONS, Location, Study
 
 
@@ -56,7 +57,8 @@ def _study(path: Path, text: str, settings: dict[str, Any], recorded: bool) -> S
     """The study of what a file says, or InvalidStudy with the line of what is wrong."""
     token = names_as_recorded.set(recorded)
     try:
-        return Study(**settings)
+        # Only a recording's: no command trains in a loop of a user's own that a file names.
+        return (Observed if recorded and "loop" in settings else Study)(**settings)
     except InvalidStudy as error:
         location, sentence = error.location, str(error)
     except UnknownName as error:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+# Of a long training so many looks are kept in memory: the first ones, and evenly some of those that follow.
+MOST_LOOKS, FIRST_LOOKS = 512, 16
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 NAN = math.nan
@@ -122,3 +124,17 @@ class Look:
     gradient_scale: float = 1.0
     facts: Mapping[str, object] = field(default_factory=dict)
     unseen: Mapping[str, str] = field(default_factory=dict)
+
+
+def keep(looks: list[Look], look: Look) -> None:
+    """Add a look; where there are too many, every second one goes, but the first and the last.
+
+    >>> looks = []
+    >>> for step in range(2000):
+    ...     keep(looks, Look(step, 0.0, Constant(), (), ()))
+    >>> len(looks) <= MOST_LOOKS, [look.step for look in looks][:3], looks[-1].step
+    (True, [0, 1, 2], 1999)
+    """
+    looks.append(look)
+    if len(looks) > MOST_LOOKS:
+        looks[FIRST_LOOKS:] = [*looks[FIRST_LOOKS:-1:2], looks[-1]]

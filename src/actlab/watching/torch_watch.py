@@ -19,7 +19,7 @@ from actlab.errors import InvalidModel, tell
 from actlab.torch.module import Activation
 from actlab.torch.recognition import find, is_foreign, named_function
 from actlab.watching.constant import constant_of
-from actlab.watching.looks import Constant, Look, WeightLook
+from actlab.watching.looks import Constant, Look, WeightLook, keep
 from actlab.watching.torch_facts import settings_of
 from actlab.watching.torch_functions import HIDING
 from actlab.watching.torch_graph import Backward, backward_of, is_of
@@ -55,6 +55,7 @@ class TorchWatch:
         include: str = "*",
         exclude: str = "",
         on_look: Callable[[Look], None] = lambda _: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to watch; see `actlab.watching`."""
         model = getattr(model, "_orig_mod", model)  # That of a compiled one.
@@ -66,7 +67,7 @@ class TorchWatch:
         self._known = {id(module): name for name, module in _own_functions(model)}
         self._names = {id(module): name for name, module in reversed(list(model.named_modules()))}
         self._hiding = dict(_hiding(model))
-        self._every, self._on_look = every, on_look
+        self._every, self._on_look, self._on_end = every, on_look, on_end
         self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
         self._held: set[str] = set()
         self._targets: list[np.ndarray] = []
@@ -91,15 +92,17 @@ class TorchWatch:
 
     def remove(self) -> None:
         """Watch no longer; nothing is left in the model or the optimiser. Again, it does nothing."""
-        for hook in self._hooks:
+        hooks, self._hooks = self._hooks, []
+        for hook in hooks:
             hook.remove()
-        self._hooks = []
         if self._step is not None:
             self._step.close()
             self._step = None
         model = self._model()
         if model is not None and _watched.get(model) is self:
             del _watched[model]
+        if hooks:
+            self._on_end()
 
     def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """A hook that never ends a training: what fails in it ends the watching, and is told once."""
@@ -153,7 +156,7 @@ class TorchWatch:
             step.close()
             look = self._look(step)
             if look is not None:
-                self.looks.append(look)
+                keep(self.looks, look)
                 self._on_look(look)
         self.steps += 1
         self._arm()

@@ -89,8 +89,8 @@ def probe(recording: Recording, entry: Reported, name: str) -> Floats | None:
 
 def constant_loss(recording: Recording) -> float | None:
     """The loss of the best answer that does not look at the input; None where the classes' counts are not recorded."""
-    if recording.study.class_weights is not None:
-        # What training makes small is not what is recorded: nothing follows from its size.
+    if recording.study.class_weights is not None or recording.objective.name == "own":
+        # What training makes small is not what is recorded, or not known: nothing follows from its size.
         return None
     if recording.objective.baseline is None:
         return recording.facts["constant"]["train_loss"]

@@ -1,0 +1,34 @@
+"""What is wrong with the networks of a recording, by the rules as they are today."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from actlab.diagnosis.judgement import Verdict, judge_of
+from actlab.recording import Recording
+from actlab.statistics import summarise
+from actlab.statistics.findings.codes import checked
+from actlab.study import Observed
+from actlab.watching.recorded import looks_of
+
+
+def verdict_in(recording: Recording, mute: Collection[str] = ()) -> Verdict:
+    """All that is said of a recording, its findings a cause before what follows from it.
+
+    Of a training that was watched it is made from its looks; of a study from its members.
+
+    Args:
+        recording: complete or not.
+        mute: codes of findings that are not wanted.
+
+    Raises:
+        UnknownName: a code to mute that there is not.
+    """
+    muted = checked(mute)
+    if isinstance(recording.study, Observed) and recording.study.watched:
+        return judge_of(looks_of(recording)).verdict(muted)
+    found = tuple(own for own in summarise(recording)["findings"] if own["code"] not in muted)
+    wrong = [own for own in found if own["severity"] == "warning"]
+    if wrong:
+        return Verdict("faulty", wrong[0]["sentence"], found)
+    return Verdict("healthy", "Nothing wrong was found.", found)
