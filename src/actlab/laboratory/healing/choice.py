@@ -104,7 +104,9 @@ def suited_start(function: str) -> Remedy:
 def other_function(former: str, new: str) -> Remedy:
     """Another activation function."""
     line = f'actlab.torch.swap(model, "{new}")  # or write it in the place of {former} yourself'
-    return _remedy(f"function_{new}", "function", f"{new} instead of {former}", line, layers.other_function, former, new)
+    return _remedy(
+        f"function_{new}", "function", f"{new} instead of {former}", line, layers.other_function, former, new
+    )
 
 
 def normalised() -> Remedy:
@@ -130,7 +132,9 @@ def adam(seen: Seen) -> list[Remedy]:
 def clipping(norm: float = 1.0) -> Remedy:
     """A bound to the gradient's norm."""
     line = f"torch.nn.utils.clip_grad_norm_(model.parameters(), {norm:g})  # before optimizer.step()"
-    return _remedy("clipping", "clipping", f"gradients clipped to a norm of {norm:g}", line, loop.clipped_gradients, norm)
+    return _remedy(
+        "clipping", "clipping", f"gradients clipped to a norm of {norm:g}", line, loop.clipped_gradients, norm
+    )
 
 
 def _too_high(found: Finding, seen: Seen) -> Iterable[Remedy]:
@@ -258,7 +262,8 @@ _TABLE: Mapping[str, Choice] = {
             loop.scaled_loss,
         ),
         _remedy(
-            "full_precision", "precision", "float32 instead of half precision", "model.float()  # without torch.autocast",
+            "full_precision", "precision", "float32 instead of half precision",
+            "model.float()  # without torch.autocast",
             loop.full_precision,
         ),
     ],

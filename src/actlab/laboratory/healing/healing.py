@@ -161,9 +161,7 @@ class _Search:
         title, line = " and ".join(own.title for own in remedies), "\n".join(own.line for own in remedies)
         self.progress(title)
         comparable = all(own.comparable for own in remedies)
-        jobs = [
-            Job(own.seed, remedies, own.losses if comparable else (), metric=self.metric) for own in self.untreated
-        ]
+        jobs = [Job(own.seed, remedies, own.losses if comparable else (), metric=self.metric) for own in self.untreated]
         runs: list[Any] = self.place.all(jobs)
         why = next((own.inapplicable for own in runs if own.inapplicable), "")
         if why:

@@ -49,22 +49,25 @@ def around_steps(model: nn.Module, before: Hook | None = None, after: Hook | Non
 @contextmanager
 def going_back(change: Callable[[Any], Any]) -> Iterator[None]:
     """Have what a backward pass begins with go through `change` first."""
-    original = torch.autograd.backward
+    original, holds = torch.autograd.backward, [True]
 
     @wraps(original)
     def backward(tensors: Any, *arguments: Any, **settings: Any) -> Any:
-        return original(change(tensors), *arguments, **settings)
+        return original(change(tensors) if holds[0] else tensors, *arguments, **settings)
 
     torch.autograd.backward = backward
     try:
         yield
     finally:
-        torch.autograd.backward = original
+        holds[0] = False
+        # Who has put something in its place since, keeps it.
+        if torch.autograd.backward is backward:
+            torch.autograd.backward = original
 
 
 @contextmanager
 def settings(model: nn.Module, change: Callable[[dict[str, Any], Optimiser], dict[str, Any]]) -> Iterator[None]:
-    """Have groups of parameters other settings during each step: between steps, and for schedulers, they have theirs."""
+    """Groups of parameters with other settings during each step; between steps, and for schedulers, with their own."""
     former: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
     def before(optimiser: Optimiser) -> None:

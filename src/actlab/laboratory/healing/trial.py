@@ -27,7 +27,7 @@ TOGETHER, FEWEST = 0.2, 3
 
 
 class Ended(BaseException):
-    """Ends a user's `train` from within a step of its optimiser. No `Exception`, which a loop might take for its own."""
+    """Ends a user's `train` from within a step of its optimiser; no `Exception`, which a loop might take for its own."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,10 @@ def trained(build: Build, train: Train, job: Job) -> Trained:
             return Trained(job.seed, error=_line("build", error))
         with ExitStack() as stack:
             looks: list[Look] = []
-            watch = _watched(stack, model, looks) if job.watched else None
             course = _Course(model, job.against)
             stack.enter_context(course.heard())
+            # Within it: a watch puts things into the process, and takes them out, step by step.
+            watch = _watched(stack, model, looks) if job.watched else None
             try:
                 with _kept_random():  # New weights are drawn apart from what the loop draws.
                     stack.enter_context(applied(job.remedies, model))
