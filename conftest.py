@@ -19,9 +19,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The doctests of actlab.keras; each backend is tested in a process of its own, which says its own.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-collect_ignore = ["tests/keras_backends.py", "tests/tensorflow_door.py"]
+collect_ignore = ["tests/keras_backends.py", "tests/keras_watching.py", "tests/tensorflow_door.py"]
+collect_ignore_glob = []
 if importlib.util.find_spec("keras") is None:
     collect_ignore.append("src/actlab/keras.py")
+    collect_ignore_glob.append("src/actlab/watching/keras_*.py")
+if importlib.util.find_spec("flax") is None:
+    collect_ignore_glob.append("src/actlab/watching/flax_*.py")
 
 
 # Files of tests that take longest, in this order: what is begun last is short, and no process waits for another.

@@ -286,7 +286,7 @@ FAULTS = {
         "rate_too_high", None,
     ),
     "labels without a meaning": (
-        lambda: steps(net(), data=(torch.randn(4096, 2), torch.randint(0, 2, (4096,))), rate=1e-3), "learns_nothing",
+        lambda: steps(net(), data=(torch.randn(4096, 2), torch.randint(0, 2, (4096,))), rate=1e-3), "labels_unlearnable",
         None,
     ),
 }  # fmt: skip
@@ -404,7 +404,7 @@ def test_findings_can_be_muted_and_other_things_are_no_models():
         optimiser.step()
     assert watch.findings == []
     assert [own.name for own in watch.looks[0].functions] == ["1"]
-    with pytest.raises(InvalidModel, match="a PyTorch module is expected, not list"):
+    with pytest.raises(InvalidModel, match=r"or a flax\.nnx\.Module is expected, not list"):
         actlab.watch([model])
 
 

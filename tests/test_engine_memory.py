@@ -118,7 +118,7 @@ def test_in_float32_slices_differ_by_its_rounding_and_start_alike(tmp_path, monk
 
 def test_large_networks_leave_the_weights_of_all_slices(tmp_path, monkeypatch):
     """They are gathered from the states, at the start and at the end."""
-    monkeypatch.setattr("actlab.engine.compiler.SMALL", 1)
+    monkeypatch.setattr("actlab.plan.population.SMALL", 1)
     task, study = task_of((12,), 3), study_of(network=WIDE, optimiser="sgd")
     whole = engine.train(study, tmp_path / "whole", task=task)
     in_slices_of(2, monkeypatch)

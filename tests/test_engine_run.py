@@ -295,7 +295,7 @@ def test_an_interrupt_keeps_what_was_handed_over(task, tmp_path):
 
 def test_large_networks_leave_their_weights_at_the_start_and_at_the_end(task, tmp_path, monkeypatch):
     kept = engine.train(study_of(seeds=3), tmp_path / "kept", task=task)
-    monkeypatch.setattr("actlab.engine.compiler.SMALL", 1)
+    monkeypatch.setattr("actlab.plan.population.SMALL", 1)
     recording = engine.train(study_of(seeds=3), tmp_path / "large", task=task)
     assert recording.weight_epochs == (0, 12)
     assert kept.weight_epochs == tuple(range(13))
@@ -310,7 +310,7 @@ def test_large_networks_leave_their_weights_at_the_start_and_at_the_end(task, tm
 
 def test_large_networks_leave_the_first_seeds_weights_in_between(task, tmp_path, monkeypatch):
     kept = engine.train(study_of(seeds=3), tmp_path / "kept", task=task)
-    monkeypatch.setattr("actlab.engine.compiler.SMALL", 1)
+    monkeypatch.setattr("actlab.plan.population.SMALL", 1)
     monkeypatch.setattr(run, "chunk_length", lambda *_: 1)
     monkeypatch.setattr(run, "EPOCHS_BETWEEN", 3)
     recording = engine.train(study_of(seeds=3), tmp_path / "large", task=task)
@@ -327,7 +327,7 @@ def test_large_networks_leave_the_first_seeds_weights_in_between(task, tmp_path,
 
 
 def test_large_networks_leave_as_many_samples_as_their_size_allows(task, tmp_path, monkeypatch):
-    monkeypatch.setattr("actlab.engine.compiler.SMALL", 1)
+    monkeypatch.setattr("actlab.plan.population.SMALL", 1)
     monkeypatch.setattr(run, "SAMPLES_OF_LARGE", 8)
     recording = engine.train(study_of(seeds=1, epochs=1), tmp_path / "few", task=task)
     x, y = recording.sample["x"], recording.sample["y"]

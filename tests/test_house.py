@@ -19,7 +19,7 @@ FLOORS = [
     {"errors", "files", "imports", "wording"},
     {"functions", "initialisers", "torch", "keras"},
     {"objectives"},
-    {"tasks", "layers", "network", "custom"},
+    {"tasks", "layers", "network", "custom", "custom_torch"},
     {"study", "recipes"},
     {"recording"},
     {"plan"},

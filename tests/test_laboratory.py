@@ -159,7 +159,7 @@ def test_another_study_is_refused(finished):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    monkeypatch.setattr("actlab.engine.run.build_within", lambda *_: pytest.fail("it is trained"))
+    monkeypatch.setattr("actlab.engine.engines.build_within", lambda *_: pytest.fail("it is trained"))
 
 
 def test_what_was_recorded_is_not_trained_again(finished, untrained):

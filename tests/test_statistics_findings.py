@@ -436,7 +436,7 @@ def trained(tmp_path_factory):
     made_up = complete(Study(network=layers, activations=["sigmoid", "linear"], seeds=2, epochs=1), task)
     probe = prepare(made_up, task).probe
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("actlab.engine.compiler.SMALL", 1)
+        patch.setattr("actlab.plan.population.SMALL", 1)
         return engine.train(made_up, tmp_path_factory.mktemp("trained") / "run", task=task), probe
 
 

@@ -12,6 +12,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from actlab.errors import InvalidFunction, InvalidInput
 from actlab.functions import catalogue, register, unregister
 from actlab.functions.backends.torch import autograd
+from actlab.functions.backends.torch.blocks import block_size
 from actlab.functions.backends.torch.kernels import KERNELS
 
 # PyTorch does itself what it has deprecated: its forward mode compiles some derivatives, Dynamo makes a Function.
@@ -348,6 +349,28 @@ def test_layouts_of_memory():
         torch.testing.assert_close(catalogue["mish"](x), catalogue["mish"](x.contiguous()))
         catalogue["mish"](leaf).sum().backward()
         torch.testing.assert_close(leaf.grad, catalogue["mish"].derivative(x.contiguous()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["relu", "gelu", "mish", "softplus"])
+def test_a_gradient_that_lies_otherwise_than_the_input(name, dtype):
+    """As where a transposed input meets the gradient of a product: of float32 beyond a block, of float64 always."""
+    x = torch.randn(2, 700, 900, dtype=dtype, generator=torch.Generator().manual_seed(1)).transpose(1, 2)
+    gradient = torch.randn(x.shape, dtype=dtype, generator=torch.Generator().manual_seed(2))
+    assert gradient.is_contiguous()
+    for rows in (slice(None), slice(0, 3)):
+        leaf, own = x[:, rows].detach().requires_grad_(), gradient[:, rows].contiguous()
+        catalogue[name](leaf).backward(own)
+        expected = own * catalogue[name].derivative(x[:, rows].contiguous())
+        torch.testing.assert_close(leaf.grad, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu", "mish"])
+def test_large_tensors_without_an_element_to_be_mended(name):
+    """All values lie away from where a kernel is not exact, as before a network is trained."""
+    x = torch.linspace(-0.1, 0.1, 2 * block_size()).requires_grad_()
+    catalogue[name](x).sum().backward()
+    torch.testing.assert_close(x.grad, catalogue[name].derivative(x.detach().double()).float())
 
 
 def test_saves_the_input_alone():

@@ -219,11 +219,11 @@ def quasi_newton(model: nn.Module, seed: int) -> float:
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        loss = F.mse_loss(model(part.x), part.y) + 1e-3 * sum(own.square().sum() for own in model.parameters())
+        loss = F.mse_loss(model(part.x), part.y) + 1e-2 * sum(own.square().sum() for own in model.parameters())
         loss.backward()
         return loss
 
-    for _ in range(40):
+    for _ in range(20):
         optimiser.step(closure)  # pyright: ignore[reportArgumentType]
     return score(model, data.part(False))
 

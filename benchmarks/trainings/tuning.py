@@ -15,7 +15,6 @@ from benchmarks.trainings.changes import (
     column_times,
     detached,
     filled,
-    inputs_times,
     one_hot_squared,
     one_missing,
     shuffled,
@@ -53,31 +52,46 @@ def faulty() -> Iterator[Training]:
     """The faults, one after another."""
     small = partial(mlp, (64, 48, 48, 10))
     yield _fault(
-        "vanishing", "10 sigmoids in a row", partial(deep, 64, 32, 10, 10, nn.Sigmoid), DIGITS,
+        "vanishing",
+        "10 sigmoids in a row",
+        partial(deep, 64, 32, 10, 10, nn.Sigmoid),
+        DIGITS,
         twin=partial(deep, 64, 32, 10, 10, nn.ELU),
-    )  # fmt: skip
+    )
     yield _fault(
-        "vanishing", "a Transformer without norms and shortcuts", partial(Transformer, 8, 4, 8, plain=True),
-        Loop("first token", rate=2e-3, steps=300), twin=partial(Transformer, 8, 4, 8),
-    )  # fmt: skip
+        "vanishing",
+        "a Transformer without norms and shortcuts",
+        partial(Transformer, 8, 4, 8, plain=True),
+        Loop("first token", rate=2e-3, steps=300),
+        twin=partial(Transformer, 8, 4, 8),
+    )
     yield _fault(
-        "saturation", "tanh behind weights 40 times as large", lambda: started(small(nn.Tanh), scaled(40.0)),
-        DIGITS.but(optimiser="SGD", rate=0.05), layers="1 3", twin=partial(small, nn.Tanh),
-    )  # fmt: skip
+        "saturation",
+        "tanh behind weights 40 times as large",
+        lambda: started(small(nn.Tanh), scaled(40.0)),
+        DIGITS.but(optimiser="SGD", rate=0.05),
+        layers="1 3",
+        twin=partial(small, nn.Tanh),
+    )
     yield _fault(
         "dead units", "ReLU behind biases of -4", lambda: biased(small(), "2", -4.0), DIGITS, layers="2 3", twin=small
     )
     yield _fault(
-        "dead units", "a leaky ReLU of slope 0 behind biases of -6",
-        lambda: biased(mlp((2, 32, 32, 2), partial(nn.LeakyReLU, 0.0)), "0", -6.0), MOONS.but(rate=3e-3),
-        layers="0 1", twin=lambda: biased(mlp((2, 32, 32, 2), partial(nn.LeakyReLU, 0.1)), "0", -6.0),
-    )  # fmt: skip
+        "dead units",
+        "a leaky ReLU of slope 0 behind biases of -6",
+        lambda: biased(mlp((2, 32, 32, 2), partial(nn.LeakyReLU, 0.0)), "0", -6.0),
+        MOONS.but(rate=3e-3),
+        layers="0 1",
+        twin=lambda: biased(mlp((2, 32, 32, 2), partial(nn.LeakyReLU, 0.1)), "0", -6.0),
+    )
     yield _fault("dead by rate", "SGD at 8 kills ReLU", small, DIGITS.but(optimiser="SGD", rate=8.0), rate=0.1)
     yield _fault(
-        "exploding", "12 layers with weights 5 times as large",
-        lambda: started(deep(64, 32, 10, 12, nn.ReLU), scaled(5.0)), DIGITS.but(optimiser="SGD", rate=0.01),
+        "exploding",
+        "12 layers with weights 5 times as large",
+        lambda: started(deep(64, 32, 10, 12, nn.ReLU), scaled(5.0)),
+        DIGITS.but(optimiser="SGD", rate=0.01),
         twin=lambda: started(deep(64, 32, 10, 12, nn.ReLU), scaled(2.2)),
-    )  # fmt: skip
+    )
     yield _fault("rate too small", "Adam at 1e-7", small, DIGITS.but(rate=1e-7), rate=1e-3)
     yield _fault(
         "rate too large",
@@ -90,46 +104,85 @@ def faulty() -> Iterator[Training]:
         "zero start", "all weights at 0", lambda: started(small(), filled(0.0)), DIGITS, layers="0 2 4", twin=small
     )
     yield _fault(
-        "constant start", "all weights at 0.05", lambda: started(small(nn.Tanh), filled(0.05)), DIGITS,
-        layers="0 2 4", twin=partial(small, nn.Tanh),
-    )  # fmt: skip
+        "constant start",
+        "all weights at 0.05",
+        lambda: started(small(nn.Tanh), filled(0.05)),
+        DIGITS,
+        layers="0 2 4",
+        twin=partial(small, nn.Tanh),
+    )
     yield _fault(
-        "unscaled inputs", "inputs as measured, up to 4,000", partial(mlp, (30, 32, 2), nn.Tanh),
-        Loop("raw cancer", optimiser="SGD", rate=0.05), layers="0 1", data="cancer",
-    )  # fmt: skip
+        "unscaled inputs",
+        "inputs as measured, up to 4,000",
+        partial(mlp, (30, 32, 2), nn.Tanh),
+        Loop("raw cancer", optimiser="SGD", rate=0.05),
+        data="cancer",
+    )
     yield _fault(
-        "one huge feature", "one column times 3,000", partial(mlp, (8, 32, 6)),
-        Loop("blobs", optimiser="SGD", rate=0.02, change=column_times(3000.0)), layers="0 1", change=Loop.change,
-    )  # fmt: skip
+        "one huge feature",
+        "one column times 3,000",
+        partial(mlp, (8, 32, 6)),
+        Loop("blobs", optimiser="SGD", rate=0.02, change=column_times(3000.0)),
+        change=Loop.change,
+    )
     yield _fault(
-        "softmax twice", "a softmax at the end", lambda: mlp((64, 48, 10), end=nn.Softmax(dim=1)),
-        DIGITS.but(optimiser="SGD", rate=0.05, steps=300), twin=partial(mlp, (64, 48, 10)),
-    )  # fmt: skip
+        "softmax twice",
+        "a softmax at the end",
+        lambda: mlp((64, 48, 10), end=nn.Softmax(dim=1)),
+        DIGITS.but(optimiser="SGD", rate=0.05, steps=300),
+        twin=partial(mlp, (64, 48, 10)),
+    )
     yield _fault(
-        "squared and saturated", "sigmoids at the end, saturated, with a squared error",
-        lambda: biased(mlp((64, 48, 10), end=nn.Sigmoid()), "2", -12.0), DIGITS.but(optimiser="SGD", rate=0.1, loss=one_hot_squared),
-        layers="3", twin=partial(mlp, (64, 48, 10)), loss=cross_entropy,
-    )  # fmt: skip
+        "squared and saturated",
+        "sigmoids at the end, saturated, with a squared error",
+        lambda: biased(mlp((64, 48, 10), end=nn.Sigmoid()), "2", -12.0),
+        DIGITS.but(optimiser="SGD", rate=0.1, loss=one_hot_squared),
+        layers="3",
+        twin=partial(mlp, (64, 48, 10)),
+        loss=cross_entropy,
+    )
     yield _fault(
-        "no function", "four linear layers", lambda: nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 32), nn.Linear(32, 2)),
-        Loop("circles", steps=300, rate=3e-3), twin=partial(mlp, (2, 32, 32, 2)),
-    )  # fmt: skip
+        "no function",
+        "four linear layers",
+        lambda: nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 32), nn.Linear(32, 2)),
+        Loop("circles", steps=300, rate=3e-3),
+        twin=partial(mlp, (2, 32, 32, 2)),
+    )
     yield _fault(
-        "ReLU before the loss", "a ReLU at the end, behind biases of -1",
-        lambda: biased(mlp((64, 48, 10), end=nn.ReLU()), "2", -1.0), DIGITS, layers="3", twin=partial(mlp, (64, 48, 10)),
-    )  # fmt: skip
+        "ReLU before the loss",
+        "a ReLU at the end, behind biases of -1",
+        lambda: biased(mlp((64, 48, 10), end=nn.ReLU()), "2", -1.0),
+        DIGITS,
+        layers="3",
+        twin=partial(mlp, (64, 48, 10)),
+    )
     yield _fault(
         "labels shuffled", "digits with other digits' labels", small, DIGITS.but(change=shuffled), change=Loop.change
     )
     yield _fault(
-        "class collapse", "one in forty, plain loss", partial(mlp, (6, 16, 2)), Loop("imbalanced", optimiser="SGD", rate=0.01),
-        loss=lambda out, y: nn.functional.cross_entropy(out, y, weight=torch.tensor([1.0, 40.0])), rate=0.1,
-    )  # fmt: skip
+        "class collapse",
+        "one in forty, plain loss",
+        partial(mlp, (6, 16, 2)),
+        Loop("imbalanced", optimiser="SGD", rate=0.01),
+        loss=lambda out, y: nn.functional.cross_entropy(out, y, weight=torch.tensor([1.0, 40.0])),
+        rate=0.1,
+    )
     yield _fault(
-        "dropout", "dropout of 0.95",
-        lambda: nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Dropout(0.95), nn.Linear(48, 48), nn.ReLU(), nn.Dropout(0.95), nn.Linear(48, 10)),
-        DIGITS, layers="2 5", twin=small,
-    )  # fmt: skip
+        "dropout",
+        "dropout of 0.95",
+        lambda: nn.Sequential(
+            nn.Linear(64, 48),
+            nn.ReLU(),
+            nn.Dropout(0.95),
+            nn.Linear(48, 48),
+            nn.ReLU(),
+            nn.Dropout(0.95),
+            nn.Linear(48, 10),
+        ),
+        DIGITS,
+        layers="2 5",
+        twin=small,
+    )
     yield _fault(
         "missing zero_grad",
         "SGD with momentum",
@@ -138,13 +191,21 @@ def faulty() -> Iterator[Training]:
         zero=True,
     )
     yield _fault(
-        "frozen by mistake", "the head alone is given to the optimiser", partial(mlp, (2, 8, 8, 2)),
-        MOONS.but(rate=1e-2, parameters=lambda model: model[4].parameters()), layers="0 2", parameters=Loop.parameters,
-    )  # fmt: skip
+        "frozen by mistake",
+        "the head alone is given to the optimiser",
+        partial(mlp, (2, 8, 8, 2)),
+        MOONS.but(rate=1e-2, parameters=lambda model: model[4].parameters()),
+        layers="0 2",
+        parameters=Loop.parameters,
+    )
     yield _fault(
-        "detached", "detach() before the head", lambda: Behind(mlp((64, 6, 6)), nn.Sequential(nn.ReLU(), nn.Linear(6, 10)), detached),
-        DIGITS, layers="trunk trunk.0 trunk.2", twin=lambda: Behind(mlp((64, 6, 6)), nn.Sequential(nn.ReLU(), nn.Linear(6, 10)), as_it_is),
-    )  # fmt: skip
+        "detached",
+        "detach() before the head",
+        lambda: Behind(mlp((64, 6, 6)), nn.Sequential(nn.ReLU(), nn.Linear(6, 10)), detached),
+        DIGITS,
+        layers="trunk trunk.0 trunk.2",
+        twin=lambda: Behind(mlp((64, 6, 6)), nn.Sequential(nn.ReLU(), nn.Linear(6, 10)), as_it_is),
+    )
     yield _fault(
         "NaN in the data",
         "one value is missing",
@@ -153,9 +214,12 @@ def faulty() -> Iterator[Training]:
         change=Loop.change,
     )
     yield _fault(
-        "log of zero", "a cross-entropy by hand", small, DIGITS.but(change=inputs_times(400.0), loss=by_hand, rate=1e-2),
-        change=Loop.change, loss=cross_entropy,
-    )  # fmt: skip
+        "log of zero",
+        "a cross-entropy by hand",
+        lambda: started(small(), scaled(25.0)),
+        DIGITS.but(loss=by_hand),
+        loss=cross_entropy,
+    )
     yield _fault(
         "clipped", "the norm clipped to 1e-4", small, DIGITS.but(optimiser="SGD", rate=0.1, clip=1e-4), clip=1.0
     )
@@ -167,18 +231,38 @@ def faulty() -> Iterator[Training]:
         settings={},
     )
     yield _fault(
-        "batch norm at batch 1", "pictures one by one", partial(cnn, norm=True), Loop("pixels", steps=400, batch=1, rate=0.02),
-        layers="1 5", batch=32, steps=200, rate=3e-3,
-    )  # fmt: skip
+        "batch norm at batch 1",
+        "pictures one by one",
+        partial(cnn, norm=True),
+        Loop("pixels", steps=400, batch=1, rate=0.02),
+        layers="1 5",
+        batch=32,
+        steps=200,
+        rate=3e-3,
+    )
     yield _fault(
-        "evaluation mode", "raw pixels, batch norm never in training",
-        lambda: nn.Sequential(nn.Linear(64, 48), nn.BatchNorm1d(48), nn.ReLU(), nn.Linear(48, 48), nn.BatchNorm1d(48), nn.ReLU(), nn.Linear(48, 10)),
-        Loop("raw pixels", optimiser="SGD", rate=0.05, evaluating=True), layers="1 4", evaluating=False,
-    )  # fmt: skip
+        "evaluation mode",
+        "raw pixels, batch norm never in training",
+        lambda: nn.Sequential(
+            nn.Linear(64, 48),
+            nn.BatchNorm1d(48),
+            nn.ReLU(),
+            nn.Linear(48, 48),
+            nn.BatchNorm1d(48),
+            nn.ReLU(),
+            nn.Linear(48, 10),
+        ),
+        Loop("raw pixels", optimiser="SGD", rate=0.05, evaluating=True),
+        layers="1 4",
+        evaluating=False,
+    )
     yield _fault(
-        "underflow", "float16 without a scaler", small,
-        DIGITS.but(half=torch.float16, loss=times(2e-6, cross_entropy), rate=3e-3), half=None,
-    )  # fmt: skip
+        "underflow",
+        "float16 without a scaler",
+        small,
+        DIGITS.but(half=torch.float16, loss=times(2e-6, cross_entropy), rate=3e-3),
+        half=None,
+    )
     yield _fault(
         "rate too large",
         "a binary loss with Adam at 3",
@@ -226,9 +310,10 @@ def healthy() -> Iterator[Training]:
     )
     yield well("a frozen trunk", odd.pretrained, odd.transferred)
     yield well(
-        "an embedding with sparse gradients", partial(_recurrent, True),
+        "an embedding with sparse gradients",
+        partial(_recurrent, True),
         Loop("first token", optimiser="SGD", rate=0.5, steps=500),
-    )  # fmt: skip
+    )
     yield well(
         "a loss of millions",
         partial(mlp, (10, 48, 1)),

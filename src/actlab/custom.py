@@ -1,13 +1,17 @@
-"""A user's own network: any pair `init(key) -> params` and `apply(params, x, act, *, training, key)` in JAX.
+"""A user's own network: any pair `init(key) -> params` and `apply(params, x, act, *, training, key)` in JAX, or a
+`torch.nn.Module`.
 
-The network calls `act(x, name="conv1")` where an activation goes; which function that is, and what is recorded there,
-the laboratory decides. A study names the network by where it is defined, as `"my_networks:residual"`, so that a study
-file can say it too.
+In JAX the network calls `act(x, name="conv1")` where an activation goes, in PyTorch it puts the module `act("conv1")`
+there; which function that is, and what is recorded there, the laboratory decides. A study names the network by where it
+is defined, as `"my_networks:residual"`, so that a study file can say it too. Which engine trains it follows from what
+it is.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,47 +30,129 @@ CUSTOM_PARAMETERS = "network"
 
 @dataclass(frozen=True)
 class CustomNetwork:
-    """The two functions of a network and the name it is known by.
+    """A network that is a user's code, known by its name.
 
     Attributes:
         name: "module:attribute", where it can be imported from.
-        init: init(key) -> params, any tree of arrays.
-        apply: apply(params, x, act, *, training, key) -> logits (batch, outputs), with x (batch, *sample shape), whole
-            numbers where the samples are ids of tokens.
     """
 
     name: str
-    init: Callable[[Array], Tree]
-    apply: Callable[..., Array]
 
     def __str__(self) -> str:
         return self.name
 
 
+@dataclass(frozen=True)
+class JaxNetwork(CustomNetwork):
+    """The two functions of a network in JAX.
+
+    Attributes:
+        init: init(key) -> params, any tree of arrays.
+        apply: apply(params, x, act, *, training, key) -> logits (batch, outputs), with x (batch, *sample shape), whole
+            numbers where the samples are ids of tokens.
+    """
+
+    init: Callable[[Array], Tree]
+    apply: Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class TorchNetwork(CustomNetwork):
+    """What builds a network in PyTorch.
+
+    Attributes:
+        factory: a class or function: `Net(act)`, which puts the module `act("fc1")` where an activation goes, or
+            `Net()`, whose activation modules are replaced. It returns a torch.nn.Module: module(x) -> logits
+            (batch, outputs).
+    """
+
+    factory: Callable[..., Any]
+
+    @property
+    def takes_act(self) -> bool:
+        """Whether it is called with `act`: where that is a parameter's name, or one has no default."""
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        own = [parameter for parameter in _parameters(self.factory) if parameter.kind in kinds]
+        return any(parameter.name == "act" or parameter.default is parameter.empty for parameter in own)
+
+
 def custom_network(value: Any) -> CustomNetwork:
-    """An object with `init` and `apply`, a pair of these functions, or the "module:attribute" of either.
+    """The network that a user gives: in JAX or PyTorch, or the "module:attribute" of it.
+
+    Args:
+        value: an object with `init` and `apply`, a pair of these functions; or a class or function that builds a
+            torch.nn.Module.
 
     Raises:
-        InvalidNetwork: there is no such module or attribute, or it has no `init` and `apply`.
+        InvalidNetwork: there is no such module or attribute, or it is neither.
 
-    >>> custom_network("json:loads")
+    >>> custom_network("json:decoder")
     Traceback (most recent call last):
-    actlab.errors.InvalidNetwork: 'json:loads' is no network: an object with init(key) and apply(params, x, act, *, \
-training, key), or a pair of these two functions, is expected.
+    actlab.errors.InvalidNetwork: 'json:decoder' is no network: an object with init(key) and apply(params, x, act, *, \
+training, key), a pair of these two functions, or a class or function Net(act) that builds a torch.nn.Module is \
+expected.
     """
     if isinstance(value, CustomNetwork):
         return value
     found = _imported(value) if isinstance(value, str) else value
+    said = value if isinstance(value, str) else None
     if isinstance(found, (tuple, list)) and len(found) == 2:
         init, apply = found
+    elif _is_torch(found):
+        init = apply = None
     else:
         init, apply = getattr(found, "init", None), getattr(found, "apply", None)
-    if not callable(init) or not callable(apply):
-        raise InvalidNetwork(
-            f"{value!r} is no network: an object with init(key) and apply(params, x, act, *, training, key), or a pair "
-            "of these two functions, is expected."
+    if callable(init) and callable(apply):
+        return JaxNetwork(said or _name(found, apply), init, apply)
+    built_already = _is_torch(found) and not isinstance(found, type)
+    if not callable(found) or built_already or not (_is_torch(found) or _builds(found)):
+        raise InvalidNetwork(_no_network(found, value))
+    return TorchNetwork(said or _name(found, found), found)
+
+
+def is_custom(value: Any) -> bool:
+    """Whether a setting is meant as a network of a user's own, not as layers."""
+    if isinstance(value, str):
+        return ":" in value
+    pair = isinstance(value, (list, tuple)) and len(value) == 2 and all(callable(part) for part in value)
+    return pair or (hasattr(value, "init") and hasattr(value, "apply")) or callable(value)
+
+
+def _no_network(found: Any, value: Any) -> str:
+    name = shortened(value) if isinstance(value, str) else shortened(found)
+    if _is_torch(found):
+        return (
+            f"{name} is a module that is built already, and every seed has initial weights of its own: give the class "
+            "or the function that builds it."
         )
-    return CustomNetwork(value if isinstance(value, str) else _name(found, apply), init, apply)
+    return (
+        f"{name} is no network: an object with init(key) and apply(params, x, act, *, training, key), a pair of these "
+        "two functions, or a class or function Net(act) that builds a torch.nn.Module is expected."
+    )
+
+
+def _is_torch(value: Any) -> bool:
+    """Whether it is a torch.nn.Module or a class of these; PyTorch is not imported to find out."""
+    module = getattr(sys.modules.get("torch"), "nn", None)
+    if module is None:
+        return False
+    return isinstance(value, module.Module) or (isinstance(value, type) and issubclass(value, module.Module))
+
+
+def _builds(function: Any) -> bool:
+    """Whether a function makes a torch.nn.Module: it is called once to see."""
+    try:
+        from actlab.custom_torch import builds
+    except ImportError:
+        return False
+    return builds(function)
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # as of some that are written in C
+        return []
 
 
 def as_recorded(name: str) -> CustomNetwork:
@@ -75,7 +161,7 @@ def as_recorded(name: str) -> CustomNetwork:
     def absent(*_: Any, **__: Any) -> Any:
         raise InvalidNetwork(f"the network {name!r} is code of a user's own, which a recording does not hold.")
 
-    return CustomNetwork(name, absent, absent)
+    return JaxNetwork(name, absent, absent)
 
 
 def _imported(name: str) -> Any:
@@ -102,14 +188,14 @@ class TracedNetwork:
     """A user's network for samples of one shape and one activation: what `actlab.network.Network` is for layers.
 
     Attributes:
-        own: the network.
+        own: the network, of JAX or PyTorch.
         activation: the one under study.
         layers: the places where it calls `act`, in that order.
         leaves: name of each array of its parameters → shape, as "conv1.kernel".
         output_shape: of one sample.
     """
 
-    own: CustomNetwork
+    own: Any
     activation: Activation
     layers: tuple[BuiltLayer, ...]
     leaves: Mapping[str, Shape]
@@ -167,6 +253,11 @@ def trace(
     Raises:
         InvalidNetwork: `init` or `apply` fails on such samples, `act` is never called, or twice under one name.
     """
+    if isinstance(own, TorchNetwork):
+        from actlab import custom_torch
+
+        return custom_torch.trace(own, input_shape, activation, tokens=tokens)
+    assert isinstance(own, JaxNetwork)
     import jax
 
     function = catalogue[activation] if isinstance(activation, str) else activation

@@ -9,6 +9,7 @@ import numpy as np
 
 from actlab.diagnosis.course import POOR, Course, course_of, loss_at
 from actlab.diagnosis.data import DATA
+from actlab.diagnosis.elsewhere import no_logarithm, worded
 from actlab.diagnosis.exact import EXACT
 from actlab.diagnosis.nothing import Neighbours, neighbours_of, nothing_learnt
 from actlab.diagnosis.outputs import OUTPUTS
@@ -22,15 +23,17 @@ FIRE, CLEAR = 2, 3
 # Of a long training the rules read so many looks from its beginning, and so many last ones.
 BEGINNING, LAST = 12, 12
 # What is certain, in the order in which it spoils a training; and what of it is a cause of its own beside others.
-_CERTAIN = (*EXACT[:5], *OUTPUTS, *EXACT[5:], *DATA)
+_CERTAIN = (*EXACT[:5], *OUTPUTS, no_logarithm, *EXACT[5:], *DATA)
 _ORDER = [
     "input_not_finite", "missing_zero_grad", "detached", "not_in_optimiser", "rate_of_zero", "softmax_twice",
     "function_before_loss", "no_log_probabilities", "targets_out_of_reach", "evaluating", "single_sample",
     "units_alike", "no_function", "dropout_too_high", "clipped", "inputs_off_scale", "start_too_large",
     "decay_too_strong", "loss_not_finite", "rate_too_high", "underflow", "loss_does_not_suit", "dead_units",
     "saturated", "vanishing_signal", "vanishing_gradient", "class_imbalance", "rate_too_low", "frozen_layers",
-    "learns_nothing", "unused_layers",
+    "labels_unlearnable", "learns_nothing", "unused_layers",
 ]  # fmt: skip
+# Said where nothing else is found.
+_NOTHING = {"labels_unlearnable", "learns_nothing"}
 # Two of these are two faults: neither comes from the other.
 _APART = set(_ORDER[1:16]) - {"function_before_loss", "clipped"}
 
@@ -81,21 +84,21 @@ class Judge:
         for rule in _CERTAIN:
             found = rule(look, looks)
             if found is not None and found["code"] not in self._certain:
-                self._certain[found["code"]] = found | {"step": look.step}
+                self._certain[found["code"]] = worded(found, look) | {"step": look.step}
         self._went = course_of(looks, self._highest)
-        self._count({own["code"]: own for own in soft(looks, self._went)})
-        others = [own for own in self.findings if own["severity"] == "warning" and own["code"] != "learns_nothing"]
+        self._count({own["code"]: worded(own, look) for own in soft(looks, self._went)})
+        others = [own for own in self.findings if own["severity"] == "warning" and own["code"] not in _NOTHING]
         nothing = None
         if self._went.poor and not others:
             # Samples are seen at first alone: once is enough.
             if self._neighbours is None or "sample" in look.facts:
                 self._neighbours = neighbours_of(looks)
             nothing = nothing_learnt(looks, self._went, self._neighbours)
-        self._count({"learns_nothing": nothing} if nothing else {}, {"learns_nothing"})
+        self._count({nothing["code"]: nothing} if nothing else {}, _NOTHING)
 
     def _count(self, shown: dict[str, Finding], codes: set[str] | None = None) -> None:
         """Which findings by measure are said, by how often they were shown of late."""
-        known = codes or (set(shown) | set(self._shown) | self._said) - {"learns_nothing"}
+        known = codes or (set(shown) | set(self._shown) | self._said) - _NOTHING
         for code in known:
             if code in shown:
                 self._shown[code] = self._shown.get(code, 0) + 1
@@ -150,8 +153,8 @@ def _ordered(own: Iterable[Finding]) -> list[Finding]:
     found = sorted(own, key=lambda one: _ORDER.index(one["code"]))
     warnings = [one for one in found if one["severity"] == "warning"]
     # Beside another cause it is no news that nothing is learnt.
-    if len(warnings) > 1 and warnings[-1]["code"] == "learns_nothing":
-        found.remove(warnings.pop())
+    if warnings and warnings[0]["code"] not in _NOTHING:
+        found = [one for one in found if one["code"] not in _NOTHING]
     if not warnings:
         return found
     root = warnings[0]["code"]

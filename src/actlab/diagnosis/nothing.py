@@ -18,7 +18,7 @@ from actlab.wording import number
 # By how much of their size weights have to have moved, all steps together, and in so many steps, before it is said: by
 # whether neighbours do not tell the targets, are not known, or do. What has hardly moved has hardly begun; and where
 # inputs do tell, many a healthy network stands still for a while before it learns.
-MOVED = {False: (0.05, 30), None: (0.5, 150), True: (1.0, 200)}
+UNTOLD, UNKNOWN, TOLD = (0.05, 30), (0.5, 150), (1.0, 200)
 FEWEST = 100
 # Standard errors by which a vote has to be above the largest class's share.
 TELLING = 3.0
@@ -31,29 +31,34 @@ def nothing_learnt(looks: Sequence[Look], went: Course, neighbours: Neighbours) 
         return None
     telling, vote, most = neighbours
     moved, steps = middle_step(looks) * looks[-1].step, looks[-1].step
-    least, fewest = MOVED[telling]
+    least, fewest = UNKNOWN if telling is None else TOLD if telling else UNTOLD
     if not moved >= least or steps < fewest:
         return None
-    sentence = (
-        f"The network learns no more than always giving the same answer: its loss is {number(went.share)} times the "
-        "best constant answer's, while signals and gradients pass."
-    )
+    loss = f"its loss is {number(went.share)} times the best constant answer's, while signals and gradients pass"
+    sentence = f"The network learns no more than always giving the same answer: {loss}."
     remedy = "Look at the labels and inputs, whether they belong together; and whether it learns one batch by heart."
     if telling is False:
-        sentence += f" Nor do a sample's neighbours tell its target: {_said(vote, most)}."
+        sentence = (
+            f"The inputs do not tell the targets: of samples seen, {_said(vote, most)}; and the network learns "
+            f"nothing: {loss}."
+        )
         remedy = "Look at the labels and inputs, whether they belong together, and whether one of them was shuffled."
     elif telling:
-        sentence += f" A sample's neighbours do tell its target: {_said(vote, most)}."
+        sentence += f" The inputs do tell the targets: of samples seen, {_said(vote, most)}."
         remedy = "Look at the model and the loop rather than at the data: whether it learns one batch by heart."
     evidence = {"share": went.share, "moved": moved, "neighbours": vote, "without": most}
     limits = {"moved": least, "steps": fewest}
-    return made("learns_nothing", sentence, evidence, None, looks[-1].step, remedy, limits)
+    code = "labels_unlearnable" if telling is False else "learns_nothing"
+    return made(code, sentence, evidence, None, looks[-1].step, remedy, limits)
 
 
 def _said(vote: float, most: float) -> str:
     if math.isnan(most):
-        return f"with what they have it correlates by {number(vote, '.2f')}"
-    return f"{share(vote)} have the one that most of them have, where naming the largest class gets {share(most)}"
+        return f"targets correlate by {number(vote, '.2f')} with those of their neighbours"
+    return (
+        f"{share(vote)} have the label that most of their neighbours have, where naming the largest class gets "
+        f"{share(most)}"
+    )
 
 
 def neighbours_of(looks: Sequence[Look]) -> Neighbours:

@@ -22,13 +22,11 @@ from actlab.engine.forward import PopulationModel
 from actlab.engine.layouts import LAYOUTS, Layout
 from actlab.plan.evaluation import keeps_outputs
 from actlab.plan.layout import Layouts, choose
-from actlab.plan.population import Population
+from actlab.plan.population import Population, keeps_weights
 from actlab.study import Study
 
 Tree = Any
 
-# Networks up to this size leave their weights at every epoch.
-SMALL = 10_000
 EVERYWHERE = PartitionSpec()
 
 
@@ -60,7 +58,7 @@ class Compiler:
     @property
     def keeps_weights(self) -> bool:
         """Whether every epoch's weights are among the results."""
-        return max(network.parameter_count for network in self.population.networks.values()) <= SMALL
+        return keeps_weights(self.population)
 
     @property
     def keeps_outputs(self) -> bool:

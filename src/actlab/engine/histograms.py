@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from actlab.recording.measures import VALUES_COUNTED
+
 Array = jax.Array
 
-# At most some so many of a member's values are counted.
-SAMPLES = 4096
 # Bits of the significand, after the exponent's, that a cell is known by.
 CELL_BITS = 2
 
@@ -91,7 +91,7 @@ def histogram(array: Array, edges: np.ndarray) -> Array:
     [[[2, 1, 1]]]
     """
     values = array.reshape(math.prod(array.shape[:2]), -1)
-    stride = max(1, values.shape[-1] // SAMPLES)
+    stride = max(1, values.shape[-1] // VALUES_COUNTED)
     while stride > 1 and math.gcd(stride, array.shape[-1]) > 1:
         stride += 1
     values = values[:, ::stride]

@@ -24,13 +24,10 @@ from actlab.functions.measured.facts import slope_supremum
 from actlab.layers import Act
 from actlab.objectives import Metric, Objective, Score
 from actlab.plan.population import Group
-from actlab.recording.measures import gradient_edges, histogram_edges
+from actlab.recording.measures import FLAT, gradient_edges, histogram_edges
 
 Array = jax.Array
 Tree = Any
-
-# A function counts as flat where its slope is below this share of the largest.
-FLAT = 1e-3
 
 
 class Evaluated(NamedTuple):

@@ -17,6 +17,7 @@ from actlab.engine import kept, measures, training
 from actlab.engine.compiler import EVERYWHERE, Compiler, compiler_of, members_first
 from actlab.engine.devices import SEED
 from actlab.engine.forward import PopulationModel
+from actlab.plan.batches import SKIP, TRAIN
 from actlab.plan.collector import Observed
 from actlab.plan.evaluation import Data, sliced
 from actlab.plan.layout import Layouts
@@ -25,7 +26,6 @@ from actlab.study import Study
 
 Tree = Any
 
-SKIP, OBSERVE, TRAIN = 0, 1, 2
 # How the shuffled indices (epochs, steps, batch, seeds) are shared out.
 ORDER = PartitionSpec(None, None, None, SEED)
 # Results, (epochs, variants, seeds, ...).
@@ -99,6 +99,16 @@ class Program:
     def keeps_weights(self) -> bool:
         """Whether every epoch's weights are among the results."""
         return self.compiler.keeps_weights
+
+    @property
+    def layout(self) -> str:
+        """The name of the layout it is trained in."""
+        return self.model.layout.name
+
+    @property
+    def precision(self) -> str:
+        """The type of the parameters."""
+        return str(self.compiler.settings()["rates"].dtype)
 
     @cached_property
     def _states(self) -> list[Tree]:

@@ -12,14 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from actlab.engine import devices
-from actlab.engine.memory import build_within, device_memory
-from actlab.engine.program import OBSERVE, SKIP, TRAIN, Program
-from actlab.engine.streaming import streams
-from actlab.plan.batches import chunk_length, orders
+from actlab.engine.engines import Engine, Program, engine_of
+from actlab.plan.batches import OBSERVE, SKIP, TRAIN, chunk_length, orders
 from actlab.plan.cards import card_of
 from actlab.plan.collector import Collector
 from actlab.plan.evaluation import Data, constant_answer, prepare
@@ -119,15 +116,20 @@ def _record(
 ) -> Recording:
     groups = populations(study, task.input_shape)
     data = prepare(study, task)
-    streamed = streams(data, memory or device_memory())
+    engine = engine_of(study)
+    streamed = engine.streams(data, memory)
     chunk = 1 if streamed else min(chunk_length(study, population, len(task.x_train)) for population in groups)
     cards = {name: card_of(name) for name in study.activations}
-    with devices.Stopwatch() as compiling:
-        programs = build_within(study, data, groups, chunk, memory, streamed=streamed)
-    facts = _facts(study, task, programs, data) | {"tuning": tuning, "started": time.time(), "streamed": streamed}
-    writer = Writer.create(claim, study, members(groups), cards, programs[0].model.objective, **facts)
+    with engine.compiling() as compiling:
+        programs = engine.build(study, data, groups, chunk, memory, streamed=streamed)
+    facts = _facts(study, task, engine, programs, data) | {
+        "tuning": tuning,
+        "started": time.time(),
+        "streamed": streamed,
+    }
+    writer = Writer.create(claim, study, members(groups), cards, programs[0].population.objective, **facts)
     try:
-        return _train(study, task, programs, data, writer, chunk, compiling.seconds, progress)
+        return _train(study, task, engine, programs, data, writer, chunk, compiling.seconds, progress)
     finally:
         writer.close()
 
@@ -135,7 +137,8 @@ def _record(
 def _train(
     study: Study,
     task: Task,
-    programs: list[Program],
+    engine: Engine,
+    programs: Sequence[Program],
     data: Data,
     writer: Writer,
     chunk: int,
@@ -170,7 +173,7 @@ def _train(
                 show(written.result())
             first_seed = collector.first_weights() if epochs[-1] in between else None
             written = pool.submit(collector.commit, epochs, results, first_seed, epochs[-1] == study.epochs)
-        jax.block_until_ready(results)
+        engine.wait(results)
         train_seconds = time.perf_counter() - start
         if written is not None:
             show(written.result())
@@ -181,7 +184,7 @@ def _train(
     return Recording(writer.directory)
 
 
-def _first_bytes(programs: list[Program]) -> int:
+def _first_bytes(programs: Sequence[Program]) -> int:
     """What the weights of one seed of every activation take, in float32."""
     return 4 * sum(n.parameter_count for program in programs for n in program.population.networks.values())
 
@@ -204,7 +207,7 @@ def _between(ends: range, last: int, size: int) -> set[int]:
     return {ends_between[round(place)] for place in (len(ends_between) - 1) * np.linspace(0, 1, wanted) ** 1.6}
 
 
-def _advance(study: Study, samples: int, programs: list[Program], epochs: range, chunk: int) -> list[Tree]:
+def _advance(study: Study, samples: int, programs: Sequence[Program], epochs: range, chunk: int) -> list[Tree]:
     """Shuffle for a chunk of epochs while the devices compute the one before, then hand it to them.
 
     Returns:
@@ -240,7 +243,7 @@ def _throughput(study: Study, samples: int, count: int, train_seconds: float) ->
     }
 
 
-def _commit_sample(writer: Writer, programs: list[Program], task: Task, study: Study) -> None:
+def _commit_sample(writer: Writer, programs: Sequence[Program], task: Task, study: Study) -> None:
     """Leave some training samples: feature spaces are drawn from them, and what networks predict is compared."""
     small = all(program.keeps_weights for program in programs)
     count = min(SAMPLES_OF_SMALL if small else SAMPLES_OF_LARGE, len(task.x_train))
@@ -250,9 +253,9 @@ def _commit_sample(writer: Writer, programs: list[Program], task: Task, study: S
         writer.commit(0, {}, sample, {}, kind="sample")
 
 
-def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) -> dict[str, Any]:
+def _facts(study: Study, task: Task, engine: Engine, programs: Sequence[Program], data: Data) -> dict[str, Any]:
     networks = {name: network for program in programs for name, network in program.population.networks.items()}
-    layouts = {name: program.model.layout.name for program in programs for name in program.population.networks}
+    layouts = {name: program.layout for program in programs for name in program.population.networks}
     first = programs[0].population.network
     return {
         "weight_layers": first.weight_layers,
@@ -266,9 +269,11 @@ def _facts(study: Study, task: Task, programs: Sequence[Program], data: Data) ->
         **{name: edges().tolist() for name, edges in EDGES.items()},
         "parameters": {name: networks[name].parameter_count for name in study.activations},
         "layout": {name: layouts[name] for name in study.activations},
-        "versions": {name: version(name) for name in ("actlab", "jax", "jaxlib", "numpy", "optax")},
-        "machine": devices.description(),
-        "precision": str(programs[0].compiler.settings()["rates"].dtype),
+        "engine": engine.name,
+        "versions": {name: version(name) for name in engine.packages},
+        "machine": engine.machine(),
+        "precision": programs[0].precision,
+        **engine.facts(study, programs),
     }
 
 

@@ -77,9 +77,7 @@ def run(
             # The last run may have been stopped before it had put its things away.
             if study.looks:
                 sequential.remove_parts(claim.directory, recording.study)
-            # Those on the disk may be of an earlier version, or tell of another baseline.
-            if not (_is_written(claim.directory / REPORT) and _holds(claim.directory / SUMMARY, recording.summary)):
-                write_results(recording, baseline)
+            write_missing_results(recording, baseline)
     return recording
 
 
@@ -108,6 +106,14 @@ def _record(
     if study.looks:
         return sequential.train(study, claim, task, memory=memory, restart=restart, tuning=tried, progress=progress)
     return engine.train(study, claim, task=task, memory=memory, tuning=tried, progress=progress)
+
+
+def write_missing_results(recording: Recording, baseline: str | None = None) -> None:
+    """Write summary and report, unless they lie there and are of this version and tell of this baseline."""
+    if baseline is not None:
+        recording.baseline = baseline
+    if not (_is_written(recording.directory / REPORT) and _holds(recording.directory / SUMMARY, recording.summary)):
+        write_results(recording, baseline)
 
 
 def _is_written(path: Path) -> bool:

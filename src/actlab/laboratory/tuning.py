@@ -29,7 +29,7 @@ class Tried(NamedTuple):
         score: mean validation loss at the last epoch and members that diverged; see `validation_score`.
         losses, scores: of each seed on validation data, not finite where it diverged.
         score_name: what the scores are: "validation_accuracies", "validation_rmses" where targets are numbers, or
-            "validation_micro_f1s" where samples have several labels.
+            "validation_micro_f1s" where samples have several labels; "" where none of these is known.
     """
 
     score: tuple[float, int]
@@ -95,10 +95,10 @@ def tune(
             where = directory / "tuning" / f"{number}-{complete(own, data).identity[:8]}"
             anew = restart or is_unfinished(where)
             scores |= _scores(engine.train(own, where, task=data, memory=memory, restart=anew, progress=show))
-        waiting = list(_beyond(scores))
+        waiting = list(beyond(scores))
         if not waiting:
             break
-    return study.model_copy(update={"chosen_rates": _chosen(scores)}), _rows(scores, study)
+    return study.model_copy(update={"chosen_rates": chosen(scores)}), rows_of(scores, study)
 
 
 def _asked(study: Study) -> dict[str, Any]:
@@ -110,14 +110,17 @@ def _asked(study: Study) -> dict[str, Any]:
     return asked | {"stated_rate": None, "milestones": (), "most_seeds": None, "within": None}
 
 
-def _chosen(scores: Scores) -> dict[str, dict[str, float]]:
-    chosen: dict[str, dict[str, float]] = {}
+def chosen(scores: Scores) -> dict[str, dict[str, float]]:
+    """By kind of initial weights and activation, the learning rate of the best score."""
+    found: dict[str, dict[str, float]] = {}
     for variant in _best(scores):
-        chosen.setdefault(variant.init, {})[variant.activation] = variant.learning_rate
-    return chosen
+        found.setdefault(variant.init, {})[variant.activation] = variant.learning_rate
+    return found
 
 
-def _rows(scores: Scores, study: Study) -> list[dict[str, Any]]:
+def rows_of(scores: Scores, study: Study) -> list[dict[str, Any]]:
+    """A row for each rate tried, as `tune` returns them."""
+
     def place(variant: Variant) -> tuple[int, bool, float]:
         return study.activations.index(variant.activation), variant.init != "stated", variant.learning_rate
 
@@ -156,7 +159,7 @@ def _best(scores: Scores) -> list[Variant]:
     return [min(tried, key=lambda variant: scores[variant].score) for tried in _of(scores).values()]
 
 
-def _beyond(scores: Scores) -> Iterable[tuple[tuple[str, ...], tuple[float, ...]]]:
+def beyond(scores: Scores) -> Iterable[tuple[tuple[str, ...], tuple[float, ...]]]:
     """Activations with the two rates to try next, for those whose best rate is at an end."""
     wanted: dict[tuple[float, ...], dict[str, None]] = {}
     for best, tried in zip(_best(scores), _of(scores).values(), strict=True):
@@ -182,7 +185,7 @@ def _row(variant: Variant, tried: Tried, members: int) -> dict[str, Any]:
         "diverged": diverged,
         "members": members,
         "validation_losses": _known(tried.losses),
-        tried.score_name: _known(tried.scores),
+        **({tried.score_name: _known(tried.scores)} if tried.score_name else {}),
     }
 
 

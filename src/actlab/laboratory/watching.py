@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actlab.diagnosis import Finding, Judge, Verdict
-from actlab.errors import ActlabError, InvalidModel, tell
-from actlab.statistics.findings.codes import checked
+from actlab.diagnosis import Finding, Verdict
+from actlab.errors import InvalidModel
+from actlab.laboratory.doors import framework_of, refusal_of, watch_flax, watch_keras
+from actlab.laboratory.listening import Listener, recorder_of
 from actlab.watching.looks import Look
 
 if TYPE_CHECKING:
@@ -18,44 +19,47 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """A watch on a model; it ends by `remove`, with a `with` block, with the model or with the program.
-
-    Attributes:
-        directory: where the recording lies; None where there is none.
-    """
+    """A watch on a PyTorch model; it ends by `remove`, with a `with` block, with the model or with the program."""
 
     def __init__(
         self,
         model: nn.Module,
         directory: str | Path | None,
+        listener: Listener,
         *,
         every: int,
         include: str,
         exclude: str,
-        mute: Collection[str],
-        on_finding: Callable[[Finding], None] | None,
     ) -> None:
+        from actlab.watching.torch_layers import LayerTracer
         from actlab.watching.torch_watch import TorchWatch
 
-        self._mute, self._told, self._on_finding = checked(mute), set[str](), on_finding
-        self._judge = Judge()
-        self._recorder: Recorder | None = None
-        self.directory = None if directory is None else Path(directory)
+        self._listener = listener
         self._watch = TorchWatch(
-            model, every=every, include=include, exclude=exclude, on_look=self._seen, on_end=self._ended
+            model, every=every, include=include, exclude=exclude, on_look=self._hear, on_end=self._end
         )
+        self._tracer: LayerTracer | None = None
+        self._recorder: Recorder | None = None
         if directory is not None:
             try:
                 self._recorder = _recorder(model, directory, every)
+                listener.record(self._recorder)
             except BaseException:
+                self._listener = Listener()
                 self._watch.remove()
                 raise
+            self._tracer = LayerTracer(model).__enter__()
 
     def __enter__(self) -> Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the recording lies; None where there is none."""
+        return self._listener.directory
 
     @property
     def looks(self) -> list[Look]:
@@ -70,7 +74,7 @@ class Watch:
     @property
     def verdict(self) -> Verdict:
         """What can be said in all: something is wrong, it learns, it is too early, or none can tell."""
-        return self._judge.verdict(self._mute)
+        return self._listener.verdict
 
     @property
     def stopped(self) -> str | None:
@@ -90,96 +94,65 @@ class Watch:
         Raises:
             ActlabError: nothing is recorded, for no directory was given or no step was made.
         """
-        from actlab.recording import load
-        from actlab.recording.format import REPORT
-        from actlab.views.report.report import report
+        return self._listener.report(out)
 
-        if self.directory is None:
-            raise ActlabError("this training is not recorded: give a directory, as actlab.watch(model, 'runs/mine').")
-        if self._recorder is not None:
-            self._recorder.flush()
-        return report(load(self.directory), self.directory / REPORT if out is None else out)
+    def _hear(self, look: Look) -> None:
+        if self._tracer is not None:
+            self._tracer.remove()
+            if self._recorder is not None:
+                self._recorder.know(graph=self._tracer.graph)
+            self._tracer = None
+        self._listener.hear(look)
 
-    def _seen(self, look: Look) -> None:
-        if self._recorder is not None:
-            self._record(look)
-        self._judge.add(look)
-        self._tell()
-
-    def _record(self, look: Look) -> None:
-        """What cannot be written ends the recording, and nothing else."""
-        assert self._recorder is not None
-        try:
-            self._recorder.add(look)
-        except (ActlabError, OSError) as error:
-            self._recorder.close()
-            self._recorder = None
-            tell(f"recording ended at step {look.step}: {error} The training goes on, watched.", stacklevel=8)
-
-    def _tell(self) -> None:
-        for own in self.findings:
-            # What follows from another finding is not said beside it.
-            if own["severity"] == "warning" and own["cause"] is None and own["code"] not in self._told:
-                self._told.add(own["code"])
-                tell(f"{own['sentence']} {own['help']} [{own['code']}]", stacklevel=9)
-                if self._on_finding is not None:
-                    self._on_finding(own)
-
-    def _ended(self) -> None:
-        if not self.looks and self.stopped is None:
-            tell(
-                "no step of an optimiser that holds this model's parameters was seen: nothing was looked at. Was a "
-                "copy of the model trained, or none?",
-                stacklevel=6,
-            )
-        if self._recorder is not None:
-            recorder, self._recorder = self._recorder, None
-            try:
-                recorder.finish(findings=self.findings, ended=self.stopped)
-            except (ActlabError, OSError) as error:
-                tell(f"the end of the recording cannot be written: {error}", stacklevel=6)
+    def _end(self) -> None:
+        if self._tracer is not None:
+            self._tracer.remove()
+        self._listener.end(self._watch.stopped)
 
 
 def _recorder(model: nn.Module, directory: str | Path, every: int) -> Recorder:
-    from actlab.study import observed
-    from actlab.watching.recorder import Recorder
-
     own = getattr(model, "_orig_mod", model)  # That of a compiled one.
-    name = f"{type(own).__module__}:{type(own).__qualname__}"
-    parameters = {"as built": sum(one.numel() for one in own.parameters())}
-    return Recorder(directory, observed(name, every=every), {"parameters": parameters})
+    return recorder_of(own, directory, every, "PyTorch", sum(one.numel() for one in own.parameters()))
 
 
 def watch(
     model: Any,
     directory: str | Path | None = None,
     *,
+    probe: Any = None,
+    loss: Any = None,
     every: int = 50,
     include: str = "*",
     exclude: str = "",
     mute: Collection[str] = (),
     on_finding: Callable[[Finding], None] | None = None,
-) -> Watch:
-    """Watch a PyTorch model while it trains, and say what is wrong.
+) -> Any:
+    """Watch a PyTorch, Keras or Flax NNX model while it trains, and say what is wrong.
 
-    At the first steps and every so manieth one, activation functions, gradients, updates and the loss are looked at;
-    between them nothing of the training is touched. No call per step is needed: the optimiser's steps are counted.
-    Weights end with the same bytes as without. What is found is told once, as an `ActlabWarning`, and kept.
+    At the first steps and every so manieth one, functions, gradients, updates and the loss are looked at; between them
+    nothing is touched, and weights end with the same bytes as without. What is found is told once, as an
+    `ActlabWarning`, and kept. A PyTorch training is seen as it runs, without a call per step. A callback of Keras gets
+    no batch, and a compiled step of Flax runs no Python: these are looked at with a probe batch.
 
     Args:
-        model: a `torch.nn.Module`, compiled or not. Copies and saved models are not watched.
+        model: a `torch.nn.Module`, compiled or not; a compiled `keras.Model`; or a `flax.nnx.Module`. Copies and saved
+            models are not watched.
         directory: a new directory for the recording, which `actlab report`, `diagnose`, `figure`, `export` and
             `actlab.load` read; None to record nothing. What cannot be written ends the recording, never the training.
+        probe: (x, y), some samples of the training data; needed for Keras and Flax.
+        loss: for Flax, a function of (outputs, y), which gives a number or one for each sample.
         every: so many steps lie between two looks.
         include, exclude: patterns of the names of functions' places, as "encoder.*".
         mute: codes of findings that are not wanted, as "rate_too_low": see `actlab.statistics.findings.codes`.
         on_finding: called with each finding that is told, when it is.
 
     Returns:
-        the watch: `findings`, `verdict`, `looks`, `remove()`, `report()`; it can stand in a `with` statement.
+        the watch: `findings`, `verdict`, `looks`, `stopped`, `remove()`, `report()`; it can stand in a `with`
+        statement. Of a Keras model it is a callback: `model.fit(..., callbacks=[seen])`. Of a Flax module it has
+        `step()`, to be called after each step, as `step(model)` where copies of the module are trained.
 
     Raises:
-        InvalidModel: no PyTorch module, one without parameters that train, or one that is watched already.
+        InvalidModel: no such model, one that is watched already, or no probe or loss that fits where one is needed.
         UnknownName: a code to mute that there is not.
         InvalidRecording: the directory holds something. RecordingFailed: nothing can be written there.
 
@@ -192,6 +165,14 @@ def watch(
     >>> [look.step for look in seen.looks], seen.findings
     ([0], [])
     """
-    if not any(kind.__module__.startswith("torch.") for kind in type(model).__mro__):
-        raise InvalidModel(f"a PyTorch module is expected, not {type(model).__name__}: give the model itself.")
-    return Watch(model, directory, every=every, include=include, exclude=exclude, mute=mute, on_finding=on_finding)
+    listener, framework = Listener(mute, on_finding), framework_of(model)
+    if framework in ("keras", "flax"):
+        door = watch_keras if framework == "keras" else watch_flax
+        return door(model, directory, listener, probe, loss, every=every, include=include, exclude=exclude)
+    if framework != "torch":
+        raise refusal_of(model)
+    if probe is not None or loss is not None:
+        raise InvalidModel(
+            "probe and loss are for Keras and Flax: a PyTorch training is seen as it runs, leave them out."
+        )
+    return Watch(model, directory, listener, every=every, include=include, exclude=exclude)

@@ -11,8 +11,8 @@ from typing import Any
 
 from actlab.objectives.objective import Metric, Objective
 
-# By name, what is known of metrics that people record; each with its title, which values are better, unit and scale.
-_KNOWN: Mapping[str, tuple[str, Any, str, float]] = {
+#: By name, what is known of metrics that people record; each with its title, which values are better, unit and scale.
+KNOWN: Mapping[str, tuple[str, Any, str, float]] = {
     "loss": ("loss", "lower", "", 1.0),
     "accuracy": ("accuracy", "higher", "%", 100.0),
     "balanced_accuracy": ("balanced accuracy", "higher", "%", 100.0),
@@ -35,9 +35,9 @@ def known_metric(name: str, better: Any = None) -> Metric | None:
     >>> known_metric("accuracy").unit, known_metric("bleu"), known_metric("bleu", "higher").title
     ('%', None, 'bleu')
     """
-    if name not in _KNOWN:
+    if name not in KNOWN:
         return None if better is None else Metric(name, name.replace("_", " "), _unknown, better, "")
-    title, usual, unit, scale = _KNOWN[name]
+    title, usual, unit, scale = KNOWN[name]
     return Metric(name, title, _unknown, better or usual, unit, scale)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from actlab.plan.population import Population
 from actlab.study import Study
 
+# What is done in an epoch of a chunk.
+SKIP, OBSERVE, TRAIN = 0, 1, 2
 # A chunk is about this much arithmetic: half a second or less, so that progress shows.
 CHUNK_OPERATIONS = 4e9
 # A step takes no less time than so much arithmetic, however little it has to do.

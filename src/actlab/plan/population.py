@@ -18,6 +18,9 @@ from actlab.objectives import Objective, StatedLoss, objective_for
 from actlab.recording import Member
 from actlab.study import Study, Variant, variants
 
+# Networks up to this size leave their weights at every epoch.
+SMALL = 10_000
+
 
 @dataclass(frozen=True)
 class Group:
@@ -122,3 +125,8 @@ def members(groups: Sequence[Population]) -> list[Member]:
             for seed in population.seeds:
                 found.append(Member(len(found), variant.activation, variant.learning_rate, seed, variant.init))
     return found
+
+
+def keeps_weights(population: Population) -> bool:
+    """Whether every epoch's weights are recorded: those of SMALL networks."""
+    return max(network.parameter_count for network in population.networks.values()) <= SMALL

@@ -24,8 +24,11 @@ from actlab.wording import listed
 # The database of a recording that is to take the place of another one, until it is complete.
 RESTARTED = ".restart.db"
 JOURNAL = "-journal"
-# What a run leaves that is killed at its very start, or while it chooses learning rates or adds seeds.
-BEGINNING = re.compile(rf"{SEGMENTS}|(?:tuning|seeds)(?:/\d+-[0-9a-f]{{8}})?")
+# What a run leaves that is killed at its very start, or while it chooses learning rates or adds seeds; and the members
+# of a comparison in a loop of a user's own, which it is made of.
+BEGINNING = re.compile(
+    rf"{SEGMENTS}|(?:tuning|seeds)(?:/\d+-[0-9a-f]{{8}})?|members(?:/comparison\.json|/[\w.-]+-[0-9a-f]{{8}}\.npz)?"
+)
 # A report may be being written by who holds no lock: what was left of one is removed when it is as old as this.
 SECONDS_OF_A_REPORT = 3600
 
@@ -249,7 +252,11 @@ def _finished(directory: Path, study: Study) -> Recording | None:
 
 def _contents(directory: Path) -> list[Path]:
     """What lies in a directory and in the folders of a beginning, by paths from there; an empty lock left out."""
-    found = (path for pattern in ("*", f"{SEGMENTS}/*", "tuning/*", "seeds/*") for path in directory.glob(pattern))
+    found = (
+        path
+        for pattern in ("*", f"{SEGMENTS}/*", "tuning/*", "seeds/*", "members/*")
+        for path in directory.glob(pattern)
+    )
     unlocked = (path for path in found if path != directory / lock.NAME or not path.is_file() or path.stat().st_size)
     return [path.relative_to(directory) for path in unlocked]
 

@@ -16,6 +16,8 @@ SUMMARY, REPORT = "summary.json", "report.html"
 SEGMENT = re.compile(rf"{SEGMENTS}/[\w-]+\.safetensors", re.ASCII)
 # Those that a writer gives: kind, first epoch, and a mark where an earlier recording of the study has the name.
 WRITTEN = re.compile(r"(?:epochs|weights|first-seed|sample|test)-\d{6,}(?P<mark>-\d+)?\.safetensors", re.ASCII)
+# How the reason begins of a member whose training raised something.
+RAISED = re.compile(r"\w+(?::|$)")
 #: Names of the metrics of classes, from "train_loss" to "test_accuracy".
 METRICS = CLASSES.columns
 
@@ -48,6 +50,15 @@ class Member:
     init: str = "stated"
     diverged_epoch: int | None = None
     diverged_reason: str | None = None
+
+    @property
+    def raised(self) -> bool:
+        """Whether its training, in a loop of a user's own, ended with an error: "ValueError: …".
+
+        >>> Member(0, "relu", 0.1, 0, "stated", 2, "the training loss became infinite").raised
+        False
+        """
+        return self.diverged_reason is not None and RAISED.match(self.diverged_reason) is not None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ REACH = 10.0
 # Gradients by their size: four bins a decade, from 10⁻¹² to 10³.
 DECADES = (-12, 3)
 BINS_PER_DECADE = 4
+# Of a member's values at most some so many are counted.
+VALUES_COUNTED = 4096
+# A function counts as flat where its slope is below this share of the largest.
+FLAT = 1e-3
 
 
 def histogram_edges() -> np.ndarray:

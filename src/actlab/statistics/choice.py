@@ -59,13 +59,16 @@ def choices(tuning: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _choice(activation: str, init: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     losses = _table(rows, "validation_losses", math.inf)
-    key, lost, said = next(score for score in SCORES if score[0] in rows[0])
-    scores = _table(rows, key, lost)
     draws = _draws(losses.shape[1])
     chosen = int(losses.mean(axis=1).argmin())
     picked = losses[:, draws].mean(axis=2).argmin(axis=0)
     shares = np.bincount(picked, minlength=len(rows)) / len(draws)
-    spread = _spread(np.array([mean(own) for own in scores]), shares)
+    # Of a loop of a user's own the loss alone may be known.
+    told = {
+        said: _spread(np.array([mean(own) for own in _table(rows, key, lost)]), shares)
+        for key, lost, said in SCORES
+        if key in rows[0]
+    }
     others = sorted((i for i in range(len(rows)) if i != chosen and shares[i]), key=lambda i: -shares[i])
     return {
         "activation": activation,
@@ -74,7 +77,7 @@ def _choice(activation: str, init: str, rows: Sequence[Mapping[str, Any]]) -> di
         "seeds": losses.shape[1],
         "chosen_again": float(shares[chosen]),
         "rates": [{"learning_rate": rows[i]["learning_rate"], "share": float(shares[i])} for i in others],
-        said: spread,
+        **told,
     }
 
 

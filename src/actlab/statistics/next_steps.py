@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from actlab.functions.variants import split_names
 from actlab.recording import Recording
 from actlab.statistics.comparisons import paired_differences
 from actlab.statistics.remedies import Step, faulty, rates, remedies
 from actlab.statistics.selection import Reported, by_seed, mostly_diverged, step_of
 from actlab.statistics.sign_flips import ALPHA
 from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.statistics.trained import words_of
 from actlab.wording import counted, listed, quoted
 
 # Training was too short if the loss falls by FALLING in the last LATE of the epochs, and too long if it ends RISING
@@ -59,10 +62,39 @@ def next_steps(
         # Other rates are looked for already, or would not help.
         *([] if other_rates or not sound else _rates(recording, ranked)),
     ]
-    return [
-        {"sentence": sentence, "command": f"actlab compare study.toml {options}" if options else ""}
-        for sentence, options in steps
-    ]
+    command = own_arguments if recording.study.own_loop else _command
+    return [{"sentence": sentence, "command": command(options)} for sentence, options in steps]
+
+
+def _command(options: str) -> str:
+    return f"actlab compare study.toml {options}" if options else ""
+
+
+# What `actlab.torch.compare` has for an option of a command; nothing stands for the others.
+_ARGUMENTS = {"--seeds": "seeds={}", "--learning-rates": "learning_rates={}", "--activations": "activations={}"}
+
+
+def own_arguments(options: str) -> str:
+    """Options of a command as arguments of a comparison in a loop of a user's own; empty where it has none of them.
+
+    >>> own_arguments("--seeds 20"), own_arguments("--learning-rates auto"), own_arguments("--epochs 20")
+    ('seeds=20', "learning_rates='auto'", '')
+    >>> own_arguments("--learning-rates 0.1,1 --activations 'elu(alpha=0.5),relu'")
+    "learning_rates=[0.1, 1.0], activations=['elu(alpha=0.5)', 'relu']"
+    """
+    given = shlex.split(options)
+    pairs = list(zip(given[::2], given[1::2], strict=True))
+    if any(name not in _ARGUMENTS for name, _ in pairs):
+        return ""
+    return ", ".join(_ARGUMENTS[name].format(_argument(name, value)) for name, value in pairs)
+
+
+def _argument(name: str, value: str) -> str:
+    if name == "--activations":
+        return repr(split_names(value))
+    if name == "--seeds":
+        return value
+    return repr(value) if value == "auto" else repr([float(rate) for rate in value.split(",")])
 
 
 def _inputs_wrong(found: Sequence[Mapping[str, Any]]) -> bool:
@@ -82,16 +114,19 @@ def _longer_or_shorter(recording: Recording, ranked: Sequence[Reported]) -> list
     start = int((1 - LATE) * recording.epochs)
     for entry in ranked:
         losses = recording.metrics["validation_loss"][:, list(entry.columns)]
+        # A loop of a user's own may not tell of the untrained network.
+        untold = int(np.isnan(losses[0]).all())
+        losses = losses[untold:]
         alive = np.isfinite(losses).all(axis=0)
         if len(losses) < 5 or not alive.any():
             continue
         curve = losses[:, alive].mean(axis=1)
         lowest = int(np.argmin(curve))
-        if lowest == len(curve) - 1 and curve[-1] < (1 - FALLING) * curve[start]:
+        if lowest == len(curve) - 1 and curve[-1] < (1 - FALLING) * curve[start - untold]:
             still.append(entry.activation)
         # One that never fell has nothing to gain from fewer epochs.
         elif curve[-1] > (1 + RISING) * curve[lowest] and curve[lowest] < (1 - FALLING) * curve[0]:
-            past[entry.activation] = lowest
+            past[entry.activation] = lowest + untold
     epochs = sorted(past.values())
     when = f"epoch {epochs[0]}" if len(set(epochs)) == 1 else f"epochs {epochs[0]} to {epochs[-1]}" if epochs else ""
     longer = f"--epochs {2 * recording.epochs}"
@@ -160,6 +195,6 @@ def seeds_wanted(effect: float, rivals: int) -> int:
 def _rates(recording: Recording, ranked: Sequence[Reported]) -> list[Step]:
     if len(recording.study.learning_rates or ()) > 1 or recording.facts.get("tuning"):
         return []
-    rate = ranked[0].learning_rate
-    sentence = f"All functions trained at the learning rate {rate:g}, which may suit some better: give each its own."
+    rate = words_of(recording.study).at_rate(ranked[0].learning_rate)
+    sentence = f"All functions trained at {rate}, which may suit some better: give each its own."
     return [(sentence, "--learning-rates auto")]

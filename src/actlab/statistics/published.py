@@ -45,7 +45,7 @@ def compare_published(recording: Recording, values: Sequence[Published] | None =
         settings than the recipe's, one seed and no tolerance, or nothing measured. Empty for a study of no recipe.
     """
     recipe = RECIPES.get(recording.study.name)
-    if recipe is None or recording.epochs < 0:
+    if recipe is None or recording.epochs < 0 or recording.study.own_loop:
         return []
     held = conditions_of(recording)
     condition = next((condition for condition in held if condition.name == "stated"), held[0])

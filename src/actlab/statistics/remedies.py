@@ -79,7 +79,7 @@ def rates(recording: Recording, ranked: Sequence[Reported], found: Sequence[Find
     For those alone that want them where the others want the opposite.
     """
     named = {code: [f for f in causes(found) if f["code"] == code] for code in ("rate_too_high", "rate_too_low")}
-    diverged = [e.activation for e in ranked if any(member.diverged_epoch is not None for member in e.members)]
+    diverged = [e.activation for e in ranked if any(m.diverged_epoch is not None and not m.raised for m in e.members)]
     high = [f["activation"] for f in named["rate_too_high"] if f["activation"] not in diverged]
     low = {f["activation"]: f for f in named["rate_too_low"]}
     lower = [entry.activation for entry in ranked if entry.activation in {*diverged, *high}]
@@ -92,7 +92,9 @@ def rates(recording: Recording, ranked: Sequence[Reported], found: Sequence[Find
         new = [tried[0] / 10, tried[0]] if content else [tried[0] / 100, tried[0] / 10]
         # Far beyond what anyone uses, a hundredth would diverge as well.
         usual = usual_rate(recording.study.optimiser)
-        new = new if content or new[1] <= FAR * usual else [usual / 10, usual]
+        # Of a loop of a user's own the rates are factors, of nobody knows what.
+        known = content or recording.study.own_loop
+        new = new if known or new[1] <= FAR * usual else [usual / 10, usual]
         why = [f"Networks with {listed(diverged)} diverged"] if diverged else []
         why += [f"{'the' if why else 'The'} learning rate is too high for {listed(high)}"] if high else []
         steps.append((f"{', and '.join(why)}: smaller steps.", _options(new, lower if low else [])))

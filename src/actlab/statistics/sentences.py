@@ -13,6 +13,7 @@ from actlab.statistics.baselines import at_chance, not_better
 from actlab.statistics.choice import choices
 from actlab.statistics.selection import Reported, mostly_diverged
 from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.statistics.trained import words_of
 from actlab.wording import counted, listed
 
 # A choice that fewer than so many draws of the tuning seeds would make again is told of, so many at most.
@@ -54,7 +55,7 @@ def notes(
         found += _baseline(main, baseline)
         found += _rates(recording)
         for name, reported in conditions.items():
-            found += _edges(reported, where[name])
+            found += _edges(reported, where[name], words_of(recording.study).best_rate)
         found += [
             *recording.facts.get("data_notes", ()),
             *_imbalance(recording),
@@ -186,20 +187,22 @@ def _rates(recording: Recording) -> list[str]:
     found = []
     if tuning:
         epochs, seeds = counted(recording.study.epochs, "epoch"), listed(map(str, recording.study.tuning_seeds))
-        data = " on samples held out of the training data" if recording.study.validation == "test" else ""
+        words = words_of(recording.study)
+        data = ""
+        if recording.study.validation == "test":
+            held = "the data that the results are of as well, with other seeds" if words.own_loop else ""
+            data = f" on {held or 'samples held out of the training data'}"
         found.append(
-            f"Each learning rate was chosen by the mean validation loss{data} after {epochs} with the seeds {seeds}, "
+            f"Each {words.rate} was chosen by the mean validation loss{data} after {epochs} with the seeds {seeds}, "
             "which serve nothing else; every interval is for that rate, chosen once."
         )
         found += _firmness(choices(tuning))
     for activation, init in {(row["activation"], row["init"]): None for row in tuning}:
         rows = [row for row in tuning if (row["activation"], row["init"]) == (activation, init)]
         if all(row["diverged"] == row["members"] for row in rows):
-            rates = [row["learning_rate"] for row in rows]
+            rates, rate = [row["learning_rate"] for row in rows], words_of(recording.study).rate
             where = "" if init == "stated" else BESIDE[init]
-            found.append(
-                f"{activation}{where}: every learning rate tried diverged, from {min(rates):g} to {max(rates):g}."
-            )
+            found.append(f"{activation}{where}: every {rate} tried diverged, from {min(rates):g} to {max(rates):g}.")
     return found
 
 
@@ -218,21 +221,21 @@ def _loose(row: Mapping[str, Any]) -> str:
     where = "" if row["init"] == "stated" else BESIDE[row["init"]]
     shares = {"accuracy_sd": "accuracy", "micro_f1_sd": "micro F1"}
     moves = [f"{title} by {100 * row[key]:.2g} points" for key, title in shares.items() if key in row]
-    moved = moves[0] if moves else f"RMSE by {row['rmse_sd']:.2g}"
+    moves += [f"RMSE by {row['rmse_sd']:.2g}"] if "rmse_sd" in row else []
+    moved = f", which moves its validation {moves[0]}, standard deviation" if moves else ""
     return (
         f"{row['activation']}{where} ({100 * (1 - row['chosen_again']):.0f} % of draws, mostly "
-        f"{row['rates'][0]['learning_rate']:g} instead of {row['learning_rate']:g}, which moves its validation "
-        f"{moved}, standard deviation)"
+        f"{row['rates'][0]['learning_rate']:g} instead of {row['learning_rate']:g}{moved})"
     )
 
 
-def _edges(reported: Sequence[Reported], where: str) -> list[str]:
+def _edges(reported: Sequence[Reported], where: str, rate_words: str) -> list[str]:
     found: dict[tuple[float, str], list[str]] = {}
     for entry in reported:
         if entry.edge:
             found.setdefault((entry.learning_rate, entry.edge), []).append(entry.activation)
     return [
-        f"The best learning rate of {listed(names)}{where} is {rate:g}, at the edge of those tried: a {edge} one may "
+        f"The {rate_words} of {listed(names)}{where} is {rate:g}, at the edge of those tried: a {edge} one may "
         "be better."
         for (rate, edge), names in found.items()
     ]
@@ -364,7 +367,8 @@ def _broken(activation: Mapping[str, Any]) -> str:
 def _basis(summary: Mapping[str, Any], best: Mapping[str, Any], lead: Lead) -> str:
     epoch, wanted = summary["epoch"], summary["study"]["epochs"]
     count, members = best[lead.test]["count"], best["members"]
-    epochs = counted(wanted, "epoch") if epoch == wanted else f"{epoch} of {counted(wanted, 'epoch')}"
+    span = words_of(summary["study"]).span(wanted)
+    epochs = span if epoch == wanted else f"{epoch} of {span}"
     seeds = counted(members, "seed") if count == members else f"{count} of {counted(members, 'seed')}"
     return f"after {epochs} over {seeds}"
 

@@ -49,7 +49,8 @@ from actlab.statistics.selection import (
 from actlab.statistics.sentences import headline, notes
 from actlab.statistics.stopping import looks, told
 from actlab.statistics.time_to_target import first_epoch, milestone_epochs, time_to_target
-from actlab.study import Condition
+from actlab.statistics.watched import of_watched
+from actlab.study import Condition, is_watched
 
 SCHEMA = 1
 ESTIMATED = ("test_loss", "train_loss")
@@ -85,7 +86,7 @@ def summarise(recording: Recording, baseline: str | None = None, *, derived: boo
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "actlab": version("actlab"),
-        "study": recording.study.model_dump(mode="json"),
+        "study": recording.study.to_dict(),
         "epoch": recording.epochs if recording.epochs >= 0 else None,
         "complete": recording.complete,
         "contest": {key: first.pop(key) for key in ("name", "title")},
@@ -105,6 +106,8 @@ def summarise(recording: Recording, baseline: str | None = None, *, derived: boo
         "notes": [*told(added), *notes(recording, by_condition, target, baseline)],
         "next_steps": next_steps(recording, ranked, first["best_set"], found),
     }
+    if is_watched(recording.study):
+        return json_safe({**_with_headlines(json_safe(summary)), **of_watched(recording)})
     return _with_headlines(json_safe(summary))
 
 

@@ -6,7 +6,7 @@ A study is data: validated when it is made, saved as TOML, and complete enough t
 from actlab.study.completion import complete, load_task, weights_of
 from actlab.study.conditions import Condition, Variant, conditions, variants
 from actlab.study.file import from_toml
-from actlab.study.observed import AS_BUILT, Observed, observed
+from actlab.study.observed import AS_BUILT, Observed, is_watched, observed
 from actlab.study.optimisers import SGD, Adam, AdamW, RMSProp
 from actlab.study.settings import DEFAULT_ACTIVATIONS, Milestone, Study
 
@@ -25,6 +25,7 @@ __all__ = [
     "complete",
     "conditions",
     "from_toml",
+    "is_watched",
     "load_task",
     "observed",
     "variants",

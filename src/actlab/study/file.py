@@ -56,6 +56,11 @@ def unreadable(error: Exception) -> str:
 def _study(path: Path, text: str, settings: dict[str, Any], recorded: bool) -> Study:
     """The study of what a file says, or InvalidStudy with the line of what is wrong."""
     token = names_as_recorded.set(recorded)
+    if "loop" in settings and not recorded:
+        raise InvalidStudy(
+            f"{path} is of a training in a loop of a user's own, {settings['loop']!r}, which no command runs: call "
+            "actlab.torch.compare or actlab.keras.compare again, in Python."
+        )
     try:
         # Only a recording's: no command trains in a loop of a user's own that a file names.
         return (Observed if recorded and "loop" in settings else Study)(**settings)

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from actlab.layers import names_as_recorded
 from actlab.study.settings import Count, Study
 
+# What a loop of a user's own has its own of: settings that say nothing there.
+_UNKNOWN = frozenset({"optimiser", "batch", "task_seed", "init", "match", "milestones"})
 #: What the one activation of a model is called that is watched as it is.
 AS_BUILT = "as built"
 
@@ -23,11 +25,23 @@ class Observed(Study):
         loop: the training, as "module:function"; "watched" of a single training that was watched.
         framework: what the model is made with.
         every: so many steps lie between two looks.
+        rows: what its epochs are: "looks" of a training that was watched, "epochs" that the loop told, or its "end"
+            alone, where it told none.
     """
 
     loop: str
     framework: Literal["PyTorch", "Keras", "Flax"] = "PyTorch"
     every: Count = 50
+    rows: Literal["looks", "epochs", "end"] = "looks"
+
+    @property
+    def own_loop(self) -> bool:
+        """Whether its members were trained in a loop of a user's own."""
+        return True
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings that say something, JSON-safe."""
+        return self.model_dump(mode="json", exclude=set(_UNKNOWN))
 
     @property
     def watched(self) -> bool:
@@ -73,3 +87,12 @@ def observed(
         return Observed(**given)
     finally:
         names_as_recorded.reset(token)
+
+
+def is_watched(study: Study) -> bool:
+    """Whether a study is of a single training that was watched, and compares nothing.
+
+    >>> is_watched(observed("my_models:Net")), is_watched(observed("my_models:Net", loop="my_models:train"))
+    (True, False)
+    """
+    return isinstance(study, Observed) and study.watched

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from actlab.custom import CustomNetwork, TracedNetwork, as_recorded, custom_network, trace
+from actlab.custom import CustomNetwork, TracedNetwork, as_recorded, custom_network, is_custom, trace
 from actlab.errors import InvalidStudy, UnknownName, shortened
 from actlab.functions import activation_named, catalogue
 from actlab.functions.variants import split_names
@@ -47,12 +47,9 @@ Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
 def _layers_or_own(value: Any, layers: Any) -> Any:
     if value is None or isinstance(value, CustomNetwork):
         return value
-    if isinstance(value, str) and ":" in value:
-        return as_recorded(value) if names_as_recorded.get() else custom_network(value)
-    pair = isinstance(value, (list, tuple)) and len(value) == 2 and all(callable(part) for part in value)
-    if pair or (hasattr(value, "init") and hasattr(value, "apply")):
-        return custom_network(value)
-    return layers(value)
+    if not is_custom(value):
+        return layers(value)
+    return as_recorded(value) if isinstance(value, str) and names_as_recorded.get() else custom_network(value)
 
 
 def _layers_or_name(value: Any, layers: Any) -> Any:
@@ -146,8 +143,8 @@ class Study(Frozen):
         size: to how many pixels, in height and width, the pictures of a folder are brought.
         task_seed: seed of the split into training, validation and test data, where the source has none.
         network: layers from input to output; None for two hidden layers of 128 units that suit the task. Or a network
-            of your own: an object with `init` and `apply`, a pair of these, or the "module:attribute" of either; see
-            `actlab.custom`.
+            of your own: an object with `init` and `apply` or a pair of these in JAX, a class or function that builds a
+            torch.nn.Module, or the "module:attribute" of it; see `actlab.custom`.
         activations: names from the catalogue, with parameters or without: "leaky_relu(negative_slope=0.2)" is a
             function of its own; or the "module:attribute" of one of yours, see `actlab.functions.import_activation`.
         learning_rates: one, or several of which each activation gets its best: chosen on validation data with the
@@ -364,6 +361,11 @@ class Study(Frozen):
         return Reading(**{name: value for name, value in settings.items() if value is not None})
 
     @property
+    def own_loop(self) -> bool:
+        """Whether its members were trained in a loop of a user's own, of which its settings say nothing."""
+        return False
+
+    @property
     def looks(self) -> tuple[int, ...]:
         """Where seeds are added as needed, the numbers of them after which the study is looked at; else empty.
 
@@ -417,7 +419,11 @@ class Study(Frozen):
     def _settings_toml(self) -> str:
         import tomli_w
 
-        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+        return tomli_w.dumps(_without_none(self.to_dict()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings that say something, JSON-safe."""
+        return self.model_dump(mode="json")
 
     @property
     def own_functions(self) -> tuple[str, ...]:

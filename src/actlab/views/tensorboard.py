@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from actlab.errors import ActlabError
 from actlab.files import temporary_beside
 from actlab.recording import Member, Recording
 from actlab.recording.measures import MEASURES, Measure
+from actlab.study import is_watched
 
 # TensorBoard shows thirty bins of equal width, of which gradients over many decades would fill one: sizes are told on
 # the scale of their logarithms.
 SIZES = "gradient_edges"
 RECORDED = "the times of the epochs are those at which they were recorded"
+OF_LOOKS = "the times of the looks are those at which they were recorded; their steps are those of the training"
 OF_FILES = "this recording does not hold the times of its epochs: those of its files are given"
 
 
@@ -86,7 +88,15 @@ def epoch_times(recording: Recording) -> tuple[np.ndarray, str]:
     last, times = np.array([(-1, began), *known], dtype=float).T
     # Times do not fall where a clock was set back or files were copied.
     seconds = np.interp(np.arange(recording.epochs + 1), last, np.maximum.accumulate(times))
-    return seconds, RECORDED if recorded else OF_FILES
+    where = OF_LOOKS if is_watched(recording.study) else RECORDED
+    return seconds, where if recorded else OF_FILES
+
+
+def _steps(recording: Recording) -> Sequence[int]:
+    """The step of each row: its epoch; of a training that was watched, the steps before the look."""
+    if is_watched(recording.study):
+        return recording.probes["step"][:, 0].tolist()
+    return range(recording.epochs + 1)
 
 
 def _times_of_files(recording: Recording) -> list[tuple[int, float]]:
@@ -97,36 +107,39 @@ def _times_of_files(recording: Recording) -> list[tuple[int, float]]:
 
 
 def _write(recording: Recording, column: int, seconds: np.ndarray, writer: Any) -> None:
+    steps = _steps(recording)
     for name, values in recording.metrics.items():
         part, what = name.split("_", 1)
-        _scalars(writer, f"{what}/{part}", values[:, column], seconds)
+        _scalars(writer, f"{what}/{part}", values[:, column], seconds, steps)
     for measure in MEASURES.values():
         if measure.name in recording.probes:
             values = recording.probes[measure.name][:, column]
             if measure.edges:
-                _histograms(recording, measure, values, seconds, writer)
+                _histograms(recording, measure, values, seconds, writer, steps)
             elif measure.axis is None:
-                _scalars(writer, measure.name, values, seconds)
+                _scalars(writer, measure.name, values, seconds, steps)
             else:
                 for i, place in enumerate(recording.facts[measure.axis]):
-                    _scalars(writer, f"{measure.name}/{place}", values[:, i], seconds)
+                    _scalars(writer, f"{measure.name}/{place}", values[:, i], seconds, steps)
 
 
-def _histograms(recording: Recording, measure: Measure, values: np.ndarray, seconds: np.ndarray, writer: Any) -> None:
+def _histograms(
+    recording: Recording, measure: Measure, values: np.ndarray, seconds: np.ndarray, writer: Any, steps: Sequence[int]
+) -> None:
     limits, tag = np.array(recording.facts[measure.edges], dtype=float), measure.name.removesuffix("_histogram")
     if measure.edges == SIZES:
         limits, tag = logarithms(limits), f"log10 |{tag}|"
     for i, layer in enumerate(recording.facts[measure.axis or ""]):
-        for epoch, counts in enumerate(values[:, i]):
+        for row, counts in enumerate(values[:, i]):
             if counts.sum():
                 told = histogram(counts, limits)
-                writer.add_histogram_raw(f"{tag}/{layer}", **told, global_step=epoch, walltime=seconds[epoch])
+                writer.add_histogram_raw(f"{tag}/{layer}", **told, global_step=steps[row], walltime=seconds[row])
 
 
-def _scalars(writer: Any, tag: str, values: np.ndarray, seconds: np.ndarray) -> None:
-    for epoch, value in enumerate(values):
+def _scalars(writer: Any, tag: str, values: np.ndarray, seconds: np.ndarray, steps: Sequence[int]) -> None:
+    for row, value in enumerate(values):
         if np.isfinite(value):
-            writer.add_scalar(tag, float(value), epoch, walltime=seconds[epoch])
+            writer.add_scalar(tag, float(value), steps[row], walltime=seconds[row])
 
 
 def logarithms(edges: np.ndarray) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -78,6 +81,29 @@ def arrays_of(looks: Sequence[Look], places: Sequence[str], layers: Sequence[str
     return found
 
 
+def _packed(value: Any) -> Any:
+    """Something of a look as JSON: an array by its bytes, which a list of numbers would be many times as long as."""
+    if isinstance(value, np.ndarray):
+        packed = base64.b64encode(zlib.compress(np.ascontiguousarray(value).tobytes())).decode()
+        return {"dtype": value.dtype.str, "shape": list(value.shape), "packed": packed}
+    if isinstance(value, (tuple, list)):
+        return [_packed(own) for own in value]
+    return {name: _packed(own) for name, own in value.items()} if isinstance(value, Mapping) else value
+
+
+def _unpacked(value: Any) -> Any:
+    """The reverse."""
+    if isinstance(value, Mapping) and value.keys() == {"dtype", "shape", "packed"}:
+        shape, dtype = [int(own) for own in value["shape"]], np.dtype(value["dtype"])
+        size = math.prod(shape) * dtype.itemsize
+        # No more is unpacked than the array has bytes.
+        data = zlib.decompressobj().decompress(base64.b64decode(value["packed"]), size)
+        return np.frombuffer(data, dtype).reshape(shape).copy()
+    if isinstance(value, list):
+        return [_unpacked(own) for own in value]
+    return {name: _unpacked(own) for name, own in value.items()} if isinstance(value, Mapping) else value
+
+
 def told_of(look: Look) -> dict[str, Any]:
     """What of a look is no array: JSON-safe."""
     return {
@@ -85,7 +111,7 @@ def told_of(look: Look) -> dict[str, Any]:
         "loss": look.loss,
         "constant": asdict(look.constant),
         "gradient_scale": look.gradient_scale,
-        "facts": dict(look.facts),
+        "facts": {name: _packed(value) for name, value in look.facts.items()},
         "unseen": dict(look.unseen),
         "functions": [[own.name, own.function, own.calls, own.samples, own.dead.size] for own in look.functions],
         "weights": [own.name for own in look.weights],
@@ -121,53 +147,64 @@ def looks_of(recording: Recording) -> list[Look]:
 
     Places that were first seen after the recording had begun are not among them.
     """
-    places, layers = recording.act_layers, recording.weight_layers
+    places, layers = (
+        {name: column for column, name in enumerate(names)} for names in (recording.act_layers, recording.weight_layers)
+    )
     rows = in_full(recording.facts.get("looks") or [])[: recording.epochs + 1]
     return [_look(recording, row, told, places, layers) for row, told in enumerate(rows)]
 
 
 def _look(
-    recording: Recording, row: int, told: Mapping[str, Any], places: Sequence[str], layers: Sequence[str]
+    recording: Recording, row: int, told: Mapping[str, Any], places: Mapping[str, int], layers: Mapping[str, int]
 ) -> Look:
-    probes = recording.probes
+    # All layers of a row at once: there may be hundreds, and hundreds of rows.
+    numbers, counts = _numbers(recording, row, "functions"), _counts(recording, row, "functions")
     functions = tuple(
-        _function(probes, row, places.index(name), name, function, calls, samples, units)
+        FunctionLook(
+            name=name,
+            function=function,
+            calls=calls,
+            samples=samples,
+            dead=_dead(recording, row, name, units),
+            **{field: values[places[name]] for field, values in numbers.items()},
+            **{field: values[places[name]] for field, values in counts.items()},
+        )
         for name, function, calls, samples, units in told["functions"]
         if name in places
     )
-    weights = tuple(_weights(probes, row, layers.index(name), name) for name in told["weights"] if name in layers)
-    constant = Constant(**told["constant"])
-    return Look(
-        told["step"], told["loss"], constant, functions, weights, told["gradient_scale"], told["facts"], told["unseen"]
+    numbers, counts = _numbers(recording, row, "weights"), _counts(recording, row, "weights")
+    weights = tuple(
+        WeightLook(
+            name=name,
+            **{field: values[layers[name]] for field, values in numbers.items()},
+            **{field: values[layers[name]] for field, values in counts.items()},
+        )
+        for name in told["weights"]
+        if name in layers
     )
+    constant, facts = Constant(**told["constant"]), {name: _unpacked(value) for name, value in told["facts"].items()}
+    return Look(told["step"], told["loss"], constant, functions, weights, told["gradient_scale"], facts, told["unseen"])
 
 
-def _function(
-    probes: Mapping[str, npt.NDArray[Any]],
-    row: int,
-    column: int,
-    name: str,
-    function: str,
-    calls: int,
-    samples: int,
-    units: int,
-) -> FunctionLook:
-    numbers = {
-        field: float(probes[measure][row, 0, column])
-        for measure, field in _OF_FUNCTIONS.items()
-        if measure != "dead_share"
+def _numbers(recording: Recording, row: int, along: str) -> dict[str, list[float]]:
+    """The numbers of a row by field, one for each layer."""
+    fields = _OF_FUNCTIONS if along == "functions" else _OF_WEIGHTS
+    return {
+        field: recording.probes[measure][row, 0].tolist()
+        for measure, field in fields.items()
+        if measure != "dead_share"  # Counted from the units.
     }
-    counts = {
-        field: probes[measure][row, 0, column].astype(np.int64)
-        for measure, (field, along) in _HISTOGRAMS.items()
-        if along == "functions"
+
+
+def _counts(recording: Recording, row: int, along: str) -> dict[str, npt.NDArray[np.int64]]:
+    """The histograms of a row by field, (layers, bins)."""
+    return {
+        field: recording.probes[measure][row, 0].astype(np.int64)
+        for measure, (field, held) in _HISTOGRAMS.items()
+        if held == along
     }
-    bits = probes.get(f"dead/{name}")
-    dead = np.zeros(0, bool) if bits is None else np.unpackbits(bits[row, 0], count=units).astype(bool)
-    return FunctionLook(name=name, function=function, calls=calls, samples=samples, dead=dead, **numbers, **counts)
 
 
-def _weights(probes: Mapping[str, npt.NDArray[Any]], row: int, column: int, name: str) -> WeightLook:
-    numbers = {field: float(probes[measure][row, 0, column]) for measure, field in _OF_WEIGHTS.items()}
-    counts = probes["weight_gradient_histogram"][row, 0, column].astype(np.int64)
-    return WeightLook(name=name, histogram=counts, **numbers)
+def _dead(recording: Recording, row: int, name: str, units: int) -> npt.NDArray[np.bool_]:
+    bits = recording.probes.get(f"dead/{name}")
+    return np.zeros(0, bool) if bits is None else np.unpackbits(bits[row, 0], count=units).astype(bool)

@@ -63,6 +63,10 @@ class Recorder:
         self._begun = self._written = time.monotonic()
         self._times: list[tuple[int, float]] = []
 
+    def know(self, **facts: Any) -> None:
+        """Enter what is known of the model besides, before the first look: JSON-safe."""
+        self._facts = {**self._facts, **{name: value for name, value in facts.items() if value is not None}}
+
     def add(self, look: Look) -> None:
         """Record a look, now or with those that follow."""
         self._seen += 1
@@ -122,7 +126,7 @@ class Recorder:
             "samples": {"train": max(look.constant.samples, 1), "validation": 0, "test": 0},
             **{name: edges().tolist() for name, edges in EDGES.items()},
             "started": time.time(),
-            "versions": _versions(self._study.framework),
+            "versions": versions(self._study.framework),
             **self._facts,
         }
         members = [Member(0, AS_BUILT, 1.0, self._study.seeds[0])]
@@ -131,7 +135,8 @@ class Recorder:
         )
 
 
-def _versions(framework: str) -> dict[str, str]:
+def versions(framework: str) -> dict[str, str]:
+    """Versions of what a training was made with."""
     found = {}
     for name in ("actlab", "numpy", *_FRAMEWORKS[framework]):
         try:

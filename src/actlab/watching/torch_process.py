@@ -5,6 +5,7 @@ Several models may be watched at a time, whose looks begin and end in any order.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,9 +21,12 @@ def begin(note: Note) -> None:
     """Have `note` called with what every backward pass begins with; compiled code runs eagerly meanwhile."""
     _notes.append(note)
     if len(_notes) == 1:
-        # Compiled code runs no hooks that came after it.
-        stance: Any = torch.compiler.set_stance("force_eager")
-        _undo.extend([_intercepted(), lambda: stance.__exit__(None, None, None)])
+        _undo.append(_intercepted())
+        # Compiled code runs no hooks that came after it. Where the compiler was never imported nothing is compiled, and
+        # to import it for this takes seconds.
+        if "torch._dynamo" in sys.modules:
+            stance: Any = torch.compiler.set_stance("force_eager")
+            _undo.append(lambda: stance.__exit__(None, None, None))
 
 
 def end(note: Note) -> None:

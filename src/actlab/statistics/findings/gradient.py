@@ -49,7 +49,8 @@ def vanishing_gradient(recording: Recording, entry: Reported, went: Course | Non
     evidence = {"share": {str(epoch): share for epoch, share in shares.items()}} | {
         "passages": [{"epoch": epoch, **asdict(step)} for epoch, steps in tables.items() for step in steps]
     }
-    harmful = went is None or went.poor
+    # Of a loop of a user's own nobody knows how well it learns: it is for the record.
+    harmful = not recording.study.own_loop if went is None else went.poor
     return finding(
         "vanishing_gradient",
         "warning" if harmful else "info",

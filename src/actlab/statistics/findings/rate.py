@@ -12,6 +12,7 @@ from actlab.statistics.findings.finding import Finding, finding, share, when
 from actlab.statistics.findings.units import DEAD, NEARLY_ALL
 from actlab.statistics.intervals import median
 from actlab.statistics.selection import Reported, mostly_diverged
+from actlab.statistics.trained import words_of
 from actlab.wording import counted, listed, number
 
 # In the first epochs one step that changes weights by two fifths of their size forgets more than it learns. Healthy
@@ -55,9 +56,12 @@ def diverges(recording: Recording, entry: Reported) -> Finding | None:
     if not mostly_diverged(entry):
         return None
     ends = [member.diverged_epoch for member in entry.members if member.diverged_epoch is not None]
+    words = words_of(recording.study)
+    if any(member.raised for member in entry.members):
+        return None  # A loop of a user's own that raised something says nothing of its rate.
     sentence = (
-        f"{entry.activation}: {len(ends)} of {counted(len(entry.members), 'seed')} diverge at the learning rate "
-        f"{entry.learning_rate:g}, the first at epoch {min(ends)}: it is too high."
+        f"{entry.activation}: {len(ends)} of {counted(len(entry.members), 'seed')} diverge at "
+        f"{words.at_rate(entry.learning_rate)}, the first at epoch {min(ends)}: it is too high."
     )
     evidence = {"diverged": len(ends), "members": len(entry.members), "learning_rate": entry.learning_rate}
     remedy = _other_rate(recording, entry, -1, "Take a tenth of the learning rate, or a hundredth.")

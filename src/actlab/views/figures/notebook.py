@@ -9,6 +9,8 @@ from typing import Any
 from actlab.errors import ActlabError
 from actlab.objectives import Lead, lead_in
 from actlab.recording import Recording
+from actlab.statistics.trained import words_of
+from actlab.study import is_watched
 from actlab.views.report.html import BEST
 from actlab.wording import DASH, counted, interval, number, percent
 
@@ -22,6 +24,8 @@ QUIET = "opacity: 0.75; font-size: 0.9em"
 def line(recording: Recording) -> str:
     """A recording in a line: its study, where it lies, how much it holds and whether it is whole."""
     study = recording.study
+    if is_watched(study):
+        return f"<Recording {study.name!r} in {recording.directory}: a training that was watched, {_reach(recording)}>"
     counts = (len(recording.members), "network"), (len(study.activations), "activation"), (len(study.seeds), "seed")
     networks, *others = (counted(*count) for count in counts)
     return f"<Recording {study.name!r} in {recording.directory}: {networks} ({', '.join(others)}), {_reach(recording)}>"
@@ -29,8 +33,11 @@ def line(recording: Recording) -> str:
 
 def _reach(recording: Recording) -> str:
     wanted = recording.study.epochs
+    if is_watched(recording.study):
+        looks = counted(recording.epochs + 1, "look")
+        return f"{looks}, complete" if recording.complete else f"{looks} so far"
     if recording.complete:
-        return f"{counted(wanted, 'epoch')}, complete"
+        return f"{words_of(recording.study).span(wanted)}, complete"
     if recording.epochs < 0:
         return f"stopped before the first of {wanted} epochs"
     return f"stopped after epoch {recording.epochs} of {wanted}"
@@ -43,7 +50,7 @@ def complaint(recording: Recording, error: ActlabError) -> str:
 
 def card(recording: Recording, summary: Mapping[str, Any]) -> str:
     """A recording as HTML for a notebook: headline, table, where the report lies; it asks the network for nothing."""
-    table = _table(summary) if recording.epochs >= 0 else ""
+    table = _table(summary) if recording.epochs >= 0 and not is_watched(recording.study) else ""
     return (
         f"<div><p><b>{escape(summary['headline'])}</b></p>{table}"
         f"<p style='{QUIET}'>{escape(line(recording)[1:-1])}.<br>{_report(recording)}</p></div>"

@@ -12,6 +12,7 @@ from actlab import recording as recordings
 from actlab.errors import ActlabError, InvalidFunction, InvalidRecording, UnknownName
 from actlab.replay.feature_space import FeatureSpace, feature_space, on_shared_axes
 from actlab.statistics import reported, summarise
+from actlab.study import is_watched
 from actlab.views.palette import Style, styles_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class Figures:
     @cached_property
     def spaces(self) -> tuple[FeatureSpace, ...]:
         """The feature space of each activation."""
+        if is_watched(self.recording.study):
+            raise InvalidRecording(
+                f"{self.recording.directory} is a training that was watched, of which no samples and no weights are "
+                "kept: draw curves or gradients, or see its report."
+            )
         found = tuple(feature_space(self.recording, name, self.layer, self.seed) for name in self.activations)
         return on_shared_axes(found) if self.axes == "shared" else found
 
@@ -120,11 +126,15 @@ class Figures:
         Raises:
             InvalidRecording: nothing of the kind was recorded.
         """
+        from actlab.views.figures import watched
         from actlab.views.figures.histories import HISTORIES, SIZE, draw, height_of
 
         if kind not in HISTORIES:
             raise UnknownName("picture", kind, list(HISTORIES))
         figure, height = _empty((SIZE[0], height_of(kind, len(self.activations))), **size)
+        if is_watched(self.recording.study):
+            watched.draw(kind, figure, self.recording)
+            return figure
         shown = [entry for entry in reported(self.recording) if entry.activation in self.activations]
         draw(kind, figure, self.recording, shown, self._styles, height)
         return figure

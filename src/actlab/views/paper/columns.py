@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from actlab.objectives import PARTS
 from actlab.recording import Recording
 from actlab.statistics.selection import probe_samples
+from actlab.statistics.trained import words_of
 
 WIDTH = 100
 FILES = {
@@ -47,7 +48,7 @@ COLUMNS = {
     "diverged_ci95_high": "upper end of it.",
     "test_accuracy_ci95_new_data_low": "lower end of the 95 % interval of the mean over new seeds and new samples.",
     "test_accuracy_ci95_new_data_high": "upper end of it.",
-    "learning_rate": "of the optimiser.",
+    "learning_rate": "{rate}.",
     "learning_rate_at_edge": "true where it is the smallest or largest of several that were tried.",
     "init": "stated: initial weights as the layers state; gain or critical: scaled to suit the function.",
     "parameters": "trained numbers of a network.",
@@ -88,7 +89,7 @@ COLUMNS = {
     "gradient_ratio": "weight gradient of the first layer over that of the last, median over networks and epochs.",
     "flat_share": "share of samples and units where |f'| is below 0.1 % of its supremum, from 0 to 1; last epoch, "
     "median over networks.",
-    "dead_share": "share of units flat for all of the {probed} probe samples, likewise.",
+    "dead_share": "share of units flat for all of the {probed}, likewise.",
 }
 OF_ESTIMATES = {
     "mean": "mean over the networks that did not diverge",
@@ -105,7 +106,9 @@ def described(column: str, recording: Recording) -> str:
     A column that this version has no words for is said to be that of `summary.json`.
     """
     if column in COLUMNS:
-        return COLUMNS[column].format(probed=probe_samples(recording))
+        words = words_of(recording.study)
+        rate = "factor of what the loop asks for" if words.own_loop else "of the optimiser"
+        return COLUMNS[column].format(probed=f"{probe_samples(recording)} {words.samples}", rate=rate)
     for metric in recording.declared_metrics:
         for part in PARTS:
             name = f"{part}_{metric['name']}"

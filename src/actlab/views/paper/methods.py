@@ -15,11 +15,13 @@ from actlab.recording import Member, Recording
 from actlab.statistics.selection import mostly_diverged, reported
 from actlab.statistics.sentences import weighed
 from actlab.statistics.stopping import looks
+from actlab.statistics.trained import words_of
 from actlab.study import Study, conditions
 from actlab.study.conditions import initial_weights
 from actlab.views.paper.latex import escape
 from actlab.views.paper.layers import layer_in_words
 from actlab.views.paper.writing import write_text
+from actlab.views.trained import own_sentences, pairing
 from actlab.wording import counted, listed
 
 SUFFIXES = (".md", ".tex", ".txt")
@@ -72,13 +74,13 @@ def methods(recording: Recording) -> str:
     Data, network, optimiser, learning rates, seeds, test set, statistics, machine, and what diverged. What the
     recording does not hold is left out.
     """
+    own = recording.study.own_loop
     sentences = (
-        *_data(recording),
-        *_network(recording),
-        *_training(recording),
+        *(own_sentences(recording) if own else (*_data(recording), *_network(recording), *_training(recording))),
+        *(_own_loop(recording) if own else ()),
         *_rates(recording),
         *_initial_weights(recording),
-        *_seeds(recording.study),
+        *(_own_seeds(recording) if own else _seeds(recording.study)),
         *_added(recording),
         *_test(recording),
         *_statistics(recording),
@@ -178,6 +180,17 @@ def _network(recording: Recording) -> Iterator[str]:
         yield f"{place} is code of our own, in a file whose SHA-256 digest begins with {digest[:16]}."
 
 
+def _own_loop(recording: Recording) -> Iterator[str]:
+    """What of a model of a user's own is known as it is of any network."""
+    study, facts = recording.study, recording.facts
+    if counts := facts.get("parameters"):
+        yield f"It has {_parameters(counts)}."
+    if len(study.activations) > 1:
+        yield f"The activations compared are {listed(study.activations)}."
+    if study.validation == "test":
+        yield f"{facts['data_notes'][0]}" if facts.get("data_notes") else ""
+
+
 def _parameters(counts: Mapping[str, int]) -> str:
     """The numbers of parameters, and of which activation each is where they differ.
 
@@ -213,10 +226,13 @@ def _training(recording: Recording) -> Iterator[str]:
 
 
 def _rates(recording: Recording) -> Iterator[str]:
-    study = recording.study
+    study, words = recording.study, words_of(recording.study)
     rates = [f"{rate:g}" for rate in study.learning_rates or ()]
     if len(rates) < 2:
-        yield f"The learning rate was {listed(rates)} for all."
+        if words.own_loop:
+            yield f"All networks were trained at {words.at_rate(float(rates[0]))}."
+        else:
+            yield f"The learning rate was {listed(rates)} for all."
         return
     if study.chosen_rates is None:
         yield (
@@ -245,9 +261,12 @@ def _from(init: str) -> str:
 
 
 def _chosen(study: Study, tuning: Iterable[Mapping[str, Any]], rates: list[str]) -> Iterator[str]:
-    held_out = " on samples held out of the training data" if study.validation == "test" else ""
+    held_out = ""
+    words = words_of(study)
+    if study.validation == "test":
+        held_out = " on the same data" if words.own_loop else " on samples held out of the training data"
     yield (
-        f"The learning rate of each activation was chosen among {listed(rates)} by the lowest mean validation loss"
+        f"The {words.rate} of each activation was chosen among {listed(rates)} by the lowest mean validation loss"
         f"{held_out} after {counted(study.epochs, 'epoch')} with the {_numbered('seed', study.tuning_seeds)}, which "
         "served nothing else; a network that diverged counted as infinitely bad."
     )
@@ -297,6 +316,15 @@ def _seeds(study: Study) -> Iterator[str]:
     )
 
 
+def _own_seeds(recording: Recording) -> Iterator[str]:
+    """Seeds of a loop of a user's own, and what they decide there."""
+    study = recording.study
+    seeds = _numbered("", study.seeds).removeprefix("s").strip()
+    yield f"Each activation was trained with {counted(len(study.seeds), 'seed')}, {seeds}."
+    if len(study.activations) > 1:
+        yield f"Activations are paired {pairing(recording)}."
+
+
 def _added(recording: Recording) -> Iterator[str]:
     """How seeds were added, where they were."""
     added = looks(recording)
@@ -322,6 +350,10 @@ def _test(recording: Recording) -> Iterator[str]:
     if recording.epochs < 0:
         return
     after = "the last epoch" if recording.epochs == recording.study.epochs else f"epoch {recording.epochs}"
+    if recording.study.own_loop:
+        # What a loop of a user's own chose by test data, nobody here knows.
+        yield f"Results on the test data are those after {after if words_of(recording.study).rows else 'training'}."
+        return
     # Where the validation data are the test data, a rate may have been chosen on them.
     held_out = recording.study.validation == "held-out" or recording.study.chosen_rates is not None
     chosen = "; nothing was chosen by test data" if held_out else ""

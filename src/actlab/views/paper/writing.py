@@ -7,10 +7,16 @@ from pathlib import Path
 from actlab.errors import ActlabError
 from actlab.files import write_synced
 from actlab.recording import Recording
+from actlab.study import is_watched
 
 
 def check_recorded(recording: Recording) -> None:
-    """Raise ActlabError where no epoch is recorded."""
+    """Raise ActlabError where no epoch is recorded, or nothing is compared."""
+    if is_watched(recording.study):
+        raise ActlabError(
+            f"{recording.directory} is a single training that was watched: there is no comparison to write of. Its "
+            "numbers are in its report, in event files (--tensorboard), and in actlab.load(...).probes."
+        )
     if recording.epochs < 0:
         raise ActlabError(f"{recording.directory} was stopped before its first epoch: there is nothing to compare.")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from actlab.statistics.trained import words_of
 from actlab.views.palette import Styles
 from actlab.views.report import html
 from actlab.wording import number, percent
@@ -43,6 +44,7 @@ def _choice(summary: Summary) -> str:
         rows.setdefault((row["activation"], row["init"]), {})[row["learning_rate"]] = row
     if not rows:
         return ""
+    words = words_of(summary["study"])
     rates = sorted({rate for tried in rows.values() for rate in tried})
     chosen = summary["study"]["chosen_rates"]
     firm = {(row["activation"], row["init"]): row["chosen_again"] for row in summary["choices"]}
@@ -54,12 +56,12 @@ def _choice(summary: Summary) -> str:
         again = f"<td>{percent(firm.get((activation, init)), '.0f')}</td>" if firm else ""
         body += f'<tr><th scope="row">{escape(name)}</th>{cells}{again}</tr>'
     heads += '<th scope="col">chosen again</th>' if firm else ""
-    table = f'<table><thead><tr><th scope="col">learning rate</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table><thead><tr><th scope="col">{words.rate}</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
     return (
-        "<details><summary>How each learning rate was chosen</summary>"
+        f"<details><summary>How each {words.rate} was chosen</summary>"
         "<p>Mean validation loss over the tuning seeds; the chosen rate in bold. Chosen again: by so many of the draws "
         "of as many tuning seeds, with replacement.</p>"
-        f"{html.scrolling('learning rates tried', table)}</details>"
+        f"{html.scrolling(f'{words.rates} tried', table)}</details>"
     )
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from actlab.recording import Recording
 from actlab.recording.measures import MEASURES, Measure
 from actlab.statistics.gradients import still_training
+from actlab.statistics.trained import sentence_of
 from actlab.views.report.charts import Floats, thinned
 from actlab.views.report.page_data import packed
 from actlab.wording import number
@@ -25,21 +26,28 @@ MANY = 24
 TICKS = (0.3, 1, 3, 10, 30, 100, 300, 1e3, 1e4, 1e5, 1e6)
 
 
-def distributions(recording: Recording, members: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
+def distributions(
+    recording: Recording, members: Mapping[str, Sequence[int]], chosen: Mapping[str, Sequence[int]] | None = None
+) -> list[dict[str, Any]]:
     """Every histogram: its layers, scale and, for each activation, shares (layers, epochs, bins) as bytes.
 
     Args:
         recording: with at least epoch 0.
         members: by activation, places on the member axis; seeds that still train are taken together.
+        chosen: by the fact that names them, as "act_layers", the layers that are wanted; all where None.
     """
     shown = [measure for measure in MEASURES.values() if measure.edges and measure.name in recording.probes]
-    return [_content(recording, members, measure) for measure in shown]
+    return [_content(recording, members, measure, (chosen or {}).get(measure.axis or "")) for measure in shown]
 
 
-def _content(recording: Recording, members: Mapping[str, Sequence[int]], measure: Measure) -> dict[str, Any]:
+def _content(
+    recording: Recording, members: Mapping[str, Sequence[int]], measure: Measure, chosen: Sequence[int] | None
+) -> dict[str, Any]:
     # Values have a sign; sizes have none, and lie on a logarithmic scale.
     signed = measure.edges == "histogram_edges"
-    counts = recording.probes[measure.name]
+    counts, layers = recording.probes[measure.name], list(recording.facts[measure.axis or ""])
+    if chosen is not None:
+        counts, layers = counts[:, :, list(chosen)], [layers[place] for place in chosen]
     edges = np.array(recording.facts[measure.edges], dtype=float)
     epochs = thinned(recording.epochs, COLUMNS if len(members) <= MANY else COLUMNS // 3)
     shares = {name: _shares(recording, counts, epochs, places) for name, places in members.items()}
@@ -54,8 +62,8 @@ def _content(recording: Recording, members: Mapping[str, Sequence[int]], measure
     return {
         "name": measure.title.replace(" ", "-"),
         "title": measure.title,
-        "sentence": measure.sentence,
-        "layers": list(recording.facts[measure.axis or ""]),
+        "sentence": sentence_of(measure, recording.study),
+        "layers": layers,
         "epochs": epochs.tolist(),
         "edges": [float(f"{edge:.6g}") for edge in edges[first : last + 1]],
         "ticks": _signed_ticks(edges[first : last + 1]) if signed else _size_ticks(edges[: last + 1]),

@@ -14,9 +14,11 @@ from actlab.objectives import Lead, further, lead_in
 from actlab.recording import Recording
 from actlab.statistics.baselines import baselines
 from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.statistics.trained import words_of
 from actlab.views.palette import HEAT_STEPS, Style, Styles, css_class, css_layer
 from actlab.views.report.charts import Chart
 from actlab.views.report.outcome import oriented
+from actlab.views.trained import own_terms
 from actlab.wording import DASH, interval, number, percent
 
 BEST = "may be the best"
@@ -99,7 +101,7 @@ def _baselines(summary: Row, columns: int) -> str:
 
 def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
     """Heading, explanation, cell and whether there is anything to show, for the columns after what leads."""
-    rows, lead = summary["activations"], lead_in(summary)
+    rows, lead, words = summary["activations"], lead_in(summary), words_of(summary["study"])
     several = len(summary["study"]["learning_rates"] or ()) > 1
     parameters = len({row["parameters"] for row in rows}) > 1
     return [
@@ -128,13 +130,13 @@ def _columns(summary: Row) -> list[tuple[str, str, Any, bool]]:
         ),
         (
             "dead",
-            f"share of units that are flat for all of the {summary['probe_samples']} probe samples",
+            f"share of units that are flat for all of the {summary['probe_samples']} {words.samples}",
             lambda row: _share(row["dead_share"]),
             True,
         ),
-        ("diverged", "networks whose loss did not stay finite", _diverged, True),
+        ("diverged", words.diverged, _diverged, True),
         (
-            "learning rate",
+            words.rate,
             "as stated for all, or each function's own, chosen on validation data",
             lambda row: number(row["learning_rate"]),
             several,
@@ -381,18 +383,9 @@ def quantities(distributions: Sequence[Row]) -> str:
 def settings(recording: Recording) -> str:
     """How it was done: settings, data, machine and speed as a list of terms."""
     study, facts = recording.study, recording.facts
-    own = isinstance(study.network, CustomNetwork)
-    network = str(study.network) if own else " → ".join(map(_layer, study.network or ()))
-    rates = [number(rate) for rate in study.learning_rates or ()]
     terms = {
-        "Data": study.provenance or study.task,
-        "SHA-256 of the data": study.digest,
-        "Network": network,
+        **(own_terms(recording) if study.own_loop else _terms(recording)),
         "Parameters": _parameters(facts.get("parameters", {})),
-        "Optimiser": _optimiser(study.optimiser.model_dump(mode="json")),
-        "Learning rate": ", ".join(rates) + (" – one chosen for each activation" if len(rates) > 1 else ""),
-        "Batch": f"{study.batch} samples",
-        "Epochs": f"{study.epochs}" + _stopped(recording),
         "Seeds": ", ".join(str(seed) for seed in study.seeds),
         "Precision": facts.get("precision"),
         "Layout": ", ".join(sorted(set(facts.get("layout", {}).values()))),
@@ -401,8 +394,28 @@ def settings(recording: Recording) -> str:
         "Machine": facts.get("machine"),
         "Versions": ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items()),
     }
-    rows = "".join(f"<div><dt>{term}</dt><dd>{escape(str(text))}</dd></div>" for term, text in terms.items() if text)
+    rows = "".join(
+        f"<div><dt>{escape(term)}</dt><dd>{escape(str(text))}</dd></div>" for term, text in terms.items() if text
+    )
     return f"<dl>{rows}</dl>"
+
+
+def _terms(recording: Recording) -> dict[str, str | None]:
+    """What a study says of data, network and training."""
+    study = recording.study
+    own = isinstance(study.network, CustomNetwork)
+    rates = [number(rate) for rate in study.learning_rates or ()]
+    return {
+        "Data": study.provenance or study.task,
+        "SHA-256 of the data": study.digest,
+        "Network": str(study.network) if own else " → ".join(map(_layer, study.network or ())),
+        # Its place: the number is that of the recording.
+        "Parameters": None,
+        "Optimiser": _optimiser(study.optimiser.model_dump(mode="json")),
+        "Learning rate": ", ".join(rates) + (" – one chosen for each activation" if len(rates) > 1 else ""),
+        "Batch": f"{study.batch} samples",
+        "Epochs": f"{study.epochs}" + _stopped(recording),
+    }
 
 
 def _layer(layer: Any) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from actlab.recording import Recording
 from actlab.recording.measures import MEASURES, Measure
 from actlab.statistics.gradients import still_training
+from actlab.statistics.trained import sentence_of
 from actlab.views.palette import Styles
 from actlab.views.report.html import key, scrolling
 from actlab.wording import number
@@ -39,5 +40,5 @@ def _table(recording: Recording, measure: Measure, members: Mapping[str, Sequenc
         body += f'<tr><th scope="row">{key(styles[name])}{escape(name)}</th>{cells}</tr>'
     head = f'<thead><tr><th scope="col">activation</th>{heads}</tr></thead>'
     table = f'<table class="numbers">{head}<tbody>{body}</tbody></table>'
-    sentence = f"<p>{escape(measure.sentence)}</p>{scrolling(measure.title, table)}"
+    sentence = f"<p>{escape(sentence_of(measure, recording.study))}</p>{scrolling(measure.title, table)}"
     return f"<details><summary>{escape(measure.title)}</summary>{sentence}</details>"

@@ -14,6 +14,7 @@ from actlab.recording import Recording
 from actlab.statistics.baselines import baselines
 from actlab.statistics.selection import probe_samples
 from actlab.statistics.simultaneous import FEWEST_SEEDS
+from actlab.statistics.trained import words_of
 from actlab.views.palette import Style, Styles
 from actlab.views.report.charts import (
     CURVE_POINTS,
@@ -143,7 +144,7 @@ def silence(recording: Recording, members: Mapping[str, Sequence[int]], styles: 
         axis = {"title": {"text": "per cent"}, "rangemode": "tozero"}
         layout = {"height": 280, "xaxis": epoch_axis(recording.epochs), "yaxis": axis, "hovermode": "x unified"}
         if probe == "dead_share":
-            title += f" of the {probe_samples(recording)} probe samples"
+            title += f" of the {probe_samples(recording)} {words_of(recording.study).samples}"
         label = f"{title} over {recording.epochs} epochs, one line for each activation"
         found.append(Chart(probe.replace("_", "-"), title, label, data, layout))
     return found

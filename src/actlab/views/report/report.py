@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ from actlab.recording import Recording
 from actlab.replay import feature_space
 from actlab.statistics import reported, summarise, unseen_share
 from actlab.statistics.selection import Reported, probe_samples
+from actlab.statistics.trained import words_of
+from actlab.study import is_watched
 from actlab.views.palette import SERIES, Style, styles_of
 from actlab.views.report import (
     conditions,
@@ -34,13 +35,15 @@ from actlab.views.report import (
     html,
     learnt,
     measures,
+    observed,
     outcome,
     player,
     player_html,
     published,
 )
 from actlab.views.report.charts import Chart
-from actlab.views.report.scripts import asset, bundle, table
+from actlab.views.report.scripts import asset, bundle, script_json, table
+from actlab.views.trained import again
 from actlab.wording import listed
 
 SHOWN_AT_FIRST = 8
@@ -87,7 +90,7 @@ def report(recording: Recording, out: str | Path, summary: Mapping[str, Any] | N
     out = Path(out)
     if out.is_dir():
         raise ActlabError(f"{out} is a directory: name the file to write, as in {out / 'report.html'}.")
-    text = page(recording, summary)
+    text = observed.page(recording) if is_watched(recording.study) else page(recording, summary)
     try:
         write_synced(out, text.encode())
     except OSError as error:
@@ -218,25 +221,15 @@ def plotly() -> str:
     return f'<script type="text/plain" id="plotly">{base64.b64encode(packed).decode()}</script>'
 
 
-def script_json(value: Any) -> str:
-    """JSON that can stand inside a script element: no text in it can end the element or begin another.
-
-    >>> script_json({"name": "</script>"})
-    '{"name":"\\\\u003c/script\\\\u003e"}'
-    """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 def _facts_line(recording: Recording) -> str:
     study = recording.study
     counts = [
         (len(study.activations), "activation"),
         (len(study.seeds), "seed"),
         (len(recording.members), "network"),
-        (max(recording.epochs, 0), "epoch"),
     ]
     facts = [f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
+    facts += [words_of(study).span(max(recording.epochs, 0))] if words_of(study).rows else []
     return " · ".join(escape(text) for text in (study.task, *facts))
 
 
@@ -261,7 +254,9 @@ def _sections(shown: _Shown) -> list[Section]:
         found.append(Section("findings", "Findings", lead, findings.sentences(summary["findings"])))
     if summary["next_steps"]:
         lead = "What the numbers suggest, as commands for the run directory, in which study.toml lies."
-        if own := recording.study.own_functions:
+        if recording.study.own_loop:
+            lead = "What the numbers suggest, as arguments of the call that made this."
+        elif own := recording.study.own_functions:
             # Commands do not know functions that were registered in Python.
             lead = f"What the numbers suggest. {_registered(own)}: what the commands change, change in Python."
         found.append(Section("next", "What to try next", lead, html.steps(summary["next_steps"])))
@@ -307,7 +302,7 @@ def _outcome(shown: _Shown) -> list[Section]:
             f"<details><summary>All pairs</summary>{html.scrolling('all pairs', html.pairs(shown.summary))}</details>"
         )
         lead = (
-            "Seed by seed, each against the best: same first weights, same batches, another function. "
+            f"Seed by seed, each against the best: {words_of(recording.study).pairs}. "
             "The thick intervals, over seeds, hold all together; p is of the step-down max-T test over all pairs, and "
             "at most 0.05 where the interval keeps to one side of zero. The thin ones are for new data: the test set "
             "is a sample too."
@@ -339,7 +334,7 @@ def _insides(shown: _Shown) -> list[Section]:
         probed = probe_samples(recording)
         lead = (
             "Where the slope is all but zero nothing is learnt: for some samples a unit is flat, for all of the "
-            f"{probed} probe samples it is called dead; such a unit may still fire for "
+            f"{probed} {words_of(recording.study).samples} it is called dead; such a unit may still fire for "
             f"{100 * unseen_share(probed):.2g} % of the data. Medians over the seeds, means over the layers."
         )
         body = f"<div class='pair'>{html.figures(silent, styles)}</div>"
@@ -438,9 +433,16 @@ def _method(recording: Recording) -> Section:
     repeat = "Save it as <code>study.toml</code> and run <code>actlab compare study.toml</code>."
     if own:
         repeat = f"{escape(_registered(own))}: the study runs from there, as its first lines say."
+    if told := again(recording):
+        repeat = escape(told)
     body = html.settings(recording) + (
         "<details><summary>The study as a file</summary>"
         f"<p>{repeat}</p>"
         f"<pre tabindex='0'>{escape(recording.study.to_toml())}</pre></details>"
     )
-    return Section("method", "How it was done", "Everything that is needed to repeat it.", body)
+    lead = (
+        "What is known of it beside the loop itself."
+        if recording.study.own_loop
+        else "Everything that is needed to repeat it."
+    )
+    return Section("method", "How it was done", lead, body)

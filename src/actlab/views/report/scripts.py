@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from importlib import resources
+from typing import Any
 
 PAGE = resources.files("actlab.views") / "page"
 _IMPORT = re.compile(r'^import \{([^}]+)\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
@@ -72,3 +73,13 @@ def table(name: str, functions: Mapping[str, str]) -> str:
 
 def _key(name: str) -> str:
     return json.dumps(name).replace("<", "\\u003c")
+
+
+def script_json(value: Any) -> str:
+    """JSON that can stand inside a script element: no text in it can end the element or begin another.
+
+    >>> script_json({"name": "</script>"})
+    '{"name":"\\\\u003c/script\\\\u003e"}'
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -28,6 +28,7 @@ from actlab.recording import Recording
 from actlab.recording.format import STUDY
 from actlab.statistics import unseen_share, verdict
 from actlab.statistics.baselines import baselines
+from actlab.statistics.trained import words_of
 from actlab.views.terminal.advice import advice
 from actlab.wording import DASH, counted, number, percent
 
@@ -120,7 +121,8 @@ def legend(summary: Summary, *, fresh: bool = True) -> str:
         "[low–high]: 95 % interval of the mean over seeds (Student's t), the training's luck: other samples may differ "
         f"by more.{test} {new}"
         "gradient ratio: weight gradient of the first layer over that of the last. flat: share of samples and units "
-        f"where |f'| is below 0.1 % of its supremum. dead: units flat for all of the {probed} probe samples (such a "
+        f"where |f'| is below 0.1 % of its supremum. dead: units flat for all of the {probed} "
+        f"{words_of(summary['study']).samples} (such a "
         f"unit may still fire for {100 * unseen_share(probed):.2g} % of the data)."
     )
 
@@ -165,7 +167,8 @@ def result_table(
     ):
         table.add_column(Text(header), justify="right", no_wrap=True)
     if several_rates := len(recording.study.learning_rates or ()) > 1:
-        table.add_column("learning\nrate", justify="right", no_wrap=True)
+        words = words_of(recording.study)
+        table.add_column("times\nrate" if words.own_loop else "learning\nrate", justify="right", no_wrap=True)
     for milestone in recording.study.milestones if milestones else ():
         table.add_column(Text(textwrap.fill(milestone.name, 10)), justify="right", no_wrap=True)
     decimals = _decimals(summary["activations"], lead)
@@ -195,8 +198,8 @@ def milestone_table(recording: Recording, summary: Summary) -> Table:
 
 def _title(recording: Recording) -> str:
     study = recording.study
-    counts = ((len(study.activations), "activation"), (len(study.seeds), "seed"), (study.epochs, "epoch"))
-    return f"{study.name}: " + ", ".join(counted(*count) for count in counts)
+    counts = (counted(len(study.activations), "activation"), counted(len(study.seeds), "seed"))
+    return f"{study.name}: {', '.join((*counts, words_of(study).span(study.epochs)))}"
 
 
 def plain_table(title: str | Text | None = None, gap: int = 2, **settings: Any) -> Table:

@@ -144,7 +144,7 @@ def _mend_few(native: Kernel, x: Tensor, gradient: Tensor | None, out: Tensor, c
     width = coarse.shape[1]
     block, column = coarse.nonzero().unbind(1)
     indices = (torch.arange(_FOLDS).mul_(width)[:, None] + (block * (width * _FOLDS) + column)).reshape(-1)
-    marks = marked(native, flat_x.index_select(0, indices))
+    marks = marked(native, flat_x.index_select(0, indices)) if len(indices) else None
     if marks is not None:
         mend(native, flat_x, along, flat_out, indices[marks.nonzero().squeeze(1)])
 
@@ -182,4 +182,4 @@ def _flat(x: Tensor | None, order: list[int]) -> Tensor | None:
         return None
     if x.numel() > 1 and not any(x.stride()):  # one number for all, as the gradient of a sum is
         return x[(0,) * x.ndim]
-    return x.view(-1) if x.is_contiguous() else x.permute(order).reshape(-1)
+    return x.permute(order).reshape(-1)
