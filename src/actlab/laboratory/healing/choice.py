@@ -12,6 +12,7 @@ from typing import Any
 from actlab.diagnosis import Finding
 from actlab.laboratory.healing import calls, layers, loop
 from actlab.laboratory.healing.remedy import Remedy
+from actlab.study.optimisers import usual_rate
 from actlab.watching.looks import Look
 from actlab.wording import number
 
@@ -137,13 +138,11 @@ def clipping(norm: float = 1.0) -> Remedy:
     )
 
 
-def _too_high(found: Finding, seen: Seen) -> Iterable[Remedy]:
-    evidence: Any = found["evidence"]
-    ratio = float(evidence.get("update_ratio") or math.nan)
-    # By how far the first steps go: a tenth of what changes weights tenfold does so still.
-    far = math.isfinite(ratio) and ratio > 10 * 0.4
-    factors = (0.01, 0.1, 0.001) if far else (0.1, 0.01)
-    return [*(rate_times(own, seen) for own in factors), *adam(seen), clipping()]
+def _too_high(_: Finding, seen: Seen) -> Iterable[Remedy]:
+    # As many powers of ten as bring it to what is usual; where it is that already, one.
+    usual = usual_rate(seen.optimiser.lower()) / seen.rate
+    fitting = 10.0 ** min(-1, round(math.log10(usual))) if usual > 0 else 0.1
+    return [*(rate_times(own, seen) for own in (fitting, fitting / 10)), *adam(seen), clipping()]
 
 
 def _too_low(found: Finding, seen: Seen) -> Iterable[Remedy]:
@@ -174,11 +173,11 @@ def _functions(seen: Seen) -> list[Remedy]:
 
 
 def _vanishing(_: Finding, seen: Seen) -> Iterable[Remedy]:
-    return [normalised(), suited_start(seen.function), *adam(seen), *_functions(seen), default_start()]
+    return [suited_start(seen.function), normalised(), *adam(seen), *_functions(seen), default_start()]
 
 
 def _too_large(_: Finding, seen: Seen) -> Iterable[Remedy]:
-    return [default_start(), suited_start(seen.function), normalised()]
+    return [suited_start(seen.function), default_start(), normalised()]
 
 
 def _nothing(found: Finding, seen: Seen) -> Iterable[Remedy]:
@@ -191,7 +190,7 @@ def _nothing(found: Finding, seen: Seen) -> Iterable[Remedy]:
 
 
 def _decay(_: Finding, seen: Seen) -> Iterable[Remedy]:
-    for factor in (0.01, 0.0):
+    for factor in (0.0, 0.01):
         line = f"weight_decay={seen.decay * factor:g}  # in the optimiser, in the place of {seen.decay:g}"
         title = "a hundredth of the weight decay" if factor else "no weight decay"
         yield _remedy(f"decay_times_{factor:g}", "decay", title, line, loop.other_decay, factor)
@@ -244,10 +243,13 @@ _TABLE: Mapping[str, Choice] = {
         "training_mode", "mode", "the model in training mode while it trains",
         "model.train()  # before each epoch, and after each evaluation", loop.training_mode, comparable=False,
     ),
-    "single_sample": _of_one(
-        "group_norm", "normalisation", "group instead of batch normalisation",
-        "nn.GroupNorm(groups, channels)  # in the place of nn.BatchNorm", layers.group_norm,
-    ),
+    "single_sample": lambda found, seen: [
+        _remedy(
+            "group_norm", "normalisation", "group instead of batch normalisation",
+            "nn.GroupNorm(groups, channels)  # in the place of nn.BatchNorm", layers.group_norm,
+        ),
+        rate_times(0.1, seen),
+    ],
     "dropout_too_high": _of_one(
         "dropout", "dropout", f"dropout of {DROPOUT:g}", f"nn.Dropout({DROPOUT:g})", layers.lower_dropout, DROPOUT,
     ),
@@ -323,11 +325,15 @@ def chosen(findings: Sequence[Finding], looks: Sequence[Look]) -> tuple[list[Rem
 
 
 def every_remedy(looks: Sequence[Look]) -> list[Remedy]:
-    """All that could be tried without knowing what is wrong, by code; for comparison with what a finding chooses."""
+    """All that could be tried without knowing what is wrong; for comparison with what a finding chooses."""
     seen, found = seen_of(looks), dict[str, Remedy]()
-    nothing: Finding = {"evidence": {"update_ratio": 1e-4}, "sentence": "", "code": "", "help": None}
-    for code, choice in _TABLE.items():
-        high = {"evidence": {"update_ratio": 100.0}} if code == "rate_too_high" else {}
-        for remedy in choice(nothing | high, seen):
-            found.setdefault(remedy.code, remedy)
+    nothing: Finding = {"evidence": {}, "sentence": "", "code": "", "help": None}
+    for choice in _TABLE.values():
+        for remedy in choice(nothing, seen):
+            # What factor is tried depends on what was found.
+            if not remedy.code.startswith("rate_times"):
+                found.setdefault(remedy.code, remedy)
+    for factor in (0.01, 0.1, 10.0, 100.0):
+        remedy = rate_times(factor, seen)
+        found[remedy.code] = remedy
     return list(found.values())

@@ -208,8 +208,9 @@ class _Standardised:
             return own
         axis = 1 if own.dim() >= 4 else own.dim() - 1
         others = [place for place in range(own.dim()) if place != axis]
+        trains = model.training and torch.is_grad_enabled()
         with torch.no_grad():
-            if model.training and torch.is_grad_enabled() and self._batches < BATCHES:
+            if trains and self._batches < BATCHES:
                 self._take(own.detach().double(), others)
             if self._sums is None:
                 return own

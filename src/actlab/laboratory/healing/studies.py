@@ -176,8 +176,8 @@ def _codes(change: _Change) -> list[str]:
 
 def _diff(before: Study, after: Study) -> str:
     """What is another in the study's file, as a diff."""
-    texts = [own.to_toml().splitlines() for own in (before, after)]
-    return "\n".join(difflib.unified_diff(*texts, "study.toml", "study.toml", n=0, lineterm=""))
+    former, new = (own.to_toml().splitlines() for own in (before, after))
+    return "\n".join(difflib.unified_diff(former, new, "study.toml", "study.toml", n=0, lineterm=""))
 
 
 class _Search:

@@ -27,7 +27,7 @@ TOGETHER, FEWEST = 0.2, 3
 
 
 class Ended(BaseException):
-    """Ends a user's `train` from within a step of its optimiser; no `Exception`, which a loop might take for its own."""
+    """Ends a user's `train` from within a step of its optimiser; no `Exception`, for a loop might catch that."""
 
 
 @dataclass(frozen=True)
