@@ -245,7 +245,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Heal, count, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--half", choices=HALVES, help="one half alone; writes no page")
     parser.add_argument("--only", default="", help="trainings with this in their kind or name; writes no page")
     parser.add_argument("--keep", type=Path, help="a file for what is done, to go on from")

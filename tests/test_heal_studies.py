@@ -117,6 +117,16 @@ def test_the_command_heals_a_network_of_ones_own(command):
     assert command("heal", "my_own_network:build", "my_own_network:train", "--twin", twin)[0] == 0
 
 
+def test_processes_find_what_the_command_was_given(command):
+    code, out, _ = command(
+        "heal", "my_own_network:build", "my_own_network:train", "--target", 0.9, "--processes", 2, "--json"
+    )
+    assert code == 0
+    told = json.loads(out)
+    assert told["told"][-1] == "Trained in 2 processes."
+    assert told["remedy"] == ["default_start"]
+
+
 def test_the_command_heals_a_study(command, broken):
     code, out, err = command("heal", broken.directory, "--target", 0.8, "--out", "tries", "--seeds", 2)
     assert code == 0

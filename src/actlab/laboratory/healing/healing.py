@@ -61,7 +61,8 @@ def heal(
         metric: the name of the score, where `train` gives several.
         mute: codes of findings that are left alone.
         processes: train in so many; None for as many as there are cores where a training takes more than ten seconds.
-            build and train must then be functions of a module.
+            build and train must then be of a module that another process can import; a script that is run itself
+            needs `if __name__ == "__main__":` around what it does, and processes= to say so.
         most_tries: an end to trying.
         progress: called with a sentence before each try.
 
@@ -92,7 +93,8 @@ def heal(
             verdict.state, verdict.sentence, verdict.findings, repaired=False, words=tuple(words), told=tuple(told)
         )
     news = tuple(range(LOOKED_AT + 1, LOOKED_AT + 1 + seeds))
-    with Trainings(build, train, processes_for(processes, first.seconds, seeds)) as place:
+    count = processes_for(processes, first.seconds, seeds)
+    with Trainings(build, train, count, asked=processes is not None) as place:
         search = _Search(place, news, 1.0 if better == "higher" else -1.0, metric, progress or (lambda _: None))
         search.begin(target, twin)
         search.singles(remedies[:most_tries])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,18 +20,26 @@ WORTH_SECONDS = 10.0
 class Trainings:
     """Trains what it is given; `told` says where."""
 
-    def __init__(self, build: Build, train: Train, processes: int) -> None:
-        self._build, self._train, self._count = build, train, processes
+    def __init__(self, build: Build, train: Train, processes: int, *, asked: bool = False) -> None:
+        self._build, self._train = build, train
         self._pool: ProcessPoolExecutor | None = None
         self.told = "All was trained in this process, one after the other."
         if processes > 1:
             try:
-                pickle.dumps((build, train))
+                sent = pickle.dumps((build, train))
             except Exception as error:  # Whatever an object of a user's own raises when it is pickled.
                 reason = " ".join(str(error).split())[:200]
                 self.told = f"All was trained in this process, for build or train cannot go to another one ({reason})."
                 return
-            self._pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (processes,))
+            # Each process would run the script itself anew, which may begin all over again.
+            if b"__main__" in sent and not asked:
+                self.told = (
+                    "All was trained in this process, for build or train stand in the script that is run: in a module "
+                    "of their own, or with processes= and an if __name__ == '__main__', others can help."
+                )
+                return
+            begin = (processes, os.getcwd())
+            self._pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, begin)
             self.told = f"Trained in {processes} processes."
 
     def __enter__(self) -> Trainings:
@@ -65,8 +74,11 @@ def processes_for(asked: int | None, seconds: float, jobs: int) -> int:
     return min(os.cpu_count() or 1, jobs) if seconds > WORTH_SECONDS else 1
 
 
-def _begin(processes: int) -> None:
-    """Share the cores between processes."""
+def _begin(processes: int, folder: str) -> None:
+    """Find a user's modules where the first process did, and share the cores."""
     import torch
+
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
