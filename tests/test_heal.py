@@ -448,6 +448,11 @@ def test_logarithms_are_bounded():
     with calls.bounded_logarithms(nn.Linear(1, 1)):
         torch.log(p).sum().backward()
     assert torch.isfinite(p.grad).all()
+    z = torch.tensor([[400.0, 0.0]], requires_grad=True)
+    with calls.bounded_logarithms(nn.Linear(1, 1)):
+        given = torch.softmax(z, dim=1)[:, 1].log()
+        torch.testing.assert_close(torch.sigmoid(-z).log(), F.logsigmoid(-z))
+    torch.testing.assert_close(given, F.log_softmax(z, dim=1)[:, 1])
 
 
 def test_inputs_are_standardised_by_column():

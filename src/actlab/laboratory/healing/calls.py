@@ -21,6 +21,8 @@ Handlers = Mapping[Any, Handler]
 LEAST = 1e-7
 # The tensor that a function at the end of a model was called with, kept with what it gave.
 _BEFORE = "_actlab_before"
+# What gives its logarithm without a rounding to zero on the way.
+_LOGARITHM = "_actlab_logarithm"
 _ENDS = ("sigmoid", "tanh", "relu", "leaky_relu", "relu6", "softplus", "hardtanh")
 _RESHAPED = ("view", "reshape", "squeeze", "unsqueeze", "flatten", "__getitem__", "float")
 
@@ -79,6 +81,7 @@ def _traced() -> dict[Any, Handler]:
         given = (apart, *arguments[1:]) if arguments else ()
         result = function(*given, **(named if arguments else named | {"input": apart}))
         setattr(result, _BEFORE, own)
+        setattr(result, _LOGARITHM, _logarithm(function.__name__, own, arguments, named))
         return result
 
     def reshaped(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -86,6 +89,9 @@ def _traced() -> dict[Any, Handler]:
         before = getattr(arguments[0], _BEFORE, None) if arguments else None
         if before is not None and isinstance(result, torch.Tensor):
             setattr(result, _BEFORE, function(before, *arguments[1:], **named))
+            logarithm = getattr(arguments[0], _LOGARITHM, None)
+            changed = logarithm and (lambda: function(logarithm(), *arguments[1:], **named))
+            setattr(result, _LOGARITHM, changed)
         return result
 
     homes = (torch, F, torch.Tensor, torch.special)
@@ -94,6 +100,16 @@ def _traced() -> dict[Any, Handler]:
     found |= {getattr(home, name, None): reshaped for home in (torch, torch.Tensor) for name in _RESHAPED}
     found.pop(None, None)
     return found
+
+
+def _logarithm(
+    name: str, own: torch.Tensor, arguments: tuple[Any, ...], named: Mapping[str, Any]
+) -> Callable[[], torch.Tensor] | None:
+    """What gives the logarithm of a softmax or sigmoid from what it was called with."""
+    if name in ("sigmoid", "sigmoid_", "expit"):
+        return lambda: F.logsigmoid(own)
+    dim = named.get("dim", arguments[1] if len(arguments) > 1 else None)
+    return (lambda: F.log_softmax(own, dim)) if name == "softmax" and dim is not None else None
 
 
 def _without_function(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -183,14 +199,17 @@ def weighed_classes(_: nn.Module) -> Any:
 
 
 def bounded_logarithms(_: nn.Module) -> Any:
-    """Logarithms and roots are taken of numbers of at least `LEAST`."""
+    """Logarithms and roots are taken of numbers of at least `LEAST`, and of a softmax or sigmoid from its input."""
 
     def handler(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         own = _first(arguments, named)
         if not isinstance(own, torch.Tensor):
             return function(*arguments, **named)
+        logarithm = getattr(own, _LOGARITHM, None)
+        if logarithm is not None and function in (torch.log, torch.Tensor.log):
+            return logarithm()
         return function(own.clamp_min(LEAST))
 
     names = ("log", "log2", "log10", "sqrt")
     found = {getattr(home, name): handler for home in (torch, torch.Tensor) for name in names}
-    return calls(found)
+    return calls(_traced() | found)

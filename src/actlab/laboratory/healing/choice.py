@@ -213,7 +213,8 @@ _TABLE: Mapping[str, Choice] = {
     ),
     "loss_not_finite": lambda found, seen: [
         _remedy(
-            "bounded_logarithms", "loss", "logarithms and roots of no less than 1e-7", "torch.log(p.clamp_min(1e-7))",
+            "bounded_logarithms", "loss", "logarithms of no less than 1e-7, and of a softmax from its input",
+            "F.log_softmax(z, dim=1)  # or torch.log(p.clamp_min(1e-7)), in the place of torch.log(p)",
             calls.bounded_logarithms,
         ),
         rate_times(0.1, seen),

@@ -1,10 +1,17 @@
-"""Heal a training of a user's own: look, choose, try over new seeds, and say by validation alone what helps."""
+"""Heal a training of a user's own: look, choose, try over new seeds, and say by validation alone what helps.
+
+Nothing in the user's code is changed: weights and modules are changed after `build`, and the loop from outside while it
+runs. A try ends early where at 30 % of the steps of the untreated run its training loss is not below that one's. That
+ends `train` by an exception from within `optimizer.step()`, which is no `Exception` and is caught here. Where the loss
+is not seen, or a remedy makes it another one, nothing ends early. Where no single remedy repairs, two that did best are
+tried together.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -40,20 +47,14 @@ def heal(
     """Find out what helps a PyTorch training that goes wrong, by trying it.
 
     The untreated training is watched in seed 0. Of what is found, remedies are tried in the order of their causes, each
-    in the same new seeds, and held against the untreated run of the same seed. Nothing in your code is changed: weights
-    and modules are changed after `build`, and the loop from outside while it runs. Where no single remedy repairs, two
-    that did best are tried together. A try ends early where at 30 % of the steps of the untreated run its training
-    loss is not below that one's; that ends `train` by an exception from within `optimizer.step()`, which is no
-    `Exception` and is caught here. Where the loss is not seen, or a remedy makes it another one, nothing ends early.
-    Where nothing is found nothing is tried.
-
+    in the same new seeds, and held against the untreated run of the same seed. Where nothing is found nothing is tried.
     *Repaired* is said by scores on validation data alone, in two of three new seeds or more: those that reach your
     `target`, or those of a healthy `twin`. Without either it is said whether a remedy is better, and by how much.
 
     Args:
-        build: gives the model, new at each call.
-        train: `train(model, seed)` trains it and gives its score on validation data: a number, or several by name.
-            It makes its own optimiser. PyTorch's, NumPy's and Python's random numbers begin at the seed before `build`.
+        build: gives the model, new at each call; random numbers begin at the seed before it.
+        train: `train(model, seed)` trains it, with an optimiser that it makes, and gives its score on validation data:
+            a number, or several by name.
         seeds: so many new ones, from 1 on.
         target: the score that counts as repaired.
         twin: build and train of a network that is known to be healthy on the same data.
@@ -61,8 +62,7 @@ def heal(
         metric: the name of the score, where `train` gives several.
         mute: codes of findings that are left alone.
         processes: train in so many; None for as many as there are cores where a training takes more than ten seconds.
-            build and train must then be of a module that another process can import; a script that is run itself
-            needs `if __name__ == "__main__":` around what it does, and processes= to say so.
+            What is given must then be of a module that others can import, or guarded by `if __name__ == "__main__"`.
         most_tries: an end to trying.
         progress: called with a sentence before each try.
 
@@ -70,42 +70,40 @@ def heal(
         the findings, every try, and the line to write; `print` shows it.
 
     Raises:
-        InvalidModel: `train` raises before the first step, or never makes one.
-        UnknownName: a code to mute that there is not.
+        InvalidModel: `train` raises before the first step, or never makes one. UnknownName: no such code to mute.
     """
     if better not in ("higher", "lower"):
         raise InvalidModel(f"better={better!r}: higher or lower is expected.")
     if seeds < 2:
         raise InvalidModel(f"seeds={seeds}: two new seeds or more are expected, for one may be luck.")
+    sign, news = 1.0 if better == "higher" else -1.0, tuple(range(LOOKED_AT + 1, LOOKED_AT + 1 + seeds))
+    muted = checked(mute)
+    first, told = _looked_at(build, train, metric)
+    verdict = judge_of(first.looks).verdict(muted)
+    found = Healing(verdict.state, verdict.sentence, verdict.findings, told=tuple(told))
+    if verdict.state != "faulty":
+        return found
+    remedies, words = chosen(verdict.findings, first.looks)
+    found = replace(found, words=tuple(words))
+    if not remedies:
+        return replace(found, repaired=False)
+    count = processes_for(processes, first.seconds, seeds)
+    with Trainings(build, train, count, asked=processes is not None) as place:
+        search = _Search(place, news, sign, metric, progress or (lambda _: None))
+        search.begin(target, twin)
+        search.singles(remedies[:most_tries])
+        search.pairs(remedies, most_tries)
+        return search.outcome(found)
+
+
+def _looked_at(build: Build, train: Train, metric: str | None) -> tuple[Trained, list[str]]:
+    """The untreated training, watched, and what is to be said of it."""
     first = trained(build, train, Job(LOOKED_AT, watched=True, metric=metric))
     if not first.steps:
         why = first.error or "no optimiser that holds its parameters made a step"
         raise InvalidModel(f"the untreated training cannot be looked at: {why}.")
-    muted = checked(mute)
-    verdict = judge_of(first.looks).verdict(muted)
     told = [f"Watching ended before the training did ({first.unwatched})."] if first.unwatched else []
-    told += [f"In seed {LOOKED_AT}, {first.error}."] if first.error else []
-    if verdict.state != "faulty":
-        return Healing(verdict.state, verdict.sentence, verdict.findings, told=tuple(told))
-    remedies, words = chosen(verdict.findings, first.looks)
-    if not remedies:
-        return Healing(
-            verdict.state, verdict.sentence, verdict.findings, repaired=False, words=tuple(words), told=tuple(told)
-        )
-    news = tuple(range(LOOKED_AT + 1, LOOKED_AT + 1 + seeds))
-    count = processes_for(processes, first.seconds, seeds)
-    with Trainings(build, train, count, asked=processes is not None) as place:
-        search = _Search(place, news, 1.0 if better == "higher" else -1.0, metric, progress or (lambda _: None))
-        search.begin(target, twin)
-        search.singles(remedies[:most_tries])
-        search.pairs(remedies, most_tries)
-        told += [search.why] if search.why else []
-        best = best_of(search.tries)
-        return Healing(
-            verdict.state, verdict.sentence, verdict.findings, news, tuple(own.score for own in search.untreated),
-            tuple(search.tries), None if search.reach is None else any(own.repaired for own in search.tries), best,
-            search.reach, tuple(search.twin), tuple(words), (*told, place.told),
-        )  # fmt: skip
+    return first, [*told, *([f"In seed {LOOKED_AT}, {first.error}."] if first.error else [])]
 
 
 @dataclass
@@ -153,6 +151,15 @@ class _Search:
         for first, second in [two for two in combinations(best, 2) if two[0].kind != two[1].kind][:PAIRED]:
             if len(self.tries) >= most or self._try(_ordered(first, second)).repaired:
                 return
+
+    def outcome(self, found: Healing) -> Healing:
+        """What was found, with what came of trying."""
+        repaired = None if self.reach is None else any(own.repaired for own in self.tries)
+        return replace(
+            found, seeds=tuple(self.seeds), untreated=tuple(own.score for own in self.untreated), twin=tuple(self.twin),
+            tries=tuple(self.tries), repaired=repaired, remedy=best_of(self.tries), reach=self.reach,
+            told=(*found.told, *([self.why] if self.why else []), self.place.told),
+        )  # fmt: skip
 
     def _merit(self, own: Try) -> float:
         scores = [self.sign * one for one in own.scores if math.isfinite(one)]

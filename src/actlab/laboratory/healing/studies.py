@@ -6,7 +6,7 @@ import difflib
 import math
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,55 +79,41 @@ def heal_study(
         InvalidStudy: an activation or twin that is not in the study, or a twin with which something is wrong.
         RecordingFailed: the directory is there already.
     """
-    from actlab.statistics import summarise
-
-    study, directory = recording.study, Path(directory)
-    for name in filter(None, (activation, twin)):
-        if name not in study.activations:
-            raise InvalidStudy(f"{name} is no activation of this study: {', '.join(study.activations)} are.")
-    if seeds < 2:
-        raise InvalidStudy(f"seeds={seeds}: two new seeds or more are expected, for one may be luck.")
-    found = summarise(recording)["findings"]
-    wrong = _wrong(found, study.activations)
-    if twin in wrong:
-        raise InvalidStudy(f"{twin} is no healthy twin: {wrong[str(twin)][0]['sentence']}")
+    wrong, found = _checked(recording, activation, twin, seeds)
     own = activation or next(iter(wrong), None)
     if own is None or own not in wrong:
         what = "of this study" if own is None else f"with {own}"
         return Healing("healthy", f"No warning is found {what}.", tuple(found))
-    if directory.exists():
+    if Path(directory).exists():
         raise RecordingFailed(f"{directory} is there already: name a new directory for the tries.")
-    entry = next(one for one in reported(recording) if one.activation == own)
-    others = [name for name in wrong if name != own]
-    told = [f"Something is wrong with {name}, too: name it to heal it." for name in others]
-    changes, words = _changes(recording, entry, wrong[own])
-    search = _Search(recording, directory, own, seeds, task, progress or (lambda _: None))
-    base = search.base(entry.learning_rate)
+    told = [f"Something is wrong with {name}, too: name it to heal it." for name in wrong if name != own]
+    entries = {one.activation: one for one in reported(recording)}
+    changes, words = _changes(recording, entries[own], wrong[own])
+    made = Healing("faulty", wrong[own][0]["sentence"], tuple(wrong[own]), words=tuple(words), told=tuple(told))
     if not changes:
-        sentence = wrong[own][0]["sentence"]
-        return Healing("faulty", sentence, tuple(wrong[own]), repaired=False, words=tuple(words), told=tuple(told))
-    untreated = search.scores(base, own, "untreated")
-    beside: list[float] = []
-    if twin is not None and target is None:
-        rate = next(one.learning_rate for one in reported(recording) if one.activation == twin)
-        beside = search.scores(changed(base, {"activations": [twin], "learning_rates": [rate]}), twin, "twin")
-    reach, why = reach_of(target, beside, untreated, search.sign)
-    tries: list[Try] = []
-    for place, change in enumerate(changes, start=1):
-        new = change.of(base)
-        scores = search.scores(new, new.activations[0], f"try{place}", change.sentence)
-        runs = [_Scores(score) for score in scores]
-        tries.append(
-            tried(_codes(change), change.sentence, _diff(base, new), runs, untreated, search.sign, reach)
-        )  # fmt: skip
-        if tries[-1].repaired:
-            break
-    repaired = None if reach is None else any(one.repaired for one in tries)
-    told += [why] if why else []
-    return Healing(
-        "faulty", wrong[own][0]["sentence"], tuple(wrong[own]), base.seeds, tuple(untreated), tuple(tries), repaired,
-        best_of(tries), reach, tuple(beside), tuple(words), (*told, f"All recordings are in {directory}."),
-    )  # fmt: skip
+        return replace(made, repaired=False)
+    search = _Search(recording, Path(directory), own, seeds, task, progress or (lambda _: None))
+    beside = None if target is not None or twin is None else entries[twin]
+    return search.outcome(made, search.base(entries[own].learning_rate), changes, target, beside)
+
+
+def _checked(
+    recording: Recording, activation: str | None, twin: str | None, seeds: int
+) -> tuple[dict[str, list[Any]], list[Any]]:
+    """By activation what is wrong, and all findings; raises where what is asked for makes no sense."""
+    from actlab.statistics import summarise
+
+    for name in filter(None, (activation, twin)):
+        if name not in recording.study.activations:
+            names = ", ".join(recording.study.activations)
+            raise InvalidStudy(f"{name} is no activation of this study: it has {names}.")
+    if seeds < 2:
+        raise InvalidStudy(f"seeds={seeds}: two new seeds or more are expected, for one may be luck.")
+    found = summarise(recording)["findings"]
+    wrong = _wrong(found, recording.study.activations)
+    if twin in wrong:
+        raise InvalidStudy(f"{twin} is no healthy twin: {wrong[str(twin)][0]['sentence']}")
+    return wrong, found
 
 
 def _wrong(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[Any]]:
@@ -177,7 +163,7 @@ def _codes(change: _Change) -> list[str]:
 def _diff(before: Study, after: Study) -> str:
     """What is another in the study's file, as a diff."""
     former, new = (own.to_toml().splitlines() for own in (before, after))
-    return "\n".join(difflib.unified_diff(former, new, "study.toml", "study.toml", n=0, lineterm=""))
+    return "\n".join(difflib.unified_diff(former, new, "study.toml", "study.toml", n=1, lineterm=""))
 
 
 class _Search:
@@ -198,6 +184,30 @@ class _Search:
         """The study as it stands, of one activation at its rate, in the new seeds."""
         given = {"activations": [self._activation], "seeds": self.seeds, "learning_rates": [rate], "stated_rate": None}
         return changed(self._recording.study, given)
+
+    def outcome(
+        self, found: Healing, base: Study, changes: Sequence[_Change], target: float | None, twin: Reported | None
+    ) -> Healing:
+        """Try changes until one repairs, and add to what was found what came of it."""
+        untreated, beside = self.scores(base, self._activation, "untreated"), list[float]()
+        if twin is not None:
+            given = {"activations": [twin.activation], "learning_rates": [twin.learning_rate]}
+            beside = self.scores(changed(base, given), twin.activation, "twin")
+        reach, why = reach_of(target, beside, untreated, self.sign)
+        tries: list[Try] = []
+        for place, change in enumerate(changes, start=1):
+            new = change.of(base)
+            runs = [_Scores(own) for own in self.scores(new, new.activations[0], f"try{place}", change.sentence)]
+            line = _diff(base, new)
+            tries.append(tried(_codes(change), change.sentence, line, runs, untreated, self.sign, reach))
+            if tries[-1].repaired:
+                break
+        repaired = None if reach is None else any(own.repaired for own in tries)
+        told = (*found.told, *([why] if why else []), f"All recordings are in {self._directory}.")
+        return replace(
+            found, seeds=tuple(self.seeds), untreated=tuple(untreated), twin=tuple(beside), tries=tuple(tries),
+            repaired=repaired, remedy=best_of(tries), reach=reach, told=told,
+        )  # fmt: skip
 
     def scores(self, study: Study, activation: str, name: str, sentence: str = "") -> list[float]:
         """Train, and give the last validation values of the leading metric by seed; NaN of those that diverged."""
