@@ -274,3 +274,9 @@ def _targets(node: Any) -> np.ndarray | None:
         return flat[flat != _ignored(node)][:MOST_TARGETS]
     own = targets.detach().to(torch.float32)
     return own.reshape(len(own), -1)[:MOST_TARGETS, :64].cpu().numpy() if own.dim() else own.reshape(1, 1).cpu().numpy()
+
+
+def unscaled(loss: torch.Tensor) -> float:
+    """The value of a scalar loss, without what it was multiplied by at the end, as by a gradient scaler."""
+    scale, _ = _scale(loss.grad_fn)
+    return float(loss.detach()) / scale if scale else math.nan
