@@ -197,7 +197,7 @@ def totals(half: str, found: Mapping[int, Mapping[str, Any]], other: Sequence[Ma
     changed, tried = (sum(bool(got[what]) for got in sound) for what in ("advised", "tries"))
     return [
         f"## {half.capitalize()} half\n", table(head, rows),
-        f"Healthy trainings for which a change is advised: {changed} of {len(sound)}; something was tried with {tried}.\n",
+        f"Healthy trainings that get an advice: {changed} of {len(sound)}; something was tried with {tried}.\n",
     ]  # fmt: skip
 
 
