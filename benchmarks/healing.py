@@ -46,6 +46,7 @@ def healed(number: int) -> dict[str, Any]:
         "untreated": list(map(float, made.untreated)),
         "twin": list(map(float, made.twin)),
         "repaired_at": place,
+        "advised": made.line,
         "words": bool(made.words),
         "seconds": time.perf_counter() - begun,
     }
@@ -193,10 +194,10 @@ def totals(half: str, found: Mapping[int, Mapping[str, Any]], other: Sequence[Ma
                 ]
             )  # fmt: skip
     head = ["adviser", "right at the first try", "repaired at all", "tries until then", "p, first try"]
-    changed = sum(bool(got["tries"]) for got in sound)
+    changed, tried = (sum(bool(got[what]) for got in sound) for what in ("advised", "tries"))
     return [
         f"## {half.capitalize()} half\n", table(head, rows),
-        f"Healthy trainings that something was tried with: {changed} of {len(sound)}.\n",
+        f"Healthy trainings that get an advice: {changed} of {len(sound)}; something was tried with {tried}.\n",
     ]  # fmt: skip
 
 

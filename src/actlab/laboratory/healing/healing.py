@@ -72,23 +72,15 @@ def heal(
     Raises:
         InvalidModel: `train` raises before the first step, or never makes one. UnknownName: no such code to mute.
     """
-    if better not in ("higher", "lower"):
-        raise InvalidModel(f"better={better!r}: higher or lower is expected.")
-    if seeds < 2:
-        raise InvalidModel(f"seeds={seeds}: two new seeds or more are expected, for one may be luck.")
-    sign, news = 1.0 if better == "higher" else -1.0, tuple(range(LOOKED_AT + 1, LOOKED_AT + 1 + seeds))
-    muted = checked(mute)
-    first, told = _looked_at(build, train, metric)
-    verdict = judge_of(first.looks).verdict(muted)
-    found = Healing(verdict.state, verdict.sentence, verdict.findings, told=tuple(told))
-    if verdict.state != "faulty":
+    news, sign = _checked(seeds, better)
+    first, found = _looked_at(build, train, metric, checked(mute))
+    if found.state != "faulty":
         return found
-    remedies, words = chosen(verdict.findings, first.looks)
+    remedies, words = chosen(found.findings, first.looks)
     found = replace(found, words=tuple(words))
     if not remedies:
         return replace(found, repaired=False)
-    count = processes_for(processes, first.seconds, seeds)
-    with Trainings(build, train, count, asked=processes is not None) as place:
+    with Trainings(build, train, processes_for(processes, first.seconds, seeds), asked=processes is not None) as place:
         search = _Search(place, news, sign, metric, progress or (lambda _: None))
         search.begin(target, twin)
         search.singles(remedies[:most_tries])
@@ -96,14 +88,25 @@ def heal(
         return search.outcome(found)
 
 
-def _looked_at(build: Build, train: Train, metric: str | None) -> tuple[Trained, list[str]]:
-    """The untreated training, watched, and what is to be said of it."""
+def _checked(seeds: int, better: str) -> tuple[tuple[int, ...], float]:
+    """The new seeds, and 1 where higher scores are better, else -1."""
+    if better not in ("higher", "lower"):
+        raise InvalidModel(f"better={better!r}: higher or lower is expected.")
+    if seeds < 2:
+        raise InvalidModel(f"seeds={seeds}: two new seeds or more are expected, for one may be luck.")
+    return tuple(range(LOOKED_AT + 1, LOOKED_AT + 1 + seeds)), 1.0 if better == "higher" else -1.0
+
+
+def _looked_at(build: Build, train: Train, metric: str | None, muted: Collection[str]) -> tuple[Trained, Healing]:
+    """The untreated training, watched, and what is found of it."""
     first = trained(build, train, Job(LOOKED_AT, watched=True, metric=metric))
     if not first.steps:
         why = first.error or "no optimiser that holds its parameters made a step"
         raise InvalidModel(f"the untreated training cannot be looked at: {why}.")
     told = [f"Watching ended before the training did ({first.unwatched})."] if first.unwatched else []
-    return first, [*told, *([f"In seed {LOOKED_AT}, {first.error}."] if first.error else [])]
+    told += [f"In seed {LOOKED_AT}, {first.error}."] if first.error else []
+    verdict = judge_of(first.looks).verdict(muted)
+    return first, Healing(verdict.state, verdict.sentence, verdict.findings, told=tuple(told))
 
 
 @dataclass
