@@ -63,8 +63,8 @@ def main(runs: Path) -> None:
     lines = [
         "# Functions compared in one's own model and loop",
         "",
-        "What `actlab.torch.compare` and `actlab.keras.compare` make of three models with their own training loops. Written "
-        "by `docs/own_loops.py` from the recordings.",
+        "What `actlab.torch.compare` and `actlab.keras.compare` make of three models with their own training loops. "
+        "Written by `docs/own_loops.py` from the recordings.",
         "",
     ]
     for name in TITLES:

@@ -21,6 +21,7 @@ from tests import own_loops
 
 import actlab
 import actlab.torch
+from actlab.diagnosis.recorded import verdict_in
 from actlab.errors import (
     ActlabWarning,
     InvalidFunction,
@@ -479,3 +480,17 @@ def test_recipes_run(name, tmp_path):
     # Gated units have as many parameters.
     assert len(set(run.facts["parameters"].values())) == 1
     del sys.modules[found.name]
+
+
+def test_what_is_wrong_in_most_networks_of_a_function_is_found_and_what_helps_is_said(tmp_path):
+    found = actlab.torch.compare(
+        own_loops.build_dead, own_loops.train_longer, ["relu", "tanh"], 2, tmp_path / "run", processes=1, every=10
+    )
+    warnings = [own for own in found.summary["findings"] if own["severity"] == "warning"]
+    assert {own["activation"] for own in warnings} == {"relu"}
+    assert "dead_units" in {own["code"] for own in warnings}
+    dead = next(own for own in warnings if own["code"] == "dead_units")
+    assert dead["sentence"].startswith("relu, with 2 of 2 seeds, of which seed 0: ")
+    assert dead["evidence"]["seeds"] == [0, 1]
+    assert any(step["sentence"] == f"For relu: {dead['help']}" for step in found.summary["next_steps"])
+    assert verdict_in(found).state == "faulty"

@@ -68,6 +68,10 @@ def record(
             name: {str(own.seed): own.told["start"] for own in held if own.activation == name}
             for name in study.activations
         },
+        "judged": {
+            name: {str(own.seed): own.told["judged"] for own in held if own.activation == name and "judged" in own.told}
+            for name in study.activations
+        },
         "paired": not _unpaired(held),
         "train_seconds": round(sum(own.told["seconds"] for own in held), 3),
         **facts,
