@@ -185,6 +185,17 @@ def test_a_member_that_raises_or_diverges_is_recorded_and_the_others_go_on(tmp_p
     assert "it is too high" not in text
 
 
+def test_what_diverged_has_no_numbers_of_the_part_that_stands_for_both(tmp_path):
+    train = own_loops.train_raising_with_one_part
+    found = actlab.torch.compare(own_loops.build, train, ["tanh"], 3, tmp_path / "run", processes=1)
+    np.testing.assert_array_equal(found.metrics["test_loss"], found.metrics["validation_loss"])
+    assert np.isfinite(found.metrics["test_loss"][1:]).tolist() == [
+        [True] * 3,
+        [True, False, False],
+        [True, False, False],
+    ]
+
+
 def test_where_all_raise_nothing_is_kept(tmp_path):
     run = tmp_path / "run"
     with pytest.raises(
