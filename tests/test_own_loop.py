@@ -505,3 +505,11 @@ def test_what_is_wrong_in_most_networks_of_a_function_is_found_and_what_helps_is
     assert dead["evidence"]["seeds"] == [0, 1]
     assert any(step["sentence"] == f"For relu: {dead['help']}" for step in found.summary["next_steps"])
     assert verdict_in(found).state == "faulty"
+
+
+def test_the_example_of_the_documentation_runs(tmp_path):
+    text = (Path(__file__).parent.parent / "docs" / "own-loops.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    code = code.replace('6, "runs/rings")', f"1, {str(tmp_path / 'rings')!r}, processes=1)")
+    exec(compile(code, "own-loops.md", "exec"), {"__name__": "__main__"})
+    assert actlab.load(tmp_path / "rings").complete
