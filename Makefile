@@ -70,5 +70,6 @@ docs: env-dev
 	@$(BIN)/python benchmarks/exactness.py
 	@$(BIN)/python benchmarks/exports.py
 	@$(BIN)/python docs/functions_pages.py
+	@$(BIN)/python -m docs.findings_pages
 	@$(BIN)/python -m docs.data
 	@$(BIN)/python docs/house.py

@@ -1,8 +1,11 @@
 """Is what actlab says of a training right? Faults of known kinds and healthy trainings, watched and counted.
 
     .venv/bin/python -m benchmarks.diagnosis [--half tuning] [--seeds 0 1] [--out FILE] [--verify]
+    .venv/bin/python -m benchmarks.diagnosis --read FILE ... [--peers FILE]
 
-Rules are chosen on one half of the trainings, and counted on both. With both halves docs/diagnosis-bench.md is written.
+Rules are chosen on one part of the trainings, and counted on all three: that which they are chosen on, that which was
+held out, and one that was written without a look at the rules. With all of them docs/diagnosis-bench.md is written;
+--read takes what --out has kept instead of training again, and --peers what benchmarks.peers_of_diagnosis has kept.
 An alarm is a warning that was told at any time; the kind is right where a code that names it is the first cause at the
 end, or that which was told first; the layer where a finding of such a code names one of its layers. With --verify
 nothing is watched: a fault has to cost something, and a healthy training has to learn.
@@ -23,12 +26,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from benchmarks import peers_of_diagnosis
 from benchmarks.trainings import HEALTHY, TRAININGS, Training
 
 import actlab
 
 PAGE = Path(__file__).parent.parent / "docs" / "diagnosis-bench.md"
-HALVES = ("tuning", "held out", "blind")
+HALVES = {"tuning": "chosen on", "held out": "held out", "blind": "written without a look"}
 # By kind of fault, the codes that name it. A rate that is too large kills ReLU, and a strong decay looks like one:
 # these cannot be told apart by numbers alone.
 NAMED: Mapping[str, tuple[str, ...]] = {
@@ -89,7 +93,8 @@ def watched(number: int, seed: int) -> dict[str, Any]:
         causes = [own for own in found if own["cause"] is None]
     kept = ("code", "layer", "step", "sentence", "cause")
     return {
-        "number": number, "seed": seed, "score": result, "stopped": watch.stopped, "state": watch.verdict.state,
+        "number": number, "name": training.name, "half": training.half, "seed": seed,
+        "score": result, "stopped": watch.stopped, "state": watch.verdict.state,
         "told": [{name: own.get(name) for name in kept} for own in told],
         "found": [{name: own.get(name) for name in kept} for own in (*causes, *[o for o in found if o["cause"]])],
     }  # fmt: skip
@@ -176,15 +181,15 @@ def print_misses(results: Sequence[Mapping[str, Any]]) -> None:
             print(f"stopped  {training.name}: {result['stopped']}")
 
 
-def page(results: Sequence[Mapping[str, Any]]) -> str:
-    """The tables as Markdown."""
+def page(results: Sequence[Mapping[str, Any]], peers: Sequence[Mapping[str, Any]]) -> str:
+    """The tables as Markdown; peers stand beside what actlab says of the same trainings from the same seeds."""
     rows = {half: counted([own for own in results if TRAININGS[own["number"]].half == half]) for half in HALVES}
     titles = {
         "precision": "something is wrong: precision", "recall": "something is wrong: recall",
         "first": "right kind, as the first finding", "kind": "right kind, among the findings",
         "layer": "right layer, of those that have one",
     }  # fmt: skip
-    lines = ["| | chosen on | held out |", "|---|---|---|"]
+    lines = ["| | " + " | ".join(HALVES.values()) + " |", "|---" * (1 + len(HALVES)) + "|"]
     lines.append("| faulty trainings × seeds | " + " | ".join(f"{own['faulty']}" for own in rows.values()) + " |")
     lines += [
         f"| {title} | " + " | ".join(f"{own[key]:.2f}" for own in rows.values()) + " |" for key, title in titles.items()
@@ -212,8 +217,44 @@ def page(results: Sequence[Mapping[str, Any]]) -> str:
             "",
             *kinds,
             "",
+            *beside(results, peers),
         ]
     )
+
+
+def beside(results: Sequence[Mapping[str, Any]], peers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines on other tools, where they were run."""
+    if not peers:
+        return []
+    seeds = {own["seed"] for own in peers}
+    halves = {half: [own for own in results if TRAININGS[own["number"]].half == half] for half in HALVES}
+    asked = {half for half in HALVES if any(own["half"] == half for own in peers)}
+    rows = {half: counted([own for own in halves[half] if own["seed"] in seeds]) for half in HALVES if half in asked}
+    how = (peers_of_diagnosis.__doc__ or "").split("\n\n")[2]
+    return [
+        "## Other tools on the same trainings",
+        "",
+        " ".join(how.split()),
+        "",
+        *peers_of_diagnosis.table(peers, rows),
+        "",
+    ]
+
+
+def run(numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """Trainings watched, two at a time."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        pending = [pool.submit(watched, number, seed) for number in numbers for seed in seeds]
+        return [one.result() for one in pending]
+
+
+def read(files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Results that were kept, of trainings that are still there."""
+    numbers = {(own.half, own.name): number for number, own in enumerate(TRAININGS)}
+    kept = [own for file in files for own in json.loads(file.read_text())]
+    return [
+        own | {"number": numbers[own["half"], own["name"]]} for own in kept if (own["half"], own["name"]) in numbers
+    ]
 
 
 def main() -> None:
@@ -224,6 +265,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="trainings whose name or kind holds this")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--verify", action="store_true")
+    parser.add_argument("--read", type=Path, nargs="+", default=[], help="results of --out, instead of training")
+    parser.add_argument("--peers", type=Path, help="results of benchmarks.peers_of_diagnosis")
     given = parser.parse_args()
     numbers = [
         number
@@ -233,17 +276,16 @@ def main() -> None:
     if given.verify:
         verify(numbers)
         return
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(watched, number, seed) for number in numbers for seed in given.seeds]
-        results = [one.result() for one in pending]
+    results = read(given.read) if given.read else run(numbers, given.seeds)
     print_misses(results)
-    for half in HALVES if given.half is None else (given.half,):
+    present = [half for half in HALVES if any(TRAININGS[own["number"]].half == half for own in results)]
+    for half in present:
         own = counted([one for one in results if TRAININGS[one["number"]].half == half])
         print(half, {name: round(value, 3) for name, value in own.items()})
     if given.out:
         given.out.write_text(json.dumps(results, indent=1))
-    if given.half is None and not given.only:
-        PAGE.write_text(page(results), encoding="utf-8")
+    if len(present) == len(HALVES) and not given.only:
+        PAGE.write_text(page(results, json.loads(given.peers.read_text()) if given.peers else []), encoding="utf-8")
 
 
 if __name__ == "__main__":

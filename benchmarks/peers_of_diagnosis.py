@@ -94,8 +94,8 @@ class Taps:
         """Call before and after each step of an optimiser that holds parameters of the model."""
         import torch
         import torch.nn.functional as F
+        import torch.optim.optimizer as steps
         from torch.nn.modules.module import register_module_forward_pre_hook
-        from torch.optim import optimizer as steps
 
         own = {id(one) for one in self.model.parameters()}
 
@@ -288,9 +288,11 @@ def one_run(tool: str, number: int, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def counted(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def counted(results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Precision, recall and what else is counted, as of actlab's own; a run that a tool ends has no finding."""
-    sums = dict.fromkeys(("faulty", "healthy", "right", "accused", "kind", "layers", "layer", "crashed"), 0)
+    sums: dict[str, int] = dict.fromkeys(
+        ("faulty", "healthy", "right", "accused", "kind", "layers", "layer", "crashed"), 0
+    )
     for own in results:
         right = [one for one in own["found"] if one["family"] in RIGHT.get(own["kind"], ())]
         sums["crashed"] += own["crashed"] is not None
@@ -345,13 +347,17 @@ def run_all(given: argparse.Namespace) -> None:
     from benchmarks.trainings import TRAININGS
 
     numbers = [number for number, own in enumerate(TRAININGS) if given.half in (None, own.half)]
+    random.Random(0).shuffle(numbers)  # So that what is there when it is ended is a fair part.
     start = time.monotonic()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         pending = [
-            pool.submit(one_run, tool, number, seed) for tool in TOOLS for number in numbers for seed in given.seeds
+            pool.submit(one_run, tool, number, seed) for seed in given.seeds for number in numbers for tool in TOOLS
         ]
-        results = [one.result() for one in pending]
-    given.out.write_text(json.dumps(results, indent=1))
+        results = []
+        for one in pending:
+            results.append(one.result())
+            # What is there so far is kept, should it be ended.
+            given.out.write_text(json.dumps(results, indent=1))
     for tool in TOOLS:
         own = [one for one in results if one["tool"] == tool]
         print(tool, counted(own))

@@ -5,10 +5,10 @@
 A 784-512-10 network on the first samples of MNIST (random ones of its shape where it is not there), 8 functions × 10
 seeds, one epoch of training. In each round three ways take turns: the engine's population; eager loops that choose each
 batch by indexing a tensor, over `--looped` seeds of each function, for all take alike; the same with a DataLoader over
-a TensorDataset. Loops run with PyTorch's own number of threads and with one, and the faster one
-counts. Neither looks at validation data meanwhile; what the engine takes to trace its graphs, once for a study, and to
-observe all members once stands beside. The fewest seconds over the rounds count. `--write` writes the table into
-docs/performance.md.
+a TensorDataset. Loops run with PyTorch's own number of threads and with one, and the faster one counts. The floor is
+what matrix products and the optimiser's kernel take alone. Nobody looks at validation data meanwhile; what the engine
+takes to trace its graphs, once for a study, and to observe all members once stands beside. The fewest seconds over the
+rounds count. `--write` writes the table into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -110,6 +110,32 @@ def faster(measured: Callable[[], float]) -> float:
     return min(found)
 
 
+def floor(batch: int, optimiser: str) -> float:
+    """Milliseconds of a member's step for matrix products and the optimiser's kernel alone, for ten members at once."""
+    shapes = ((512, 784), (10, 512))
+    weights = [torch.randn(10, *shape) for shape in shapes]
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimiser]
+    steps = kind(weights, lr=1e-9, fused=True)
+    inputs = [torch.randn(10, batch, shape[1]) for shape in shapes]
+    outputs = [torch.randn(10, batch, shape[0]) for shape in shapes]
+
+    def step() -> None:
+        for weight, x, gradient in zip(weights, inputs, outputs, strict=True):
+            torch.bmm(x, weight.transpose(1, 2))
+            weight.grad = torch.bmm(gradient.transpose(1, 2), x)
+        torch.bmm(outputs[1], weights[1])
+        steps.step()
+
+    def several() -> float:
+        step()
+        start = time.perf_counter()
+        for _ in range(10):
+            step()
+        return 1000 * (time.perf_counter() - start) / 100
+
+    return faster(several)
+
+
 def measure(task: Task, batch: int, optimiser: str, rounds: int, looped: int) -> dict[str, float]:
     """Milliseconds for a step of one member, each way; seconds to trace and to observe."""
     study = Study(
@@ -132,7 +158,8 @@ def measure(task: Task, batch: int, optimiser: str, rounds: int, looped: int) ->
         observing = time.perf_counter() - start
         indexing = faster(lambda: loops(task, order, optimiser, SEEDS[:looped], loader=False))
         loader = faster(lambda: loops(task, order, optimiser, SEEDS[:looped], loader=True))
-        now = dict(zip((*WAYS, "observe"), (mine, indexing, loader, observing), strict=True))
+        seen = (mine, indexing, loader, observing, floor(batch, optimiser))
+        now = dict(zip((*WAYS, "observe", "floor"), seen, strict=True))
         found |= {name: min(value, found.get(name, value)) for name, value in now.items()}
     return found
 
@@ -143,16 +170,18 @@ def table(rows: list[tuple[int, str, dict[str, float]]], told: str, samples: int
         f"784-512-10 on {samples:,} training samples ({told}), 8 functions × 10 seeds, float32, "
         f"{platform.machine()} with {os.cpu_count()} cores, PyTorch {torch.__version__}, load average "
         f"{os.getloadavg()[0]:.0f} at the end. Milliseconds for a step of one network; in brackets how many times as "
-        "long as in the population.",
+        "long as in the population. The floor is what matrix products and the optimiser's kernel take alone, of ten "
+        "members at once.",
         "",
-        "| batch | optimiser | population | loops, by indexing | loops, DataLoader | tracing, once | observing, once |",
-        "|--:|---|--:|--:|--:|--:|--:|",
+        "| batch | optimiser | floor | population | loops, indexing | loops, DataLoader | tracing, once | observing |",
+        "|--:|---|--:|--:|--:|--:|--:|--:|",
     ]
     for batch, optimiser, found in rows:
         mine = found["population"]
         beside = " | ".join(f"{found[way]:.3f} ({found[way] / mine:.1f} ×)" for way in WAYS[1:])
         lines.append(
-            f"| {batch} | {optimiser} | {mine:.3f} | {beside} | {found['trace']:.1f} s | {found['observe']:.1f} s |"
+            f"| {batch} | {optimiser} | {found['floor']:.3f} | {mine:.3f} | {beside} | {found['trace']:.1f} s | "
+            f"{found['observe']:.1f} s |"
         )
     return "\n".join(lines)
 

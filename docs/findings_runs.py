@@ -26,7 +26,7 @@ def digits() -> Data:
     """8 × 8 pictures of digits, standardised as a whole, and what they are."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
+    found: Any = load_digits()
     x = torch.tensor(found.data, dtype=torch.float32)
     return (x - x.mean()) / x.std(), torch.tensor(found.target)
 
@@ -139,10 +139,19 @@ class Still(nn.Module):
         return self.rest(hidden + torch.randn_like(hidden))
 
 
-def shrunk(layer: nn.Linear) -> None:
-    """Weights of a fourth of their size, and biases that stay zero."""
-    layer.weight.mul_(0.25)
-    layer.bias.zero_().requires_grad_(False)
+class InLoop(nn.Module):
+    """Layers in a loop, with a function that is called and no module."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor], depth: int = 12) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(64 if i == 0 else 32, 32) for i in range(depth)])
+        self.last, self.function = nn.Linear(32, 10), function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """One after the other."""
+        for layer in self.layers:
+            x = self.function(layer(x))
+        return self.last(x)
 
 
 def normalised() -> Model:
@@ -284,11 +293,11 @@ RUNS: dict[str, tuple[Training, Training]] = {
         Training(lambda: mlp(nn.Sigmoid, 10)), Training(lambda: mlp(nn.ELU, 10), optimiser=adam(1e-3)),
     ),
     "vanishing_gradient": (
-        Training(changed(lambda: mlp(nn.Tanh, 8), shrunk), optimiser=sgd(0.1)),
-        Training(changed(lambda: mlp(nn.Tanh, 8), lambda own: nn.init.orthogonal_(own.weight)), optimiser=sgd(0.1)),
+        Training(lambda: InLoop(torch.sigmoid), optimiser=adam(1e-3)),
+        Training(lambda: InLoop(F.elu), optimiser=adam(1e-3)),
     ),
     "labels_unlearnable": (Training(data=with_data(shuffled), optimiser=adam(1e-3)), Training(optimiser=adam(1e-3))),
-    "learns_nothing": (Training(Still, steps=351), Training(steps=351)),
+    "learns_nothing": (Training(Still, steps=651), Training(steps=651)),
 }  # fmt: skip
 
 

@@ -11,10 +11,9 @@ import scipy.stats
 from tests.engine_support import compiled, population_of, small_task
 
 from actlab.engine import compiler
-from actlab.engine.program import OBSERVE, SKIP, TRAIN
 from actlab.layers import Act, Conv, Dense, Flatten
 from actlab.plan import batches, evaluation
-from actlab.plan.batches import chunk_length, orders
+from actlab.plan.batches import OBSERVE, SKIP, TRAIN, chunk_length, orders
 from actlab.plan.evaluation import prepare, sliced
 from actlab.study import Study, complete
 

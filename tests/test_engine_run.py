@@ -12,12 +12,11 @@ from tests.engine_support import small_task
 
 from actlab import engine, statistics
 from actlab.engine import run
-from actlab.engine.program import OBSERVE, SKIP, TRAIN
 from actlab.engine.run import Progress, _advance, _kinds, _throughput
 from actlab.errors import InvalidNetwork, InvalidRecording
 from actlab.layers import Act, Dense
 from actlab.objectives import CLASSES
-from actlab.plan.batches import orders
+from actlab.plan.batches import OBSERVE, SKIP, TRAIN, orders
 from actlab.plan.cards import card_of
 from actlab.plan.collector import Collector, Observed
 from actlab.plan.population import members, populations

@@ -165,7 +165,7 @@ def test_a_program_that_is_killed_leaves_what_was_written_and_one_that_ends_all(
         "import os, sys, torch, actlab\n"
         "from tests.test_watch_recording import model_of, train\n"
         "from actlab.watching import recorder\n"
-        "recorder.SECONDS = 0.0\n"
+        "recorder.SECONDS = recorder.SHARE = 0.0\n"
         "model = model_of()\n"
         "watch = actlab.watch(model, sys.argv[1], every=10)\n"
         "train(model, 50)\n"

@@ -19,6 +19,9 @@ from torch.utils.checkpoint import checkpoint
 from actlab.errors import ActlabWarning, InvalidModel
 from actlab.recording.measures import gradient_edges, histogram_edges
 from actlab.torch import Activation
+from actlab.watching.torch_flat import flat_places, is_flat
+from actlab.watching.torch_functions import FUNCTIONS
+from actlab.watching.torch_values import FLAT, supremum
 from actlab.watching.torch_watch import FIRST_STEPS, TorchWatch, constant_of
 
 
@@ -200,7 +203,7 @@ def test_a_model_that_goes_is_let_go():
 
 def test_an_error_in_watching_never_ends_a_training(monkeypatch):
     model = mlp()
-    monkeypatch.setattr("actlab.watching.torch_taps.histogram", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("actlab.watching.torch_taps.histograms", lambda *_, **__: 1 / 0)
     watch = TorchWatch(model)
     with pytest.warns(ActlabWarning, match=r"watching ended at step 0 \(ZeroDivisionError: .*\); the training goes on"):
         train(model, 1)
@@ -509,6 +512,139 @@ def test_units_of_convolutions_are_their_channels():
     assert look.functions[0].dead.shape == (5,)
 
 
+def test_gates_and_tuples_are_named_and_do_not_end_the_watching():
+    """The output of an LSTM is a tuple; its gates are PyTorch's own, which is said."""
+    torch.manual_seed(0)
+
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.recurrent, self.last = nn.LSTM(3, 6, batch_first=True), nn.Linear(6, 4)
+
+        def forward(self, x):
+            hidden, _ = self.recurrent(x[:, None])
+            return self.last(torch.tanh(hidden[:, 0]))
+
+    (look,) = looked_at(Recurrent())
+    assert look.unseen == {"recurrent": "its gates are inside PyTorch's own code"}
+    assert [seen.name for seen in look.functions] == ["tanh"]
+
+
+def test_traced_models_are_named():
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(mlp(), batch()[0])
+    (look,) = looked_at(traced)
+    assert "runs its functions outside of Python" in next(iter(look.unseen.values()))
+    assert look.weights[0].gradient_norm > 0
+
+
+def test_attention_alone_gets_gradients_and_its_projection_is_no_idle_layer():
+    """`out_proj` is never called as a module: its gradient tells that it is used."""
+    torch.manual_seed(0)
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.attention, self.last = nn.Linear(3, 8), nn.MultiheadAttention(8, 2), nn.Linear(8, 4)
+
+        def forward(self, x):
+            h = self.first(x)[None]
+            return self.last(self.attention(h, h, h, need_weights=False)[0][0])
+
+    (look,) = looked_at(Attention())
+    assert look.unseen == {}
+    assert "attention.out_proj" in [weight.name for weight in look.weights]
+
+
+def test_batches_are_not_counted_twice_by_batch_normalisation():
+    """Where a function is tried on what it gets, the model is not run again: buffers are those of the bare training."""
+
+    def made():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.GELU(), nn.Linear(6, 4))
+
+    bare, watched = made(), made()
+    train(bare, 3)
+    looked_at(watched, 3)
+    assert all(
+        torch.equal(a, b) for a, b in zip(bare.state_dict().values(), watched.state_dict().values(), strict=True)
+    )
+    assert watched[1].num_batches_tracked == 3
+
+
+def test_kept_outputs_are_seen_before_what_follows_overwrites_them():
+    """`a` is read at once: a later function in place changes the same memory."""
+
+    class Overwriting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 6), nn.Linear(6, 4)
+
+        def forward(self, x):
+            self.seen = F.hardtanh(self.first(x), -0.5, 0.5)
+            self.kept = self.seen.detach().clone()
+            return self.last(self.seen.neg_().relu_())
+
+    model = Overwriting()
+    (look,) = looked_at(model)
+    assert look.functions[0].activation_mean == pytest.approx(float(model.kept.mean()), rel=1e-5)
+    assert look.functions[0].activation_std == pytest.approx(float(model.kept.std(unbiased=False)), rel=1e-5)
+
+
+@pytest.mark.parametrize("change", [lambda own: own.mul_(0.5), lambda own: own.data.mul_(0.5)])
+def test_gradients_changed_by_hand_are_told_as_clipped(change):
+    """Through `.data` as well, of which PyTorch keeps no count."""
+    model, (x, y) = mlp(), batch()
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    with TorchWatch(model) as watch:
+        F.cross_entropy(model(x), y).backward()
+        for own in model.parameters():
+            change(own.grad)
+        optimiser.step()
+    assert watch.looks[0].facts["clipped"] == pytest.approx(0.5, rel=1e-5)
+
+
+def test_a_copy_is_not_recorded_as_the_model():
+    """An average of weights, copied while a step is looked at."""
+    model, (x, y) = mlp(), batch()
+    with TorchWatch(model) as watch:
+        average = copy.deepcopy(model)
+        average(3 * x)
+        train(model, data=(x, y))
+        average(x).sum().backward()
+    assert [(seen.calls, seen.samples) for seen in watch.looks[0].functions] == [(1, 32)]
+    assert watch.looks[0].loss == pytest.approx(float(F.cross_entropy(mlp()(x), y).detach()), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "silu", "mish", "tanh", "softplus", "hardswish", "relu6", "softsign"])
+def test_where_a_function_is_flat_is_what_autograd_says(name):
+    values = np.random.default_rng(0).normal(scale=4, size=20_000).astype(np.float32)
+    function = getattr(F, name)
+    places = flat_places(("test", name), FUNCTIONS[function], function)
+    slope = torch.from_numpy(values).requires_grad_()
+    function(slope).sum().backward()
+    expected = slope.grad.abs() <= FLAT * supremum(FUNCTIONS[function])
+    assert places is not None
+    np.testing.assert_array_equal(is_flat(values, places), expected.numpy())
+
+
+def test_of_larger_tensors_a_part_is_measured():
+    """As large as it is looked at in full for units that are dead; the rest is near what it is of all."""
+    model, (x, y) = mlp(width=2048), batch(samples=64)
+    with torch.no_grad():
+        model[0].bias[:100] = -100
+        z = model[0](x)
+    (look,) = looked_at(model, data=(x, y))
+    seen = look.functions[0]
+    assert (seen.samples, seen.dead.shape) == (64, (2048,))
+    np.testing.assert_array_equal(seen.dead, (z <= 0).all(dim=0).numpy())
+    assert seen.flat == pytest.approx(float((z <= 0).float().mean()), abs=1e-6)
+    assert seen.pre_activation_std == pytest.approx(float(z.std()), rel=0.2)
+    assert seen.rms == pytest.approx(float(z.relu().square().mean().sqrt()), rel=0.2)
+
+
 # The loss and what a constant answer has.
 
 
@@ -554,7 +690,7 @@ def test_constant_answers_against_a_search():
 @pytest.mark.filterwarnings("error")
 def test_where_warnings_are_errors_the_training_goes_on_all_the_same(monkeypatch, capsys):
     model = mlp()
-    monkeypatch.setattr("actlab.watching.torch_taps.histogram", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("actlab.watching.torch_taps.histograms", lambda *_, **__: 1 / 0)
     watch = TorchWatch(model)
     train(model, 2)
     assert watch.stopped.startswith("ZeroDivisionError")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from benchmarks.trainings.blind_models import Factors, Forecast, Head, Net, Plain, Signal, init_all
+from benchmarks.trainings.blind_models import Factors, Forecast, Head, Net, Plain, Signal, init_all, normalised, pooled
 from benchmarks.trainings.blind_pieces import (
     adam,
     adamw,
@@ -104,11 +103,11 @@ def replaced_head(model: Any) -> None:
     model.layer2 = nn.Linear(12, 5)
 
 
-def _starts() -> Iterator[Training]:
-    clusters = loader("clusters", sgd(0.05, momentum=0.9), ce)
-    signals = loader("signals", adam(2e-3), ce, epochs=10)
-    deep = (16, *[32] * 9, 5)
-    yield _fault(
+clusters = loader("clusters", sgd(0.05, momentum=0.9), ce)
+signals = loader("signals", adam(2e-3), ce, epochs=10)
+deep = (16, *[32] * 9, 5)
+_STARTS: tuple[Training, ...] = (
+    _fault(
         "vanishing",
         "eight sigmoid convolutions over signals",
         partial(Signal, nn.Sigmoid, 8, stride=1),
@@ -117,23 +116,23 @@ def _starts() -> Iterator[Training]:
         "features.act3 features.conv4 features.act4 features.conv5 features.act5 features.conv6 features.act6 "
         "features.act7 features.conv7 classifier",
         build=partial(Signal, nn.ReLU, 4, stride=1),
-    )
-    yield _fault(
+    ),
+    _fault(
         "vanishing",
         "attention without shortcuts, twelve times",
         partial(Plain, 12, False),
         slices("majority", adam(1e-3), ce, steps=200, size=32),
         build=partial(Plain, 2, True),
-    )
-    yield _fault(
+    ),
+    _fault(
         "vanishing",
         "ten layers from normal weights of 0.01",
         lambda: init_all(stack(deep, nn.ReLU), partial(nn.init.normal_, std=0.01), 0.0),
         clusters,
         " ".join(f"layer{k} act{k}" for k in range(10)),
         build=lambda: init_all(stack(deep, nn.ReLU), nn.init.kaiming_normal_, 0.0),
-    )
-    yield _fault(
+    ),
+    _fault(
         "saturation",
         "tanh behind standard normal weights times four",
         lambda: init_all(stack((3, 64, 64, 64, 1), nn.Tanh), partial(nn.init.normal_, std=4.0)),
@@ -141,202 +140,207 @@ def _starts() -> Iterator[Training]:
         "act0 act1 act2 layer0 layer1 layer2",
         build=partial(stack, (3, 64, 64, 64, 1), nn.Tanh),
         train=slices("roll", sgd(0.03, momentum=0.9), mse),
-    )
-    yield _fault(
+    ),
+    _fault(
         "saturation",
         "hard tanh far out",
         lambda: init_all(stack((16, 40, 40, 5), nn.Hardtanh), partial(nn.init.uniform_, a=-20, b=20)),
         loader("clusters", adam(1e-3), ce, epochs=5),
         "act0 act1 layer0 layer1",
         build=partial(stack, (16, 40, 40, 5), nn.Hardtanh),
-    )
-    yield _fault(
+    ),
+    _fault(
         "dead units",
         "functional ReLU with biases of -30",
         lambda: with_bias(Net(16, 5), "fc2", -30.0),
         clusters,
         "fc2 fc1 function",
         build=partial(Net, 16, 5),
-    )
-    yield _fault(
+    ),
+    _fault(
         "dead units",
         "leaky ReLU with a slope of 0, convolutions",
         lambda: with_bias(Signal(partial(nn.LeakyReLU, 0.0)), "features.conv1", -9.0),
         signals,
         "features.conv1 features.act1",
         build=lambda: with_bias(Signal(partial(nn.LeakyReLU, 0.2)), "features.conv1", -1.0),
-    )
-    yield _fault(
+    ),
+    _fault(
         "exploding",
         "eight layers of standard normal weights",
         lambda: init_all(stack((3, *[64] * 7, 1), nn.ReLU), nn.init.normal_),
         whole_batch("roll", adam(1e-3), mse),
         build=lambda: init_all(stack((3, *[64] * 7, 1), nn.ReLU), nn.init.kaiming_normal_),
-    )
-    yield _fault(
+    ),
+    _fault(
         "zero start",
         "zeros everywhere, sigmoid linear units",
         lambda: init_all(Net(16, 5, function=F.silu), nn.init.zeros_),
         clusters,
         "fc1 fc2 out",
         build=partial(Net, 16, 5, function=F.silu),
-    )
-    yield _fault(
+    ),
+    _fault(
         "constant start",
         "all weights 0.05",
         lambda: init_all(stack((16, 30, 30, 5), nn.Softplus), partial(nn.init.constant_, val=0.05), 0.0),
         loader("clusters", adam(3e-3), ce, epochs=6),
         "layer0 layer1 layer2",
         build=partial(stack, (16, 30, 30, 5), nn.Softplus),
-    )
+    ),
+)
 
 
-def _rates() -> Iterator[Training]:
-    net, forecast = partial(Net, 16, 5), partial(Forecast, nn.GRU)
-    yield _fault(
+net, forecast = partial(Net, 16, 5), partial(Forecast, nn.GRU)
+drop = lambda opt: torch.optim.lr_scheduler.StepLR(opt, 2, gamma=0.1)  # noqa: E731
+_RATES: tuple[Training, ...] = (
+    _fault(
         "dead by rate",
         "momentum at a rate of 8 kills functional ReLU",
         net,
         loader("clusters", sgd(8.0, momentum=0.9), ce),
         train=loader("clusters", sgd(0.05, momentum=0.9), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "rate too small",
         "AdamW at 1e-7 on signals",
         partial(Signal, nn.GELU),
         loader("signals", adamw(1e-7), ce),
         train=loader("signals", adamw(1e-3), ce),
-    )
-    drop = lambda opt: torch.optim.lr_scheduler.StepLR(opt, 2, gamma=0.1)  # noqa: E731
-    yield _fault(
+    ),
+    _fault(
         "rate too small",
         "a schedule by epochs, moved at each step",
         forecast,
         slices("series", adam(3e-3), mse, steps=300, scheduler=drop),
         train=slices("series", adam(3e-3), mse, steps=300),
-    )
-    yield _fault(
+    ),
+    _fault(
         "rate too large",
         "Adam at 10, a tabular net of tanh",
         partial(stack, (16, 40, 40, 5), nn.Tanh),
         loader("clusters", adam(10.0), ce),
         train=loader("clusters", adam(3e-3), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "rate too large",
         "RMSprop at 3 for a GRU",
         forecast,
         slices("series", lambda p: torch.optim.RMSprop(p, lr=3.0), mse, steps=200),
         train=slices("series", lambda p: torch.optim.RMSprop(p, lr=3e-3), mse, steps=200),
-    )
-    yield _fault(
+    ),
+    _fault(
         "clipped",
         "values clipped at 1e-6",
         partial(stack, (16, 40, 5), nn.ELU),
         loader("clusters", sgd(0.1), ce, clip=values_clipped(1e-6)),
         train=loader("clusters", sgd(0.1), ce, clip=values_clipped(1.0)),
-    )
-    yield _fault(
+    ),
+    _fault(
         "clipped",
         "norm clipped at 1e-4, recurrent",
         forecast,
         loader("series", sgd(0.1, momentum=0.9), mse, clip=norm_clipped(1e-4)),
         train=loader("series", sgd(0.1, momentum=0.9), mse, clip=norm_clipped(1.0)),
-    )
-    yield _fault(
+    ),
+    _fault(
         "weight decay",
         "a penalty of 1 in SGD",
         partial(stack, (3, 50, 50, 1), nn.GELU),
         slices("roll", sgd(0.1, momentum=0.5, weight_decay=1.0), mse),
         train=slices("roll", sgd(0.1, momentum=0.5, weight_decay=1e-5), mse),
-    )
-    yield _fault(
+    ),
+    _fault(
         "weight decay",
         "AdamW's decay of 100 on signals",
         partial(Signal, nn.ReLU),
         loader("signals", adamw(2e-3, weight_decay=100.0), ce),
         train=loader("signals", adamw(2e-3), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "underflow",
         "float16 without a scaler, a loss of small weight",
         partial(stack, (4, 48, 48, 1), nn.SiLU),
         half_precision("circuit", 2e-3, 2e-8, scale=False),
         train=half_precision("circuit", 2e-3, 1.0, scale=False),
-    )
+    ),
+)
 
 
-def _data_and_labels() -> Iterator[Training]:
-    circuit, raw = loader("circuit", sgd(0.02), mse), loader("raw circuit", sgd(0.02), mse)
-    yield _fault(
+circuit, raw = loader("circuit", sgd(0.02), mse), loader("raw circuit", sgd(0.02), mse)
+balanced = lambda out, y: F.cross_entropy(out, y, weight=torch.tensor([1.0, 12.0]))  # noqa: E731
+_DATA_AND_LABELS: tuple[Training, ...] = (
+    _fault(
         "unscaled inputs",
         "ohms, henries and farads as they are",
         partial(stack, (4, 40, 40, 1), nn.Tanh),
         raw,
         train=circuit,
-    )
-    yield _fault(
+    ),
+    _fault(
         "one huge feature",
         "a time stamp beside fifteen columns",
         partial(stack, (16, 40, 5), nn.LeakyReLU),
         slices("clusters", sgd(0.05), ce, change_both=timestamp),
         train=slices("clusters", sgd(0.05), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "labels shuffled",
         "inputs sorted, labels not",
         partial(Net, 16, 5, function=torch.tanh),
         loader("clusters", adam(2e-3), ce, change=mixed_up),
         train=loader("clusters", adam(2e-3), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "labels shuffled",
         "another series' next value",
         partial(Forecast, nn.LSTM),
         slices("series", adam(5e-3), mse, change=mixed_up),
         train=slices("series", adam(5e-3), mse),
-    )
-    balanced = lambda out, y: F.cross_entropy(out, y, weight=torch.tensor([1.0, 12.0]))  # noqa: E731
-    yield _fault(
+    ),
+    _fault(
         "class collapse",
         "one in fourteen, two logits",
         partial(stack, (8, 24, 2), nn.ReLU),
         loader("rare", adam(1e-3), ce, epochs=5),
         train=loader("rare", adam(1e-2), balanced, epochs=8),
-    )
-    yield _fault(
+    ),
+    _fault(
         "NaN in the data",
         "logarithms of counts that are 0",
         partial(stack, (16, 30, 5), nn.Mish),
         loader("clusters", adam(1e-3), ce, change=log_of_zero),
         train=loader("clusters", adam(1e-3), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "NaN in the data",
         "holes in signals",
         partial(Signal, nn.ELU),
         slices("signals", sgd(0.05), ce, change=holes),
         train=slices("signals", sgd(0.05), ce),
-    )
+    ),
+)
 
 
-def _losses() -> Iterator[Training]:
-    soft = partial(F.softmax, dim=-1)
-    yield _fault(
+soft = partial(F.softmax, dim=-1)
+linear = lambda x: x  # noqa: E731
+roots = lambda out, y: (torch.log(out + 0.2) - torch.log(y + 4.0)).square().mean()  # noqa: E731
+_LOSSES: tuple[Training, ...] = (
+    _fault(
         "softmax twice",
         "a softmax module at the end, all samples at once",
         partial(stack, (4, 16, 3), nn.Tanh, nn.Softmax(dim=1)),
         whole_batch("iris", sgd(0.05), ce, 60),
         build=partial(stack, (4, 16, 3), nn.Tanh),
-    )
-    yield _fault(
+    ),
+    _fault(
         "softmax twice",
         "a softmax in forward, SGD",
         partial(Net, 16, 5, end=soft),
         loader("clusters", sgd(0.01), ce, epochs=6),
         build=partial(Net, 16, 5),
-    )
-    yield _fault(
+    ),
+    _fault(
         "squared and saturated",
         "sigmoids of large weights, one-hot squared",
         lambda: init_all(stack((4, 16, 3), nn.Tanh, nn.Sigmoid()), partial(nn.init.normal_, std=1.0), 9.0),
@@ -344,50 +348,50 @@ def _losses() -> Iterator[Training]:
         "end layer1",
         build=partial(stack, (4, 16, 3), nn.Tanh),
         train=whole_batch("iris", sgd(0.5), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "no function",
         "linear layers and dropout for a roll",
         lambda: nn.Sequential(nn.Linear(3, 60), nn.Dropout(0.1), nn.Linear(60, 60), nn.Linear(60, 1)),
         slices("roll", adam(3e-3), mse),
         build=lambda: nn.Sequential(nn.Linear(3, 60), nn.ReLU(), nn.Linear(60, 60), nn.ReLU(), nn.Linear(60, 1)),
-    )
-    linear = lambda x: x  # noqa: E731
-    yield _fault(
+    ),
+    _fault(
         "no function",
         "forward forgets its functions",
         partial(Net, 8, 1, function=linear),
         loader("rare", adam(1e-2), logit, epochs=8),
         build=partial(Net, 8, 1),
-    )
-    yield _fault(
+    ),
+    _fault(
         "ReLU before the loss",
         "rectified logits",
         lambda: with_bias(Threaded(*stack((16, 40, 5), nn.ReLU)), "2", -4.0),
         loader("clusters", sgd(0.05), ce, epochs=8),
         build=lambda: stack((16, 40, 5), nn.ReLU),
-    )
-    yield _fault(
+    ),
+    _fault(
         "log of zero",
         "a softmax by hand",
         lambda: init_all(stack((16, 40, 5), nn.ReLU), partial(nn.init.normal_, std=2.0)),
         loader("clusters", adam(1e-2), nll_by_hand),
         train=loader("clusters", adam(1e-2), ce),
-    )
-    roots = lambda out, y: (torch.log(out + 0.2) - torch.log(y + 4.0)).square().mean()  # noqa: E731
-    yield _fault(
+    ),
+    _fault(
         "log of zero",
         "a logarithmic error of what may be negative",
         partial(Forecast, nn.RNN),
         loader("series", adam(2e-3), roots, epochs=6),
         train=loader("series", adam(2e-3), mse, epochs=6),
-    )
+    ),
+)
 
 
-def _loops() -> Iterator[Training]:
-    clusters = loader("clusters", sgd(0.05), ce)
-    half = partial(stack, (16, 40, 40, 5), nn.ReLU)
-    yield _fault(
+slower = loader("clusters", sgd(0.05), ce)
+half = partial(stack, (16, 40, 40, 5), nn.ReLU)
+narrow = partial(stack, (16, 12, 12, 5), nn.Tanh)
+_LOOPS: tuple[Training, ...] = (
+    _fault(
         "dropout",
         "0.95 was meant as what is kept",
         lambda: nn.Sequential(
@@ -399,98 +403,83 @@ def _loops() -> Iterator[Training]:
             nn.Dropout(0.95),
             nn.Linear(24, 5),
         ),
-        clusters,
+        slower,
         "2 5",
         build=lambda: nn.Sequential(
             nn.Linear(16, 24), nn.ReLU(), nn.Dropout(0.05), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 5)
         ),
-    )
-    yield _fault(
+    ),
+    _fault(
         "missing zero_grad",
         "SGD over a DataLoader",
         half,
         loader("clusters", sgd(0.1), ce, zero=False),
         train=loader("clusters", sgd(0.1), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "missing zero_grad",
         "a recurrent net",
         partial(Forecast, nn.RNN),
         loader("series", sgd(0.05, momentum=0.9), mse, zero=False, epochs=8),
         train=loader("series", sgd(0.05), mse, epochs=8),
-    )
-    narrow = partial(stack, (16, 12, 12, 5), nn.Tanh)
-    yield _fault(
+    ),
+    _fault(
         "frozen by mistake",
         "the optimiser has the head alone",
         partial(stack, (3, 5, 5, 1), nn.Tanh),
         slices("roll", adam(5e-3), mse, parameters=lambda model: model.layer2.parameters()),
         "layer0 layer1",
         train=slices("roll", adam(5e-3), mse),
-    )
-    yield _fault(
+    ),
+    _fault(
         "frozen by mistake",
         "the last layer replaced behind the optimiser's back",
         narrow,
         slices("clusters", sgd(0.003), ce, after=replaced_head),
         "layer2",
         train=slices("clusters", sgd(0.1), ce),
-    )
-    yield _fault(
+    ),
+    _fault(
         "detached",
         "a backbone under no_grad",
         lambda: Head(stack((3, 5, 5), nn.ELU), nn.Linear(5, 1), "no_grad"),
         slices("roll", adam(5e-3), mse),
         "backbone backbone.layer0 backbone.layer1",
         build=lambda: Head(stack((3, 24, 5), nn.ELU), nn.Linear(5, 1)),
-    )
-    yield _fault(
+    ),
+    _fault(
         "detached",
         "what goes on is .data",
         lambda: Head(Signal(nn.SiLU), nn.Linear(3, 3), "data"),
         loader("signals", adam(3e-3), ce, epochs=8),
         "backbone backbone.features.conv0 backbone.features.conv1 backbone.classifier",
         build=lambda: Head(Signal(nn.SiLU), nn.Linear(3, 3)),
-    )
-    yield _fault(
+    ),
+    _fault(
         "batch norm at batch 1",
         "two values of each channel",
-        _pooled,
+        pooled,
         loader("signals", sgd(0.02), ce, epochs=1, batch_size=1),
         "3",
         train=loader("signals", sgd(0.1), ce, epochs=12, batch_size=16),
-    )
-    yield _fault(
+    ),
+    _fault(
         "evaluation mode",
         "looked at before training, and never back",
-        _normalised,
+        normalised,
         loader("raw circuit", sgd(0.02), mse, back_to_train=False),
         "0 2 5",
         train=loader("raw circuit", sgd(0.02), mse),
-    )
-    yield _fault(
+    ),
+    _fault(
         "frozen by mistake",
         "one of two tables of factors",
         Factors,
         slices("ratings", adam(3e-2), mse, parameters=lambda model: model.user.parameters()),
         "item",
         train=slices("ratings", adam(3e-2), mse),
-    )
+    ),
+)
 
 
-def _pooled() -> nn.Sequential:
-    return nn.Sequential(
-        *(nn.Conv1d(1, 12, 9, stride=4), nn.ReLU(), nn.AdaptiveAvgPool1d(2), nn.BatchNorm1d(12)),
-        *(nn.Flatten(), nn.Linear(24, 3)),
-    )
-
-
-def _normalised() -> nn.Sequential:
-    """A net whose first layer brings inputs to scale."""
-    return nn.Sequential(
-        *(nn.BatchNorm1d(4), nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU()),
-        *(nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 1)),
-    )
-
-
-BLIND_FAULTY: tuple[Training, ...] = (*_starts(), *_rates(), *_data_and_labels(), *_losses(), *_loops())
+BLIND_FAULTY: tuple[Training, ...] = (*_STARTS, *_RATES, *_DATA_AND_LABELS, *_LOSSES, *_LOOPS)

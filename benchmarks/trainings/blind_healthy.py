@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from benchmarks.trainings.blind_models import (
     Signal,
     Tokens,
     init_all,
+    shared,
 )
 from benchmarks.trainings.blind_pieces import (
     Trainer,
@@ -196,142 +196,133 @@ def probability(out: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return F.binary_cross_entropy(out[:, 0], y.float())
 
 
-def _functions() -> Iterator[Training]:
-    clusters = loader("clusters", sgd(0.05, momentum=0.9), ce, epochs=8)
-    roll = slices("roll", adam(5e-3), mse)
-    yield _well("ReLU, most of it 0, functional", lambda: with_bias(Net(16, 5, 64), "fc1", -0.8), clusters)
-    yield _well("CELU, biases below 0", lambda: with_bias(stack((3, 50, 50, 1), nn.CELU), "layer1", -1.0), roll)
-    yield _well(
-        "GELU in PyTorch's own encoder", partial(Encoder, 2), slices("majority", adam(2e-3), ce, steps=200, size=32)
-    )
-    yield _well(
+clusters = loader("clusters", sgd(0.05, momentum=0.9), ce, epochs=8)
+roll = slices("roll", adam(5e-3), mse)
+_FUNCTIONS: tuple[Training, ...] = (
+    _well("ReLU, most of it 0, functional", lambda: with_bias(Net(16, 5, 64), "fc1", -0.8), clusters),
+    _well("CELU, biases below 0", lambda: with_bias(stack((3, 50, 50, 1), nn.CELU), "layer1", -1.0), roll),
+    _well("GELU in PyTorch's own encoder", partial(Encoder, 2), slices("majority", adam(2e-3), ce, steps=200, size=32)),
+    _well(
         "ReLU in PyTorch's own encoder, norm behind",
         partial(Encoder, 1, False, "relu"),
         slices("majority", adam(3e-3), ce, steps=250, size=32),
-    )
-    yield _well(
+    ),
+    _well(
         "ReLU6 after six normed convolutions",
         partial(Signal, nn.ReLU6, 6, True, 1),
         loader("signals", sgd(0.05, momentum=0.9), ce, epochs=4),
-    )
-    yield _well(
+    ),
+    _well(
         "blocks of signals whose scale begins at 0",
         lambda: nn.Sequential(
             nn.Conv1d(1, 12, 5, stride=2), *[Residual1d(12) for _ in range(3)], nn.Flatten(), nn.Linear(168, 3)
         ),
         loader("signals", adam(3e-3), ce, epochs=5),
-    )
-    yield _well(
+    ),
+    _well(
         "SELU with its own start",
         lambda: init_all(
             stack((4, 40, 40, 40, 1), nn.SELU), partial(nn.init.kaiming_normal_, nonlinearity="linear"), 0.0
         ),
         loader("circuit", adam(2e-3), mse),
-    )
-    yield _well("one module of PReLU everywhere", _shared, clusters)
-    yield _well("hard swish in place", lambda: stack((16, 48, 48, 5), partial(nn.Hardswish, inplace=True)), clusters)
-    yield _well("sine functions", partial(Net, 3, 1, 50, torch.sin), roll)
-    yield _well("log-sigmoid gates by hand", partial(Net, 16, 5, 40, lambda x: x * torch.sigmoid(1.7 * x)), clusters)
-    yield _well(
+    ),
+    _well("one module of PReLU everywhere", shared, clusters),
+    _well("hard swish in place", lambda: stack((16, 48, 48, 5), partial(nn.Hardswish, inplace=True)), clusters),
+    _well("sine functions", partial(Net, 3, 1, 50, torch.sin), roll),
+    _well("log-sigmoid gates by hand", partial(Net, 16, 5, 40, lambda x: x * torch.sigmoid(1.7 * x)), clusters),
+    _well(
         "a softplus rate of counts",
         lambda: stack((5, 40, 1), nn.Tanh, nn.Softplus()),
         slices("counts", adam(1e-2), partial(F.poisson_nll_loss, log_input=False)),
-    )
-    yield _well(
+    ),
+    _well(
         "rectified counts",
         lambda: with_bias(stack((5, 40, 40, 1), nn.ReLU, nn.ReLU()), "layer2", 1.0),
         slices("counts", adam(3e-3), mse),
-    )
+    ),
+)
 
 
-def _shared() -> nn.Sequential:
-    function = nn.PReLU()
-    return nn.Sequential(nn.Linear(16, 40), function, nn.Linear(40, 40), function, nn.Linear(40, 5))
-
-
-def _losses() -> Iterator[Training]:
-    yield _well(
+_LOSSES: tuple[Training, ...] = (
+    _well(
         "log-softmax and its loss",
         lambda: stack((16, 40, 5), nn.ELU, nn.LogSoftmax(dim=1)),
         loader("clusters", adam(3e-3), nn.NLLLoss(), epochs=8),
-    )
-    yield _well(
+    ),
+    _well(
         "a sigmoid and its loss",
         lambda: stack((8, 32, 1), nn.ReLU, nn.Sigmoid()),
         loader("rare", adam(1e-2), probability, epochs=8, decide=lambda out: (out[:, 0] > 0.15).long()),
-    )
-    yield _well(
+    ),
+    _well(
         "volts and ohms as targets",
         partial(stack, (4, 40, 40, 1), nn.ReLU),
         slices("raw output", adam(3e-2), mse, steps=500),
-    )
-    yield _well(
+    ),
+    _well(
         "millions as targets",
         partial(stack, (4, 32, 1), nn.GELU),
         slices("raw output", adam(3.0), mse, steps=600, change_both=lambda data: Data(data.x, 100 * data.y)),
-    )
-    yield _well("quantiles", partial(stack, (4, 40, 40, 1), nn.LeakyReLU), Trainer("circuit", adam(3e-3), quantile))
-    yield _well("margins", partial(stack, (16, 40, 5), nn.Softsign), Trainer("clusters", sgd(0.1, momentum=0.9), hinge))
-    yield _well(
-        "three labels of ten are wrong", partial(Net, 16, 5), slices("clusters", adam(2e-3), ce, change=third_wrong)
-    )
-    yield _well(
-        "one in fourteen, learnt", partial(stack, (8, 40, 2), nn.SiLU), loader("rare", adam(1e-2), ce, epochs=10)
-    )
-    yield _well("triplets", partial(Signal, nn.ReLU), triplets)
-    yield _well("a student", partial(stack, (16, 24, 5), nn.ReLU), distilled)
-    yield _well("an actor and a critic", ActorCritic, actor_critic)
-    yield _well(
+    ),
+    _well("quantiles", partial(stack, (4, 40, 40, 1), nn.LeakyReLU), Trainer("circuit", adam(3e-3), quantile)),
+    _well("margins", partial(stack, (16, 40, 5), nn.Softsign), Trainer("clusters", sgd(0.1, momentum=0.9), hinge)),
+    _well("three labels of ten are wrong", partial(Net, 16, 5), slices("clusters", adam(2e-3), ce, change=third_wrong)),
+    _well("one in fourteen, learnt", partial(stack, (8, 40, 2), nn.SiLU), loader("rare", adam(1e-2), ce, epochs=10)),
+    _well("triplets", partial(Signal, nn.ReLU), triplets),
+    _well("a student", partial(stack, (16, 24, 5), nn.ReLU), distilled),
+    _well("an actor and a critic", ActorCritic, actor_critic),
+    _well(
         "two networks against each other",
         lambda: nn.ModuleDict(
             {"maker": stack((3, 24, 1), nn.ReLU), "critic": stack((1, 24, 1), partial(nn.LeakyReLU, 0.2))}
         ),
         two_networks,
-    )
+    ),
+)
 
 
-def _loops() -> Iterator[Training]:
-    warm = lambda opt: lr_scheduler.LambdaLR(opt, lambda k: min(1.0, (k + 1) / 120) ** 3)  # noqa: E731
-    cosine = lambda opt: lr_scheduler.CosineAnnealingLR(opt, 300)  # noqa: E731
-    yield _well(
+warm = lambda opt: lr_scheduler.LambdaLR(opt, lambda k: min(1.0, (k + 1) / 120) ** 3)  # noqa: E731
+cosine = lambda opt: lr_scheduler.CosineAnnealingLR(opt, 300)  # noqa: E731
+_LOOPS: tuple[Training, ...] = (
+    _well(
         "a cubic warm-up",
         partial(Plain, 2, True),
         slices("majority", adam(3e-3), ce, steps=260, size=32, scheduler=warm),
-    )
-    yield _well(
+    ),
+    _well(
         "cosine down to 0",
         partial(stack, (3, 50, 50, 1), nn.SiLU),
         slices("roll", sgd(0.1, momentum=0.9), mse, scheduler=cosine),
-    )
-    yield _well(
+    ),
+    _well(
         "all parameters given, embedding frozen",
         lambda: frozen(Tokens(3, 3), "emb"),
         slices("majority", adam(5e-3), ce, steps=200),
-    )
-    yield _well(
+    ),
+    _well(
         "sparse tables of factors",
         partial(Factors, 6, True),
         slices("ratings", lambda p: torch.optim.SparseAdam(list(p), lr=5e-2), mse, steps=400),
-    )
-    yield _well("factors, and no function", Factors, slices("ratings", adam(3e-2), mse, steps=400, size=100))
-    yield _well("a linear model", lambda: nn.Linear(16, 5), loader("clusters", sgd(0.1), ce, epochs=8))
-    yield _well(
+    ),
+    _well("factors, and no function", Factors, slices("ratings", adam(3e-2), mse, steps=400, size=100)),
+    _well("a linear model", lambda: nn.Linear(16, 5), loader("clusters", sgd(0.1), ce, epochs=8)),
+    _well(
         "layers of low rank",
         lambda: nn.Sequential(
             nn.Linear(16, 6, bias=False), nn.Linear(6, 48), nn.ReLU(), nn.Linear(48, 5, bias=False), nn.Linear(5, 5)
         ),
         loader("clusters", adam(3e-3), ce, epochs=8),
-    )
-    yield _well(
+    ),
+    _well(
         "batches of four", partial(Net, 4, 3, 24, torch.tanh), loader("iris", sgd(0.02), ce, epochs=12, batch_size=4)
-    )
-    yield _well(
+    ),
+    _well(
         "a GRU's next value",
         partial(Forecast, nn.GRU),
         loader("series", adam(5e-3), mse, epochs=6, scheduler=lambda opt: lr_scheduler.ExponentialLR(opt, 0.8)),
-    )
-    yield _well("an LSTM both ways", partial(Tokens, 3, 3), slices("majority", adam(5e-3), ce, steps=200))
-    yield _well(
+    ),
+    _well("an LSTM both ways", partial(Tokens, 3, 3), slices("majority", adam(5e-3), ce, steps=200)),
+    _well(
         "dropout of a half, twice",
         lambda: nn.Sequential(
             nn.Linear(16, 64),
@@ -343,39 +334,40 @@ def _loops() -> Iterator[Training]:
             nn.Linear(64, 5),
         ),
         loader("clusters", adam(2e-3), ce),
-    )
-    yield _well(
+    ),
+    _well(
         "parts of a batch in bfloat16",
         partial(stack, (16, 40, 40, 5), nn.GELU),
         accumulated("clusters", adamw(3e-3, weight_decay=0.05), ce, 4, 120, clip=1.0),
-    )
-    yield _well(
+    ),
+    _well(
         "float16 with a scaler",
         partial(stack, (4, 48, 48, 1), nn.SiLU),
         half_precision("circuit", 2e-3, 1e-3, scale=True),
-    )
-    yield _well("an average by PyTorch", partial(Net, 16, 5, 40, F.mish), followed)
-    yield _well("computed again in segments", Recomputed, loader("clusters", adam(2e-3), ce, epochs=6))
-    yield _well(
+    ),
+    _well("an average by PyTorch", partial(Net, 16, 5, 40, F.mish), followed),
+    _well("computed again in segments", Recomputed, loader("clusters", adam(2e-3), ce, epochs=6)),
+    _well(
         "not far yet, a hundred steps of SGD",
         partial(stack, (16, 40, 5), nn.ReLU),
         slices("clusters", sgd(2e-2), ce, steps=100, change_both=no_change),
-    )
-    yield _well("characters, slowly", lambda: Characters(int(blind_data("text").x.max()) + 1), characters(200, 3e-4))
-    yield _well("characters", lambda: Characters(int(blind_data("text").x.max()) + 1), characters(250, 3e-3))
-    yield _well(
+    ),
+    _well("characters, slowly", lambda: Characters(int(blind_data("text").x.max()) + 1), characters(200, 3e-4)),
+    _well("characters", lambda: Characters(int(blind_data("text").x.max()) + 1), characters(250, 3e-3)),
+    _well(
         "all samples at once, resilient",
         partial(stack, (4, 16, 3), nn.Tanh),
         whole_batch("iris", lambda p: torch.optim.Rprop(p, lr=1e-2), ce, 100),
-    )
-    yield _well(
+    ),
+    _well(
         "all samples at once, slowly", partial(stack, (4, 16, 3), nn.Sigmoid), whole_batch("iris", sgd(0.5), ce, 400)
-    )
-    yield _well(
+    ),
+    _well(
         "weight norm",
         lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(16, 40)), nn.ReLU(), nn.Linear(40, 5)),
         Trainer("clusters", adam(5e-3), ce),
-    )
+    ),
+)
 
 
-BLIND_HEALTHY: tuple[Training, ...] = (*_functions(), *_losses(), *_loops())
+BLIND_HEALTHY: tuple[Training, ...] = (*_FUNCTIONS, *_LOSSES, *_LOOPS)

@@ -210,3 +210,23 @@ class Characters(nn.Module):
         q, k, v = self.qkv(self.norm(h)).chunk(3, dim=-1)
         h = h + self.proj(F.scaled_dot_product_attention(q, k, v, is_causal=True))
         return self.lm_head(h + self.mlp(self.norm2(h)))
+
+
+def pooled() -> nn.Sequential:
+    return nn.Sequential(
+        *(nn.Conv1d(1, 12, 9, stride=4), nn.ReLU(), nn.AdaptiveAvgPool1d(2), nn.BatchNorm1d(12)),
+        *(nn.Flatten(), nn.Linear(24, 3)),
+    )
+
+
+def normalised() -> nn.Sequential:
+    """A net whose first layer brings inputs to scale."""
+    return nn.Sequential(
+        *(nn.BatchNorm1d(4), nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU()),
+        *(nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 1)),
+    )
+
+
+def shared() -> nn.Sequential:
+    function = nn.PReLU()
+    return nn.Sequential(nn.Linear(16, 40), function, nn.Linear(40, 40), function, nn.Linear(40, 5))

@@ -37,6 +37,7 @@ _HOMES = {
     "Study": "study",
     "catalogue": "functions",
     "diagnose": "laboratory.diagnosing",
+    "heal": "laboratory.healing",
     "load": "views.figures.recording",
     "recipe": "recipes",
     "register": "functions",

@@ -18,6 +18,7 @@ from actlab.cli.catalogue import functions, recipes
 from actlab.cli.compare import Stopped, compare
 from actlab.cli.diagnose import diagnose
 from actlab.cli.figures import animate, figure
+from actlab.cli.heal import heal
 from actlab.cli.recordings import export, power, report
 from actlab.cli.task import task
 from actlab.errors import ActlabError, ActlabWarning, complaint
@@ -50,6 +51,7 @@ app.command()(functions)
 app.command()(recipes)
 app.command()(task)
 app.command()(compare)
+app.command()(heal)
 app.command()(report)
 app.command()(diagnose)
 app.command()(power)

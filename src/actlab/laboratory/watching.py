@@ -100,7 +100,7 @@ class Watch:
         if self._tracer is not None:
             self._tracer.remove()
             if self._recorder is not None:
-                self._recorder.know(graph=self._tracer.graph)
+                self._recorder.know(graph=self._tracer.graph, without_graph=self._tracer.failed)
             self._tracer = None
         self._listener.hear(look)
 
@@ -148,12 +148,11 @@ def watch(
 
     Returns:
         the watch: `findings`, `verdict`, `looks`, `stopped`, `remove()`, `report()`; it can stand in a `with`
-        statement. Of a Keras model it is a callback: `model.fit(..., callbacks=[seen])`. Of a Flax module it has
-        `step()`, to be called after each step, as `step(model)` where copies of the module are trained.
+        statement. Of a Keras model it is a callback for `fit`. Of a Flax module it has `step()`, to be called after
+        each step, as `step(model)` where copies of the module are trained.
 
     Raises:
-        InvalidModel: no such model, one that is watched already, or no probe or loss that fits where one is needed.
-        UnknownName: a code to mute that there is not.
+        InvalidModel: no such model, one that is watched already, or no probe or loss that fits. UnknownName: no code.
         InvalidRecording: the directory holds something. RecordingFailed: nothing can be written there.
 
     >>> import torch

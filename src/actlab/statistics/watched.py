@@ -20,9 +20,10 @@ ONE = (
 def of_watched(recording: Recording) -> Mapping[str, Any]:
     """Those parts of a summary that are different of a training that was watched: findings, notes and headline."""
     # The rules for what is watched share their words with those for studies, and are asked for once these are there.
-    from actlab.diagnosis.recorded import verdict_in
+    from actlab.diagnosis.judgement import judge_of
+    from actlab.watching.recorded import looks_of
 
-    verdict = verdict_in(recording)
+    verdict = judge_of(looks_of(recording)).verdict()
     looks = counted(recording.epochs + 1, "look")
     stopped = [] if recording.complete else [f"It was stopped, or goes on: {looks} are recorded."]
     causes = [own for own in verdict.findings if own["severity"] == "warning" and own["cause"] is None and own["help"]]

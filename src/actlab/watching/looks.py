@@ -25,7 +25,8 @@ class FunctionLook:
             module.
         function: what is computed there, in PyTorch's words.
         calls: how often it was called.
-        samples: how many samples were looked at, of all calls.
+        samples: how many samples were looked at for `flat` and `dead`, of all calls; all else but the gradients' norms
+            is taken of a part of a larger tensor.
         pre_activation_mean, pre_activation_std: of what goes in, over samples and units.
         activation_mean, activation_std: of what comes out.
         rms: root mean square of what comes out.
@@ -71,8 +72,9 @@ class WeightLook:
         name: of the parameter, without ".weight".
         norm: ‖W‖₂ before the step.
         gradient_norm: ‖∂L/∂W‖₂, unscaled, clipped as it was used; NaN where there was no gradient.
-        update_ratio: ‖ΔW‖₂ / ‖W‖₂ of the step; infinite where all weights were 0 and some moved.
-        zero_share: share of the gradient that is exactly 0.
+        update_ratio: ‖ΔW‖₂ / ‖W‖₂ of the step, of a part of a larger matrix; infinite where all its weights were 0
+            and some moved.
+        zero_share: share of the gradient that is exactly 0, of the numbers that the histogram counts.
         histogram: counts of |∂L/∂W|, in the bins of `gradient_edges`.
     """
 

@@ -35,11 +35,13 @@ _LOGARITHMS = ("LogBackward0", "Log2Backward0", "Log10Backward0")
 # What is infinite at zero, or has a slope that is: where these are, a loss that is not finite may come from them.
 SINGULAR = {"LogBackward0", "Log2Backward0", "Log10Backward0", "SqrtBackward0", "RsqrtBackward0", "DivBackward0 of two",
             "ReciprocalBackward0", "LinalgVectorNormBackward0", "AcosBackward0"}  # fmt: skip
+# A parameter, or another tensor that gradients are summed into.
+LEAF = "torch::autograd::AccumulateGrad"
 # What brings weights and values together.
 WEIGHTED = {"AddmmBackward0", "MmBackward0", "BmmBackward0", "ConvolutionBackward0", "LinearBackward0"}
 # What a composition of stays linear in the input; anything else is taken for something that is not.
 LINEAR = WEIGHTED | {
-    "torch::autograd::AccumulateGrad", "TBackward0", "TransposeBackward0", "PermuteBackward0", "ViewBackward0",
+    LEAF, "TBackward0", "TransposeBackward0", "PermuteBackward0", "ViewBackward0",
     "UnsafeViewBackward0", "ReshapeAliasBackward0", "ExpandBackward0", "SqueezeBackward0", "SqueezeBackward1",
     "UnsqueezeBackward0", "CloneBackward0", "AddBackward0", "SubBackward0", "NegBackward0", "MulBackward0",
     "DivBackward0", "MeanBackward0", "MeanBackward1", "SumBackward0", "SumBackward1", "SliceBackward0",
@@ -66,7 +68,8 @@ class Backward:
             "absolute", or "" of an unknown one.
         targets: (samples,) classes, or (samples, targets) numbers; None where they are not known.
         before: operations between loss and the last layer, from the loss on, without those that only change shapes.
-        operations: how often each operation is in the graph from the last layer on, as far as it was looked at.
+        operations: how often each operation is in the graph from the last layer on, once two layers are seen and
+            something that is not linear, nothing is looked at beyond.
         singular: operations between loss and the last layer that are not finite at zero; of an unknown loss, in the
             whole graph.
         weights: of the classes, or of a label that is 1, in the loss; None where all count alike.
@@ -93,8 +96,7 @@ class Backward:
     @property
     def is_linear(self) -> bool:
         """Whether two layers or more follow each other with nothing but linear operations between them."""
-        layers = sum(count for name, count in self.operations.items() if name in WEIGHTED)
-        return layers > 1 and not set(self.operations) - LINEAR
+        return _layers(self.operations) > 1 and not self.operations.keys() - LINEAR
 
 
 def backward_of(loss: torch.Tensor) -> Backward:
@@ -104,7 +106,7 @@ def backward_of(loss: torch.Tensor) -> Backward:
     node = next((one for one in _walk(top) if _name(one) in LOSSES), None)
     value = float(loss.detach()) / scale if scale else math.nan
     if node is None:
-        operations = _operations(top)
+        operations = _operations(top, whole=True)
         singular = tuple(SINGULAR & set(operations))
         return Backward(value, scale, "", None, (), operations, singular, logged=_logged(top))
     kind, targets = LOSSES[_name(node)], _targets(node)
@@ -187,8 +189,17 @@ def _ignored(node: Any) -> int:
 
 def is_of(loss: torch.Tensor, parameters: Set[int]) -> bool:
     """Whether a loss goes back to some of these parameters (ids); true where none can be told, behind a checkpoint."""
-    found = [node.variable for node in _walk(loss.grad_fn) if hasattr(node, "variable")]
-    return not found or any(id(own) in parameters for own in found)
+    none = True
+    for node in _walk(loss.grad_fn):
+        if _name(node) == LEAF:
+            if id(node.variable) in parameters:
+                return True
+            none = False
+    return none
+
+
+def _layers(operations: Counter[str]) -> int:
+    return sum(operations[name] for name in WEIGHTED)
 
 
 def _name(node: Any) -> str:
@@ -223,8 +234,16 @@ def _walk(start: Any) -> Iterator[Any]:
         waiting = following
 
 
-def _operations(start: Any) -> Counter[str]:
-    return Counter(f"{_name(node)} of two" if _multiplies_two(node) else _name(node) for node in _walk(start))
+def _operations(start: Any, *, whole: bool = False) -> Counter[str]:
+    found: Counter[str] = Counter()
+    layers, linear = 0, True
+    for node in _walk(start):
+        name = f"{_name(node)} of two" if _multiplies_two(node) else _name(node)
+        found[name] += 1
+        layers, linear = layers + (name in WEIGHTED), linear and name in LINEAR
+        if layers > 1 and not linear and not whole:
+            break
+    return found
 
 
 def _multiplies_two(node: Any) -> bool:
@@ -232,7 +251,7 @@ def _multiplies_two(node: Any) -> bool:
     if _name(node) not in PRODUCTS:
         return False
     factors = [one for one, _ in node.next_functions if one is not None]
-    return len(factors) > 1 and not any(hasattr(one, "variable") for one in factors)
+    return len(factors) > 1 and not any(_name(one) == LEAF for one in factors)
 
 
 def _before(node: Any) -> tuple[list[str], Any]:
@@ -251,7 +270,13 @@ def _targets(node: Any) -> np.ndarray | None:
     if targets is None:
         return None
     if LOSSES[_name(node)] == "cross-entropy":
-        flat = targets.detach().reshape(-1)
-        return flat[flat != _ignored(node)][:MOST_TARGETS].cpu().numpy()
+        flat = targets.detach().reshape(-1)[: 64 * MOST_TARGETS].cpu().numpy()
+        return flat[flat != _ignored(node)][:MOST_TARGETS]
     own = targets.detach().to(torch.float32)
     return own.reshape(len(own), -1)[:MOST_TARGETS, :64].cpu().numpy() if own.dim() else own.reshape(1, 1).cpu().numpy()
+
+
+def unscaled(loss: torch.Tensor) -> float:
+    """The value of a scalar loss, without what it was multiplied by at the end, as by a gradient scaler."""
+    scale, _ = _scale(loss.grad_fn)
+    return float(loss.detach()) / scale if scale else math.nan

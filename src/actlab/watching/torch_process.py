@@ -18,7 +18,10 @@ _undo: list[Callable[[], None]] = []
 
 
 def begin(note: Note) -> None:
-    """Have `note` called with what every backward pass begins with; compiled code runs eagerly meanwhile."""
+    """Have `note` called with what every backward pass begins with; compiled code runs eagerly meanwhile.
+
+    What `note` returns is called after that pass, unless it is None.
+    """
     _notes.append(note)
     if len(_notes) == 1:
         _undo.append(_intercepted())
@@ -43,9 +46,12 @@ def _intercepted() -> Callable[[], None]:
 
     @wraps(original)
     def backward(tensors: Any, *arguments: Any, **settings: Any) -> Any:
-        for note in [*_notes]:
-            note(tensors)
-        return original(tensors, *arguments, **settings)
+        following = [note(tensors) for note in [*_notes]]
+        result = original(tensors, *arguments, **settings)
+        for after in following:
+            if after is not None:
+                after()
+        return result
 
     torch.autograd.backward = backward
 

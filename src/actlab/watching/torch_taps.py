@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -24,8 +24,24 @@ from torch.overrides import TorchFunctionMode
 from actlab.torch.recognition import ACTIVATIONS
 from actlab.watching.looks import FunctionLook
 from actlab.watching.torch_facts import is_half, sample_of_input, scale_of_input, size_of_output, takes_input
+from actlab.watching.torch_flat import flat_places, is_flat
 from actlab.watching.torch_functions import CHANNELS_LAST, CHANNELS_SECOND, FUNCTIONS
-from actlab.watching.torch_values import FLAT, MOST_MEASURED, histogram, norm, slope_of, some_rows, supremum
+from actlab.watching.torch_values import (
+    FLAT,
+    MOST_COUNTED,
+    Array,
+    Counts,
+    array_of,
+    histograms,
+    measured,
+    numbers,
+    size_of,
+    slope_of,
+    some_rows,
+    some_values,
+    stride_of,
+    supremum,
+)  # fmt: skip
 
 # What PyTorch's own functions are called draws nothing when it is called as `as_if_apart` does.
 CALLED = frozenset(FUNCTIONS.values())
@@ -41,8 +57,8 @@ class Place:
     function: str
     calls: int = 0
     parts: list[dict[str, Any]] = field(default_factory=list)
-    gradients: list[tuple[float, np.ndarray]] = field(default_factory=list)
-    arriving: list[float] = field(default_factory=list)
+    gradients: list[tuple[torch.Tensor, Array]] = field(default_factory=list)
+    arriving: list[torch.Tensor] = field(default_factory=list)
     in_place: bool = False
 
 
@@ -85,6 +101,8 @@ class Taps:
         self._handles: list[Any] = []
         self._ended = False
         self._guard = guard
+        self._guarded_forward, self._guarded_module = guard(self._begun_forward), guard(self._begun_module)
+        self._guarded_call, self._guarded_done = guard(self._begin_call), guard(self._done)
         self.places: dict[str, Place] = {}
         self.forwards = 0
         self.finite_input = True
@@ -126,17 +144,17 @@ class Taps:
             return
         self._stack.append(module)
         if self._mode is None:
-            self._guard(self._begun_forward)(inputs)
+            self._guarded_forward(inputs)
             self._mode = _Mode(self)
             self._mode.__enter__()
-        self._guard(self._begun_module)(module, inputs)
+        self._guarded_module(module, inputs)
 
     def _leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if not self._stack or self._stack[-1] is not module:
             return
         self._stack.pop()
         if self._inside is module:
-            self._guard(self._done)(self._begun, output, inputs[0])
+            self._guarded_done(self._begun, output, inputs[0])
             self._inside = None
         self.half = self.half or is_half(output)
         if self._mode is not None and not self._stack:
@@ -188,10 +206,10 @@ class Taps:
         unwanted = self._ended or self._inside is not None or function not in FUNCTIONS
         if unwanted or not torch.is_grad_enabled() or not isinstance(inputs, torch.Tensor):
             return function(*args, **kwargs)
-        begin = self._guard(self._begin_call)(function, args, kwargs, inputs)
+        begin = self._guarded_call(function, args, kwargs, inputs)
         output = function(*args, **kwargs)
         if begin is not None:
-            self._guard(self._done)(begin, output, inputs)
+            self._guarded_done(begin, output, inputs)
         return output
 
     def _dropping(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -209,11 +227,11 @@ class Taps:
         itself = bool(self._stack) and isinstance(self._stack[-1], ACTIVATIONS)
         name = within if itself and within else f"{within}: {called}" if within else called
         again, in_place = as_if_apart(function, args, kwargs)
-        return self._look_at(name, called, again, inputs, in_place=in_place)
+        return self._look_at(name, called, again, inputs, in_place=in_place, key=_key(function, args, kwargs))
 
     def _look_at(
         self, name: str, function: str, again: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, *,
-        in_place: bool,
+        in_place: bool, key: Hashable | None = None,
     ) -> Any:  # fmt: skip
         """What is read before a call; None where this is not wanted, or was seen on the way forward already."""
         if not self._chosen(name) or not inputs.is_floating_point():
@@ -221,17 +239,22 @@ class Taps:
         name, place = self._place(name, function)
         if place is None:
             return None
-        with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):
-            values = some_rows(inputs)
-            slope = slope_of(again, values, drawing=function not in CALLED).abs()
-            part = {
-                "z": some_rows(inputs, MOST_MEASURED).clone() if in_place else some_rows(inputs, MOST_MEASURED),
-                "samples": len(values),
-                "flat": slope <= FLAT * (supremum(function) or float(slope.max())),
-                "axis": self._axis if values.dim() > 2 or self._axis == -1 else 1,
-            }
+        rows = some_rows(inputs)
+        values = array_of(rows)
+        places = flat_places(key, function, again) if key is not None else None
+        if places is not None:
+            flat = is_flat(values, places)
+        else:
+            with torch.autocast(inputs.device.type, enabled=False):
+                slope = slope_of(again, rows, drawing=function not in CALLED).abs()
+            flat = (slope <= FLAT * (supremum(function) or float(slope.max()))).cpu().numpy()
         place.in_place = place.in_place or in_place
-        return place, part
+        return place, {
+            "samples": len(values),
+            "flat": np.count_nonzero(flat) / max(flat.size, 1),
+            "dead": _along(flat, self._axis if values.ndim > 2 or self._axis == -1 else 1),
+            "z": measured(values),
+        }
 
     def _place(self, name: str, function: str) -> tuple[str, Place | None]:
         """The place of a name; another one of the same name that computes something else is numbered."""
@@ -249,14 +272,13 @@ class Taps:
         if begun is None or not isinstance(output, torch.Tensor):
             return
         place, part = begun
-        with torch.no_grad():
-            part["a"] = some_rows(output, MOST_MEASURED)
-        place.parts.append(_reduced(part))
+        part["a"] = measured(array_of(some_rows(output)))
+        place.parts.append(part)
         place.calls += 1
         if output.requires_grad:
-            output.register_hook(self._guard(lambda gradient: place.gradients.append(_of_gradient(gradient))))
+            output.register_hook(self._guard(lambda own: place.gradients.append((size_of(own), some_values(own)))))
         if inputs.requires_grad and not place.in_place:
-            inputs.register_hook(self._guard(lambda gradient: place.arriving.append(norm(gradient))))
+            inputs.register_hook(self._guard(lambda own: place.arriving.append(size_of(own))))
 
 
 class _Mode(TorchFunctionMode):
@@ -307,61 +329,103 @@ def _is_going_back() -> bool:
 
 
 def _is_finite(value: Any) -> bool:
-    return not isinstance(value, torch.Tensor) or not value.is_floating_point() or bool(torch.isfinite(value).all())
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+        return True
+    # The sum tells where it is finite, and is quick; it may overflow where no number does.
+    own = value.detach()
+    return math.isfinite(own.sum().item()) or bool(torch.isfinite(own).all())
 
 
-def _of_gradient(gradient: torch.Tensor) -> tuple[float, np.ndarray]:
-    with torch.no_grad():
-        return norm(gradient), histogram(gradient, gradient=True)
+def _key(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable | None:
+    """Of a function with its settings; None where those are no plain numbers, as slopes that are learnt."""
+    rest, named = args[1:], tuple(item for item in kwargs.items() if item[0] != "input")
+    plain = all(isinstance(own, _PLAIN) for own in rest) and all(isinstance(own, _PLAIN) for _, own in named)
+    return (function, rest, named) if plain else None
 
 
-def _reduced(part: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of a call."""
-    z, a, flat = part["z"], part["a"], part["flat"]
-    with torch.no_grad():
-        axis = part["axis"] % flat.dim()
-        others = [place for place in range(flat.dim()) if place != axis]
-        dead = flat.all(dim=others) if others else flat
-        z_std, z_mean = torch.std_mean(z, unbiased=False)
-        # Of each unit, over the samples: everything else follows from these.
-        spread, middle = torch.var_mean(a, dim=0, unbiased=False)
-        within, between = spread.mean(), middle.var(unbiased=False) if middle.numel() > 1 else torch.zeros(())
-        numbers = torch.stack([z_mean, z_std, middle.mean(), within, between, flat.float().mean()]).tolist()
-    z_mean, z_std, a_mean, within, between, share = numbers
-    square = within + between + a_mean**2
-    return {
-        "samples": part["samples"],
-        "z_mean": z_mean,
-        "z_std": z_std,
-        "a_mean": a_mean,
-        "a_std": math.sqrt(within + between),
-        "rms": math.sqrt(square),
-        "signal": (math.sqrt(within / square) if square else 0.0) if len(a) > 1 else math.nan,
-        "flat": share,
-        "dead": dead.cpu().numpy(),
-        "z_histogram": histogram(z),
-        "a_histogram": histogram(a),
-    }
+_PLAIN = (int, float, str, type(None))
 
 
-def look_of(place: Place, scale: float) -> FunctionLook:
-    """All calls of a place together; gradients divided by what the loss was scaled by."""
+def _along(flat: np.ndarray, axis: int) -> np.ndarray:
+    """Whether all is flat, for each unit; the units are on an axis."""
+    if flat.ndim == 1:
+        return flat
+    axis %= flat.ndim
+    if axis and axis < flat.ndim - 1:
+        # Within a sample first, which is one piece of memory.
+        flat = np.logical_and.reduce(flat.reshape(*flat.shape[: axis + 1], -1), axis=-1)
+    return np.logical_and.reduce(flat.reshape(-1, flat.shape[-1]), axis=0)
+
+
+def _some(values: Array) -> Array:
+    flat = values.reshape(-1)
+    return flat[:: stride_of(flat.size, MOST_COUNTED)]
+
+
+def _measure(parts: list[dict[str, Any]]) -> None:
+    """Moments of all calls, those of the same shape at once."""
+    alike: dict[Any, list[dict[str, Any]]] = {}
+    for part in parts:
+        alike.setdefault((part["z"].shape, part["a"].shape), []).append(part)
+    for group in alike.values():
+        z_mean, within, between = _moments([part["z"] for part in group])
+        a_mean, *spread = _moments([part["a"] for part in group])
+        several = len(group[0]["a"]) > 1
+        z_std = np.sqrt(within + between)
+        names = ("z_mean", "z_std", "a_mean", "within", "between")
+        for part, *numbers_of in zip(group, *map(np.ndarray.tolist, (z_mean, z_std, a_mean, *spread)), strict=True):
+            part |= zip(names, numbers_of, strict=True)
+            variance = part["within"] + part["between"]
+            square = variance + part["a_mean"] ** 2
+            part["a_std"], part["rms"] = math.sqrt(variance), math.sqrt(square)
+            part["signal"] = (math.sqrt(part["within"] / square) if square else 0.0) if several else math.nan
+
+
+def _moments(values: list[Array]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, variance over samples in the mean of units, and variance of the units' means, of each array."""
+    own = np.stack(values)
+    middle = np.add.reduce(own, axis=1) / np.float32(max(own.shape[1], 1))
+    own -= middle[:, None]
+    own *= own
+    mean = middle.mean(axis=1, dtype=np.float64)
+    between = np.square(middle - mean[:, None]).mean(axis=1)
+    return mean, own.reshape(len(own), -1).mean(axis=1), between
+
+
+def looks_of(places: Iterable[Place], scale: float) -> tuple[FunctionLook, ...]:
+    """All calls of each place together; gradients divided by what the loss was scaled by."""
+    own = [place for place in places if place.calls]
+    parts = [part for place in own for part in place.parts]
+    with np.errstate(all="ignore"):
+        _measure(parts)
+    counted = iter(histograms([_some(part[name]) for name in ("z", "a") for part in parts]))
+    for name in ("z", "a"):
+        for part in parts:
+            part[f"{name}_histogram"] = next(counted)
+    counts = iter(histograms([some for place in own for _, some in place.gradients], gradient=True))
+    sizes = iter(numbers([size for place in own for size, _ in place.gradients]))
+    return tuple(
+        _look_of(place, scale, [next(sizes) for _ in place.gradients], [next(counts) for _ in place.gradients])
+        for place in own
+    )
+
+
+def _look_of(place: Place, scale: float, sizes: list[float], counts: list[Counts]) -> FunctionLook:
     parts = place.parts
-    samples = np.array([part["samples"] for part in parts], float)
-    share = samples / samples.sum()
+    samples = sum(part["samples"] for part in parts)
 
     def mean(name: str) -> float:
-        return float(np.dot(share, [part[name] for part in parts]))
+        return parts[0][name] if len(parts) == 1 else sum(part["samples"] * part[name] for part in parts) / samples
 
-    alike = {part["dead"].shape for part in parts}
-    dead = np.all([part["dead"] for part in parts], axis=0) if len(alike) == 1 else parts[-1]["dead"]
-    gradient = np.array([size for size, _ in place.gradients])
-    complete = len(gradient) == place.calls
+    alike = len({part["dead"].shape for part in parts}) == 1
+    dead = np.all([part["dead"] for part in parts], axis=0) if alike and len(parts) > 1 else parts[-1]["dead"]
+    complete = 0 < len(sizes) == place.calls
+    arrived = not place.in_place and len(place.arriving) == place.calls
     return FunctionLook(
         place.name,
         place.function,
         place.calls,
-        int(samples.sum()),
+        samples,
         mean("z_mean"),
         mean("z_std"),
         mean("a_mean"),
@@ -370,17 +434,14 @@ def look_of(place: Place, scale: float) -> FunctionLook:
         mean("signal"),
         mean("flat"),
         dead,
-        np.sum([part["z_histogram"] for part in parts], axis=0),
-        np.sum([part["a_histogram"] for part in parts], axis=0),
-        float(np.sqrt((gradient**2).sum())) / scale if complete and len(gradient) else math.nan,
-        _arriving(place, scale),
-        np.sum([counts for _, counts in place.gradients], axis=0)
-        if complete and len(gradient)
-        else np.zeros(0, np.int64),
+        _together([part["z_histogram"] for part in parts]),
+        _together([part["a_histogram"] for part in parts]),
+        math.hypot(*sizes) / scale if complete else math.nan,
+        math.hypot(*numbers(place.arriving)) / scale if arrived else math.nan,
+        _together(counts) if complete else np.zeros(0, np.int64),
     )
 
 
-def _arriving(place: Place, scale: float) -> float:
-    if place.in_place or len(place.arriving) != place.calls or not place.calls:
-        return math.nan
-    return float(np.sqrt(np.square(place.arriving).sum())) / scale
+def _together(counts: list[Counts]) -> Counts:
+    # A copy: that of all places is not to be kept for one.
+    return counts[0].copy() if len(counts) == 1 else np.sum(counts, axis=0)

@@ -1,13 +1,17 @@
-"""Statistics of tensors for a look, in float32, without a trace in the training: nothing drawn, nothing changed."""
+"""Statistics of tensors for a look, in float32, without a trace in the training: nothing drawn, nothing changed.
+
+Small arrays are NumPy's: a call of it costs a fraction of one of PyTorch's.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from actlab.functions import catalogue
@@ -16,49 +20,119 @@ from actlab.recording.measures import BINS, BINS_PER_DECADE, DECADES, REACH
 
 # A function counts as flat where its slope is below this share of the largest, as in the engine.
 FLAT = 1e-3
-# Of larger tensors every so manieth sample is looked at: for units that are flat, and, of fewer, for all else; and a
-# histogram counts every so manieth value.
-MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**18, 2**15, 2**11
+# Of larger tensors every so manieth sample is looked at for units that are flat; of fewer samples and units all else
+# is measured; and a histogram counts every so manieth value.
+MOST_VALUES, MOST_MEASURED, MOST_COUNTED = 2**17, 2**12, 2**9
 # Of a larger matrix so many weights are held against what they become.
-MOST_WEIGHTS = 2**14
-FEWEST_SAMPLES = 8
+MOST_WEIGHTS = 2**11
+FEWEST_SAMPLES, MEASURED_SAMPLES = 8, 32
+
+Array = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
 
 
 def some_rows(values: torch.Tensor, most: int = MOST_VALUES) -> torch.Tensor:
     """Samples of a tensor, some `most` numbers and eight samples at least, detached and in float32."""
-    stride = max(1, min(math.ceil(values.numel() / most), len(values) // FEWEST_SAMPLES)) if values.dim() else 1
     own = values.detach()
-    return (own[::stride] if own.dim() else own[None]).to(torch.float32)
+    if not own.dim():
+        return own[None].to(torch.float32)
+    count, samples = own.numel(), len(own)
+    if count > most and samples > FEWEST_SAMPLES:
+        own = own[:: max(1, min(math.ceil(count / most), samples // FEWEST_SAMPLES))]
+    return own if own.dtype is torch.float32 else own.to(torch.float32)
 
 
-def histogram(values: torch.Tensor, *, gradient: bool = False) -> np.ndarray:
-    """Counts in the bins of `histogram_edges`, or of sizes in those of `gradient_edges`; NaN is counted nowhere.
+def array_of(values: torch.Tensor) -> Array:
+    """The numbers of a tensor in float32: on the CPU the very same memory, to be read at once."""
+    own = values.detach()
+    if own.device.type != "cpu" or own.dtype is not torch.float32:
+        own = own.to("cpu", torch.float32)
+    return own.resolve_neg().numpy() if own.is_neg() else own.numpy()
 
-    The bins are equal steps of asinh(2x), and of log₁₀|x|: where a value lies is computed, not looked for.
+
+def measured(values: Array) -> Array:
+    """A copy of some samples and units, (samples, units): at most MOST_MEASURED numbers."""
+    own = values.reshape(len(values), -1)
+    if own.size > MOST_MEASURED:
+        rows = max(1, len(own) // MEASURED_SAMPLES)
+        own = own[::rows, :: stride_of(-(-len(own) // rows) * own.shape[1], MOST_MEASURED)]
+    return own.copy()
+
+
+def some_values(values: torch.Tensor, most: int = MOST_COUNTED) -> Array:
+    """A copy of every so manieth number of a tensor, at most `most`."""
+    own = values.detach()
+    if own.device.type == "cpu" and own.dtype is torch.float32:
+        flat = array_of(own).reshape(-1)
+        return flat[:: stride_of(flat.size, most)].copy()
+    flat = own.reshape(-1)
+    return array_of(flat[:: stride_of(flat.numel(), most)]).copy()
+
+
+def stride_of(count: int, most: int) -> int:
+    """Odd, so that not the same columns of a matrix come again and again."""
+    return -(-count // most) | 1 if count > most else 1
+
+
+def histograms(samples: Sequence[Array], *, gradient: bool = False) -> list[Counts]:
+    """Counts of each sample in the bins of `histogram_edges`, or of sizes in those of `gradient_edges`; NaN nowhere.
+
+    The bins are equal steps of asinh(2x), and of log₁₀|x|: where a value lies is computed, not looked for. All at
+    once: of so small arrays what counts is how often NumPy is called.
     """
-    flat = values.detach().reshape(-1)
-    own = flat[:: max(1, math.ceil(flat.numel() / MOST_COUNTED))].to(torch.float32).cpu().numpy()
+    if not samples:
+        return []
+    low, high = DECADES
+    bins = BINS_PER_DECADE * (high - low) + 1 if gradient else BINS
+    own = np.concatenate(samples)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        size = np.abs(own)
         if gradient:
-            low, high = DECADES
-            places = np.floor(BINS_PER_DECADE * (np.log10(np.abs(own)) - low)) + 1
-            bins = BINS_PER_DECADE * (high - low) + 1
+            places = np.log(size)
+            places *= np.float32(BINS_PER_DECADE / math.log(10))
+            places -= np.float32(BINS_PER_DECADE * low - 1)
         else:
-            places = np.floor((np.arcsinh(2 * own) + REACH) * (BINS / (2 * REACH)))
-            bins = BINS
-        known = np.clip(places[~np.isnan(places)], 0, bins - 1).astype(np.int64)
-    return np.bincount(known, minlength=bins)
+            # asinh(y) = sign(y) log(|y| + √(y² + 1)), several times as fast as NumPy's own.
+            size += size
+            places = np.copysign(np.log(size + np.sqrt(size * size + 1)), own)
+            places += np.float32(REACH)
+            places *= np.float32(BINS / (2 * REACH))
+        np.floor(places, out=places)
+        np.maximum(places, np.float32(0), out=places)
+        np.minimum(places, np.float32(bins - 1), out=places)
+    # What is no number is counted one bin further, which is dropped.
+    unknown = np.isnan(places)
+    if unknown.any():
+        places[unknown] = bins
+    places = places.astype(np.int64)
+    places += np.repeat(np.arange(len(samples)) * (bins + 1), [one.size for one in samples])
+    counts = np.bincount(places, minlength=len(samples) * (bins + 1))
+    return list(counts.reshape(len(samples), bins + 1)[:, :bins])
 
 
-def norm(values: torch.Tensor) -> float:
-    """‖·‖₂ in float32, of sparse tensors too: in half precision it would overflow at 65,504."""
-    if values.is_sparse:
-        values = values.coalesce().values()
-    return float(torch.linalg.vector_norm(values.detach(), dtype=torch.float32 if _is_half(values) else None))
+def norms(tensors: Sequence[torch.Tensor]) -> list[float]:
+    """‖·‖₂ of each in float32, of sparse tensors too: in half precision it would overflow at 65,504."""
+    return numbers([size_of(own) for own in tensors])
 
 
-def _is_half(values: torch.Tensor) -> bool:
-    return values.dtype in (torch.float16, torch.bfloat16)
+def size_of(values: torch.Tensor) -> torch.Tensor:
+    """‖·‖₂ as a tensor, which nothing waits for."""
+    own = values.detach()
+    if own.is_sparse:
+        own = own.coalesce().values()
+    if own.dtype in (torch.float16, torch.bfloat16):
+        return torch.linalg.vector_norm(own, dtype=torch.float32)
+    return torch.linalg.vector_norm(own)
+
+
+def numbers(tensors: Sequence[torch.Tensor]) -> list[float]:
+    """The numbers that tensors without dimensions hold, waiting once for all of a device."""
+    if not tensors:
+        return []
+    first = tensors[0]
+    if first.device.type == "cpu" or any(own.device != first.device or own.dtype != first.dtype for own in tensors):
+        return [own.item() for own in tensors]
+    return torch.stack(tuple(tensors)).tolist()
 
 
 def slope_of(
@@ -82,9 +156,3 @@ def supremum(name: str) -> float | None:
         return None
     found = slope_supremum(catalogue[name])
     return found if found is not None and math.isfinite(found) else None
-
-
-def sample_of(parameter: torch.Tensor) -> torch.Tensor:
-    """Some weights, to be held against the same after a step: a copy, at most MOST_WEIGHTS of them."""
-    flat = parameter.detach().reshape(-1)
-    return flat[:: max(1, math.ceil(flat.numel() / MOST_WEIGHTS))].to(torch.float32, copy=True)

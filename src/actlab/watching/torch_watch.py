@@ -7,7 +7,6 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Set
 from fnmatch import fnmatchcase
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,16 @@ from actlab.watching.torch_facts import is_finite_model, settings_of, still_alik
 from actlab.watching.torch_functions import HIDING
 from actlab.watching.torch_graph import Backward, backward_of, is_of
 from actlab.watching.torch_process import begin, end
-from actlab.watching.torch_taps import Taps, look_of
-from actlab.watching.torch_values import histogram, norm, sample_of
+from actlab.watching.torch_taps import Taps, looks_of
+from actlab.watching.torch_values import (
+    MOST_WEIGHTS,
+    Array,
+    histograms,
+    norms,
+    numbers,
+    size_of,
+    some_values,
+)  # fmt: skip
 
 # Looked at besides every so manieth step: most of what is wrong is wrong from the start.
 FIRST_STEPS = (0, 1, 2, 3, 4, 5, 10, 20, 30)
@@ -33,6 +40,8 @@ FIRST_STEPS = (0, 1, 2, 3, 4, 5, 10, 20, 30)
 LAST_SAMPLES = 20
 # A gradient scaler multiplies the loss by powers of two, from this on.
 LEAST_SCALE = 2.0
+# Of more classes it is quicker to sort the targets than to count them.
+MOST_CLASSES = 4096
 # A step that is looked at runs eagerly: what compiled code would make of the hooks does not matter.
 warnings.filterwarnings("ignore", message="Using `torch.compile.module.` when there are global hooks on modules")
 _watched: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary()
@@ -71,6 +80,7 @@ class TorchWatch:
         self._every, self._on_look, self._on_end = every, on_look, on_end
         self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
         self._held: set[str] = set()
+        self._optimisers: weakref.WeakKeyDictionary[Any, tuple[tuple[int, ...], bool]] = weakref.WeakKeyDictionary()
         self._targets: list[np.ndarray] = []
         self._alike: list[str] = []
         self._step: _Step | None = None
@@ -111,7 +121,6 @@ class TorchWatch:
     def _guarded(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """A hook that never ends a training: what fails in it ends the watching, and is told once."""
 
-        @wraps(hook)
         def called(*arguments: Any) -> Any:
             if self.stopped is None:
                 try:
@@ -145,19 +154,26 @@ class TorchWatch:
             if self.steps > LAST_SAMPLES:  # Data keep their scale.
                 self._step.taps.input = {}
 
-    def _of_this(self, optimiser: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
-        for group in optimiser.param_groups:
-            yield from (own for own in group["params"] if id(own) in self._ids)
+    def _of_this(self, optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
+        return [own for group in optimiser.param_groups for own in group["params"] if id(own) in self._ids]
+
+    def _holds_some(self, optimiser: torch.optim.Optimizer) -> bool:
+        """Whether an optimiser holds parameters of the model: asked again where it holds more or fewer than before."""
+        counts = tuple(len(group["params"]) for group in optimiser.param_groups)
+        known = self._optimisers.get(optimiser)
+        if known is None or known[0] != counts:
+            own = self._of_this(optimiser)
+            self._held |= {self._ids[id(parameter)] for parameter in own}
+            known = self._optimisers[optimiser] = counts, bool(own)
+        return known[1]
 
     def _before_step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
-        own = list(self._of_this(optimiser))
-        self._held |= {self._ids[id(parameter)] for parameter in own}
-        if own and self._step is not None:
-            self._step.before_update(own)
+        if self._holds_some(optimiser) and self._step is not None:
+            self._step.before_update(self._of_this(optimiser))
             self._step.settings |= settings_of(optimiser, self._ids, self._ids)
 
     def _after_step(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
-        if not any(True for _ in self._of_this(optimiser)):
+        if not self._holds_some(optimiser):
             return
         step, self._step = self._step, None
         if step is not None:
@@ -202,52 +218,55 @@ class _Step:
         self.begun: dict[str, Any] = {}
         self.settings: dict[str, object] = {}
         self._apart = False
-        self._parameters = {name: own for name, own in model.named_parameters() if own.requires_grad}
+        self._all = dict(model.named_parameters())
+        self._parameters = {name: own for name, own in self._all.items() if own.requires_grad}
         self._left_over = False
         self._guard = guard
-        self._before: dict[str, tuple[torch.Tensor, float, float, float, np.ndarray]] = {}
-        self._accumulated: dict[str, float] = {}
+        # Of each matrix some numbers, and the norm of all.
+        self._before: dict[str, tuple[Array, torch.Tensor]] = {}
+        self._gradients: dict[str, tuple[torch.Tensor, Array]] = {}
+        self._came: dict[str, Array] = {}
+        self._after_backward = guard(self._gone_back)
+        self._closed = False
         self.back: Backward | None = None
         self.taps = Taps(names, chosen, known, guard)
         self.taps.attach()
         self._note = guard(self._going_back)
         begin(self._note)
-        self._handles = [
-            own.register_post_accumulate_grad_hook(guard(self._noted(name))) for name, own in self._parameters.items()
-        ]
 
     def close(self) -> None:
         """Take all hooks away."""
         self.taps.remove()
         end(self._note)
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        self._closed = True
 
-    def _noted(self, name: str) -> Callable[[torch.Tensor], None]:
-        def note(parameter: torch.Tensor) -> None:
-            if parameter.grad is not None:
-                self._accumulated[name] = norm(parameter.grad)
-
-        return note
-
-    def _going_back(self, tensors: Any) -> None:
+    def _going_back(self, tensors: Any) -> Callable[[], None] | None:
         """Before gradients are computed: read the loss, and whether gradients of the step before are still there."""
         loss = tensors[0] if isinstance(tensors, (tuple, list)) and tensors else tensors
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not self.taps.forwards:
-            return
+            return None
         # Of several models that train in turns, each loss is of its own.
         if not is_of(loss, {id(own) for own in self._parameters.values()}):
-            return
-        before = any(own.grad is not None and norm(own.grad) > 0 for own in self._parameters.values())
+            return None
+        before = any(
+            size > 0 for size in norms([own.grad for own in self._parameters.values() if own.grad is not None])
+        )
         # Those that no optimiser holds, none sets to zero. Where gradients are summed over parts of a batch, they were
         # zero before the first; where two models train against each other, before the model's own.
         held = [own for name, own in self._parameters.items() if name in self._held]
-        left = any(norm(own.grad) > 0 for own in held if own.grad is not None)
+        left = any(size > 0 for size in norms([own.grad for own in held if own.grad is not None]))
         self._left_over = left and (self.back is None or self._left_over)
         # Gone back through before, and set to zero since: that loss was another's.
         self._apart = self._apart or (self.back is not None and not before)
         self.back = backward_of(loss)
+        return self._after_backward
+
+    def _gone_back(self) -> None:
+        """After gradients are computed: some of them as they came, of all parts of a batch so far."""
+        # Where the optimiser steps while going back, the look is made already.
+        if not self._closed:
+            matrices = [(name, own.grad) for name, own in self._parameters.items() if own.dim() > 1]
+            self._came = {name: some_values(_filled(own)) for name, own in matrices if own is not None}
 
     def before_update(self, parameters: list[torch.Tensor]) -> None:
         """As the optimiser gets them: norms and gradients, and some weights to be held against what they become."""
@@ -256,22 +275,18 @@ class _Step:
             name = names.get(id(own))
             if name is None or own.dim() < 2:
                 continue
-            gradient = own.grad
-            if gradient is None:
-                size, zeros, counts = math.nan, math.nan, np.zeros(0, np.int64)
-            else:
-                values = gradient.coalesce().values() if gradient.is_sparse else gradient
-                size, zeros = norm(gradient), float((values == 0).float().mean())
-                counts = histogram(values, gradient=True)
-            self._before[name] = sample_of(own), norm(own), size, zeros, counts
+            if own.grad is not None:
+                values = _filled(own.grad)
+                self._gradients[name] = size_of(values), some_values(values)
+            self._before[name] = some_values(own, MOST_WEIGHTS), size_of(own)
 
     def look(self, step: int, constant: Constant, model: nn.Module, held: set[str], hiding: Mapping[str, str]) -> Look:
         """What was seen, once the step is made."""
         back = self.back
         scale = back.scale if back and back.scale and math.isfinite(back.scale) else 1.0
-        parameters = dict(model.named_parameters())
-        weights = tuple(self._weight(name, parameters[name]) for name in self._before)
-        functions = tuple(look_of(place, scale) for place in self.taps.places.values() if place.calls)
+        parameters = self._all
+        functions = looks_of(self.taps.places.values(), scale)
+        weights, clipped = self._weights()
         return Look(
             step,
             back.loss if back else math.nan,
@@ -280,16 +295,33 @@ class _Step:
             weights,
             scale,
             self._facts(parameters, held)
-            | {"dropout": dict(_dropouts(model)) | self.taps.dropped, "training": model.training},
+            | {
+                "clipped": clipped,
+                "dropout": dict(_dropouts(model)) | self.taps.dropped,
+                "training": model.training,
+            },
             {**hiding, **dict(self._idle(parameters))},
         )
 
-    def _weight(self, name: str, parameter: torch.Tensor) -> WeightLook:
-        some, size, gradient, zeros, counts = self._before[name]
-        moved = float(torch.linalg.vector_norm(sample_of(parameter) - some))
-        whole = float(torch.linalg.vector_norm(some))
-        ratio = moved / whole if whole else (math.inf if moved else 0.0)
-        return WeightLook(name.removesuffix(".weight"), size, gradient, ratio, zeros, counts)
+    def _weights(self) -> tuple[tuple[WeightLook, ...], float]:
+        """Every matrix before and after the step; and by how much gradients were clipped."""
+        known = self._gradients
+        counts = dict(zip(known, histograms([some for _, some in known.values()], gradient=True), strict=True))
+        used = dict(zip(known, numbers([size for size, _ in known.values()]), strict=True))
+        zeros = {name: 1 - np.count_nonzero(some) / max(some.size, 1) for name, (_, some) in known.items()}
+        sizes = numbers([size for _, size in self._before.values()])
+        weights = [
+            WeightLook(
+                name.removesuffix(".weight"),
+                size,
+                used.get(name, math.nan),
+                _ratio(some, some_values(self._all[name], MOST_WEIGHTS)),
+                zeros.get(name, math.nan),
+                counts[name].copy() if name in counts else np.zeros(0, np.int64),
+            )
+            for (name, (some, _)), size in zip(self._before.items(), sizes, strict=True)
+        ]
+        return tuple(weights), self._clipped()
 
     def _facts(self, parameters: Mapping[str, torch.Tensor], held: set[str]) -> dict[str, object]:
         back, taps = self.back, self.taps
@@ -306,7 +338,6 @@ class _Step:
             "loss_kind": back.kind if back else "",
             "before_loss": list(back.before) if back else [],
             "linear": bool(back and back.is_linear),
-            "clipped": self._clipped(),
             "ungraded": sorted(taps.ungraded),
             "finite_targets": back is None or back.targets is None or bool(np.isfinite(back.targets).all()),
             "output_size": taps.output_size,
@@ -342,10 +373,11 @@ class _Step:
                 yield owner, "it did not run in this step"
 
     def _clipped(self) -> float:
-        """The gradient as it was used over that as it came, both unscaled; 1 where nothing was clipped."""
-        known = {name: before[2] for name, before in self._before.items() if name in self._accumulated}
-        came = math.sqrt(sum(self._accumulated[name] ** 2 for name in known))
-        used = math.sqrt(sum(size**2 for size in known.values() if math.isfinite(size)))
+        """The gradient as it was used over that as it came, of some weights, both unscaled; 1 where nothing was cut."""
+        pairs = [(self._came[name], used) for name, (_, used) in self._gradients.items() if name in self._came]
+        with np.errstate(all="ignore"):
+            came = math.hypot(*(math.sqrt(np.dot(own, own)) for own, _ in pairs))
+            used = math.hypot(*(math.sqrt(np.dot(own, own)) for _, own in pairs))
         factor = self.back.scale if self.back and self.back.scale >= LEAST_SCALE else 1.0
         return used * factor / came if came and math.isfinite(came) else math.nan
 
@@ -355,6 +387,18 @@ def _range(back: Backward | None) -> list[float]:
     if back is None or back.targets is None or back.kind == "cross-entropy" or not back.targets.size:
         return []
     return [float(back.targets.min()), float(back.targets.max())]
+
+
+def _filled(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.coalesce().values() if gradient.is_sparse else gradient
+
+
+def _ratio(before: Array, after: Array) -> float:
+    """‖ΔW‖₂ / ‖W‖₂ of some weights."""
+    with np.errstate(all="ignore"):
+        moved, whole = after - before, math.sqrt(np.dot(before, before))
+        distance = math.sqrt(np.dot(moved, moved))
+    return distance / whole if whole else (math.inf if distance else 0.0)
 
 
 _DROPOUT = nn.modules.dropout._DropoutNd

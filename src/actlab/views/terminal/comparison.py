@@ -222,7 +222,7 @@ def _findings(summary: Summary) -> Iterator[RenderableType]:
     if summary["findings"]:
         yield Text()
         for finding in summary["findings"]:
-            yield _note(finding["sentence"], "!" if finding["severity"] == "warning" else "•")
+            yield _note(f"{finding['sentence']} [{finding['code']}]", "!" if finding["severity"] == "warning" else "•")
     if summary["published"]:
         yield Text()
         yield Text(verdict(summary["published"]))
