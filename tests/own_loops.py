@@ -56,6 +56,13 @@ def train(model, seed, watch):
         watch.epoch(train_loss=loss, **measured(model, "validation"), **measured(model, "test"))
 
 
+def train_longer(model, seed, watch):
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    for _ in range(25):
+        loss = epoch(model, optimiser)
+        watch.epoch(train_loss=loss, **measured(model, "validation"), **measured(model, "test"))
+
+
 def train_with_schedule(model, seed, watch, rate=0.01):
     optimiser = torch.optim.SGD(model.parameters(), rate)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, 1, 0.5)
@@ -108,3 +115,22 @@ def build_drawing(act):
 def build_gated(act):
     """A feed-forward block that a gated unit fits into."""
     return nn.Sequential(nn.Linear(2, int(8 * act.inputs_per_unit)), act(), nn.Linear(8, 2))
+
+
+def build_dead(act):
+    """A model whose rectifiers never fire, and whose tanhs do well."""
+    model = nn.Sequential(nn.Linear(2, 8), act(), nn.Linear(8, 2))
+    if act.name == "relu":
+        model[0].bias.data -= 30.0
+    return model
+
+
+def train_raising_with_one_part(model, seed, watch):
+    """As `train_raising`, but it tells nothing of test data."""
+
+    class Without:
+        @staticmethod
+        def epoch(**metrics):
+            watch.epoch(**{name: value for name, value in metrics.items() if not name.startswith("test")})
+
+    train_raising(model, seed, Without)

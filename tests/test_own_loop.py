@@ -21,6 +21,7 @@ from tests import own_loops
 
 import actlab
 import actlab.torch
+from actlab.diagnosis.recorded import verdict_in
 from actlab.errors import (
     ActlabWarning,
     InvalidFunction,
@@ -182,6 +183,17 @@ def test_a_member_that_raises_or_diverges_is_recorded_and_the_others_go_on(tmp_p
     text = json.dumps(found.summary)
     assert "ValueError: the data are gone" in text
     assert "it is too high" not in text
+
+
+def test_what_diverged_has_no_numbers_of_the_part_that_stands_for_both(tmp_path):
+    train = own_loops.train_raising_with_one_part
+    found = actlab.torch.compare(own_loops.build, train, ["tanh"], 3, tmp_path / "run", processes=1)
+    np.testing.assert_array_equal(found.metrics["test_loss"], found.metrics["validation_loss"])
+    assert np.isfinite(found.metrics["test_loss"][1:]).tolist() == [
+        [True] * 3,
+        [True, False, False],
+        [True, False, False],
+    ]
 
 
 def test_where_all_raise_nothing_is_kept(tmp_path):
@@ -479,3 +491,25 @@ def test_recipes_run(name, tmp_path):
     # Gated units have as many parameters.
     assert len(set(run.facts["parameters"].values())) == 1
     del sys.modules[found.name]
+
+
+def test_what_is_wrong_in_most_networks_of_a_function_is_found_and_what_helps_is_said(tmp_path):
+    found = actlab.torch.compare(
+        own_loops.build_dead, own_loops.train_longer, ["relu", "tanh"], 2, tmp_path / "run", processes=1, every=10
+    )
+    warnings = [own for own in found.summary["findings"] if own["severity"] == "warning"]
+    assert {own["activation"] for own in warnings} == {"relu"}
+    assert "dead_units" in {own["code"] for own in warnings}
+    dead = next(own for own in warnings if own["code"] == "dead_units")
+    assert dead["sentence"].startswith("relu, with 2 of 2 seeds, of which seed 0: ")
+    assert dead["evidence"]["seeds"] == [0, 1]
+    assert any(step["sentence"] == f"For relu: {dead['help']}" for step in found.summary["next_steps"])
+    assert verdict_in(found).state == "faulty"
+
+
+def test_the_example_of_the_documentation_runs(tmp_path):
+    text = (Path(__file__).parent.parent / "docs" / "own-loops.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    code = code.replace('6, "runs/rings")', f"1, {str(tmp_path / 'rings')!r}, processes=1)")
+    exec(compile(code, "own-loops.md", "exec"), {"__name__": "__main__"})
+    assert actlab.load(tmp_path / "rings").complete

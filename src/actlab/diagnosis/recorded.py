@@ -8,6 +8,7 @@ from actlab.diagnosis.judgement import Verdict, judge_of
 from actlab.recording import Recording
 from actlab.statistics import summarise
 from actlab.statistics.findings.codes import checked
+from actlab.statistics.findings.finding import Finding
 from actlab.study import Observed
 from actlab.watching.recorded import looks_of
 
@@ -31,4 +32,19 @@ def verdict_in(recording: Recording, mute: Collection[str] = ()) -> Verdict:
     wrong = [own for own in found if own["severity"] == "warning"]
     if wrong:
         return Verdict("faulty", wrong[0]["sentence"], found)
+    if recording.study.own_loop:
+        return _of_own_loop(recording, found)
     return Verdict("healthy", "Nothing wrong was found.", found)
+
+
+def _of_own_loop(recording: Recording, found: tuple[Finding, ...]) -> Verdict:
+    """What can be said of networks that trained in a loop of a user's own where nothing wrong was found."""
+    told = recording.facts.get("judged") or {}
+    states = {own.get("state") for members in told.values() for own in members.values()} - {None}
+    if not states:
+        return Verdict("unknown", "Nothing was looked at inside these networks.", found)
+    if "healthy" in states:
+        return Verdict("healthy", "Nothing wrong was found in more than half of the networks of a function.", found)
+    if "too_early" in states:
+        return Verdict("too_early", "It is too early to say whether the networks learn.", found)
+    return Verdict("unknown", "It cannot be told whether the networks learn.", found)

@@ -13,7 +13,7 @@ import numpy as np
 from actlab.functions.variants import split_names
 from actlab.recording import Recording
 from actlab.statistics.comparisons import paired_differences
-from actlab.statistics.remedies import Step, faulty, rates, remedies
+from actlab.statistics.remedies import Step, causes, faulty, rates, remedies
 from actlab.statistics.selection import Reported, by_seed, mostly_diverged, step_of
 from actlab.statistics.sign_flips import ALPHA
 from actlab.statistics.simultaneous import FEWEST_SEEDS
@@ -53,17 +53,28 @@ def next_steps(
     steady = [entry for entry in ranked if not mostly_diverged(entry)]
     broken = faulty(found, ranked)
     sound = [entry for entry in steady if entry.activation not in broken]
-    other_rates = [] if _inputs_wrong(found) else rates(recording, ranked, found)
+    own = recording.study.own_loop
+    # Of a loop of a user's own the findings have other evidence, and their own words for what helps.
+    other_rates = [] if _inputs_wrong(found) else rates(recording, ranked, [] if own else found)
     steps = [
         *other_rates,
-        *remedies(recording, ranked, found),
+        *(_helps(found) if own else remedies(recording, ranked, found)),
         *_longer_or_shorter(recording, sound),
         *_more_seeds(recording, steady, best_set),
         # Other rates are looked for already, or would not help.
         *([] if other_rates or not sound else _rates(recording, ranked)),
     ]
-    command = own_arguments if recording.study.own_loop else _command
+    command = own_arguments if own else _command
     return [{"sentence": sentence, "command": command(options)} for sentence, options in steps]
+
+
+def _helps(found: Sequence[Mapping[str, Any]]) -> list[Step]:
+    """What the findings say would help, each once, with the activations that it is said of."""
+    names: dict[str, list[str]] = {}
+    for own in causes(found):
+        if own.get("help"):
+            names.setdefault(own["help"], []).append(own["activation"])
+    return [(f"For {listed(activations)}: {said}", "") for said, activations in names.items()]
 
 
 def _command(options: str) -> str:

@@ -49,29 +49,10 @@ def record(
     names, metrics = _metrics(held, epochs)
     notes = _notes(study, held, epochs)
     study, found = _held_out(study, names, metrics, notes)
-    diverged = _mask(held, metrics, epochs)
+    diverged = _mask(held, found, epochs)
     arrays, seen = _measures(held, epochs, notes)
     study = _completed(study, held, epochs)
-    facts = {
-        **seen,
-        "epochs": epochs,
-        "classes": [],
-        "input_shape": [1],
-        **{name: edges().tolist() for name, edges in EDGES.items()},
-        "parameters": {own.activation: own.told["parameters"] for own in reversed(held) if own.told.get("parameters")},
-        "versions": versions(study.framework),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "data_notes": notes,
-        "started": time.time(),
-        **{name: held[0].told[name] for name in ("swapped", "left") if name in held[0].told},
-        "starts": {
-            name: {str(own.seed): own.told["start"] for own in held if own.activation == name}
-            for name in study.activations
-        },
-        "paired": not _unpaired(held),
-        "train_seconds": round(sum(own.told["seconds"] for own in held), 3),
-        **facts,
-    }
+    facts = {**seen, **_facts(study, held), "epochs": epochs, "data_notes": notes, **facts}
     writer = Writer.create(
         claim, study, members, {name: card_of(name) for name in study.activations}, _objective(names, better), **facts
     )
@@ -81,6 +62,31 @@ def record(
     finally:
         writer.close()
     return load(claim.directory)
+
+
+def _facts(study: Observed, held: Sequence[Outcome]) -> dict[str, Any]:
+    """What is known of the members, and of where they were trained."""
+
+    def by_seed(key: str) -> dict[str, dict[str, Any]]:
+        return {
+            name: {str(own.seed): own.told[key] for own in held if own.activation == name and key in own.told}
+            for name in study.activations
+        }
+
+    return {
+        "classes": [],
+        "input_shape": [1],
+        **{name: edges().tolist() for name, edges in EDGES.items()},
+        "parameters": {own.activation: own.told["parameters"] for own in reversed(held) if own.told.get("parameters")},
+        "versions": versions(study.framework),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "started": time.time(),
+        **{name: held[0].told[name] for name in ("swapped", "left") if name in held[0].told},
+        "starts": by_seed("start"),
+        "judged": by_seed("judged"),
+        "paired": not _unpaired(held),
+        "train_seconds": round(sum(own.told["seconds"] for own in held), 3),
+    }
 
 
 def _objective(names: Sequence[str], better: Mapping[str, str]) -> Any:

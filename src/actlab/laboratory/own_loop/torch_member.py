@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from actlab.diagnosis import Judge
 from actlab.errors import ActlabError, InvalidModel
 from actlab.functions import activation_named
 from actlab.laboratory.own_loop.job import (
@@ -26,6 +27,7 @@ from actlab.laboratory.own_loop.job import (
 )
 from actlab.laboratory.own_loop.kept import Outcome
 from actlab.laboratory.own_loop.telling import MemberWatch, Misused
+from actlab.statistics.summary import json_safe
 from actlab.torch import Activation, swap
 from actlab.torch.recognition import one_line
 from actlab.watching.looks import Look
@@ -71,7 +73,17 @@ def train_member(job: Job) -> Outcome:
         clock = Clock()
         first: list[Look] = []
         latest: list[Look] = []
-        watching = TorchWatch(model, every=job.every, on_look=lambda look: _note(look, first, latest, watching))
+        judge = Judge()
+
+        def note(look: Look) -> None:
+            if not first:
+                first.append(look)
+            latest[:] = [look]
+            # Trainings may be long: what is not asked for again is let go.
+            del watching.looks[:-1]
+            judge.add(look)
+
+        watching = TorchWatch(model, every=job.every, on_look=note)
         watch = MemberWatch(
             job.better,
             lambda: watching.steps,
@@ -86,15 +98,10 @@ def train_member(job: Job) -> Outcome:
                 f"{job.factor:g} was never applied: leave learning_rates out."
             )
         told |= {"seconds": clock.seconds(), "stopped": watching.stopped}
+        if latest:
+            verdict = judge.verdict()
+            told["judged"] = {"state": verdict.state, "findings": json_safe(verdict.findings)}
         return outcome(job, watch, result, raised, first[0] if first else None, told)
-
-
-def _note(look: Look, first: list[Look], latest: list[Look], watching: TorchWatch) -> None:
-    if not first:
-        first.append(look)
-    latest[:] = [look]
-    # Trainings may be long: what is not asked for again is let go.
-    del watching.looks[:-1]
 
 
 def check(jobs: Sequence[Job]) -> None:

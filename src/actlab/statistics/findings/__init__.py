@@ -22,6 +22,7 @@ from actlab.statistics.findings.depth import linear_depth
 from actlab.statistics.findings.finding import Finding
 from actlab.statistics.findings.gradient import first_convolution, gradient_table, vanishing_gradient
 from actlab.statistics.findings.inputs import inputs_off_scale
+from actlab.statistics.findings.judged import judged
 from actlab.statistics.findings.labels import labels_unlearnable, neighbour_vote
 from actlab.statistics.findings.learning import comes_apart, only_regulariser
 from actlab.statistics.findings.order import causes_first
@@ -54,7 +55,8 @@ def findings(
     neighbours = neighbour_vote(**recording.sample) if votes else float("nan")
     found = [inputs] if inputs else []
     for entry in reported:
-        found += causes_first(_faults(recording, entry, reported, neighbours), inputs)
+        faults = _faults(recording, entry, reported, neighbours)
+        found += faults if recording.study.own_loop else causes_first(faults, inputs)
     found += filter(None, [linear_depth(recording, entry) for entry in reported])
     found += races(recording, reported)
     found += filter(
@@ -71,6 +73,10 @@ def findings(
 def _faults(recording: Recording, entry: Reported, reported: Sequence[Reported], neighbours: float) -> list[Finding]:
     """All that is wrong with an activation's networks, in any order."""
     went = course_of(recording, entry)
+    if recording.study.own_loop:
+        # While they trained more was seen than is recorded; of the rates nobody here knows but what diverged.
+        found = [own for own in (diverges(recording, entry), *judged(recording, entry)) if own is not None]
+        return list({own["code"]: own for own in reversed(found)}.values())[::-1]
     found = [
         units_alike(recording, entry, went),
         vanishing_gradient(recording, entry, went),
