@@ -499,6 +499,7 @@ def test_transformed_models_end_the_watching_or_are_seen_and_never_the_training(
             own.grad = gradients[name].mean(dim=0)
         optimiser.step()
     assert watch.stopped is not None or watch.looks
+    assert not torch.overrides._get_current_function_mode_stack()
     expected = copy.deepcopy(mlp())
     F.cross_entropy(expected(x), y).backward()
     assert torch.allclose(model[0].weight, expected[0].weight - 0.1 * expected[0].weight.grad, atol=1e-6)

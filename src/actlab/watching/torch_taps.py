@@ -145,6 +145,9 @@ class Taps:
         self._stack.append(module)
         if self._mode is None:
             self._guarded_forward(inputs)
+            if self._ended:  # It failed, and the hooks are gone that would leave the mode.
+                self._stack.clear()
+                return
             self._mode = _Mode(self)
             self._mode.__enter__()
         self._guarded_module(module, inputs)
