@@ -584,3 +584,52 @@ def test_a_logarithm_next_to_zero_is_told_before_it_is_infinite():
     assert 0 < found[0]["evidence"]["logarithm_of"] < found[0]["evidence"]["thresholds"]["logarithm_of"]
     near = steps(net(), lambda o, y: -(torch.softmax(30 * o, 1)[range(len(y)), y] + 1e-6).log().mean())
     assert warnings(near) == []
+
+
+def test_networks_against_each_other_in_one_module_are_left_in_peace():
+    torch.manual_seed(0)
+    both = nn.ModuleDict(
+        {
+            "maker": nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 2)),
+            "critic": nn.Sequential(nn.Linear(2, 24), nn.LeakyReLU(0.2), nn.Linear(24, 1)),
+        }
+    )
+    x, _ = moons()
+    own, other = (torch.optim.Adam(both[name].parameters(), 1e-3) for name in ("critic", "maker"))
+    loss = nn.BCEWithLogitsLoss()
+    with TorchWatch(both, every=10) as watch:
+        for step in range(120):
+            real = x[torch.randint(0, len(x), (64,))]
+            made = both["maker"](torch.randn(64, 4))
+            own.zero_grad()
+            real_or_not = (
+                loss(both["critic"](real), torch.ones(64, 1)),
+                loss(both["critic"](made.detach()), torch.zeros(64, 1)),
+            )
+            sum(real_or_not).backward()
+            own.step()
+            if step % 2:
+                other.zero_grad()
+                loss(both["critic"](made), torch.ones(64, 1)).backward()
+                other.step()
+    assert warnings(findings_of(watch.looks)) == []
+
+
+def test_a_generator_whose_targets_are_all_alike_has_no_constant_to_beat():
+    torch.manual_seed(0)
+    maker = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 2))
+    critic = nn.Sequential(nn.Linear(2, 24), nn.LeakyReLU(0.2), nn.Linear(24, 1))
+    x, _ = moons()
+    own, other = (torch.optim.Adam(model.parameters(), 1e-3) for model in (critic, maker))
+    loss = nn.BCEWithLogitsLoss()
+    with TorchWatch(maker, every=10) as watch:
+        for _ in range(150):
+            real, made = x[torch.randint(0, len(x), (64,))], maker(torch.randn(64, 4))
+            own.zero_grad()
+            (loss(critic(real), torch.ones(64, 1)) + loss(critic(made.detach()), torch.zeros(64, 1))).backward()
+            own.step()
+            other.zero_grad()
+            loss(critic(made), torch.ones(64, 1)).backward()
+            other.step()
+    assert warnings(findings_of(watch.looks)) == []
+    assert not watch.looks[-1].constant.loss > 0

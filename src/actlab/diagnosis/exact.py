@@ -18,6 +18,8 @@ from actlab.wording import counted, listed, number
 # A gradient that is clipped to less than this share of itself is hardly followed.
 CLIPPED = 0.01
 ADAPTIVE = ("Adam", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta", "Lion", "Rprop", "Adafactor", "Muon")
+# Another optimiser may hold what one does not, and step every so manieth time.
+OTHERS = 5
 # With more left out than this, hardly anything gets through.
 DROPPED = 0.8
 # In float32 the smallest number is 1e-45, and full precision ends at 1e-38: what is below this reaches zero.
@@ -178,10 +180,10 @@ def _idle(look: Look, _: Sequence[Look]) -> Finding | None:
     return finding("unused_layers", "info", sentence, {"parameters": idle}, layer=_layer(idle))
 
 
-def _not_held(look: Look, looks: Sequence[Look]) -> Finding | None:
-    # Another optimiser may hold them, which steps later.
+def not_held(look: Look, looks: Sequence[Look]) -> Finding | None:
+    """That parameters could train, and no optimiser holds them."""
     missing = _strings(look, "not_in_optimiser")
-    if not missing or look.step < 1:
+    if not missing or look.step < OTHERS:
         return None
     sentence = f"{counted(len(missing), 'parameter')} that could train, no optimiser holds: {_named(missing)}."
     remedy = "Give the optimiser model.parameters(), or set requires_grad=False where they are to stay."
@@ -307,6 +309,6 @@ def _layer(parameters: Sequence[str]) -> str:
 Rule = Callable[[Look, Sequence[Look]], Finding | None]
 #: In the order in which they spoil a training; each gets a look, and those up to it.
 EXACT: tuple[Rule, ...] = (
-    _input, _left_over, _detached, _not_held, _rate_of_zero, _evaluating, _single, _start, _no_function, _dropout,
+    _input, _left_over, _detached, not_held, _rate_of_zero, _evaluating, _single, _start, _no_function, _dropout,
     _clipped, not_finite, _logarithm, _idle,
 )  # fmt: skip

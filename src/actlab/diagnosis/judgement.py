@@ -10,7 +10,7 @@ import numpy as np
 from actlab.diagnosis.course import POOR, Course, course_of, loss_at
 from actlab.diagnosis.data import DATA
 from actlab.diagnosis.elsewhere import no_logarithm, worded
-from actlab.diagnosis.exact import EXACT, not_finite
+from actlab.diagnosis.exact import EXACT, OTHERS, not_finite, not_held
 from actlab.diagnosis.nothing import Neighbours, neighbours_of, nothing_learnt
 from actlab.diagnosis.outputs import OUTPUTS
 from actlab.diagnosis.soft import soft, untrained
@@ -218,6 +218,9 @@ def before_training(looks: Sequence[Look]) -> list[Finding]:
     """
     if not looks:
         return []
-    judge = judge_of(looks)
+    judge, last = judge_of(looks), looks[-1]
     own = {found["code"]: found for found in untrained(looks[0])} | {found["code"]: found for found in judge.findings}
+    # The optimiser was given: no other one steps later.
+    if last.step and (found := not_held(replace(last, step=OTHERS), looks)):
+        own[found["code"]] = found | {"step": last.step}
     return _ordered(own.values())

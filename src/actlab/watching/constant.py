@@ -54,6 +54,9 @@ def _of_classes(targets: np.ndarray, weights: Floats | None) -> Constant:
 
 def _of_labels(values: Floats, weights: Floats | None) -> Constant:
     """Each column's own; `weights` is what a loss is multiplied by where the label is 1."""
+    if values.min() == values.max():
+        # As a generator asks a critic to answer: there is nothing to be told apart, and no constant to be beaten.
+        return Constant(samples=len(values))
     means = np.clip(values.mean(axis=0), 1e-12, 1 - 1e-12)
     weight = 1.0 if weights is None else weights
     best = weight * means / (weight * means + 1 - means)

@@ -38,6 +38,8 @@ from actlab.watching.torch_values import (
 FIRST_STEPS = (0, 1, 2, 3, 4, 5, 10, 20, 30)
 # Up to this step some inputs are kept, and their scale is looked at.
 LAST_SAMPLES = 20
+# Gradients of the step before are left over where so many parameters have some: units that are dead have none.
+NEARLY_ALL = 0.8
 # A gradient scaler multiplies the loss by powers of two, from this on.
 LEAST_SCALE = 2.0
 # Of more classes it is quicker to sort the targets than to count them.
@@ -254,7 +256,9 @@ class _Step:
         # Those that no optimiser holds, none sets to zero. Where gradients are summed over parts of a batch, they were
         # zero before the first; where two models train against each other, before the model's own.
         held = [own for name, own in self._parameters.items() if name in self._held]
-        left = any(size > 0 for size in norms([own.grad for own in held if own.grad is not None]))
+        # Of two optimisers that take turns, one leaves what is the other's.
+        sizes = norms([own.grad for own in held if own.grad is not None])
+        left = sum(size > 0 for size in sizes) > NEARLY_ALL * len(self._parameters)
         self._left_over = left and (self.back is None or self._left_over)
         # Gone back through before, and set to zero since: that loss was another's.
         self._apart = self._apart or (self.back is not None and not before)
