@@ -41,7 +41,7 @@ def section(name: str, recording: Recording) -> Iterator[str]:
         ends = " to ".join(lead.number(end, 2) for end in estimate["ci95"] or ())
         loss = row["test_loss"]["mean"]
         yield (
-            f"| {row['name']} | {lead.number(estimate['mean'], 2)} {lead.unit} | {ends} | "
+            f"| {row['name']} | {lead.said(estimate['mean'], 2)} | {ends} | "
             f"{'–' if loss is None else f'{loss:.4f}'} | {row['parameters']:,} | × {row['learning_rate']:g} |"
         )
     yield ""

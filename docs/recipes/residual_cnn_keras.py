@@ -31,7 +31,8 @@ def block(act: Any, x: Any) -> Any:
     """Two convolutions, each behind a batch normalisation and the function, around which the input goes."""
     inner = x
     for _ in range(2):
-        inner = act()(keras.layers.BatchNormalization()(inner))
+        # Of so few steps the usual mean over a hundred of them would still hold the start.
+        inner = act()(keras.layers.BatchNormalization(momentum=0.9)(inner))
         inner = keras.layers.Conv2D(WIDTH, 3, padding="same", use_bias=False)(inner)
     return keras.layers.Add()([x, inner])
 
