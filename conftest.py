@@ -30,9 +30,10 @@ if importlib.util.find_spec("flax") is None:
 
 # Files of tests that take longest, in this order: what is begun last is short, and no process waits for another.
 LONGEST = [
-    "watch_keras", "keras", "functions_values", "engine_torch", "heal", "documentation", "views_browser", "exports", "engine", "engine_memory", "laboratory",
-    "views_recording_figures", "functions_activation", "torch_functions", "engine_steps", "recording_directory", "cli",
-    "tuning", "engine_measures", "engine_layouts", "tasks_images", "engine_run", "engine_initial_scale", "layers", "own_loop", "watch_flax", "findings_pages",
+    "watch_keras", "keras", "functions_values", "engine_torch", "heal", "documentation", "views_browser", "exports",
+    "engine", "engine_memory", "laboratory", "views_recording_figures", "functions_activation", "torch_functions",
+    "engine_steps", "recording_directory", "cli", "tuning", "engine_measures", "engine_layouts", "tasks_images",
+    "engine_run", "engine_initial_scale", "layers", "own_loop", "watch_flax", "findings_pages",
     "views_functions_table", "views_figures", "engine_devices", "engine_training", "engine_trajectories",
     "statistics_faults", "recording_damage",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from actlab.functions import catalogue
+from actlab.statistics.findings.codes import CODES
 from actlab.tasks import Reading
 
 README = Path(__file__).parent.parent / "README.md"
@@ -62,6 +63,44 @@ def test_networks_of_plain_jax_flax_equinox_and_pytorch_run(text, folder):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "hidden" in done.stdout or "Highest mean" in done.stdout or "is best" in done.stdout
+
+
+LEARNS_NOT = (README.parent / "docs" / "network-does-not-learn.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        *zip(
+            re.findall(r"```python\n(.*?)```", LEARNS_NOT, flags=re.DOTALL),
+            ["no_function", "report.html", "vanishing_signal"],
+            strict=True,
+        )
+    ],
+    ids=["no function", "dead units", "before training"],
+)
+def test_a_network_that_does_not_learn_is_told_why(text, said, tmp_path):
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
+    if "runs/mine" in text:
+        assert "[dead_units]" in done.stderr
+        ended = subprocess.run(
+            [sys.executable, "-m", "actlab", "diagnose", "runs/mine"], cwd=tmp_path, capture_output=True
+        )
+        assert ended.returncode == 1
+
+
+def test_codes_by_symptom_are_those_of_findings():
+    table = LEARNS_NOT.partition("## 2.")[2].partition("Each code")[0]
+    rows = [
+        line.rpartition("| ")[0].rpartition("|")[2] + line.rsplit("|", 2)[1]
+        for line in table.splitlines()
+        if "`" in line
+    ]
+    codes = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+    assert len(codes) > 15
+    assert codes <= set(CODES)
 
 
 def test_what_can_be_decided_of_a_file_is_told():
