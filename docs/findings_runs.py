@@ -131,11 +131,11 @@ class Still(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.rest = nn.Linear(64, 64), mlp(depth=1)
+        self.first, self.rest = nn.Linear(64, 64), mlp(nn.GELU, depth=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """By the mean over samples."""
-        hidden = torch.relu(self.first(x)).mean(dim=0, keepdim=True).expand(len(x), -1)
+        hidden = F.gelu(self.first(x)).mean(dim=0, keepdim=True).expand(len(x), -1)
         return self.rest(hidden + torch.randn_like(hidden))
 
 
