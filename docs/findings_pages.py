@@ -176,7 +176,7 @@ def draw(seen: Sequence[Seen], path: Path, when: str) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    style = {"svg.fonttype": "none", "svg.hashsalt": path.stem, "font.size": 8, "axes.spines.top": False,
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": path.stem, "font.size": 8, "axes.spines.top": False,
              "axes.spines.right": False}  # fmt: skip
     with mpl.rc_context(style):
         figure = Figure(figsize=(7.2, 2.1), layout="constrained")

@@ -131,11 +131,11 @@ class Still(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.rest = nn.Linear(64, 64), mlp(depth=1)
+        self.first, self.rest = nn.Linear(64, 64), mlp(nn.GELU, depth=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """By the mean over samples."""
-        hidden = torch.relu(self.first(x)).mean(dim=0, keepdim=True).expand(len(x), -1)
+        hidden = F.gelu(self.first(x)).mean(dim=0, keepdim=True).expand(len(x), -1)
         return self.rest(hidden + torch.randn_like(hidden))
 
 
@@ -167,7 +167,7 @@ def with_dropout(rate: float) -> Callable[[], Model]:
 
 def frozen(model: nn.Sequential) -> Model:
     """With hidden layers that say next to nothing, and stay."""
-    for layer in model[:-1]:
+    for layer in list(model)[:-1]:
         for own in layer.parameters():
             own.requires_grad_(False)
             own.data.mul_(0.01)
@@ -297,7 +297,7 @@ RUNS: dict[str, tuple[Training, Training]] = {
         Training(lambda: InLoop(F.elu), optimiser=adam(1e-3)),
     ),
     "labels_unlearnable": (Training(data=with_data(shuffled), optimiser=adam(1e-3)), Training(optimiser=adam(1e-3))),
-    "learns_nothing": (Training(Still, steps=651), Training(steps=651)),
+    "learns_nothing": (Training(Still, optimiser=adam(1e-2), steps=651), Training(optimiser=adam(1e-3), steps=651)),
 }  # fmt: skip
 
 
