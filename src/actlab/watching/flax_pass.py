@@ -124,17 +124,17 @@ class Pass:
         _, parameters, rest = nnx.split(model, nnx.Param, ...)
         values = jax.tree.leaves((parameters, rest))
         own, other = values[: self._count], values[self._count :]
-        if self._connected is None:
+        reaches = self._connected
+        if reaches is None:
             traced = self._run.trace(own, other)
             kind = jax.tree.structure(traced.out_info)
-            self._connected = jax.tree.unflatten(kind, connected(traced.jaxpr))["reached"]
+            reaches = self._connected = jax.tree.unflatten(kind, connected(traced.jaxpr))["reached"]
         found = jax.tree.map(np.asarray, self._run(own, other))
-        reached = self._connected or [True] * len(self.names)
         calls: dict[tuple[str, str], list[Call]] = {}
         for place, numbers in zip(self.places, found["calls"], strict=True):
             calls.setdefault((place.name, place.function), []).append(_call(numbers))
         weights = [
-            _weight(self.names[place], numbers, reaches=reached[place])
+            _weight(self.names[place], numbers, reaches=reaches[place])
             for place, numbers in zip(self._order, found["weights"], strict=True)
         ]
         (outputs,) = found["outputs"] if len(found["outputs"]) == 1 else (None,)

@@ -55,8 +55,7 @@ class KerasWatch(keras.callbacks.Callback):
         self._chosen = lambda name: fnmatchcase(name, include) and not (exclude and fnmatchcase(name, exclude))
         self._pass: Pass | None = None
         self._made_for: Any = None
-        self._loss = Loss()
-        self._constant = Constant()
+        self._loss, self._constant, self._is_known = Loss(), Constant(), False
         self._seen: tuple[Passed, dict[str, object]] | None = None
         self._first = 0
         self.looks: list[Look] = []
@@ -143,8 +142,7 @@ class KerasWatch(keras.callbacks.Callback):
         if not model.trainable_variables:
             raise InvalidModel("this model has no parameters that train: there is nothing to watch.")
         self._pass = Pass(model, self._chosen)
-        self._made_for = made_for
-        self._loss = Loss()
+        self._made_for, self._is_known = made_for, False
 
     def _is_due(self) -> bool:
         """Whether one of the next steps, of those that one call makes, is to be looked at."""
@@ -160,15 +158,15 @@ class KerasWatch(keras.callbacks.Callback):
     def _look_before(self) -> None:
         assert self._pass is not None
         model: Any = self.model  # On JAX this brings the variables up to date, which are elsewhere during `fit`.
-        if self._loss.targets is None and not self.looks:
-            self._know_loss(model)
         seen = self._pass(self._x, self._y)
+        if not self._is_known:
+            self._know_loss(model, seen)
         self._seen = seen, self._facts(model, seen)
 
-    def _know_loss(self, model: Any) -> None:
-        found = self._pass(self._x, self._y) if self._pass is not None else None
-        if found is not None and found.outputs is not None and isinstance(self._y, np.ndarray):
-            self._loss = known_loss_of(model, found.outputs, self._y)
+    def _know_loss(self, model: Any, seen: Passed) -> None:
+        self._is_known, self._loss = True, Loss()
+        if seen.outputs is not None and isinstance(self._y, np.ndarray):
+            self._loss = known_loss_of(model, seen.outputs, self._y)
         targets = [self._loss.targets] if self._loss.targets is not None else []
         self._constant = constant_of(self._loss.kind, targets, bend=0.0)
 
