@@ -125,7 +125,7 @@ def test_a_directory_that_holds_something_is_refused_and_the_model_can_be_watche
     recorded(tmp_path / "run")
     model = model_of()
     with pytest.raises(InvalidRecording, match="name a new directory"):
-        actlab.watch(model, tmp_path / "run")
+        actlab.watch(model, tmp_path / "run")  # Nothing else is said: a warning would be an error here.
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
     with pytest.raises(InvalidRecording, match="name a new directory"):

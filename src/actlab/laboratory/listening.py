@@ -99,6 +99,10 @@ class Listener:
             except (ActlabError, OSError) as error:
                 tell(f"the end of the recording cannot be written: {error}", stacklevel=6)
 
+    def dismiss(self) -> None:
+        """Say nothing at the end: the watch could not begin."""
+        self._over = True
+
     def report(self, out: str | Path | None = None) -> Path:
         """Write the page of what was recorded so far: see `Watch.report`."""
         from actlab.recording import load

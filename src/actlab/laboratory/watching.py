@@ -45,7 +45,7 @@ class Watch:
                 self._recorder = _recorder(model, directory, every)
                 listener.record(self._recorder)
             except BaseException:
-                self._listener = Listener()
+                listener.dismiss()
                 self._watch.remove()
                 raise
             self._tracer = LayerTracer(model).__enter__()
