@@ -139,10 +139,19 @@ def _rate(looks: Sequence[Look], went: Course) -> Finding | None:
 
 
 def _dead(looks: Sequence[Look], _: Course) -> Finding | None:
+    # Most networks have no such place at their last look.
+    now = {own.name for own in looks[-1].functions if own.dead_share >= DEAD}
+    every: dict[str, list[tuple[int, FunctionLook]]] = {name: [] for name in now}
+    for look in looks:
+        for own in look.functions:
+            if own.name in now:
+                every[own.name].append((look.step, own))
     for place in looks[-1].functions:
-        seen = [(look.step, own) for look in looks for own in look.functions if own.name == place.name]
+        if place.name not in now:
+            continue
+        seen = every[place.name]
         dead = [(step, own.dead_share) for step, own in seen if own.dead_share >= DEAD]
-        if len(dead) < LOOKS or place.dead_share < DEAD:
+        if len(dead) < LOOKS:
             continue
         step, part = dead[0]
         born = step == seen[0][0] == 0
