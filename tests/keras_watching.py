@@ -184,7 +184,8 @@ def findings():
             found[name] = [(own["code"], own["layer"]) for own in see(model, **settings).findings]
 
     def mlp(last, function="relu", **settings):
-        return sequential(layers.Dense(16, activation=function, name="first", **settings), layers.Dense(4, **last))
+        first = layers.Dense(16, activation=function, name="first", **settings)
+        return sequential(first, layers.Dense(4, name="last", **last))
 
     logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     softmax = {"activation": "softmax"}
@@ -210,9 +211,9 @@ def findings():
     )
     look("dropout", dropped)
     dead = mlp(softmax, bias_initializer=keras.initializers.Constant(-50.0))
-    look("dead", dead, steps=40)
+    look("dead", dead, steps=60)
     saturated = mlp(softmax, function="tanh", kernel_initializer=keras.initializers.RandomNormal(stddev=200.0))
-    look("saturated", saturated, steps=40, optimiser=keras.optimizers.SGD(1e-4))
+    look("saturated", saturated, steps=60, optimiser=keras.optimizers.SGD(1e-4))
     look("clipped", mlp(softmax), steps=4, optimiser=keras.optimizers.SGD(0.1, global_clipnorm=1e-4))
     missing = np.where(np.arange(3) == 1, np.nan, x).astype("float32")
     look("missing", mlp(softmax), probe=(missing, y))

@@ -198,7 +198,14 @@ FOUND = {
     "clipped": "clipped",
     "missing": "input_not_finite",
 }
-LAYERS = {"zero": "first", "alike": "first", "dropout": "drop", "dead": "first: relu", "saturated": "first: tanh"}
+LAYERS = {
+    "zero": "first",
+    "rectified": "last: relu",
+    "alike": "first",
+    "dropout": "drop",
+    "dead": "first: relu",
+    "saturated": "first: tanh",
+}
 
 
 @pytest.mark.parametrize("case", FOUND)
@@ -308,7 +315,7 @@ def test_nothing_that_fails_ends_a_training(seen):
 
 
 def test_a_loss_that_is_not_a_number_at_the_first_step(seen):
-    assert seen["course"]["not_finite"] == ["input_not_finite", "loss_not_finite"]
+    assert seen["course"]["not_finite"] == ["input_not_finite"]
 
 
 def test_models_of_several_inputs_and_outputs(seen):

@@ -200,6 +200,8 @@ def _dropouts(model: nnx.Module) -> list[tuple[str, float]]:
 def _weights_at_start(model: nnx.Module) -> dict[str, object]:
     """Matrices that are all zero, or have all units alike, before the first step."""
     found: dict[str, list[str]] = {"zero": [], "alike": []}
+    # Units of a layer that joins all inputs stay alike for certain.
+    layers: list[str] = []
     for path, value in jax.tree_util.tree_flatten_with_path(nnx.state(model, nnx.Param))[0]:
         name, values = path_name(path), np.asarray(value)
         if not is_matrix(name, values.shape):
@@ -207,7 +209,9 @@ def _weights_at_start(model: nnx.Module) -> dict[str, object]:
         alike = alike_at_start(name, values, 0 if name.endswith("embedding") else -1)
         if alike:
             found[alike].append(name.removesuffix(".kernel").removesuffix(".embedding"))
-    return {"zero_weights": found["zero"], "alike_weights": found["alike"]}
+        if alike == "alike" and values.ndim == 2 and name.endswith(".kernel"):
+            layers.append(name.removesuffix(".kernel"))
+    return {"zero_weights": found["zero"], "alike_weights": found["alike"], "alike_layers": layers}
 
 
 def _is_finite(value: Any) -> bool:

@@ -331,13 +331,17 @@ def _clipped(optimiser: Any, seen: Passed) -> float | None:
 def _weights_at_start(made: Pass) -> dict[str, object]:
     """Matrices that are all zero, or have all units alike, before the first step."""
     found: Mapping[str, list[str]] = {"zero": [], "alike": []}
+    # Units of a layer that joins all inputs stay alike for certain.
+    layers: list[str] = []
     for own in made.matrices():
         values = np.asarray(keras.ops.convert_to_numpy(own.value))
         name = matrix_name(made.parameters[id(own)])
         alike = alike_at_start(name, values, 0 if own.name == "embeddings" else -1)
         if alike:
             found[alike].append(name)
-    return {"zero_weights": found["zero"], "alike_weights": found["alike"]}
+        if alike == "alike" and values.ndim == 2 and own.name != "embeddings":
+            layers.append(name)
+    return {"zero_weights": found["zero"], "alike_weights": found["alike"], "alike_layers": layers}
 
 
 def _nothing() -> None:
