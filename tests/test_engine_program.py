@@ -10,7 +10,6 @@ import pytest
 import scipy.stats
 from tests.engine_support import compiled, population_of, small_task
 
-from actlab.engine import compiler
 from actlab.layers import Act, Conv, Dense, Flatten
 from actlab.plan import batches, evaluation
 from actlab.plan.batches import OBSERVE, SKIP, TRAIN, chunk_length, orders
@@ -293,7 +292,7 @@ def test_a_batch_larger_than_the_data_is_a_step_on_all_of_them():
 
 
 def test_large_networks_leave_no_weights_among_the_results(monkeypatch):
-    monkeypatch.setattr(compiler, "SMALL", 20)
+    monkeypatch.setattr("actlab.plan.population.SMALL", 20)
     study = study_of(activations=["tanh"], seeds=1)
     built = compiled(study, TASK, 1)
     assert not built.keeps_weights

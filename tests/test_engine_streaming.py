@@ -9,11 +9,10 @@ from tests.engine_support import in_double, small_task
 
 import actlab
 from actlab.engine import memory, program, streaming
-from actlab.engine.program import OBSERVE, TRAIN
 from actlab.laboratory import write_results
 from actlab.layers import Act, BatchNorm, Conv, Dense, Dropout, Flatten
 from actlab.plan import evaluation
-from actlab.plan.batches import orders
+from actlab.plan.batches import OBSERVE, TRAIN, orders
 from actlab.plan.evaluation import prepare
 from actlab.plan.population import populations
 from actlab.study import SGD, Study, complete

@@ -64,7 +64,8 @@ class TestSchema:
         assert summary["study"]["name"] == "made-up"
         (finding,) = summary["findings"]
         assert finding["code"] == "within_noise"
-        assert finding.keys() == {"code", "severity", "activation", "layer", "sentence", "evidence", "cause", "help"}
+        keys = {"code", "severity", "activation", "layer", "step", "sentence", "evidence", "cause", "help"}
+        assert finding.keys() == keys
         assert summary["published"] == []
         assert summary["throughput"]["members"] == 24
         for row in summary["activations"]:
