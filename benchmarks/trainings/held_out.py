@@ -34,6 +34,7 @@ from benchmarks.trainings.pieces import (
     cnn,
     data_of,
     deep,
+    fault,
     he,
     mlp,
     scaled,
@@ -47,10 +48,7 @@ PIXELS = Loop("pixels", steps=200, rate=3e-3)
 FRIEDMAN = Loop("friedman", steps=400, rate=3e-3, loss=squared)
 
 
-def _fault(
-    kind: str, name: str, build: Build, loop: Loop, *, layers: str = "", twin: Build | None = None, **well: Any
-) -> Training:
-    return Training(name, kind, "held out", build, loop, tuple(layers.split()), (twin or build, loop.but(**well)))
+_fault = partial(fault, "held out")
 
 
 def faulty() -> Iterator[Training]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from benchmarks.trainings.training import Build, Half, Training
 from sklearn import datasets
 from torch import nn
 
@@ -275,3 +276,19 @@ class Transformer(nn.Module):
         for block in self.blocks:
             h = block(h)
         return self.head(h if self.each else h.mean(dim=1))
+
+
+def fault(
+    half: Half,
+    kind: str,
+    name: str,
+    build: Build,
+    loop: Loop,
+    /,
+    *,
+    layers: str = "",
+    twin: Build | None = None,
+    **well: Any,
+) -> Training:
+    """A fault of the model where there is a twin's, of the loop where it is set `well` otherwise."""
+    return Training(name, kind, half, build, loop, tuple(layers.split()), (twin or build, loop.but(**well)))

@@ -30,6 +30,7 @@ from benchmarks.trainings.pieces import (
     cnn,
     cross_entropy,
     deep,
+    fault,
     mlp,
     scaled,
     started,
@@ -41,11 +42,7 @@ DIGITS = Loop("digits")
 MOONS = Loop("moons", steps=300)
 
 
-def _fault(
-    kind: str, name: str, build: Build, loop: Loop, *, layers: str = "", twin: Build | None = None, **well: Any
-) -> Training:
-    """A fault of the model where there is a twin's, of the loop where it is set `well` otherwise."""
-    return Training(name, kind, "tuning", build, loop, tuple(layers.split()), (twin or build, loop.but(**well)))
+_fault = partial(fault, "tuning")
 
 
 def faulty() -> Iterator[Training]:

@@ -70,7 +70,13 @@ def _heard(
         watch.findings = list(watch.verdict.findings)
 
     watch.on_look, watch.verdict, watch.report = hear, listener.verdict, listener.report
-    watch.on_end = lambda: listener.end(watch.stopped)
+
+    def end() -> None:
+        # Kept for the end of the program alone, the watch and its model would never be let go.
+        atexit.unregister(watch.remove)
+        listener.end(watch.stopped)
+
+    watch.on_end = end
     if directory is not None:
         try:
             listener.record(recorder_of(model, directory, every, framework, parameters()))

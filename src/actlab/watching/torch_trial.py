@@ -54,7 +54,7 @@ def trial(
     check_model(model, watched=watched)
     device = _device(model)
     done = Trial()
-    with _kept_random():
+    with kept_random():
         inputs, y = _parts(batch, device)
         try:
             own = copy.deepcopy(model)
@@ -86,7 +86,7 @@ def trial(
 
 
 @contextmanager
-def _kept_random() -> Iterator[None]:
+def kept_random() -> Iterator[None]:
     """The random states of PyTorch, NumPy and Python, as they were."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - that of the user.
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []

@@ -42,8 +42,6 @@ LAST_SAMPLES = 20
 NEARLY_ALL = 0.8
 # A gradient scaler multiplies the loss by powers of two, from this on.
 LEAST_SCALE = 2.0
-# Of more classes it is quicker to sort the targets than to count them.
-MOST_CLASSES = 4096
 # A step that is looked at runs eagerly: what compiled code would make of the hooks does not matter.
 warnings.filterwarnings("ignore", message="Using `torch.compile.module.` when there are global hooks on modules")
 _watched: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary()

@@ -20,7 +20,6 @@ from actlab.study.changes import changed
 from actlab.tasks import Task
 
 # Options of `actlab compare` that remedies are made of, and the settings they are.
-_LISTS = {"--learning-rates": "learning_rates", "--activations": "activations"}
 _NUMBERS = {"--scale": "scale", "--epochs": "epochs"}
 
 

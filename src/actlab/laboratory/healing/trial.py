@@ -72,6 +72,8 @@ class Job:
 
 def trained(build: Build, train: Train, job: Job) -> Trained:
     """Train once; what the user's code raises is recorded, and what was changed in the process is put back."""
+    from actlab.watching.torch_trial import kept_random
+
     begun = time.perf_counter()
     with _random_of(job.seed):
         try:
@@ -85,7 +87,7 @@ def trained(build: Build, train: Train, job: Job) -> Trained:
             # Within it: a watch puts things into the process, and takes them out, step by step.
             watch = _watched(stack, model, looks) if job.watched else None
             try:
-                with _kept_random():  # New weights are drawn apart from what the loop draws.
+                with kept_random():  # New weights are drawn apart from what the loop draws.
                     stack.enter_context(applied(job.remedies, model))
             except DoesNotApply as error:
                 return Trained(job.seed, inapplicable=str(error))
@@ -178,26 +180,13 @@ class _Course:
 
 
 @contextmanager
-def _kept_random() -> Iterator[None]:
-    """The random states of PyTorch, NumPy and Python as they were, in the end."""
-    import torch
-
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - that of the user.
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
-
-
-@contextmanager
 def _random_of(seed: int) -> Iterator[None]:
     """All random numbers begin at a seed; afterwards they go on as they were."""
     import torch
 
-    with _kept_random():
+    from actlab.watching.torch_trial import kept_random
+
+    with kept_random():
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import random
 import time
 import traceback
@@ -206,8 +205,3 @@ class Clock:
     def seconds(self) -> float:
         """Rounded to what a clock tells of a training."""
         return round(time.perf_counter() - self._begun, 3)
-
-
-def is_known(value: float | None) -> bool:
-    """Whether a number is there and finite."""
-    return value is not None and math.isfinite(value)
